@@ -1,0 +1,1 @@
+//! Requirements, scenarios, oracle and verdicts of the device-passthrough conformance suite.

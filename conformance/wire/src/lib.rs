@@ -1,0 +1,1 @@
+//! Console protocol between the harness and its probes.

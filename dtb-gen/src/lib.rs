@@ -1,0 +1,1 @@
+//! Host and partial device trees, good and bad.

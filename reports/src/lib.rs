@@ -1,0 +1,1 @@
+//! Renders a conformance run for people and tools.

@@ -1,0 +1,1 @@
+//! Runs a machine under QEMU and brings back what was seen.

@@ -1,0 +1,2 @@
+//! Finds, provisions, builds and calls.
+fn main() {}
