@@ -1,1 +1,31 @@
 //! Host and partial device trees, good and bad.
+//!
+//! A [`Tree`] is plain ordered data: [`Tree::read`] takes it from a blob, [`Edit`]s change it and
+//! [`Tree::emit`] writes it again. [`host`] adds domains to the tree of a machine, [`partial`] makes
+//! the tree that gives a domain its devices, and [`spoil`] breaks a good blob in one named way.
+//!
+//! What is absent: no flattening code (`emit` leaves it to vm-fdt), no parsing code (`read` leaves it
+//! to dtoolkit), and no opinion on what a hypervisor should make of a tree. A tree that no library
+//! agrees to write is the business of [`spoil`], which works on bytes.
+
+mod device;
+mod domain;
+mod dts;
+mod edit;
+mod emit;
+mod error;
+mod platform;
+mod read;
+pub mod spoil;
+mod tree;
+mod value;
+
+pub use device::{Device, Partial, Range, partial};
+pub use domain::{Cells, Domain, Module};
+pub use dts::dts;
+pub use edit::{Edit, apply_all};
+pub use error::{EmitError, PlanError, ReadError};
+pub use platform::{Platform, host};
+pub use spoil::{Spoil, SpoilError};
+pub use tree::{Node, Prop, Tree};
+pub use value::Value;

@@ -1,0 +1,45 @@
+//! The host tree: a machine's own tree with the domains to boot and the edits of a case.
+
+use crate::{Domain, Edit, PlanError, Tree, apply_all};
+
+/// What the host tree should say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// The machine's own tree.
+    pub base: Tree,
+    /// The hypervisor's boot arguments, `xen,xen-bootargs`.
+    pub hypervisor_args: String,
+    /// Domains, in the order of creation.
+    pub domains: Vec<Domain>,
+    /// Changes, applied in order after the domains are in.
+    pub edits: Vec<Edit>,
+}
+
+/// Plans the host tree: domains under /chosen, then the edits.
+///
+/// `bootargs` of the base is left out: it is meant for an operating system, and some hypervisors
+/// would take it for their own.
+pub fn host(platform: &Platform) -> Result<Tree, PlanError> {
+    let mut tree = platform.base.clone();
+    let chosen = tree.ensure("/chosen");
+    chosen.remove("bootargs");
+    chosen.set("#address-cells", 2_u32);
+    chosen.set("#size-cells", 2_u32);
+    chosen.set("xen,xen-bootargs", platform.hypervisor_args.as_str());
+    for domain in &platform.domains {
+        if chosen
+            .children
+            .iter()
+            .any(|child| child.name == domain.name)
+        {
+            return Err(PlanError::Taken {
+                parent: "/chosen".to_owned(),
+                name: domain.name.clone(),
+            });
+        }
+        let node = domain.node()?;
+        chosen.children.push(node);
+    }
+    apply_all(&platform.edits, &mut tree)?;
+    Ok(tree)
+}
