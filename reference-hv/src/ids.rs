@@ -1,0 +1,126 @@
+//! Identities: domains, virtual CPUs, interrupt lines and DMA streams.
+
+use core::fmt;
+
+/// Most domains that can be numbered. A VMID of eight bits, which every CPU has, tells that many
+/// apart when zero is kept for nobody.
+pub const MAX_DOMAINS: u16 = 255;
+
+/// Most virtual CPUs of one domain: what fits the guest's redistributor region is more (128),
+/// what one physical CPU can serve in turn is less.
+pub const MAX_VCPUS: u32 = 8;
+
+/// The number of a domain: 1 for the first in the tree, refused ones counted, so that the number
+/// of a domain does not depend on the fate of another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DomainId(u16);
+
+impl DomainId {
+    /// Names the domain with this number; `None` for zero and past [`MAX_DOMAINS`].
+    pub const fn new(number: u16) -> Option<Self> {
+        if number == 0 || number > MAX_DOMAINS { None } else { Some(Self(number)) }
+    }
+    /// Tells the number.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for DomainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "d{}", self.0)
+    }
+}
+
+/// A virtual CPU: its domain and its place in it, counted from zero.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct VcpuId {
+    /// Whose it is.
+    pub domain: DomainId,
+    /// Which of that domain's it is.
+    pub index: u32,
+}
+
+impl fmt::Display for VcpuId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}v{}", self.domain, self.index)
+    }
+}
+
+/// An interrupt line of the GIC by its INTID.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IrqLine(u32);
+
+impl IrqLine {
+    /// First INTID that all CPUs share.
+    pub const FIRST_SPI: u32 = 32;
+    /// Last INTID that all CPUs share; 1020 and up mean something else (GIC specification,
+    /// "INTIDs").
+    pub const LAST_SPI: u32 = 1019;
+    /// Most shared lines a GIC can have.
+    pub const MAX_SPIS: u32 = Self::LAST_SPI - Self::FIRST_SPI + 1;
+
+    /// Names the line with this INTID; `None` where the GIC has no line.
+    pub const fn new(intid: u32) -> Option<Self> {
+        if intid > Self::LAST_SPI { None } else { Some(Self(intid)) }
+    }
+    /// Names the shared line `number`, counted from zero as device trees do.
+    pub const fn spi(number: u32) -> Option<Self> {
+        match number.checked_add(Self::FIRST_SPI) {
+            Some(intid) => Self::new(intid),
+            None => None,
+        }
+    }
+    /// Names the private line `number`, counted from zero as device trees do.
+    pub const fn ppi(number: u32) -> Option<Self> {
+        if number > 15 { None } else { Self::new(number + 16) }
+    }
+    /// Tells the INTID.
+    pub const fn intid(self) -> u32 {
+        self.0
+    }
+    /// Tells whether all CPUs share the line.
+    pub const fn is_spi(self) -> bool {
+        self.0 >= Self::FIRST_SPI
+    }
+}
+
+impl fmt::Display for IrqLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "INTID {}", self.0)
+    }
+}
+
+impl fmt::Debug for IrqLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// How a line says that its device wants attention.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Trigger {
+    /// One event a rising edge.
+    Edge,
+    /// Wanting for as long as the line is high.
+    Level,
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Edge => "edge",
+            Self::Level => "level",
+        })
+    }
+}
+
+/// What an IOMMU tells DMA masters apart by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StreamId(pub u32);
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StreamID {:#x}", self.0)
+    }
+}
