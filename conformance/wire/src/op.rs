@@ -1,0 +1,272 @@
+//! What a probe can be told to do.
+
+mod error;
+mod parse;
+mod show;
+mod sysreg;
+
+pub use error::{OpError, OpErrorKind};
+pub use parse::parse_op;
+pub use sysreg::Sysreg;
+
+use crate::name::Name;
+
+/// The highest interrupt of a GIC that is no message (LPI) and not reserved.
+pub const MAX_INTID: u32 = 1019;
+
+/// The longest time an op may be told to wait, in milliseconds.
+pub const MAX_MS: u32 = 60_000;
+
+/// The size of an access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// One byte.
+    W8,
+    /// Two bytes.
+    W16,
+    /// Four bytes.
+    W32,
+    /// Eight bytes.
+    W64,
+}
+
+/// How an interrupt line is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// Pending while the line is high.
+    Level,
+    /// Pending once the line has risen.
+    Edge,
+}
+
+/// The memory type that the probe's stage 1 gives to addresses outside its own RAM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attr {
+    /// Device-nGnRE.
+    Device,
+    /// Normal, write-back.
+    Normal,
+}
+
+/// One step of a script, answered by one [`Note::Op`](crate::Note::Op).
+///
+/// The text form is given with each; addresses and values are decimal, or hexadecimal after `0x`,
+/// with `_` where the eye wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// `r32 A`: reads. Answers `Value`, `Fault` or `Serror`.
+    Read {
+        /// Size of the access.
+        width: Width,
+        /// Address; it need not be aligned.
+        at: u64,
+    },
+    /// `w32 A V`: writes. Answers `Ok`, `Fault` or `Serror`.
+    Write {
+        /// Size of the access.
+        width: Width,
+        /// Address; it need not be aligned.
+        at: u64,
+        /// What is written.
+        value: u64,
+    },
+    /// `sweep r32 A N S` or `sweep w32 A N S V`: N accesses, S bytes apart. Answers `Sweep`.
+    Sweep {
+        /// Size of each access.
+        width: Width,
+        /// First address.
+        at: u64,
+        /// How many accesses, at least one.
+        count: u32,
+        /// Bytes from one address to the next; the sum wraps.
+        stride: u64,
+        /// What is written; without it the sweep reads.
+        value: Option<u64>,
+    },
+    /// `same r32 A N S V I`: reads N values and compares the i-th with V + i * I. Answers `Same`.
+    Same {
+        /// Size of each access.
+        width: Width,
+        /// First address.
+        at: u64,
+        /// How many accesses, at least one.
+        count: u32,
+        /// Bytes from one address to the next; the sum wraps.
+        stride: u64,
+        /// The first value wanted.
+        value: u64,
+        /// What each further value has more, cut to the width.
+        inc: u64,
+    },
+    /// `wait32 A MASK V MS`: polls until `*A & MASK == V`. Answers `Value`, `Timeout`, `Fault` or `Serror`.
+    Wait {
+        /// Size of each access.
+        width: Width,
+        /// Address.
+        at: u64,
+        /// The bits looked at.
+        mask: u64,
+        /// What they must be.
+        value: u64,
+        /// The bound, by the virtual counter.
+        ms: u32,
+    },
+    /// `ram A L`: writes a pattern of its own, reads it back, restores what was there. Answers `Ok`,
+    /// `BadRam`, `Fault` or `Serror`.
+    Ram {
+        /// First address, a multiple of 8.
+        at: u64,
+        /// Bytes, a multiple of 8.
+        len: u64,
+    },
+    /// `exec A`: branches there. Answers `Fault`, or `Ok` if what lies there returns.
+    Exec {
+        /// Address, a multiple of 4.
+        at: u64,
+    },
+    /// `tree`: dumps the device tree that the probe was started with. Answers `Tree` after the chunks.
+    Tree,
+    /// `irq on I level|edge [PRIORITY]`: enables, and counts from 0. Answers `Ok`.
+    IrqOn {
+        /// The interrupt.
+        intid: u32,
+        /// How its line is read.
+        trigger: Trigger,
+        /// Its priority; 0xa0 unless given.
+        priority: u8,
+    },
+    /// `irq off I`: disables. Answers `Ok`.
+    IrqOff {
+        /// The interrupt.
+        intid: u32,
+    },
+    /// `irq act I w32 A V`: has the handler write V before the end of interrupt; up to four. Answers `Ok`.
+    IrqAct {
+        /// The interrupt.
+        intid: u32,
+        /// Size of the access.
+        width: Width,
+        /// Address.
+        at: u64,
+        /// What is written.
+        value: u64,
+    },
+    /// `irq noeoi I`: has the handler leave the interrupt active. Answers `Ok`.
+    IrqNoEoi {
+        /// The interrupt.
+        intid: u32,
+    },
+    /// `irq wait I N MS`: waits until N were counted since `irq on`. Answers `Irqs` or `Timeout`.
+    IrqWait {
+        /// The interrupt.
+        intid: u32,
+        /// How many, at least one.
+        count: u32,
+        /// The bound, by the virtual counter.
+        ms: u32,
+    },
+    /// `irq count I`. Answers `Irqs`.
+    IrqCount {
+        /// The interrupt.
+        intid: u32,
+    },
+    /// `irq pend I`: sets it pending in the interrupt controller. Answers `Ok`.
+    IrqPend {
+        /// The interrupt.
+        intid: u32,
+    },
+    /// `irq unpend I`: clears its pending state there. Answers `Ok`.
+    IrqUnpend {
+        /// The interrupt.
+        intid: u32,
+    },
+    /// `irq state I`. Answers `Gic`.
+    IrqState {
+        /// The interrupt.
+        intid: u32,
+    },
+    /// `sgi I`: sends a software interrupt to itself. Answers `Ok`.
+    Sgi {
+        /// The interrupt, 0 to 15.
+        intid: u32,
+    },
+    /// `timer MS`: waits in WFI for the virtual timer's interrupt. Answers `Irqs`, or `Timeout` when
+    /// ten times as long brought none.
+    Timer {
+        /// When it fires.
+        ms: u32,
+    },
+    /// `yield N`: N short timer waits, so that every domain that can run does. Answers as `timer`.
+    Yield {
+        /// How many, at least one.
+        count: u32,
+    },
+    /// `attr device|normal`: the memory type of later accesses outside the probe's RAM. Answers `Ok`.
+    Attr(Attr),
+    /// `hvc X0 X1 X2 X3`: SMCCC call by HVC. Answers `Value` with X0, or `Fault`.
+    Hvc([u64; 4]),
+    /// `smc X0 X1 X2 X3`: likewise by SMC.
+    Smc([u64; 4]),
+    /// `mrs NAME`: reads a system register. Answers `Value` or `Fault`.
+    Mrs(Sysreg),
+    /// `mark NAME`: tells the harness that this point is reached. Answers `Mark`.
+    Mark(Name),
+    /// `idle`: WFI for ever, after answering `Ok`.
+    Idle,
+    /// `off`: PSCI SYSTEM_OFF, after answering `Ok`.
+    Off,
+    /// `reset`: PSCI SYSTEM_RESET, after answering `Ok`.
+    Reset,
+    /// `crash`: has itself reported as crashed, after answering `Ok`.
+    Crash,
+    /// `spin`: never waits and never traps again, after answering `Ok`.
+    Spin,
+    /// `cpuon MPIDR`: PSCI CPU_ON; the second CPU says hello. Answers `Ok`, `Value` with the error, or `Cannot`.
+    CpuOn {
+        /// The CPU.
+        mpidr: u64,
+    },
+    /// `storm A N`: N reads of 32 bits in a row. Answers `Value` with the number of exceptions.
+    Storm {
+        /// Address.
+        at: u64,
+        /// How many, at least one.
+        count: u32,
+    },
+}
+
+impl Width {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::W8, Self::W16, Self::W32, Self::W64];
+
+    /// Returns the number of bytes.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::W8 => 1,
+            Self::W16 => 2,
+            Self::W32 => 4,
+            Self::W64 => 8,
+        }
+    }
+
+    /// Returns the largest value.
+    pub const fn max(self) -> u64 {
+        u64::MAX >> (64 - 8 * self.bytes())
+    }
+
+    /// Returns the number of bits, as op names end.
+    pub const fn bits(self) -> &'static str {
+        match self {
+            Self::W8 => "8",
+            Self::W16 => "16",
+            Self::W32 => "32",
+            Self::W64 => "64",
+        }
+    }
+
+    /// Reads an op's name: `prefix` and then the bits.
+    pub(crate) fn after(prefix: &str, word: &str) -> Option<Self> {
+        let bits = word.strip_prefix(prefix)?;
+        Self::ALL.iter().copied().find(|width| width.bits() == bits)
+    }
+}

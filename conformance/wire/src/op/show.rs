@@ -1,0 +1,104 @@
+//! Op to text; the parser reads it back as the same op.
+
+use core::fmt;
+
+use super::{Attr, Op, Trigger};
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Read { width, at } => write!(f, "r{} {at:#x}", width.bits()),
+            Self::Write { width, at, value } => write!(f, "w{} {at:#x} {value:#x}", width.bits()),
+            Self::Sweep {
+                width,
+                at,
+                count,
+                stride,
+                value: None,
+            } => {
+                write!(f, "sweep r{} {at:#x} {count} {stride:#x}", width.bits())
+            }
+            Self::Sweep {
+                width,
+                at,
+                count,
+                stride,
+                value: Some(value),
+            } => {
+                write!(
+                    f,
+                    "sweep w{} {at:#x} {count} {stride:#x} {value:#x}",
+                    width.bits()
+                )
+            }
+            Self::Same {
+                width,
+                at,
+                count,
+                stride,
+                value,
+                inc,
+            } => {
+                write!(
+                    f,
+                    "same r{} {at:#x} {count} {stride:#x} {value:#x} {inc:#x}",
+                    width.bits()
+                )
+            }
+            Self::Wait {
+                width,
+                at,
+                mask,
+                value,
+                ms,
+            } => {
+                write!(f, "wait{} {at:#x} {mask:#x} {value:#x} {ms}", width.bits())
+            }
+            Self::Ram { at, len } => write!(f, "ram {at:#x} {len:#x}"),
+            Self::Exec { at } => write!(f, "exec {at:#x}"),
+            Self::Tree => f.write_str("tree"),
+            Self::IrqOn {
+                intid,
+                trigger,
+                priority,
+            } => {
+                let trigger = match trigger {
+                    Trigger::Level => "level",
+                    Trigger::Edge => "edge",
+                };
+                write!(f, "irq on {intid} {trigger} {priority:#x}")
+            }
+            Self::IrqOff { intid } => write!(f, "irq off {intid}"),
+            Self::IrqAct {
+                intid,
+                width,
+                at,
+                value,
+            } => {
+                write!(f, "irq act {intid} w{} {at:#x} {value:#x}", width.bits())
+            }
+            Self::IrqNoEoi { intid } => write!(f, "irq noeoi {intid}"),
+            Self::IrqWait { intid, count, ms } => write!(f, "irq wait {intid} {count} {ms}"),
+            Self::IrqCount { intid } => write!(f, "irq count {intid}"),
+            Self::IrqPend { intid } => write!(f, "irq pend {intid}"),
+            Self::IrqUnpend { intid } => write!(f, "irq unpend {intid}"),
+            Self::IrqState { intid } => write!(f, "irq state {intid}"),
+            Self::Sgi { intid } => write!(f, "sgi {intid}"),
+            Self::Timer { ms } => write!(f, "timer {ms}"),
+            Self::Yield { count } => write!(f, "yield {count}"),
+            Self::Attr(Attr::Device) => f.write_str("attr device"),
+            Self::Attr(Attr::Normal) => f.write_str("attr normal"),
+            Self::Hvc([x0, x1, x2, x3]) => write!(f, "hvc {x0:#x} {x1:#x} {x2:#x} {x3:#x}"),
+            Self::Smc([x0, x1, x2, x3]) => write!(f, "smc {x0:#x} {x1:#x} {x2:#x} {x3:#x}"),
+            Self::Mrs(register) => write!(f, "mrs {}", register.name()),
+            Self::Mark(name) => write!(f, "mark {name}"),
+            Self::Idle => f.write_str("idle"),
+            Self::Off => f.write_str("off"),
+            Self::Reset => f.write_str("reset"),
+            Self::Crash => f.write_str("crash"),
+            Self::Spin => f.write_str("spin"),
+            Self::CpuOn { mpidr } => write!(f, "cpuon {mpidr:#x}"),
+            Self::Storm { at, count } => write!(f, "storm {at:#x} {count}"),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Whole scripts: a header, then ops.
+
+use crate::number;
+use crate::op::{Op, OpError, OpErrorKind, parse_op};
+
+const SEPARATORS: [char; 2] = [';', '\n'];
+
+/// What a script says before its first op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The run; every frame repeats it.
+    pub nonce: u32,
+    /// The domain; every frame repeats it.
+    pub dom: u8,
+    /// Whether the ops are in the ramdisk (`script=ramdisk`).
+    pub in_ramdisk: bool,
+}
+
+/// The ops of a script, in order. An op that is none ends the script with its error.
+#[derive(Debug, Clone)]
+pub struct Ops<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// Reads a script such as `n=0badcafe d=01;r32 0x9030fe0;mark done`.
+///
+/// Ops are separated by `;` or line ends; empty ones are skipped and have no index. Padding with
+/// NUL at the end, as a ramdisk has it, is not looked at.
+pub fn parse_script(text: &[u8]) -> Result<(Header, Ops<'_>), OpError> {
+    let len = text
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    let text =
+        core::str::from_utf8(text.get(..len).unwrap_or_default()).map_err(|error| OpError {
+            at: error.valid_up_to(),
+            kind: OpErrorKind::Encoding,
+        })?;
+    let end = text.find(SEPARATORS).unwrap_or(text.len());
+    let header = header(text.get(..end).unwrap_or_default()).ok_or(OpError {
+        at: 0,
+        kind: OpErrorKind::Header,
+    })?;
+    Ok((header, Ops { text, at: end }))
+}
+
+fn header(text: &str) -> Option<Header> {
+    let mut words = text.split_ascii_whitespace();
+    let nonce = number::hex(words.next()?.strip_prefix("n=")?)?;
+    let dom = number::hex(words.next()?.strip_prefix("d=")?)?;
+    let in_ramdisk = match words.next() {
+        None => false,
+        Some("script=ramdisk") => true,
+        Some(_) => return None,
+    };
+    let header = Header {
+        nonce: u32::try_from(nonce).ok()?,
+        dom: u8::try_from(dom).ok()?,
+        in_ramdisk,
+    };
+    words.next().is_none().then_some(header)
+}
+
+impl Iterator for Ops<'_> {
+    type Item = Result<Op, OpError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            // The cursor stands on the separator in front of the next op.
+            let start = self.at + 1;
+            let rest = self.text.get(start..)?;
+            let end = start + rest.find(SEPARATORS).unwrap_or(rest.len());
+            self.at = end;
+            let op = self.text.get(start..end)?;
+            if op.trim_ascii().is_empty() {
+                continue;
+            }
+            return Some(parse_op(op).map_err(|error| {
+                self.at = self.text.len();
+                OpError {
+                    at: start + error.at,
+                    kind: error.kind,
+                }
+            }));
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub use owned::{BootArgs, INLINE_LIMIT, Script};
+
+#[cfg(feature = "alloc")]
+mod owned {
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+    use alloc::{fmt, format};
+
+    use super::{Op, OpError, parse_script};
+
+    /// The longest script that goes into boot arguments. Xen's own limit for a domain's is 1024.
+    pub const INLINE_LIMIT: usize = 900;
+
+    /// A script as the harness holds it; shown as the text that a probe takes.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Script {
+        /// The run.
+        pub nonce: u32,
+        /// The domain.
+        pub dom: u8,
+        /// What to do.
+        pub ops: Vec<Op>,
+    }
+
+    /// How a script reaches its probe.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum BootArgs {
+        /// In the boot arguments.
+        Inline(String),
+        /// In a ramdisk that the boot arguments point to.
+        Ramdisk {
+            /// The boot arguments.
+            args: String,
+            /// The ramdisk.
+            ramdisk: String,
+        },
+    }
+
+    impl Script {
+        /// Reads a script; every op of it must be one.
+        pub fn parse(text: &str) -> Result<Self, OpError> {
+            let (header, ops) = parse_script(text.as_bytes())?;
+            Ok(Self {
+                nonce: header.nonce,
+                dom: header.dom,
+                ops: ops.collect::<Result<_, _>>()?,
+            })
+        }
+
+        /// Returns the script in the form in which it fits.
+        pub fn boot_args(&self) -> BootArgs {
+            let text = self.to_string();
+            if text.len() <= INLINE_LIMIT {
+                return BootArgs::Inline(text);
+            }
+            let args = format!("n={:08x} d={:02x} script=ramdisk", self.nonce, self.dom);
+            BootArgs::Ramdisk {
+                args,
+                ramdisk: text,
+            }
+        }
+    }
+
+    impl fmt::Display for Script {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "n={:08x} d={:02x}", self.nonce, self.dom)?;
+            self.ops.iter().try_for_each(|op| write!(f, ";{op}"))
+        }
+    }
+}

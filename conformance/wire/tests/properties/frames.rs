@@ -1,0 +1,207 @@
+//! A frame is read exactly when it arrived as it was sent.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use wire::{Damage, Disorder, Frame, MAX_FRAME, Note, Order, Reading, read};
+
+use crate::strategies::{frame, note};
+
+const SYNC: &str = "@pt1 ";
+
+/// Foreign text; never a frame's beginning, which is the one thing that may not stand around a frame unseen.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    vec(
+        any::<u8>().prop_filter("sync", |byte| *byte != b'@'),
+        0..160,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Any frame fits, holds no full stop but the last, and is found between any other text.
+    #[test]
+    fn frames_survive_their_surroundings(frame in frame(), before in noise(), after in noise()) {
+        let line = frame.encode();
+        prop_assert!(line.as_bytes().len() <= MAX_FRAME);
+        prop_assert_eq!(line.as_bytes().iter().filter(|byte| **byte == b'.').count(), 1);
+        let told = [&before, line.as_bytes(), &after].concat();
+        prop_assert_eq!(read(&told), Reading::Frame(frame));
+    }
+
+    /// Text without a frame's beginning is chatter.
+    #[test]
+    fn noise_is_chatter(noise in noise()) {
+        prop_assert_eq!(read(&noise), Reading::Chatter);
+    }
+
+    /// Soup that begins like a frame is none, unless its checksum holds; and then it spells that frame.
+    #[test]
+    fn soup_is_no_frame(soup in "@pt1 [ -~]{0,120}", at in 0..60usize, tail in vec(any::<u8>(), 0..80)) {
+        let mut soup = soup.into_bytes();
+        let at = at.min(soup.len());
+        soup.splice(at..at, tail);
+        if let Reading::Frame(frame) = read(&soup) {
+            let line = frame.encode();
+            prop_assert!(soup.windows(line.as_bytes().len()).any(|window| window == line.as_bytes()));
+        }
+    }
+
+    /// A frame with a well-formed head and any body is a frame only if the checksum holds.
+    #[test]
+    fn forged_bodies_are_damaged(head in "@pt1 [0-9a-f]{8} [0-9a-f]{2} [0-9a-f]{4} [0-9a-f]{8} ", body in "[ -~&&[^.@]]{0,70}") {
+        let line = format!("{head}{body}.");
+        let checksum = matches!(read(line.as_bytes()), Reading::Damaged(Damage::Checksum { .. }));
+        // One forgery in 2^32 would be believed.
+        prop_assert!(checksum);
+    }
+
+    /// A truncated frame is damaged, or chatter where not even its beginning is left.
+    #[test]
+    fn truncation_is_seen(frame in frame(), keep in 0..MAX_FRAME) {
+        let line = frame.encode();
+        let text = line.as_bytes();
+        let kept = &text[..keep.min(text.len() - 1)];
+        let wanted = if kept.len() >= SYNC.len() { Reading::Damaged(Damage::Unterminated) } else { Reading::Chatter };
+        prop_assert_eq!(read(kept), wanted);
+    }
+
+    /// One byte changed anywhere in a frame never yields another frame.
+    #[test]
+    fn corruption_is_seen(frame in frame(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut text = frame.encode().as_bytes().to_vec();
+        let at = at.index(text.len());
+        prop_assume!(text[at] != byte);
+        text[at] = byte;
+        prop_assert!(!matches!(read(&text), Reading::Frame(_)));
+    }
+
+    /// Text of another writer within a frame is seen as damage (a full stop of its own could end the frame rightly).
+    #[test]
+    fn interleaving_is_seen(frame in frame(), at in any::<prop::sample::Index>(), noise in "[ -~&&[^@.]]{1,40}") {
+        let text = frame.encode().as_str().to_owned();
+        let at = SYNC.len() + at.index(text.len() - SYNC.len());
+        let mixed = format!("{}{noise}{}", &text[..at], &text[at..]);
+        prop_assert!(matches!(read(mixed.as_bytes()), Reading::Damaged(_)), "{}", mixed);
+    }
+
+    /// A whole frame behind the torn beginning of another is still read.
+    #[test]
+    fn a_torn_frame_hides_no_other(torn in frame(), frame in frame(), keep in SYNC.len()..30) {
+        let text = [&torn.encode().as_bytes()[..keep], frame.encode().as_bytes()].concat();
+        prop_assert_eq!(read(&text), Reading::Frame(frame));
+    }
+
+    /// Frames in order are taken, and each lost or repeated one is told.
+    #[test]
+    fn order_is_kept(notes in vec(note(), 3..20), drop in any::<prop::sample::Index>(), repeat in any::<prop::sample::Index>()) {
+        let frames: Vec<Frame> =
+            (0u16..).zip(notes).map(|(seq, note)| Frame { nonce: 7, dom: 3, seq, note }).collect();
+        let mut order = Order::new(7);
+        prop_assert!(frames.iter().all(|frame| order.accept(frame).is_ok()));
+
+        let lost = drop.index(frames.len() - 1);
+        let mut order = Order::new(7);
+        let told: Vec<_> = frames.iter().enumerate().filter(|(at, _)| *at != lost).map(|(_, frame)| order.accept(frame)).collect();
+        let from = u16::try_from(lost).unwrap();
+        prop_assert_eq!(told.iter().filter(|told| told.is_err()).count(), 1);
+        prop_assert_eq!(told[lost], Err(Disorder::Lost { dom: 3, from, to: from + 1 }));
+
+        // Frame 0 twice is an echo only as long as nothing else came; a hello in its place later is a restart.
+        let again = 1 + repeat.index(frames.len() - 1);
+        let mut order = Order::new(7);
+        frames.iter().for_each(|frame| order.accept(frame).unwrap());
+        let seq = u16::try_from(again).unwrap();
+        prop_assert_eq!(order.accept(&frames[again]), Err(Disorder::Repeated { dom: 3, seq }));
+    }
+}
+
+/// A note's text for people says what its type says.
+#[test]
+fn notes_are_shown() {
+    let cases = [
+        (
+            Note::Hello {
+                version: 1,
+                el: 1,
+                frequency: 62_500_000,
+                mpidr: 0x8000_0000,
+            },
+            "hello version=1 el=1 frequency=62500000 mpidr=0x80000000",
+        ),
+        (
+            op(wire::Answer::Fault {
+                esr: 0x9600_0010,
+                far: 0x903_0000,
+            }),
+            "op 3: fault esr=0x96000010 far=0x9030000",
+        ),
+        (
+            op(wire::Answer::Sweep(wire::Sweep {
+                ok: 1,
+                faults: 2,
+                first_ok: Some(0x1000),
+                first_fault: None,
+                bad_far: 0,
+                first_esr: None,
+            })),
+            "op 3: sweep ok=1 fault=2 first_ok=0x1000 first_fault=- badfar=0 esr=-",
+        ),
+        (
+            op(wire::Answer::Gic {
+                enabled: true,
+                pending: false,
+                active: true,
+            }),
+            "op 3: gic enabled=1 pending=0 active=1",
+        ),
+    ];
+    for (note, text) in cases {
+        assert_eq!(note.to_string(), text);
+    }
+}
+
+/// The text on the wire, so that a change of it is a decision.
+#[test]
+fn frames_are_spelled() {
+    let hello = Note::Hello {
+        version: 1,
+        el: 1,
+        frequency: 62_500_000,
+        mpidr: 0x8000_0000,
+    };
+    let cases = [
+        (
+            0,
+            hello,
+            "@pt1 0badcafe 01 0000 3d5381ff h 1 1 3b9aca0 80000000.",
+        ),
+        (
+            1,
+            op(wire::Answer::Value(0x61)),
+            "@pt1 0badcafe 01 0001 57251c85 o 3 v 61.",
+        ),
+        (
+            2,
+            Note::End { ops: 4 },
+            "@pt1 0badcafe 01 0002 e4e68b38 z 4.",
+        ),
+    ];
+    for (seq, note, text) in cases {
+        assert_eq!(
+            Frame {
+                nonce: 0x0bad_cafe,
+                dom: 1,
+                seq,
+                note
+            }
+            .encode()
+            .as_str(),
+            text
+        );
+    }
+}
+
+fn op(answer: wire::Answer) -> Note {
+    Note::Op { index: 3, answer }
+}

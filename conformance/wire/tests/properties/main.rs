@@ -1,0 +1,5 @@
+//! Properties of frames and scripts, whatever the console does to them.
+
+mod frames;
+mod scripts;
+mod strategies;

@@ -1,0 +1,208 @@
+//! Arbitrary notes and ops: every variant, with operands at their limits as often as anywhere.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use wire::{
+    Answer, Attr, Data, Frame, MAX_INTID, MAX_MS, Name, Note, Op, Reason, Same, Sweep, Sysreg,
+    Trigger, Vector, Why, Width,
+};
+
+/// Numbers in which the edges are as likely as the middle.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        Just(0),
+        Just(u64::MAX),
+        any::<u64>(),
+        any::<u32>().prop_map(u64::from)
+    ]
+}
+
+fn count() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(0), Just(u32::MAX), any::<u32>()]
+}
+
+fn some_count() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(1), Just(u32::MAX), 1..=u32::MAX]
+}
+
+pub fn name() -> impl Strategy<Value = Name> {
+    "[A-Za-z0-9_-]{1,24}".prop_map(|text| Name::new(&text).unwrap())
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let sweep = (
+        count(),
+        count(),
+        option::of(number()),
+        option::of(number()),
+        count(),
+        option::of(count()),
+    );
+    let same = (count(), count(), count(), option::of((number(), number())));
+    prop_oneof![
+        Just(Answer::Ok),
+        number().prop_map(Answer::Value),
+        (number(), number()).prop_map(|(esr, far)| Answer::Fault { esr, far }),
+        number().prop_map(|esr| Answer::Serror { esr }),
+        sweep.prop_map(|(ok, faults, first_ok, first_fault, bad_far, first_esr)| {
+            Answer::Sweep(Sweep {
+                ok,
+                faults,
+                first_ok,
+                first_fault,
+                bad_far,
+                first_esr,
+            })
+        }),
+        same.prop_map(|(matches, mismatches, faults, first)| {
+            Answer::Same(Same {
+                matches,
+                mismatches,
+                faults,
+                first,
+            })
+        }),
+        number().prop_map(Answer::Timeout),
+        number().prop_map(Answer::BadRam),
+        count().prop_map(Answer::Tree),
+        (count(), count()).prop_map(|(intid, count)| Answer::Irqs { intid, count }),
+        any::<[bool; 3]>().prop_map(|[enabled, pending, active]| Answer::Gic {
+            enabled,
+            pending,
+            active
+        }),
+        name().prop_map(Answer::Mark),
+        select(Reason::ALL).prop_map(Answer::Cannot),
+    ]
+}
+
+pub fn note() -> impl Strategy<Value = Note> {
+    prop_oneof![
+        (any::<u8>(), any::<u8>(), count(), number()).prop_map(
+            |(version, el, frequency, mpidr)| Note::Hello {
+                version,
+                el,
+                frequency,
+                mpidr
+            }
+        ),
+        (any::<u16>(), answer()).prop_map(|(index, answer)| Note::Op { index, answer }),
+        (count(), vec(any::<u8>(), 0..=wire::CHUNK)).prop_map(|(offset, data)| Note::Chunk {
+            offset,
+            data: Data::new(&data).unwrap()
+        }),
+        (select(Vector::ALL), number(), number(), number()).prop_map(|(vector, esr, elr, far)| {
+            Note::Fault {
+                vector,
+                esr,
+                elr,
+                far,
+            }
+        }),
+        (count(), select(Why::ALL)).prop_map(|(at, why)| Note::Bad { at, why }),
+        any::<u16>().prop_map(|ops| Note::End { ops }),
+    ]
+}
+
+pub fn frame() -> impl Strategy<Value = Frame> {
+    (any::<u32>(), any::<u8>(), any::<u16>(), note()).prop_map(|(nonce, dom, seq, note)| Frame {
+        nonce,
+        dom,
+        seq,
+        note,
+    })
+}
+
+/// A width with an address and a value that fits.
+fn access() -> impl Strategy<Value = (Width, u64, u64)> {
+    (select(Width::ALL), number(), number())
+        .prop_map(|(width, at, value)| (width, at, value & width.max()))
+}
+
+fn memory_op() -> impl Strategy<Value = Op> {
+    let ms = 1..=MAX_MS;
+    prop_oneof![
+        access().prop_map(|(width, at, _)| Op::Read { width, at }),
+        access().prop_map(|(width, at, value)| Op::Write { width, at, value }),
+        (access(), some_count(), number(), any::<bool>()).prop_map(
+            |((width, at, value), count, stride, write)| {
+                Op::Sweep {
+                    width,
+                    at,
+                    count,
+                    stride,
+                    value: write.then_some(value),
+                }
+            }
+        ),
+        (access(), some_count(), number(), number()).prop_map(
+            |((width, at, value), count, stride, inc)| Op::Same {
+                width,
+                at,
+                count,
+                stride,
+                value,
+                inc: inc & width.max(),
+            }
+        ),
+        (access(), number(), ms).prop_map(|((width, at, value), mask, ms)| Op::Wait {
+            width,
+            at,
+            mask: mask & width.max(),
+            value,
+            ms,
+        }),
+        (number(), number()).prop_map(|(at, len)| Op::Ram {
+            at: at & !7,
+            len: (len & !7).max(8)
+        }),
+        number().prop_map(|at| Op::Exec { at: at & !3 }),
+        (number(), some_count()).prop_map(|(at, count)| Op::Storm { at, count }),
+    ]
+}
+
+fn irq_op() -> impl Strategy<Value = Op> {
+    let trigger = select(&[Trigger::Level, Trigger::Edge][..]);
+    let actions = (access(), trigger, any::<u8>(), some_count(), 1..=MAX_MS);
+    (0..=MAX_INTID, actions, 0..9u8).prop_map(
+        |(intid, ((width, at, value), trigger, priority, count, ms), which)| match which {
+            0 => Op::IrqOn {
+                intid,
+                trigger,
+                priority,
+            },
+            1 => Op::IrqOff { intid },
+            2 => Op::IrqAct {
+                intid,
+                width,
+                at,
+                value,
+            },
+            3 => Op::IrqNoEoi { intid },
+            4 => Op::IrqWait { intid, count, ms },
+            5 => Op::IrqCount { intid },
+            6 => Op::IrqPend { intid },
+            7 => Op::IrqUnpend { intid },
+            _ => Op::IrqState { intid },
+        },
+    )
+}
+
+pub fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        memory_op(),
+        irq_op(),
+        (0..=15u32).prop_map(|intid| Op::Sgi { intid }),
+        (1..=MAX_MS).prop_map(|ms| Op::Timer { ms }),
+        some_count().prop_map(|count| Op::Yield { count }),
+        select(&[Attr::Device, Attr::Normal][..]).prop_map(Op::Attr),
+        any::<[u64; 4]>().prop_map(Op::Hvc),
+        any::<[u64; 4]>().prop_map(Op::Smc),
+        select(Sysreg::ALL).prop_map(Op::Mrs),
+        name().prop_map(Op::Mark),
+        number().prop_map(|mpidr| Op::CpuOn { mpidr }),
+        select(&[Op::Tree, Op::Idle, Op::Off, Op::Reset, Op::Crash, Op::Spin][..]),
+    ]
+}
