@@ -1,0 +1,177 @@
+//! One self-contained page for people: nothing is fetched, and it reads without scripts.
+
+use askama::Template;
+
+use crate::text::visible;
+use crate::view::{Case, Class, Counts, Requirement, Run, Scenario, Verdict};
+use crate::{RenderError, Sink};
+
+/// Digest of the page's one script, for its content security policy: should hostile text ever find a
+/// way around the escaping, the browser still runs nothing else.
+const SCRIPT_DIGEST: &str = "sha256-nf03oy3d8hO1/pft+UT5DhfWLQJCPdAz6vERQen/gkA=";
+
+/// Bytes of trees and consoles that one page holds; browsers grow slow beyond.
+const EVIDENCE_BUDGET: usize = 24 << 20;
+
+/// Renders the page.
+///
+/// Failed and broken scenarios always bring their trees and console along; those that passed do
+/// while there is room, and then say that they do not.
+#[derive(Clone, Copy, Debug)]
+pub struct Html;
+
+impl Sink for Html {
+    fn render(&self, run: &Run) -> Result<String, RenderError> {
+        let page = Page::new(run).render()?;
+        // Escaping is the template's; this takes what no escaping makes harmless to the eye.
+        Ok(visible(&page).into_owned())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    run: &'a Run,
+    style: &'static str,
+    script: &'static str,
+    script_digest: &'static str,
+    counts: Counts,
+    requirement_counts: Counts,
+    emulated: bool,
+    classes: [Class; 4],
+    verdicts: [Verdict; 6],
+    blocks: Vec<Block<'a>>,
+}
+
+/// A requirement with all below it.
+struct Block<'a> {
+    anchor: String,
+    requirement: &'a Requirement,
+    counts: Counts,
+    class_counts: [Counts; 4],
+    cases: Vec<CaseRow<'a>>,
+}
+
+struct CaseRow<'a> {
+    case: &'a Case,
+    counts: Counts,
+    open: bool,
+    scenarios: Vec<Row<'a>>,
+}
+
+struct Row<'a> {
+    scenario: &'a Scenario,
+    /// Whether trees and console are in the page.
+    evidence: bool,
+    open: bool,
+}
+
+impl<'a> Page<'a> {
+    fn new(run: &'a Run) -> Self {
+        let red = run
+            .requirements
+            .iter()
+            .flat_map(|requirement| &requirement.cases);
+        let red = red
+            .flat_map(|case| &case.scenarios)
+            .filter(|scenario| scenario.verdict.is_red());
+        let mut left = EVIDENCE_BUDGET.saturating_sub(red.map(evidence).sum());
+        let mut row = |scenario: &'a Scenario| {
+            let red = scenario.verdict.is_red();
+            let room = if red {
+                Some(left)
+            } else {
+                left.checked_sub(evidence(scenario))
+            };
+            left = room.unwrap_or(left);
+            Row {
+                scenario,
+                evidence: room.is_some(),
+                open: red,
+            }
+        };
+        let blocks = run
+            .requirements
+            .iter()
+            .enumerate()
+            .map(|(index, requirement)| Block {
+                anchor: format!("r{index}"),
+                requirement,
+                counts: requirement.counts(),
+                class_counts: Class::ALL.map(|class| requirement.class_counts(class)),
+                cases: requirement
+                    .cases
+                    .iter()
+                    .map(|case| CaseRow {
+                        case,
+                    counts: case.counts(),
+                        open: case.verdict.is_red(),
+                        scenarios: case.scenarios.iter().map(&mut row).collect(),
+                    })
+                    .collect(),
+            });
+        Self {
+            run,
+            style: include_str!("../templates/report.css"),
+            script: include_str!("../templates/report.js"),
+            script_digest: SCRIPT_DIGEST,
+            counts: run.counts(),
+            requirement_counts: run.requirement_counts(),
+            emulated: run.accelerator.to_lowercase().contains("tcg"),
+            classes: Class::ALL,
+            verdicts: Verdict::ALL,
+            blocks: blocks.collect(),
+        }
+    }
+
+    /// Returns the page's anchor for a requirement, if it is in the page.
+    fn anchor(&self, id: &str) -> Option<&str> {
+        let block = self
+            .blocks
+            .iter()
+            .find(|block| block.requirement.id == id)?;
+        Some(&block.anchor)
+    }
+}
+
+impl Block<'_> {
+    /// Tells whether a new group of requirements begins here.
+    fn begins_group(&self, blocks: &[Self], index: &usize) -> bool {
+        let before = index.checked_sub(1).and_then(|before| blocks.get(before));
+        before.is_none_or(|before| before.requirement.group != self.requirement.group)
+    }
+}
+
+fn evidence(scenario: &Scenario) -> usize {
+    scenario.console.len()
+        + scenario
+            .trees
+            .iter()
+            .map(|tree| tree.dts.len())
+            .sum::<usize>()
+}
+
+/// What people call a verdict.
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Skip => "skipped",
+        Verdict::Broken => "broken",
+        Verdict::Waived => "waived",
+        Verdict::NotVerified => "not verified",
+    }
+}
+
+/// Milliseconds as people say them.
+fn duration(millis: &u64) -> String {
+    match millis {
+        0..1000 => format!("{millis} ms"),
+        _ => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+    }
+}
+
+/// Returns how many there are of one verdict.
+fn count(counts: &Counts, verdict: &Verdict) -> usize {
+    counts.get(*verdict)
+}

@@ -1,0 +1,112 @@
+//! JUnit XML, for CI servers: a suite a requirement, a test case a scenario.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::text::visible;
+use crate::view::{Case, Run, Scenario, Verdict};
+use crate::{RenderError, Sink};
+
+/// Renders JUnit XML.
+///
+/// Each test case names the requirements it covers in properties `requirement`. Fail is a failure,
+/// Broken an error; Skip, Waived and what was not run are skipped, with the reason. A requirement
+/// without scenarios is a suite without test cases, and a suite's property `verdict` says what came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Junit;
+
+impl Sink for Junit {
+    fn render(&self, run: &Run) -> Result<String, RenderError> {
+        let mut report = Report::new(shown("device passthrough conformance: ", &run.subject.name));
+        report.time = run.millis.map(Duration::from_millis);
+        let mut scenarios = run.scenarios().peekable();
+        for requirement in &run.requirements {
+            let mut suite = TestSuite::new(shown("", &requirement.id));
+            suite.add_property(property("requirement", &requirement.id));
+            suite.add_property(property("title", &requirement.title));
+            suite.add_property(property("verdict", &requirement.verdict.to_string()));
+            suite.add_property(property(
+                "mandatory",
+                if requirement.mandatory { "yes" } else { "no" },
+            ));
+            for (name, value) in [
+                ("subject", &run.subject.name),
+                ("subject-version", &run.subject.version),
+                ("subject-digest", &run.subject.digest),
+                ("arch", &run.subject.arch),
+                ("accelerator", &run.accelerator),
+                ("seed", &run.seed),
+            ] {
+                suite.add_property(property(name, value));
+            }
+            let own = |(owner, _, _): &(&_, _, _)| std::ptr::eq(*owner, requirement);
+            let mut millis = None;
+            while let Some((_, case, scenario)) = scenarios.next_if(own) {
+                millis = scenario
+                    .millis
+                    .map(|more| millis.unwrap_or(0) + more)
+                    .or(millis);
+                suite.add_test_case(test_case(case, scenario));
+            }
+            suite.time = millis.map(Duration::from_millis);
+            report.add_test_suite(suite);
+        }
+        Ok(report.to_string()?)
+    }
+}
+
+fn test_case(case: &Case, scenario: &Scenario) -> TestCase {
+    let mut row = TestCase::new(shown("", &scenario.id), status(scenario));
+    row.set_classname(shown("", &case.id));
+    row.time = scenario.millis.map(Duration::from_millis);
+    row.assertions = Some(scenario.checks.len());
+    for id in &case.covers {
+        row.add_property(property("requirement", id));
+    }
+    row.add_property(property("case", &case.id));
+    row.add_property(property("title", &case.title));
+    row.add_property(property("class", &case.class.to_string()));
+    row.add_property(property("verdict", &scenario.verdict.to_string()));
+    row.add_property(property("seed", &scenario.seed));
+    row.add_property(property("reproduce", &scenario.reproduce));
+    if let Some(evidence) = &scenario.evidence {
+        row.add_property(property("evidence", evidence));
+    }
+    // A passing row's console is in its evidence folder; CI servers keep these files for years.
+    if scenario.verdict.is_red() {
+        row.set_system_out(shown("", &scenario.console));
+    }
+    row
+}
+
+fn status(scenario: &Scenario) -> TestCaseStatus {
+    let mut status = match scenario.verdict {
+        Verdict::Pass => return TestCaseStatus::success(),
+        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Broken => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Verdict::Skip | Verdict::Waived | Verdict::NotVerified => TestCaseStatus::skipped(),
+    };
+    status.set_type(scenario.verdict.to_string());
+    status.set_message(shown("", &scenario.reason));
+    if scenario.verdict.is_red() || scenario.verdict == Verdict::Waived {
+        let failed = scenario.checks.iter().filter(|check| !check.ok);
+        let rows = failed.map(|check| {
+            let text = format!(
+                "{}\n  wanted: {}\n  seen:   {}\n",
+                check.what, check.wanted, check.seen
+            );
+            shown("", &text)
+        });
+        status.set_description(rows.collect::<String>());
+    }
+    status
+}
+
+fn property(name: &str, value: &str) -> Property {
+    Property::new(name, shown("", value))
+}
+
+fn shown(before: &str, text: &str) -> String {
+    format!("{before}{}", visible(text))
+}

@@ -1,0 +1,263 @@
+//! The summary that ends a run on a terminal.
+
+use anstyle::{AnsiColor, Style};
+
+use crate::text::one_line;
+use crate::view::{Case, Check, Requirement, Run, Scenario, Verdict};
+use crate::{RenderError, Sink};
+
+/// The narrowest a line is made; below that, lines run over.
+const NARROWEST: usize = 40;
+
+/// Column at which the text beside a verdict begins.
+const INDENT: &str = "        ";
+
+/// Renders a summary for a terminal: requirements, then whatever needs a look, then the headline.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    /// Whether to colour the verdicts.
+    pub colour: bool,
+    /// Columns there are.
+    pub width: usize,
+}
+
+impl Sink for Terminal {
+    fn render(&self, run: &Run) -> Result<String, RenderError> {
+        let mut page = Page {
+            out: String::new(),
+            colour: self.colour,
+            width: self.width.max(NARROWEST),
+        };
+        page.head(run);
+        let mut group = None;
+        for requirement in &run.requirements {
+            if group.replace(&requirement.group) != Some(&requirement.group) {
+                page.blank();
+                page.line(&page.bold(&one_line(&requirement.group)));
+            }
+            page.requirement(requirement);
+        }
+        for (_, case, scenario) in run
+            .scenarios()
+            .filter(|(_, _, scenario)| scenario.verdict.is_red())
+        {
+            page.finding(case, scenario);
+        }
+        page.foot(run);
+        Ok(page.out)
+    }
+}
+
+struct Page {
+    out: String,
+    colour: bool,
+    width: usize,
+}
+
+impl Page {
+    fn head(&mut self, run: &Run) {
+        let subject = &run.subject;
+        self.wrap(
+            "",
+            &format!(
+                "Device passthrough conformance, suite {}",
+                one_line(&run.suite_version)
+            ),
+        );
+        self.field(
+            "subject",
+            &format!("{} {} ({})", subject.name, subject.version, subject.arch),
+        );
+        self.field("image", &subject.digest);
+        self.field(
+            "run",
+            &format!("accelerator {}, seed {}", run.accelerator, run.seed),
+        );
+        self.field("command", &run.command);
+    }
+
+    fn requirement(&mut self, requirement: &Requirement) {
+        let counts = match requirement.cases.as_slice() {
+            [] => "no case".to_owned(),
+            _ => requirement.counts().to_string(),
+        };
+        let optional = if requirement.mandatory {
+            ""
+        } else {
+            " (optional)"
+        };
+        let id = format!("{}{optional}", one_line(&requirement.id));
+        let room = self.width.saturating_sub(INDENT.len() + columns(&counts));
+        // The counts stand at the right edge, or on a line of their own.
+        let beside = columns(&id) + 2 <= room;
+        let first = if beside {
+            format!("{id}{}{counts}", " ".repeat(room - columns(&id)))
+        } else {
+            id
+        };
+        self.verdict(requirement.verdict, &first);
+        self.wrap(INDENT, &one_line(&requirement.title));
+        if !beside {
+            self.wrap(INDENT, &counts);
+        }
+    }
+
+    fn finding(&mut self, case: &Case, scenario: &Scenario) {
+        self.blank();
+        self.verdict(scenario.verdict, &one_line(&scenario.id));
+        self.wrap(
+            INDENT,
+            &format!("{} ({})", one_line(&case.title), case.class),
+        );
+        self.wrap(INDENT, &format!("case {}", one_line(&case.id)));
+        if !scenario.reason.is_empty() {
+            self.wrap(INDENT, &one_line(&scenario.reason));
+        }
+        for Check {
+            what, wanted, seen, ..
+        } in scenario.checks.iter().filter(|check| !check.ok)
+        {
+            self.wrap(INDENT, &format!("- {}", one_line(what)));
+            self.labelled("wanted", wanted);
+            self.labelled("seen", seen);
+        }
+        if let Some(evidence) = &scenario.evidence {
+            self.labelled("evidence", evidence);
+        }
+        self.labelled("again", &scenario.reproduce);
+    }
+
+    fn foot(&mut self, run: &Run) {
+        if !run.problems.is_empty() {
+            self.blank();
+            self.line(&self.bold("Problems"));
+            for problem in &run.problems {
+                self.wrap("  ", &format!("- {}", one_line(problem)));
+            }
+        }
+        if !run.parents.is_empty() {
+            self.blank();
+            for parent in &run.parents {
+                let text = format!(
+                    "{}: direct {}, inherited {}",
+                    one_line(&parent.id),
+                    parent.direct,
+                    parent.inherited
+                );
+                self.wrap("", &text);
+            }
+        }
+        let requirements = run.requirement_counts();
+        self.blank();
+        self.wrap(
+            "",
+            &format!("{} requirements: {requirements}", requirements.total()),
+        );
+        let counts = run.counts();
+        // Skipped and not verified are named even when there are none: they must have no place to hide.
+        let rest = format!("{} skipped, {} waived", counts.skip, counts.waived);
+        let ran = format!(
+            "{} pass, {} fail, {} broken",
+            counts.pass, counts.fail, counts.broken
+        );
+        let missing = match counts.not_verified {
+            0 => String::new(),
+            more => format!(", {more} not run"),
+        };
+        self.wrap(
+            "",
+            &format!("{} scenarios: {ran}, {rest}{missing}", counts.total()),
+        );
+        let (word, colour) = match run.conformant {
+            true => ("CONFORMANT", AnsiColor::Green),
+            false => ("NOT CONFORMANT", AnsiColor::Red),
+        };
+        let open = requirements.not_verified;
+        let hint = if open > 0 {
+            format!(" ({open} requirements not verified)")
+        } else {
+            String::new()
+        };
+        self.line(&format!(
+            "{}{hint}",
+            self.paint(word, Style::new().bold().fg_color(Some(colour.into())))
+        ));
+    }
+
+    fn verdict(&mut self, verdict: Verdict, text: &str) {
+        let (word, colour) = match verdict {
+            Verdict::Pass => ("PASS", AnsiColor::Green),
+            Verdict::Fail => ("FAIL", AnsiColor::Red),
+            Verdict::Broken => ("BROKEN", AnsiColor::Magenta),
+            Verdict::Skip => ("SKIP", AnsiColor::Yellow),
+            Verdict::Waived => ("WAIVED", AnsiColor::Yellow),
+            Verdict::NotVerified => ("-", AnsiColor::BrightBlack),
+        };
+        let painted = self.paint(word, Style::new().bold().fg_color(Some(colour.into())));
+        let gap = " ".repeat(INDENT.len() - word.len());
+        self.line(&format!("{painted}{gap}{text}"));
+    }
+
+    /// Writes a line of the head; nothing where there is nothing to say.
+    fn field(&mut self, label: &str, text: &str) {
+        let text = one_line(text);
+        if !text.is_empty() {
+            self.hang(&format!("  {label:<9}"), &text);
+        }
+    }
+
+    fn labelled(&mut self, label: &str, text: &str) {
+        self.hang(&format!("{INDENT}  {label:<9}"), &one_line(text));
+    }
+
+    /// Writes a text beside a label, further lines below its beginning.
+    fn hang(&mut self, label: &str, text: &str) {
+        self.fill(label, &" ".repeat(columns(label)), text);
+    }
+
+    fn wrap(&mut self, indent: &str, text: &str) {
+        let deeper = if text.starts_with("- ") {
+            format!("{indent}  ")
+        } else {
+            indent.to_owned()
+        };
+        self.fill(indent, &deeper, text);
+    }
+
+    fn fill(&mut self, first: &str, further: &str, text: &str) {
+        // A path or command is copied as a whole, so it is not broken where it has no space.
+        let options = textwrap::Options::new(self.width)
+            .initial_indent(first)
+            .subsequent_indent(further)
+            .break_words(false)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        for line in textwrap::wrap(text, options) {
+            self.line(&line);
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text.trim_end());
+        self.out.push('\n');
+    }
+
+    fn blank(&mut self) {
+        self.out.push('\n');
+    }
+
+    fn bold(&self, text: &str) -> String {
+        self.paint(text, Style::new().bold())
+    }
+
+    fn paint(&self, text: &str, style: Style) -> String {
+        if self.colour {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+fn columns(text: &str) -> usize {
+    textwrap::core::display_width(text)
+}
