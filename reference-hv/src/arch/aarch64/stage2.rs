@@ -1,0 +1,111 @@
+//! Stage-2 translation: entries and control registers (Arm ARM D8.3, VTCR_EL2, VTTBR_EL2).
+
+use crate::addr::{Ipa, Pa};
+use crate::ids::DomainId;
+use crate::paging::{Entry, Format, Shape};
+
+/// Output address bits of an entry, 48-bit addresses and 4 KiB granule.
+const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
+const VALID: u64 = 1;
+/// At levels 0 to 2 a table, at level 3 a page.
+const TABLE_OR_PAGE: u64 = 1 << 1;
+const ACCESSED: u64 = 1 << 10;
+const READ_WRITE: u64 = 0b11 << 6;
+const INNER_SHAREABLE: u64 = 0b11 << 8;
+const NORMAL_WRITE_BACK: u64 = 0b1111 << 2;
+const DEVICE_NGNRE: u64 = 0b0001 << 2;
+/// XN[1:0] = 0b10: executable at no exception level, with and without FEAT_XNX.
+const EXECUTE_NEVER: u64 = 1 << 54;
+
+/// What a domain may map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// RAM: Normal write-back, read, write and execute.
+    Ram,
+    /// Registers: Device-nGnRE, read and write.
+    Device,
+}
+
+impl Memory {
+    const fn bits(self) -> u64 {
+        ACCESSED
+            | READ_WRITE
+            | match self {
+                Self::Ram => NORMAL_WRITE_BACK | INNER_SHAREABLE,
+                Self::Device => DEVICE_NGNRE | EXECUTE_NEVER,
+            }
+    }
+}
+
+/// Entries of the stage-2 tables.
+#[derive(Debug)]
+pub struct Stage2;
+
+impl Format for Stage2 {
+    type Input = Ipa;
+    type Attributes = Memory;
+
+    fn table(next: Pa) -> u64 {
+        next.raw() & ADDRESS | TABLE_OR_PAGE | VALID
+    }
+
+    fn leaf(level: u8, to: Pa, attributes: Memory) -> u64 {
+        let kind = if level == 3 { TABLE_OR_PAGE } else { 0 };
+        to.raw() & ADDRESS | attributes.bits() | kind | VALID
+    }
+
+    fn read(level: u8, entry: u64) -> Entry<Memory> {
+        let to = Pa::new(entry & ADDRESS);
+        match (entry & VALID != 0, entry & TABLE_OR_PAGE != 0, level) {
+            (false, ..) | (true, false, 0 | 3) => Entry::Empty,
+            (true, true, 0..=2) => Entry::Table(to),
+            _ if entry & EXECUTE_NEVER != 0 => Entry::Leaf(to, Memory::Device),
+            _ => Entry::Leaf(to, Memory::Ram),
+        }
+    }
+}
+
+/// Returns the width of guest-physical addresses: 40 bits, or fewer where the CPU has fewer.
+/// `pa_range` is ID_AA64MMFR0_EL1.PARange.
+pub const fn ipa_bits(pa_range: u64) -> u8 {
+    let physical = pa_bits(pa_range);
+    if physical < 40 { physical } else { 40 }
+}
+
+/// Returns the width of physical addresses as far as this code uses it: at most 48 bits, the most
+/// that an entry without FEAT_LPA2 holds.
+pub const fn pa_bits(pa_range: u64) -> u8 {
+    match pa_range & 0xf {
+        0 => 32,
+        1 => 36,
+        2 => 40,
+        3 => 42,
+        4 => 44,
+        _ => 48,
+    }
+}
+
+/// Returns VTCR_EL2 for tables of this shape: 4 KiB granule, walks write-back and inner
+/// shareable, eight-bit VMIDs.
+pub fn control(shape: Shape, pa_range: u64) -> u64 {
+    const RES1: u64 = 1 << 31;
+    const WALKS: u64 = 0b11 << 12 | 0b01 << 10 | 0b01 << 8;
+    // SL0 counts from level 2 upward (4 KiB granule: 0 is level 2, 1 is level 1, 2 is level 0).
+    let start = u64::from(2_u8.saturating_sub(shape.start)) << 6;
+    let size = pa_range_field(pa_range) << 16;
+    RES1 | size | WALKS | start | u64::from(64 - shape.bits)
+}
+
+/// Returns the PS field for output addresses of [`pa_bits`].
+pub const fn pa_range_field(pa_range: u64) -> u64 {
+    let range = pa_range & 0xf;
+    if range > 5 { 5 } else { range }
+}
+
+/// Returns VTTBR_EL2: the tables of a domain, tagged with a VMID that no other domain has.
+pub fn base(root: Pa, domain: DomainId) -> u64 {
+    u64::from(domain.number()) << 48 | root.raw() & ADDRESS
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+//! Translation tables: how they are built, walked and given back, over any source of frames.
+//!
+//! The 4 KiB granule of both architectures: 512 entries of eight bytes a table, level 3 maps
+//! pages, levels 2 and 1 may map blocks. What an entry looks like is the business of a
+//! [`Format`]. An entry that is in use is never replaced, so building needs neither
+//! break-before-make nor an invalidation (Arm ARM D8.16.1: only a change of a valid entry does).
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::addr::{Address, PAGE_SIZE, Pa};
+
+/// Entries in one table frame.
+pub const ENTRIES: u64 = 512;
+
+/// Level whose leaves are pages.
+const LAST_LEVEL: u8 = 3;
+
+/// Gives frames for tables and lets their entries be read and written.
+pub trait Tables {
+    /// Takes `frames` frames in a row, aligned to their whole size and cleared; a power of two.
+    fn take(&mut self, frames: u64) -> Option<Pa>;
+    /// Takes back what [`Tables::take`] gave.
+    fn give_back(&mut self, table: Pa, frames: u64);
+    /// Reads entry `index` of the table.
+    fn load(&self, table: Pa, index: u64) -> u64;
+    /// Writes entry `index` of the table.
+    fn store(&mut self, table: Pa, index: u64, entry: u64);
+}
+
+/// What an entry says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entry<A> {
+    /// Nothing is mapped.
+    Empty,
+    /// The next table.
+    Table(Pa),
+    /// A page or block.
+    Leaf(Pa, A),
+}
+
+/// What entries look like in one translation regime.
+pub trait Format {
+    /// The addresses that are translated.
+    type Input: Address;
+    /// What may be done with a mapping.
+    type Attributes: Copy + Eq + fmt::Debug;
+    /// Says that the next table is at `next`.
+    fn table(next: Pa) -> u64;
+    /// Maps the page (level 3) or block at `to`.
+    fn leaf(level: u8, to: Pa, attributes: Self::Attributes) -> u64;
+    /// Reads an entry of `level`. What the format never writes is [`Entry::Empty`] to it.
+    fn read(level: u8, entry: u64) -> Entry<Self::Attributes>;
+}
+
+/// How wide the input is and where a walk begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shape {
+    /// Width of an input address in bits.
+    pub bits: u8,
+    /// Level of the root; several frames in a row where one cannot resolve the width.
+    pub start: u8,
+}
+
+impl Shape {
+    /// Returns the shape with the shortest walk whose root is at most 16 frames (Arm ARM D8.2.2,
+    /// concatenated tables); `None` for a width that no such root resolves.
+    pub const fn shortest(bits: u8) -> Option<Self> {
+        // Bits that a root of 16 frames resolves on top of what lies below its level.
+        match bits {
+            25..=34 => Some(Self { bits, start: 2 }),
+            35..=43 => Some(Self { bits, start: 1 }),
+            44..=48 => Some(Self { bits, start: 0 }),
+            _ => None,
+        }
+    }
+
+    /// Returns the number of frames of the root.
+    pub const fn root_frames(self) -> u64 {
+        let resolved = shift(self.start) + 9;
+        if self.bits > resolved { 1 << (self.bits - resolved) } else { 1 }
+    }
+
+    /// Returns the first address beyond the input range.
+    const fn limit(self) -> u64 {
+        1 << self.bits
+    }
+}
+
+/// Number of address bits below the index of `level`.
+const fn shift(level: u8) -> u8 {
+    12 + 9 * (LAST_LEVEL - level)
+}
+
+/// Bytes that one entry of `level` spans.
+pub const fn span_of(level: u8) -> u64 {
+    1 << shift(level)
+}
+
+/// Why something was not mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// An address or the size is not a whole number of pages.
+    Unaligned {
+        /// The number at fault.
+        value: u64,
+    },
+    /// The range leaves the input addresses.
+    Beyond {
+        /// Where the range begins.
+        from: u64,
+        /// How long it is.
+        size: u64,
+    },
+    /// Something is mapped there already.
+    Occupied {
+        /// First address that is in use.
+        at: u64,
+    },
+    /// No frame is left for a table.
+    NoFrame,
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unaligned { value } => write!(f, "{value:#x} is no multiple of a page"),
+            Self::Beyond { from, size } => {
+                write!(f, "{size:#x} bytes from {from:#x} are not addressable")
+            }
+            Self::Occupied { at } => write!(f, "{at:#x} is mapped already"),
+            Self::NoFrame => f.write_str("no memory is left for translation tables"),
+        }
+    }
+}
+
+impl core::error::Error for MapError {}
+
+/// Where a walk ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Translation<A> {
+    /// What the address translates to.
+    pub to: Pa,
+    /// Bytes from there to the end of the page or block.
+    pub rest: u64,
+    /// What may be done with it.
+    pub attributes: A,
+}
+
+/// What is to go into one table.
+struct Leaves<A> {
+    table: Pa,
+    level: u8,
+    input: u64,
+    output: u64,
+    left: u64,
+    attributes: A,
+}
+
+/// One tree of translation tables.
+#[derive(Debug)]
+pub struct Space<F> {
+    root: Pa,
+    shape: Shape,
+    format: PhantomData<F>,
+}
+
+impl<F: Format> Space<F> {
+    /// Makes a space in which nothing is mapped; `None` when no frame is left.
+    pub fn new(tables: &mut impl Tables, shape: Shape) -> Option<Self> {
+        let root = tables.take(shape.root_frames())?;
+        Some(Self { root, shape, format: PhantomData })
+    }
+
+    /// Returns the address of the first table.
+    pub fn root(&self) -> Pa {
+        self.root
+    }
+
+    /// Maps `size` bytes from `from` on to `to`, in blocks where both sides allow.
+    ///
+    /// # Errors
+    /// Refuses what is unaligned, not addressable or in use. After an error, part of the range may
+    /// be mapped: the caller gives the whole space up.
+    pub fn map(
+        &mut self,
+        tables: &mut impl Tables,
+        from: F::Input,
+        to: Pa,
+        size: u64,
+        attributes: F::Attributes,
+    ) -> Result<(), MapError> {
+        for value in [from.raw(), to.raw(), size] {
+            if !value.is_multiple_of(PAGE_SIZE) {
+                return Err(MapError::Unaligned { value });
+            }
+        }
+        let beyond = MapError::Beyond { from: from.raw(), size };
+        let end = from.raw().checked_add(size).ok_or(beyond)?;
+        to.raw().checked_add(size).ok_or(beyond)?;
+        if end > self.shape.limit() {
+            return Err(beyond);
+        }
+        let mut done = 0;
+        while done < size {
+            let (input, output, left) = (from.raw() + done, to.raw() + done, size - done);
+            let level = self.leaf_level(input | output, left);
+            let table = self.descend(tables, input, level)?;
+            let leaves = Leaves { table, level, input, output, left, attributes };
+            done += self.fill(tables, &leaves)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the level of the largest leaf that begins at an address with these bits set.
+    fn leaf_level(&self, bits: u64, left: u64) -> u8 {
+        // A level-0 entry maps nothing by itself with this granule.
+        (self.shape.start.max(1)..LAST_LEVEL)
+            .find(|&level| bits.is_multiple_of(span_of(level)) && left >= span_of(level))
+            .unwrap_or(LAST_LEVEL)
+    }
+
+    /// Returns the table of `level` that translates `input`, made where it is missing.
+    fn descend(
+        &mut self,
+        tables: &mut impl Tables,
+        input: u64,
+        level: u8,
+    ) -> Result<Pa, MapError> {
+        let mut table = self.root;
+        for above in self.shape.start..level {
+            let index = self.index(above, input);
+            table = match F::read(above, tables.load(table, index)) {
+                Entry::Table(next) => next,
+                Entry::Leaf(..) => return Err(MapError::Occupied { at: input }),
+                Entry::Empty => {
+                    let next = tables.take(1).ok_or(MapError::NoFrame)?;
+                    tables.store(table, index, F::table(next));
+                    next
+                }
+            };
+        }
+        Ok(table)
+    }
+
+    /// Writes leaves into one table, to its end at most; returns the bytes mapped. A larger leaf
+    /// can begin only at the first entry of a table, so none is missed on the way.
+    fn fill(
+        &mut self,
+        tables: &mut impl Tables,
+        leaves: &Leaves<F::Attributes>,
+    ) -> Result<u64, MapError> {
+        let step = span_of(leaves.level);
+        let first = self.index(leaves.level, leaves.input);
+        let frames = if leaves.level == self.shape.start { self.shape.root_frames() } else { 1 };
+        let count = (leaves.left / step).min(frames * ENTRIES - first);
+        for nth in 0..count {
+            let index = first + nth;
+            if F::read(leaves.level, tables.load(leaves.table, index)) != Entry::Empty {
+                return Err(MapError::Occupied { at: leaves.input + nth * step });
+            }
+            let to = Pa::new(leaves.output + nth * step);
+            tables.store(leaves.table, index, F::leaf(leaves.level, to, leaves.attributes));
+        }
+        Ok(count * step)
+    }
+
+    /// Translates one address; `None` where nothing is mapped.
+    pub fn walk(&self, tables: &impl Tables, at: F::Input) -> Option<Translation<F::Attributes>> {
+        let input = at.raw();
+        if input >= self.shape.limit() {
+            return None;
+        }
+        let mut table = self.root;
+        for level in self.shape.start..=LAST_LEVEL {
+            match F::read(level, tables.load(table, self.index(level, input))) {
+                Entry::Empty => return None,
+                Entry::Table(next) => table = next,
+                Entry::Leaf(to, attributes) => {
+                    let offset = input % span_of(level);
+                    let to = Pa::new(to.raw() + offset);
+                    return Some(Translation { to, rest: span_of(level) - offset, attributes });
+                }
+            }
+        }
+        None
+    }
+
+    /// Gives all tables back. No CPU or device may walk them any more.
+    pub fn release(self, tables: &mut impl Tables) {
+        let frames = self.shape.root_frames();
+        Self::release_below(tables, self.root, self.shape.start, frames);
+    }
+
+    fn release_below(tables: &mut impl Tables, table: Pa, level: u8, frames: u64) {
+        if level < LAST_LEVEL {
+            for index in 0..frames * ENTRIES {
+                if let Entry::Table(next) = F::read(level, tables.load(table, index)) {
+                    Self::release_below(tables, next, level + 1, 1);
+                }
+            }
+        }
+        tables.give_back(table, frames);
+    }
+
+    /// Returns the index of `input` in a table of `level`.
+    fn index(&self, level: u8, input: u64) -> u64 {
+        let index = input >> shift(level);
+        // The root of a concatenated table has more than one frame's worth of indices.
+        if level == self.shape.start { index } else { index % ENTRIES }
+    }
+}
+
+#[cfg(test)]
+mod tests;

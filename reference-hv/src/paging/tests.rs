@@ -1,0 +1,202 @@
+//! Tables built in a map instead of memory.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::addr::Ipa;
+
+/// Entries without a layout: what was written is what is read.
+struct Plain;
+
+impl Format for Plain {
+    type Input = Ipa;
+    type Attributes = bool;
+    fn table(next: Pa) -> u64 {
+        next.raw() | 0b11
+    }
+    fn leaf(_: u8, to: Pa, writable: bool) -> u64 {
+        to.raw() | 0b01 | u64::from(writable) << 2
+    }
+    fn read(_: u8, entry: u64) -> Entry<bool> {
+        let to = Pa::new(entry & !0xfff);
+        match entry & 0b11 {
+            0b11 => Entry::Table(to),
+            0b01 => Entry::Leaf(to, entry & 0b100 != 0),
+            _ => Entry::Empty,
+        }
+    }
+}
+
+/// A given number of frames.
+struct Pool {
+    entries: BTreeMap<(u64, u64), u64>,
+    next: u64,
+    left: u64,
+    out: u64,
+}
+
+impl Pool {
+    fn of(frames: u64) -> Self {
+        Self { entries: BTreeMap::new(), next: 0x10_0000, left: frames, out: 0 }
+    }
+}
+
+impl Tables for Pool {
+    fn take(&mut self, frames: u64) -> Option<Pa> {
+        self.left = self.left.checked_sub(frames)?;
+        self.out += frames;
+        let at = self.next.next_multiple_of(frames * PAGE_SIZE);
+        self.next = at + frames * PAGE_SIZE;
+        Some(Pa::new(at))
+    }
+    fn give_back(&mut self, _: Pa, frames: u64) {
+        self.out -= frames;
+    }
+    fn load(&self, table: Pa, index: u64) -> u64 {
+        self.entries.get(&(table.raw() + index / ENTRIES * PAGE_SIZE, index % ENTRIES)).copied().unwrap_or(0)
+    }
+    fn store(&mut self, table: Pa, index: u64, entry: u64) {
+        self.entries.insert((table.raw() + index / ENTRIES * PAGE_SIZE, index % ENTRIES), entry);
+    }
+}
+
+const FORTY: Shape = Shape { bits: 40, start: 1 };
+const GIB: u64 = 1 << 30;
+const MIB2: u64 = 2 << 20;
+
+fn space(pool: &mut Pool) -> Space<Plain> {
+    Space::new(pool, FORTY).expect("frames for the root")
+}
+
+/// Every byte of a mapping translates to its partner, and its neighbours translate to nothing.
+#[track_caller]
+fn check(from: u64, to: u64, size: u64) {
+    let mut pool = Pool::of(100);
+    let mut space = space(&mut pool);
+    space.map(&mut pool, Ipa::new(from), Pa::new(to), size, true).expect("a mapping");
+    for offset in [0, 1, size / 2, size - 1] {
+        let seen = space.walk(&pool, Ipa::new(from + offset)).map(|t| t.to.raw());
+        assert_eq!(seen, Some(to + offset), "at offset {offset:#x}");
+    }
+    let before = from.checked_sub(1).and_then(|at| space.walk(&pool, Ipa::new(at)));
+    assert_eq!(before, None, "one byte before");
+    assert_eq!(space.walk(&pool, Ipa::new(from + size)), None, "one byte after");
+    space.release(&mut pool);
+    assert_eq!(pool.out, 0, "tables not given back");
+}
+
+/// A mapping is exact whatever the sizes of the leaves it needs.
+#[test]
+fn mapping_is_exact() {
+    check(0, 0x4000_0000, PAGE_SIZE);
+    check(0x0903_0000, 0x0903_0000, PAGE_SIZE);
+    check(0x4000_0000, 0x4780_0000, 8 << 20);
+    check(MIB2 - PAGE_SIZE, 0x8000_0000 - PAGE_SIZE, MIB2 + 2 * PAGE_SIZE);
+    check(GIB, 4 * GIB, 3 * GIB);
+    check(GIB - MIB2, 2 * GIB - MIB2, GIB + 2 * MIB2);
+    check((1 << 40) - PAGE_SIZE, 0x1000, PAGE_SIZE);
+    check(1 << 39, 0, 512 * GIB);
+}
+
+/// Blocks are used where both sides are aligned, and only there.
+#[test]
+fn blocks_where_both_sides_allow() {
+    for (from, to, size, rest) in [
+        (0x4000_0000, 0x4020_0000, MIB2, MIB2),
+        (0x4000_0000, 0x4020_1000, MIB2, PAGE_SIZE),
+        (0x4000_0000, 0x4020_0000, MIB2 - PAGE_SIZE, PAGE_SIZE),
+        (GIB, 3 * GIB, GIB, GIB),
+        (GIB, 3 * GIB + MIB2, GIB, MIB2),
+    ] {
+        let mut pool = Pool::of(600);
+        let mut space = space(&mut pool);
+        space.map(&mut pool, Ipa::new(from), Pa::new(to), size, false).expect("a mapping");
+        let found = space.walk(&pool, Ipa::new(from)).expect("mapped");
+        assert_eq!((found.rest, found.attributes), (rest, false), "{from:#x} to {to:#x}");
+    }
+}
+
+/// What is not page-exact, leaves the input range or is taken is refused, with the culprit.
+#[test]
+fn refusals() {
+    let mut pool = Pool::of(20);
+    let mut space = space(&mut pool);
+    let mut map = |from, to, size| space.map(&mut pool, Ipa::new(from), Pa::new(to), size, true);
+    assert_eq!(map(0x800, 0, PAGE_SIZE), Err(MapError::Unaligned { value: 0x800 }));
+    assert_eq!(map(0, 1, PAGE_SIZE), Err(MapError::Unaligned { value: 1 }));
+    assert_eq!(map(0, 0, 0xfff), Err(MapError::Unaligned { value: 0xfff }));
+    let top = 1 << 40;
+    let beyond = |from, size| Err(MapError::Beyond { from, size });
+    assert_eq!(map(top, 0, PAGE_SIZE), beyond(top, PAGE_SIZE));
+    assert_eq!(map(top - PAGE_SIZE, 0, 2 * PAGE_SIZE), beyond(top - PAGE_SIZE, 2 * PAGE_SIZE));
+    assert_eq!(map(PAGE_SIZE, 0, 0u64.wrapping_sub(PAGE_SIZE)), beyond(PAGE_SIZE, 0u64.wrapping_sub(PAGE_SIZE)));
+    assert_eq!(map(0x5000, 0x9000, PAGE_SIZE), Ok(()));
+    assert_eq!(map(0x4000, 0x9000, 3 * PAGE_SIZE), Err(MapError::Occupied { at: 0x5000 }));
+    assert_eq!(map(GIB, GIB, GIB), Ok(()));
+    assert_eq!(map(GIB + 0x5000, 0, PAGE_SIZE), Err(MapError::Occupied { at: GIB + 0x5000 }));
+}
+
+/// Without frames for tables nothing is mapped, and that is said.
+#[test]
+fn no_frame_is_an_error() {
+    assert!(Space::<Plain>::new(&mut Pool::of(1), FORTY).is_none());
+    let mut pool = Pool::of(3);
+    let mut space = space(&mut pool);
+    assert_eq!(
+        space.map(&mut pool, Ipa::new(0), Pa::new(0), PAGE_SIZE, true),
+        Err(MapError::NoFrame)
+    );
+}
+
+/// The root has as many frames as the width of the input asks for.
+#[test]
+fn shapes() {
+    for (bits, wanted) in [
+        (32, Some((2, 4))),
+        (34, Some((2, 16))),
+        (36, Some((1, 1))),
+        (39, Some((1, 1))),
+        (40, Some((1, 2))),
+        (43, Some((1, 16))),
+        (44, Some((0, 1))),
+        (48, Some((0, 1))),
+        (24, None),
+        (49, None),
+    ] {
+        let seen = Shape::shortest(bits).map(|shape| (shape.start, shape.root_frames()));
+        assert_eq!(seen, wanted, "{bits} bits");
+    }
+}
+
+proptest! {
+    /// A page translates exactly when one of the mappings that were accepted covers it.
+    #[test]
+    fn walks_agree_with_the_list(
+        list in prop::collection::vec((0u64..2048, 0u64..2048, 1u64..1100), 1..6),
+        probes in prop::collection::vec(0u64..4096, 40),
+    ) {
+        let mut pool = Pool::of(64);
+        let mut space = Space::<Plain>::new(&mut pool, FORTY).expect("frames");
+        let mut accepted: Vec<(u64, u64, u64)> = Vec::new();
+        for (from, to, pages) in list {
+            let free = accepted.iter().all(|&(f, _, p)| from + pages <= f || f + p <= from);
+            if free {
+                let done = space.map(
+                    &mut pool, Ipa::new(from * PAGE_SIZE), Pa::new(to * PAGE_SIZE), pages * PAGE_SIZE, true,
+                );
+                prop_assert_eq!(done, Ok(()));
+                accepted.push((from, to, pages));
+            }
+        }
+        for page in probes {
+            let wanted = accepted
+                .iter()
+                .find(|&&(f, _, p)| (f..f + p).contains(&page))
+                .map(|&(f, t, _)| (page - f + t) * PAGE_SIZE);
+            let seen = space.walk(&pool, Ipa::new(page * PAGE_SIZE)).map(|t| t.to.raw());
+            prop_assert_eq!(seen, wanted);
+        }
+    }
+}
