@@ -1,0 +1,183 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::provision::Install;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask conformance                        the whole suite on the reference hypervisor
+  cargo xtask conformance --help                 its options: subject, selection, jobs, output
+  cargo xtask conformance --requirement assign_interrupt_less_platform_device
+  cargo xtask test                               every test: checks, then the suite as a test run
+  cargo xtask test -- --list                     the scenarios by name
+  cargo xtask selfcheck                          does the suite notice each seeded fault?
+  cargo xtask --no-provision conformance         install nothing, say what is missing
+
+Exit status: 0 conformant (or nothing found), 1 not, 2 wrong use, bad input, or nothing could be judged.";
+
+/// Builds and runs the device-passthrough conformance suite.
+///
+/// What the machine lacks (Rust targets, QEMU, dtc) is found and installed first: at once as root
+/// or where CI is set, after asking on a terminal.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// Install nothing: print the exact commands and fail when something is missing
+    #[arg(long, global = true)]
+    no_provision: bool,
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+impl Cli {
+    /// Says whether missing things may be installed.
+    pub fn install(&self) -> Install {
+        if self.no_provision {
+            Install::Never
+        } else {
+            Install::Allowed
+        }
+    }
+}
+
+/// What to do. The first group hands its arguments on to the `conformance` program unread.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Run the suite against a hypervisor and judge it by requirement
+    #[command(disable_help_flag = true)]
+    Conformance(Passed),
+    /// Prove that the suite can fail: every seeded fault must be caught by its own requirement
+    #[command(disable_help_flag = true)]
+    Selfcheck(Passed),
+    /// Measure what a case costs against an empty QEMU start
+    #[command(disable_help_flag = true)]
+    Bench(Passed),
+    /// Run one scenario again and keep everything it leaves
+    #[command(disable_help_flag = true)]
+    Reproduce(Passed),
+    /// Render the reports of an earlier run again
+    #[command(disable_help_flag = true)]
+    Report(Passed),
+    /// Compare two runs, case by case
+    #[command(disable_help_flag = true)]
+    Compare(Passed),
+    /// List or trace the requirements and their cases
+    #[command(disable_help_flag = true)]
+    Requirements(Passed),
+    /// Run every test: `check`, then each scenario as a test; ends with the test runner's line
+    Test(Passed),
+    /// Run the checks a change must pass: fmt, clippy, host tests, docs, licences, house rules
+    Check,
+    /// Build the bare-metal images and print where they are
+    Image,
+    /// Find and install what this machine lacks, and do nothing else
+    Provision,
+}
+
+/// Arguments for another program.
+#[derive(Debug, Args)]
+pub struct Passed {
+    /// Handed on as they are
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGUMENTS"
+    )]
+    args: Vec<OsString>,
+}
+
+impl Passed {
+    /// Takes out the one argument that is ours wherever it stands before a `--`; what is left is
+    /// the other program's.
+    pub fn split(self, install: Install) -> (Vec<OsString>, Install) {
+        let ours = self
+            .args
+            .iter()
+            .take_while(|one| *one != "--")
+            .position(|one| one == "--no-provision");
+        let mut rest = self.args;
+        match ours {
+            Some(place) => {
+                rest.remove(place);
+                (rest, Install::Never)
+            }
+            None => (rest, install),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed(line: &[&str]) -> (Vec<OsString>, Install) {
+        let cli = Cli::try_parse_from(line).unwrap();
+        let install = cli.install();
+        match cli.task {
+            Task::Conformance(passed) | Task::Test(passed) => passed.split(install),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// clap's own consistency check.
+    #[test]
+    fn definition_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    /// Arguments reach the other program unread and in order, `--help` among them; only
+    /// `--no-provision` is ours, and not behind a `--`.
+    #[test]
+    fn arguments_pass_through() {
+        let table: &[(&[&str], &[&str], Install)] = &[
+            (&["xtask", "conformance"], &[], Install::Allowed),
+            (
+                &["xtask", "conformance", "--help"],
+                &["--help"],
+                Install::Allowed,
+            ),
+            (
+                &["xtask", "conformance", "--arch", "aarch64", "-x"],
+                &["--arch", "aarch64", "-x"],
+                Install::Allowed,
+            ),
+            (
+                &["xtask", "--no-provision", "conformance", "--list"],
+                &["--list"],
+                Install::Never,
+            ),
+            (
+                &["xtask", "conformance", "--no-provision", "--list"],
+                &["--list"],
+                Install::Never,
+            ),
+            (
+                &["xtask", "conformance", "--list", "--no-provision"],
+                &["--list"],
+                Install::Never,
+            ),
+            (
+                &["xtask", "conformance", "a", "--", "--no-provision"],
+                &["a", "--", "--no-provision"],
+                Install::Allowed,
+            ),
+            (
+                &["xtask", "test", "hide_iommu", "--exact"],
+                &["hide_iommu", "--exact"],
+                Install::Allowed,
+            ),
+        ];
+        for (line, rest, install) in table {
+            let (args, got) = passed(line);
+            assert_eq!(
+                (args, got),
+                (rest.iter().map(OsString::from).collect(), *install),
+                "{line:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Small ELF files made by hand, each with one thing wrong.
+
+use super::*;
+
+/// One program header: type, load address, bytes in the file, size in memory.
+struct Segment {
+    kind: u32,
+    address: u64,
+    file: Vec<u8>,
+    memory: u64,
+}
+
+impl Segment {
+    fn load(address: u64, file: impl Into<Vec<u8>>, memory: u64) -> Self {
+        Self {
+            kind: 1,
+            address,
+            file: file.into(),
+            memory,
+        }
+    }
+}
+
+/// A Linux image header, ready to boot, of a program of `size` bytes.
+fn header(size: u64) -> Vec<u8> {
+    let mut bytes = vec![0; 64];
+    bytes[0x10..0x18].copy_from_slice(&size.to_le_bytes());
+    bytes[0x38..0x3c].copy_from_slice(b"ARM\x64");
+    bytes
+}
+
+fn elf_for(machine: u16, segments: &[Segment]) -> Vec<u8> {
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    let half = |elf: &mut Vec<u8>, value: u16| elf.extend(value.to_le_bytes());
+    let word = |elf: &mut Vec<u8>, value: u32| elf.extend(value.to_le_bytes());
+    let long = |elf: &mut Vec<u8>, value: u64| elf.extend(value.to_le_bytes());
+    half(&mut elf, 2);
+    half(&mut elf, machine);
+    word(&mut elf, 1);
+    for value in [0, 64, 0] {
+        long(&mut elf, value);
+    }
+    word(&mut elf, 0);
+    for value in [64, 56, segments.len() as u16, 64, 0, 0] {
+        half(&mut elf, value);
+    }
+    let mut offset = 64 + 56 * segments.len() as u64;
+    for segment in segments {
+        word(&mut elf, segment.kind);
+        word(&mut elf, 5);
+        // The virtual address lies elsewhere: only the load address may count.
+        for value in [
+            offset,
+            segment.address ^ 0xffff_0000_0000_0000,
+            segment.address,
+            segment.file.len() as u64,
+            segment.memory,
+            1,
+        ] {
+            long(&mut elf, value);
+        }
+        offset += segment.file.len() as u64;
+    }
+    for segment in segments {
+        elf.extend(&segment.file);
+    }
+    elf
+}
+
+fn elf(segments: &[Segment]) -> Vec<u8> {
+    elf_for(183, segments)
+}
+
+/// Segments land at their distance from the lowest load address, in whatever order the file names
+/// them; gaps are zero; what only starts as zero adds nothing.
+#[test]
+fn segments_land_at_their_load_addresses() {
+    let image = flatten(&elf(&[
+        Segment::load(0x1_0060, [7; 4], 0x1000),
+        Segment {
+            kind: 4,
+            address: 0,
+            file: vec![9; 3],
+            memory: 3,
+        },
+        Segment::load(0x1_0000, header(0x2000), 64),
+        Segment::load(0x1_1800, [], 0x800),
+    ]))
+    .unwrap();
+    let mut wanted = header(0x2000);
+    wanted.resize(0x60, 0);
+    wanted.extend([7; 4]);
+    assert_eq!(image, wanted);
+}
+
+/// Each defect is refused by its own name.
+#[test]
+fn defects_are_named() {
+    let good = || Segment::load(0x1000, header(0x100), 0x100);
+    let altered = |offset: usize, byte: u8| {
+        let mut bytes = header(0x100);
+        bytes[offset] = byte;
+        elf(&[Segment::load(0x1000, bytes, 0x100)])
+    };
+    let table = [
+        (elf(&[]), ImageError::Empty),
+        (elf(&[Segment::load(0x1000, [], 0x100)]), ImageError::Empty),
+        (elf_for(62, &[good()]), ImageError::Machine(62)),
+        (
+            elf(&[Segment::load(0x1000, header(0x100), 63)]),
+            ImageError::Segment {
+                address: 0x1000,
+                file: 64,
+                memory: 63,
+            },
+        ),
+        (
+            elf(&[good(), Segment::load(u64::MAX, [], 2)]),
+            ImageError::Segment {
+                address: u64::MAX,
+                file: 0,
+                memory: 2,
+            },
+        ),
+        (
+            elf(&[good(), Segment::load(0x10ff, [], 1)]),
+            ImageError::Overlap {
+                address: 0x10ff,
+                end: 0x1100,
+            },
+        ),
+        (
+            elf(&[good(), Segment::load(0x1000 + LARGEST, [], 1)]),
+            ImageError::TooLarge(LARGEST + 1),
+        ),
+        (altered(0x38, b'B'), ImageError::Magic(0x644d_5242)),
+        (
+            elf(&[Segment::load(0, [1; 0x3b], 0x3b)]),
+            ImageError::Magic(0x0001_0101),
+        ),
+        (altered(0x0a, 0x20), ImageError::TextOffset(0x20_0000)),
+        (altered(0x18, 1), ImageError::Endian(1)),
+        (
+            elf(&[good(), Segment::load(0x1100, [], 1)]),
+            ImageError::ImageSize {
+                said: 0x100,
+                needed: 0x101,
+            },
+        ),
+    ];
+    for (bytes, wanted) in table {
+        assert_eq!(flatten(&bytes), Err(wanted));
+    }
+    // The twin without a defect.
+    assert!(flatten(&elf(&[good()])).is_ok());
+}
+
+/// A file cut off anywhere is an error, never a panic.
+#[test]
+fn truncated_files_are_refused() {
+    let whole = elf(&[Segment::load(0x1000, header(0x100), 0x100)]);
+    for length in 0..whole.len() {
+        assert!(flatten(&whole[..length]).is_err(), "{length} bytes");
+    }
+}

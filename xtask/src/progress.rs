@@ -1,0 +1,94 @@
+//! Shows that work goes on: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// One piece of work under way. Everything goes to standard error: standard output belongs to
+/// results.
+#[derive(Debug)]
+pub struct Progress {
+    label: String,
+    started: Instant,
+    /// `None` where standard error is no terminal.
+    bar: Option<ProgressBar>,
+    /// Whether there turned out to be something to do. Work that was none says nothing.
+    announced: bool,
+}
+
+impl Progress {
+    /// Begins to show `label`.
+    pub fn start(label: impl Into<String>) -> Self {
+        let label = label.into();
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}")
+            {
+                bar.set_style(style);
+            }
+            bar.set_prefix(label.clone());
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self {
+            label,
+            started: Instant::now(),
+            bar,
+            announced: false,
+        }
+    }
+
+    /// Says that there really is something to do.
+    pub fn announce(&mut self) {
+        if self.bar.is_none() && !self.announced {
+            eprintln!("xtask: {} ...", self.label);
+        }
+        self.announced = true;
+    }
+
+    /// Says what is being done right now.
+    pub fn detail(&self, text: impl Into<String>) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.into());
+        }
+    }
+
+    /// Shows how much is done, from 0 to 100.
+    pub fn percent(&self, done: f32) {
+        let Some(bar) = &self.bar else { return };
+        if bar.length().is_none() {
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {prefix} [{bar:30}] {wide_msg} {elapsed}")
+            {
+                bar.set_style(style);
+            }
+            bar.set_length(100);
+        }
+        // The value comes from another program's text; a wild one must not be more than an odd bar.
+        bar.set_position(done.clamp(0.0, 100.0) as u64);
+    }
+
+    /// Prints a line of somebody else's above the bar.
+    pub fn print(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// Ends the display. What was announced also says how long it took.
+    pub fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if self.announced {
+            eprintln!(
+                "xtask: {}: done in {:.1} s",
+                self.label,
+                self.started.elapsed().as_secs_f32()
+            );
+        }
+    }
+}

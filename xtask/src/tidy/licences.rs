@@ -1,0 +1,122 @@
+//! `licence`: everything we link may be given on under our own terms. `deny.toml` says the same to
+//! those who have cargo-deny.
+
+use cargo_metadata::{Metadata, Package};
+use spdx::{Expression, ParseMode};
+
+use crate::tidy::Finding;
+
+const RULE: &str = "licence";
+/// What a dependency may be under; of alternatives, one is enough.
+const ALLOWED: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+/// What our own packages are under.
+const OURS: &str = "Apache-2.0 OR MIT";
+
+/// Finds packages whose licence is not allowed, or that say none; ours are all under the same.
+pub fn check(metadata: &Metadata) -> Vec<Finding> {
+    metadata
+        .packages
+        .iter()
+        .filter_map(|package| refused(package, metadata.workspace_members.contains(&package.id)))
+        .collect()
+}
+
+fn refused(package: &Package, ours: bool) -> Option<Finding> {
+    let text = if ours {
+        not_ours(package.license.as_deref())
+    } else {
+        not_allowed(package.license.as_deref())
+    }?;
+    Some(Finding {
+        path: format!("{} {}", package.name, package.version),
+        line: 0,
+        rule: RULE,
+        text,
+    })
+}
+
+fn not_ours(licence: Option<&str>) -> Option<String> {
+    (licence != Some(OURS)).then(|| {
+        format!(
+            "is under {}, not {OURS} like the rest",
+            licence.unwrap_or("nothing")
+        )
+    })
+}
+
+/// Says what is wrong with a licence expression.
+fn not_allowed(licence: Option<&str>) -> Option<String> {
+    let Some(licence) = licence else {
+        return Some("names no licence".to_owned());
+    };
+    // Lax: older packages write `MIT/Apache-2.0`.
+    let parsed = match Expression::parse_mode(licence, ParseMode::LAX) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            return Some(format!(
+                "`{licence}` is no licence expression: {}",
+                error.reason
+            ));
+        }
+    };
+    let allowed = parsed.evaluate(|wanted| ALLOWED.contains(&wanted.to_string().as_str()));
+    (!allowed).then(|| format!("`{licence}` is not among the licences allowed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One allowed alternative is enough, of what is joined every part counts, and what cannot be
+    /// read is refused.
+    #[test]
+    fn licences_are_judged() {
+        let table = [
+            ("MIT", true),
+            ("MIT/Apache-2.0", true),
+            ("GPL-3.0-only OR MIT", true),
+            ("(MIT OR Apache-2.0) AND Unicode-3.0", true),
+            ("Apache-2.0 WITH LLVM-exception", true),
+            ("MIT AND GPL-3.0-only", false),
+            ("GPL-2.0-or-later", false),
+            ("AGPL-3.0-only", false),
+            ("Beer", false),
+            ("", false),
+        ];
+        for (licence, allowed) in table {
+            assert_eq!(not_allowed(Some(licence)).is_none(), allowed, "{licence}");
+        }
+        assert!(not_allowed(None).is_some());
+        assert!(
+            not_ours(Some("MIT")).is_some()
+                && not_ours(None).is_some()
+                && not_ours(Some(OURS)).is_none()
+        );
+    }
+
+    /// cargo-deny is told the same list.
+    #[test]
+    fn deny_toml_agrees() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deny.toml");
+        let table: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+        let list: Vec<_> = table["licenses"]["allow"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(toml::Value::as_str)
+            .collect();
+        assert_eq!(list, ALLOWED);
+    }
+}

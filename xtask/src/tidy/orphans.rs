@@ -1,0 +1,242 @@
+//! `orphan`: every Rust file belongs to a crate. One that no `mod` names is compiled by nobody and
+//! rots unseen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::tidy::Finding;
+use crate::tidy::source::{Token, Tree};
+
+const RULE: &str = "orphan";
+
+/// Finds Rust files that no crate root leads to, and directories with a `mod.rs`.
+pub fn check(tree: &Tree) -> Vec<Finding> {
+    let files: BTreeMap<String, Vec<Token>> = tree
+        .rust()
+        .map(|(file, tokens)| (file.path.clone(), tokens))
+        .collect();
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<String> = files
+        .keys()
+        .filter(|path| is_root(path, tree))
+        .cloned()
+        .collect();
+    while let Some(path) = open.pop() {
+        if let Some(tokens) = files.get(&path)
+            && reached.insert(path.clone())
+        {
+            open.extend(named_by(&path, tokens, is_root(&path, tree)));
+        }
+    }
+    tree.files()
+        .filter(|file| file.is_rust())
+        .filter_map(|file| {
+            if file.path.ends_with("/mod.rs") {
+                Some(file.finding(
+                    0,
+                    RULE,
+                    "a module lies in a file of its own name, not in mod.rs",
+                ))
+            } else if !reached.contains(&file.path) && files.contains_key(&file.path) {
+                Some(file.finding(0, RULE, "no crate leads to this file"))
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+/// Crate roots by cargo's own rules, and every file that a manifest names.
+fn is_root(path: &str, tree: &Tree) -> bool {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let package = match name {
+        "build.rs" => Some(folder),
+        "lib.rs" | "main.rs" => folder.strip_suffix("/src"),
+        _ => None,
+    };
+    // `tests/a.rs` and `tests/a/main.rs` alike.
+    let collected = ["/tests", "/benches", "/examples", "/src/bin"]
+        .iter()
+        .find_map(|kind| {
+            let folder = if name == "main.rs" {
+                folder.rsplit_once('/')?.0
+            } else {
+                folder
+            };
+            folder.strip_suffix(kind)
+        });
+    let manifest = |package: &str| format!("{package}/Cargo.toml");
+    tree.files()
+        .filter(|file| file.path.ends_with("Cargo.toml"))
+        .any(|file| {
+            if package.is_some_and(|package| file.path == manifest(package))
+                || collected.is_some_and(|package| file.path == manifest(package))
+            {
+                return true;
+            }
+            let base = file.path.strip_suffix("Cargo.toml").unwrap_or_default();
+            path.strip_prefix(base)
+                .is_some_and(|rest| named_in_manifest(&file.text, rest))
+        })
+}
+
+/// Says whether a manifest has `path = "<rest>"` for one of its targets.
+fn named_in_manifest(text: &str, rest: &str) -> bool {
+    fn names(value: &toml::Value, rest: &str) -> bool {
+        match value {
+            toml::Value::Table(table) => {
+                table.get("path").and_then(toml::Value::as_str) == Some(rest)
+                    || table.values().any(|value| names(value, rest))
+            }
+            toml::Value::Array(list) => list.iter().any(|value| names(value, rest)),
+            _ => false,
+        }
+    }
+    text.parse::<toml::Table>()
+        .is_ok_and(|table| names(&toml::Value::Table(table), rest))
+}
+
+/// The files that the `mod` items of a file name, with `#[path]`, `include!` and modules inside
+/// modules; whether they exist does not matter here.
+fn named_by(path: &str, tokens: &[Token], root: bool) -> Vec<String> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    // A crate's root looks beside itself, a module in the directory of its name.
+    let home = if root {
+        folder.to_owned()
+    } else {
+        format!("{folder}/{}", name.trim_end_matches(".rs"))
+    };
+    let mut named = Vec::new();
+    // The inline modules around the token, and at which depth of brackets each ends.
+    let mut inside: Vec<(usize, String)> = Vec::new();
+    let mut depth = 0_usize;
+    let mut attribute: Option<String> = None;
+    let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
+    for index in 0..tokens.len() {
+        match text(index) {
+            "{" | "(" | "[" => depth += 1,
+            "}" | ")" | "]" => {
+                depth = depth.saturating_sub(1);
+                inside.retain(|(end, _)| *end < depth + 1);
+            }
+            "path" if text(index + 1) == "=" => {
+                attribute = Some(text(index + 2).trim_matches('"').to_owned())
+            }
+            "include" if text(index + 1) == "!" => {
+                named.push(join(folder, text(index + 3).trim_matches('"')))
+            }
+            "mod" => {
+                let module = text(index + 1).trim_start_matches("r#").to_owned();
+                match text(index + 2) {
+                    ";" => {
+                        let nested: String =
+                            inside.iter().map(|(_, name)| format!("/{name}")).collect();
+                        named.push(match attribute.take() {
+                            Some(file) if inside.is_empty() => join(folder, &file),
+                            Some(file) => join(&format!("{home}{nested}"), &file),
+                            None => format!("{home}{nested}/{module}.rs")
+                                .trim_start_matches('/')
+                                .to_owned(),
+                        });
+                    }
+                    "{" => inside.push((depth + 1, module)),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    named
+}
+
+/// Resolves `file`, as written in a file in `folder`.
+fn join(folder: &str, file: &str) -> String {
+    let mut parts: Vec<_> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in file.split('/') {
+        match part {
+            "." => {}
+            ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        check(&Tree::of(files))
+            .into_iter()
+            .map(|finding| finding.path)
+            .collect()
+    }
+
+    /// Files are reached the way rustc reaches them.
+    #[test]
+    fn every_way_to_a_file_counts() {
+        assert_eq!(
+            found(&[
+                (
+                    "p/Cargo.toml",
+                    "[[bin]]\nname = \"x\"\npath = \"odd/place.rs\"\n"
+                ),
+                ("p/build.rs", ""),
+                (
+                    "p/src/lib.rs",
+                    "mod a;\nmod r#box;\n#[path = \"far.rs\"]\nmod near;\nmod inline { fn x() {} mod deep; }\nmod last;"
+                ),
+                ("p/src/a.rs", "mod b;\n#[cfg(test)]\nmod tests;"),
+                ("p/src/a/b.rs", "include!(\"../shared/c.rs\");"),
+                ("p/src/a/tests.rs", ""),
+                ("p/src/box.rs", ""),
+                ("p/src/far.rs", ""),
+                ("p/src/inline/deep.rs", ""),
+                ("p/src/last.rs", ""),
+                ("p/src/shared/c.rs", ""),
+                ("p/src/main.rs", ""),
+                ("p/src/bin/tool.rs", ""),
+                ("p/odd/place.rs", "mod helper;"),
+                ("p/odd/helper.rs", ""),
+                ("p/tests/one.rs", "mod common;"),
+                ("p/tests/common.rs", ""),
+                ("p/tests/two/main.rs", "mod part;"),
+                ("p/tests/two/part.rs", ""),
+                ("p/benches/b.rs", ""),
+            ]),
+            [""; 0]
+        );
+    }
+
+    /// A file that nobody names is found, also when it names itself or is named in words only.
+    #[test]
+    fn orphans_are_found() {
+        assert_eq!(
+            found(&[
+                ("p/Cargo.toml", "[package]\nname = \"p\"\n"),
+                (
+                    "p/src/lib.rs",
+                    "// mod a;\nmod b { }\nmod c;\nmod d { mod e; }\nmod f;"
+                ),
+                ("p/src/a.rs", ""),
+                ("p/src/b/x.rs", ""),
+                ("p/src/c/mod.rs", ""),
+                ("p/src/e.rs", ""),
+                ("p/src/g.rs", "mod h;"),
+                ("p/src/g/h.rs", "mod g;"),
+                ("q/src/lib.rs", ""),
+            ]),
+            [
+                "p/src/a.rs",
+                "p/src/b/x.rs",
+                "p/src/c/mod.rs",
+                "p/src/e.rs",
+                "p/src/g.rs",
+                "p/src/g/h.rs",
+                "q/src/lib.rs"
+            ]
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! The files of the repository, read once.
+
+use std::fs;
+use std::path::Path;
+use std::str::FromStr as _;
+
+use anyhow::Context as _;
+use proc_macro2::{TokenStream, TokenTree};
+use walkdir::{DirEntry, WalkDir};
+
+use crate::tidy::Finding;
+
+/// One text file.
+#[derive(Debug)]
+pub struct Source {
+    /// From the root of the repository, with slashes.
+    pub path: String,
+    /// What it holds.
+    pub text: String,
+}
+
+impl Source {
+    /// Says whether this is Rust.
+    pub fn is_rust(&self) -> bool {
+        self.path.ends_with(".rs")
+    }
+
+    /// Every token with its line, in order, groups opened; the text inside strings and comments is
+    /// none. Fails where the file is no Rust.
+    pub fn tokens(&self) -> Result<Vec<Token>, proc_macro2::LexError> {
+        let mut flat = Vec::new();
+        flatten(TokenStream::from_str(&self.text)?, &mut flat);
+        Ok(flat)
+    }
+
+    /// A finding in this file.
+    pub fn finding(&self, line: usize, rule: &'static str, text: impl Into<String>) -> Finding {
+        Finding {
+            path: self.path.clone(),
+            line,
+            rule,
+            text: text.into(),
+        }
+    }
+}
+
+/// A token as text; a group gives its two brackets as tokens of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// An identifier, a literal, or one character of punctuation.
+    pub text: String,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+fn flatten(stream: TokenStream, flat: &mut Vec<Token>) {
+    for tree in stream {
+        match tree {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    proc_macro2::Delimiter::Parenthesis => ("(", ")"),
+                    proc_macro2::Delimiter::Brace => ("{", "}"),
+                    proc_macro2::Delimiter::Bracket => ("[", "]"),
+                    proc_macro2::Delimiter::None => ("", ""),
+                };
+                flat.push(Token {
+                    text: open.to_owned(),
+                    line: group.span_open().start().line,
+                });
+                flatten(group.stream(), flat);
+                flat.push(Token {
+                    text: close.to_owned(),
+                    line: group.span_close().start().line,
+                });
+            }
+            other => flat.push(Token {
+                text: other.to_string(),
+                line: other.span().start().line,
+            }),
+        }
+    }
+}
+
+/// Every text file of the repository, in order of path.
+#[derive(Debug, Default)]
+pub struct Tree {
+    files: Vec<Source>,
+}
+
+impl Tree {
+    /// Reads the tree under `root`, without what tools put there.
+    pub fn read(root: &Path) -> anyhow::Result<Self> {
+        let mut files = Vec::new();
+        let walk = WalkDir::new(root)
+            .sort_by_file_name()
+            .into_iter()
+            .filter_entry(is_ours);
+        for entry in walk {
+            let entry = entry.with_context(|| format!("cannot walk {}", root.display()))?;
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            let bytes = fs::read(entry.path())
+                .with_context(|| format!("cannot read {}", entry.path().display()))?;
+            // What is no text (a tree blob, a fuzzing corpus) obeys no house rule.
+            let Ok(text) = String::from_utf8(bytes) else {
+                continue;
+            };
+            let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
+            let path = path
+                .components()
+                .map(|part| part.as_os_str().to_string_lossy())
+                .collect::<Vec<_>>()
+                .join("/");
+            files.push(Source { path, text });
+        }
+        Ok(Self { files })
+    }
+
+    /// A tree made of paths and texts.
+    #[cfg(test)]
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        let file = |(path, text): &(&str, &str)| Source {
+            path: (*path).to_owned(),
+            text: (*text).to_owned(),
+        };
+        Self {
+            files: files.iter().map(file).collect(),
+        }
+    }
+
+    /// Every file.
+    pub fn files(&self) -> impl Iterator<Item = &Source> {
+        self.files.iter()
+    }
+
+    /// The Rust files with their tokens. A file that is no Rust has none here, but see
+    /// [`Tree::unreadable`].
+    pub fn rust(&self) -> impl Iterator<Item = (&Source, Vec<Token>)> {
+        self.files()
+            .filter(|file| file.is_rust())
+            .filter_map(|file| Some((file, file.tokens().ok()?)))
+    }
+
+    /// The Rust files that no rule can read.
+    pub fn unreadable(&self) -> impl Iterator<Item = Finding> {
+        self.files()
+            .filter(|file| file.is_rust())
+            .filter_map(|file| {
+                let error = file.tokens().err()?;
+                Some(file.finding(error.span().start().line, "rust", "this is no Rust"))
+            })
+    }
+}
+
+/// Leaves out version control, hidden directories but our own, and every directory that says of
+/// itself that it is a cache, as cargo's output does whatever it is called.
+fn is_ours(entry: &DirEntry) -> bool {
+    if entry.depth() == 0 || !entry.file_type().is_dir() {
+        return true;
+    }
+    let name = entry.file_name().to_string_lossy();
+    let hidden = name.starts_with('.') && !matches!(name.as_ref(), ".ci" | ".cargo" | ".config");
+    !hidden && name != "target" && !entry.path().join("CACHEDIR.TAG").is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cargo and git write is not read; our hidden directories are; what is no text is not.
+    #[test]
+    fn tree_is_what_people_wrote() {
+        let root = tempfile::tempdir().unwrap();
+        for (path, bytes) in [
+            ("a.rs", &b"fn a() {}"[..]),
+            (".ci/run", b"#!"),
+            (".git/config", b"x"),
+            ("target/b.rs", b"x"),
+            ("out/CACHEDIR.TAG", b"x"),
+            ("out/c.rs", b"x"),
+            ("sub/blob", &[0xff, 0xfe]),
+            ("sub/d.txt", b"d"),
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let tree = Tree::read(root.path()).unwrap();
+        let paths: Vec<_> = tree.files().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, [".ci/run", "a.rs", "sub/d.txt"]);
+    }
+
+    /// Words in strings and comments are no tokens; those in macros and attributes are.
+    #[test]
+    fn tokens_are_code() {
+        let text = "// unsafe\nfn a() { \"unsafe\"; }\n/* unsafe */ m! { unsafe }\n#[x(unsafe)]\nfn b() {}";
+        let tree = Tree::of(&[("a.rs", text), ("b.rs", "fn ("), ("c.txt", "fn (")]);
+        let (_, tokens) = tree.rust().next().unwrap();
+        let lines: Vec<_> = tokens
+            .iter()
+            .filter(|token| token.text == "unsafe")
+            .map(|token| token.line)
+            .collect();
+        assert_eq!(lines, [3, 4]);
+        assert_eq!(
+            tree.unreadable()
+                .map(|finding| finding.path)
+                .collect::<Vec<_>>(),
+            ["b.rs"]
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! `unsafe`: only where hardware is touched, and each time with the fact that makes it sound.
+//! clippy checks the comments of the crates it is run on; this rule also sees macros, every target
+//! and code that is configured out.
+
+use crate::tidy::source::{Source, Token, Tree};
+use crate::tidy::{Finding, is_in};
+
+const RULE: &str = "unsafe";
+/// Where hardware is touched.
+const ALLOWED: &[&str] = &["conformance/probes/src/hw.rs", "conformance/probes/src/hw/"];
+/// The hypervisor's are one an architecture: `reference-hv/src/arch/<name>/hw`.
+const ALLOWED_ARCH: &str = "reference-hv/src/arch/";
+/// A reason shorter than this names no fact that could be false.
+const SHORTEST_REASON: usize = 20;
+
+/// Finds the keyword outside its places, and inside them without a reason.
+pub fn check(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, tokens) in tree.rust() {
+        let lines: Vec<_> = file.text.lines().collect();
+        let mut checked = 0;
+        for (place, token) in tokens
+            .iter()
+            .enumerate()
+            .filter(|(_, token)| token.text == "unsafe")
+        {
+            if !allowed(&file.path) {
+                findings.push(file.finding(
+                    token.line,
+                    RULE,
+                    "`unsafe` outside of the modules that touch hardware",
+                ));
+            } else if token.line != checked {
+                // Several on one line share their reason.
+                checked = token.line;
+                findings.extend(reason_is_missing(
+                    file,
+                    &lines,
+                    token,
+                    tokens.get(place + 1),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+fn allowed(path: &str) -> bool {
+    let hypervisor = path
+        .strip_prefix(ALLOWED_ARCH)
+        .and_then(|rest| rest.split_once('/'));
+    is_in(path, ALLOWED)
+        || hypervisor.is_some_and(|(_, rest)| rest == "hw.rs" || rest.starts_with("hw/"))
+}
+
+/// A declaration says what its callers must hold (`# Safety`), everything else why it holds here
+/// (`SAFETY:`), in the comment right above or on the line itself.
+fn reason_is_missing(
+    file: &Source,
+    lines: &[&str],
+    token: &Token,
+    next: Option<&Token>,
+) -> Option<Finding> {
+    let next = next.map_or("", |token| token.text.as_str());
+    let (mark, shown) = match next {
+        // A pointer to an unsafe function is a type: who calls it gives the reason.
+        "fn" if line(lines, token.line).contains("unsafe fn(") => return None,
+        "fn" | "trait" => ("# Safety", "a `# Safety` section"),
+        // The declaration of a foreign function is one too, but a foreign block is an assertion of ours.
+        _ => ("SAFETY:", "a `// SAFETY:` comment"),
+    };
+    let reason = comment_above(lines, token.line);
+    let given = reason.split_once(mark).map(|(_, rest)| rest.trim());
+    match given {
+        Some(text) if text.len() >= SHORTEST_REASON => None,
+        Some(_) => Some(file.finding(token.line, RULE, format!("{shown} that names no fact"))),
+        None => Some(file.finding(token.line, RULE, format!("without {shown} right above"))),
+    }
+}
+
+fn line<'l>(lines: &[&'l str], number: usize) -> &'l str {
+    number
+        .checked_sub(1)
+        .and_then(|index| lines.get(index))
+        .copied()
+        .unwrap_or_default()
+}
+
+/// The comment on the line `number` and the whole one right above it; attributes and the rest of
+/// a statement that began further up may stand between.
+fn comment_above(lines: &[&str], number: usize) -> String {
+    let mut parts = Vec::new();
+    if let Some((_, comment)) = line(lines, number).split_once("//") {
+        parts.push(comment);
+    }
+    let mut above = number.saturating_sub(1);
+    let mut seen = false;
+    while above > 0 {
+        let text = line(lines, above).trim();
+        match text.strip_prefix("//") {
+            Some(comment) => {
+                seen = true;
+                parts.push(comment.trim_start_matches(['/', '!']));
+            }
+            None if seen || !leads_on(text) => break,
+            None => {}
+        }
+        above -= 1;
+    }
+    parts.reverse();
+    parts.join(" ")
+}
+
+/// Says whether a line belongs to what stands below it.
+fn leads_on(text: &str) -> bool {
+    text.starts_with("#[")
+        || text.ends_with(['=', '(', ',']) && !text.ends_with("),")
+        || text.ends_with("=>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HW: &str = "reference-hv/src/arch/aarch64/hw/el2.rs";
+
+    fn found(path: &str, text: &str) -> Vec<(usize, String)> {
+        check(&Tree::of(&[(path, text)]))
+            .into_iter()
+            .map(|finding| (finding.line, finding.text))
+            .collect()
+    }
+
+    /// The keyword stands only where hardware is touched, whatever it marks.
+    #[test]
+    fn place_matters() {
+        let block = "fn a() {\n    // SAFETY: The register exists on every processor at EL2.\n    unsafe { b() }\n}";
+        for path in [
+            HW,
+            "reference-hv/src/arch/amd64/hw.rs",
+            "conformance/probes/src/hw.rs",
+            "conformance/probes/src/hw/uart.rs",
+        ] {
+            assert_eq!(found(path, block), [], "{path}");
+        }
+        let outside = [(
+            3,
+            "`unsafe` outside of the modules that touch hardware".to_owned(),
+        )];
+        for path in [
+            "reference-hv/src/arch/aarch64/gic.rs",
+            "reference-hv/src/arch/hw.rs",
+            "reference-hv/src/hw/a.rs",
+            "runners/src/lib.rs",
+            "conformance/probes/src/hwx.rs",
+        ] {
+            assert_eq!(found(path, block), outside, "{path}");
+        }
+        assert_eq!(
+            found("a.rs", "#[unsafe(no_mangle)]\nextern fn a() {}").len(),
+            1
+        );
+        assert_eq!(
+            found(
+                "a.rs",
+                "// unsafe\n#![forbid(unsafe_code)]\nconst A: &str = \"unsafe\";"
+            ),
+            []
+        );
+    }
+
+    /// Each use gives its reason right above, and the reason names something.
+    #[test]
+    fn reason_is_required() {
+        let ritual = "// SAFETY: this is safe";
+        let fact = "// SAFETY: The table outlives the walker, which `publish` stops first.";
+        let table = [
+            (format!("fn a() {{\n{fact}\nunsafe {{ b() }}\n}}"), None),
+            (format!("fn a() {{\n{fact}\nlet c =\n    unsafe {{ b() }};\n}}"), None),
+            (format!("{fact}\n#[unsafe(no_mangle)]\nextern \"C\" fn a() {{}}"), None),
+            (format!("{fact}\n#[inline]\nunsafe impl Send for A {{}}"), None),
+            ("fn a() { unsafe { b() } }".to_owned(), Some("without a `// SAFETY:` comment right above")),
+            (format!("fn a() {{\n{ritual}\nunsafe {{ b() }}\n}}"), Some("a `// SAFETY:` comment that names no fact")),
+            (format!("fn a() {{\n{fact}\nlet x = 1;\nunsafe {{ b() }}\n}}"), Some("without a `// SAFETY:` comment right above")),
+            (format!("{fact}\n\nunsafe impl Send for A {{}}"), Some("without a `// SAFETY:` comment right above")),
+            ("/// Does it.\npub unsafe fn a() {}".to_owned(), Some("without a `# Safety` section right above")),
+            ("/// Does it.\n///\n/// # Safety\n/// `at` must be mapped as device memory.\n#[inline]\npub unsafe fn a() {}".to_owned(), None),
+            ("type A = unsafe fn(u64);".to_owned(), None),
+        ];
+        for (text, wanted) in table {
+            let got = found(HW, &text)
+                .into_iter()
+                .map(|(_, text)| text)
+                .collect::<Vec<_>>();
+            assert_eq!(
+                got,
+                wanted.into_iter().map(str::to_owned).collect::<Vec<_>>(),
+                "{text}"
+            );
+        }
+    }
+}
