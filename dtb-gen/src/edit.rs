@@ -92,12 +92,12 @@ impl Edit {
             Self::Resize { path, prop, by } => resize(at(tree, path)?, path, prop, *by)?,
             Self::AddNode { parent, node } => at(tree, parent)?.children.push(node.clone()),
             Self::RemoveNode { path } => {
-                own(path, "removed")?;
+                own(tree, path, "removed")?;
                 tree.remove(path).ok_or_else(|| tree.no_node(path))?;
             }
             Self::CopyNode { path, name } => copy(tree, path, name)?,
             Self::RenameNode { path, name } => {
-                own(path, "renamed")?;
+                own(tree, path, "renamed")?;
                 at(tree, path)?.name.clone_from(name);
             }
             Self::Point {
@@ -125,9 +125,17 @@ fn at<'a>(tree: &'a mut Tree, path: &str) -> Result<&'a mut Node, PlanError> {
     Ok(tree.ensure(path))
 }
 
-/// Splits a path that must not be the root's.
-fn own<'a>(path: &'a str, what: &'static str) -> Result<(&'a str, &'a str), PlanError> {
-    split(path).ok_or(PlanError::Root { what })
+/// Splits the path of a node that has a parent.
+fn own<'a>(
+    tree: &Tree,
+    path: &'a str,
+    what: &'static str,
+) -> Result<(&'a str, &'a str), PlanError> {
+    match split(path) {
+        Some(parts) if tree.find(path).is_some() => Ok(parts),
+        _ if path == "/" => Err(PlanError::Root { what }),
+        _ => Err(tree.no_node(path)),
+    }
 }
 
 fn no_property(node: &Node, path: &str, prop: &str) -> PlanError {
@@ -159,7 +167,7 @@ fn resize(node: &mut Node, path: &str, prop: &str, by: i64) -> Result<(), PlanEr
 }
 
 fn copy(tree: &mut Tree, path: &str, name: &str) -> Result<(), PlanError> {
-    let (parent, own_name) = own(path, "copied")?;
+    let (parent, own_name) = own(tree, path, "copied")?;
     let missing = tree.no_node(path);
     let siblings = &mut at(tree, parent)?.children;
     let at = siblings

@@ -10,7 +10,11 @@ use crate::{Node, Prop, ReadError, Tree};
 const MAX_DEPTH: usize = 64;
 
 const HEADER: usize = 40;
-const TOTALSIZE: std::ops::Range<usize> = 4..8;
+const MAGIC: [u8; 4] = 0xd00d_feed_u32.to_be_bytes();
+const TOTALSIZE: usize = 4;
+const OFF_STRUCT: usize = 8;
+const SIZE_STRUCT: usize = 36;
+const END: u32 = 9;
 
 impl Tree {
     /// Reads a blob. Total: whatever the bytes are, the worst outcome is an error.
@@ -18,27 +22,28 @@ impl Tree {
     /// Bytes behind `totalsize` are not the tree's, and are left alone: loaders round sizes up.
     pub fn read(blob: &[u8]) -> Result<Self, ReadError> {
         let len = blob.len();
-        if len < HEADER {
-            return Err(ReadError::Short { len });
-        }
-        let total = blob.get(TOTALSIZE).and_then(|cell| cell.try_into().ok());
-        let total = total
-            .map(u32::from_be_bytes)
-            .ok_or(ReadError::Short { len })?;
-        let whole = usize::try_from(total)
+        let total = match cell(blob, TOTALSIZE) {
+            Some(total) if len >= HEADER => total,
+            _ => return Err(ReadError::Short { len }),
+        };
+        let whole = match usize::try_from(total)
             .ok()
-            .and_then(|total| blob.get(..total));
-        // The magic number goes first: without it `totalsize` means nothing.
-        let whole = match whole {
+            .and_then(|total| blob.get(..total))
+        {
             Some(whole) => whole,
-            None if blob.starts_with(&[0xd0, 0x0d, 0xfe, 0xed]) => {
-                return Err(ReadError::Cut { total, len });
-            }
+            None if blob.starts_with(&MAGIC) => return Err(ReadError::Cut { total, len }),
+            // Without the magic number `totalsize` means nothing; the parser says so.
             None => blob,
         };
         let fdt = Fdt::new(whole).map_err(|error| ReadError::Malformed {
             why: error.to_string(),
         })?;
+        // The parser stops at the closing token and does not compare the block's size with it
+        // (Devicetree Specification 0.4, 5.4.2).
+        if closing(whole) != Some(END) {
+            let why = "the structure block does not end with its closing token".to_owned();
+            return Err(ReadError::Malformed { why });
+        }
         let reserved = fdt
             .memory_reservations()
             .map(|entry| (entry.address(), entry.size()));
@@ -69,4 +74,15 @@ fn node(from: &FdtNode<'_>, path: &str, depth: usize) -> Result<Node, ReadError>
         props: props.collect(),
         children: children.collect::<Result<_, _>>()?,
     })
+}
+
+/// Returns the last cell of the structure block.
+fn closing(blob: &[u8]) -> Option<u32> {
+    let end = cell(blob, OFF_STRUCT)?.checked_add(cell(blob, SIZE_STRUCT)?)?;
+    cell(blob, usize::try_from(end.checked_sub(4)?).ok()?)
+}
+
+fn cell(blob: &[u8], at: usize) -> Option<u32> {
+    let (cell, _) = blob.get(at..)?.split_first_chunk::<4>()?;
+    Some(u32::from_be_bytes(*cell))
 }

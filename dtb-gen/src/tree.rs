@@ -239,7 +239,9 @@ impl Tree {
     }
 
     pub(crate) fn no_node(&self, path: &str) -> PlanError {
-        let nearest = nearest(path, self.paths().iter().map(String::as_str));
+        let paths = self.paths();
+        let below_root = paths.iter().skip(1).map(String::as_str);
+        let nearest = nearest(path, below_root);
         PlanError::NoNode {
             path: path.to_owned(),
             nearest,

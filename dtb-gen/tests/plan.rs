@@ -1,0 +1,596 @@
+//! Plans say what the device-tree contract says, and errors say where and what.
+
+use dtb_gen::{
+    Cells, Device, Domain, Edit, Module, Node, Partial, PlanError, Platform, Range, Tree, Value,
+    apply_all, host, partial,
+};
+
+const GPIO: Range = Range {
+    host: 0x0903_0000,
+    size: 0x1000,
+    guest: 0x3a00_0000,
+};
+
+fn machine() -> Tree {
+    let uart = Node::new("pl011@9000000")
+        .with("reg", [0_u32, 0x0900_0000, 0, 0x1000])
+        .with("phandle", 7_u32);
+    let rtc = Node::new("pl031@9010000")
+        .with("reg", [0_u32, 0x0901_0000, 0, 0x1000])
+        .with("interrupts", [0_u32, 2, 4]);
+    let chosen = Node::new("chosen")
+        .with("bootargs", "for Linux")
+        .with("stdout-path", "/pl011@9000000");
+    let root = Node::new("")
+        .with("#address-cells", 2_u32)
+        .child(uart)
+        .child(rtc)
+        .child(chosen);
+    Tree {
+        reserved: vec![(0x4000_0000, 0x1000)],
+        boot_cpu: 1,
+        root,
+    }
+}
+
+fn kernel() -> Module {
+    Module {
+        address: 0x4800_0000,
+        size: 0x1_0000,
+        args: Some("n=1".to_owned()),
+    }
+}
+
+fn platform(domains: Vec<Domain>, edits: Vec<Edit>) -> Platform {
+    Platform {
+        base: machine(),
+        hypervisor_args: "console=on".to_owned(),
+        domains,
+        edits,
+    }
+}
+
+fn set(path: &str, prop: &str, value: impl Into<Value>) -> Edit {
+    Edit::Set {
+        path: path.to_owned(),
+        prop: prop.to_owned(),
+        value: value.into(),
+    }
+}
+
+#[track_caller]
+fn printed(tree: &Tree, path: &str, wanted: &str) {
+    let root = Node {
+        name: String::new(),
+        ..tree.find(path).expect("the node is there").clone()
+    };
+    let text = Tree {
+        root,
+        ..Tree::default()
+    }
+    .to_string();
+    assert_eq!(text.trim_start_matches("/dts-v1/;\n\n"), wanted);
+}
+
+#[test]
+fn domains_stand_under_chosen() {
+    let domain = Domain {
+        nr_spis: Some(64),
+        ramdisk: Some(Module {
+            address: 0x4900_0000,
+            size: 0x100,
+            args: None,
+        }),
+        tree: Some(Module {
+            address: 0x1_4a00_0000,
+            size: 0x200,
+            args: None,
+        }),
+        extra: vec![
+            ("passthrough".to_owned(), "enabled".into()),
+            ("cpus".to_owned(), Value::from(2_u32)),
+        ],
+        ..Domain::new("dA", 0x2000, kernel())
+    };
+    let tree = host(&platform(vec![domain], vec![])).expect("it can be planned");
+    assert_eq!(
+        (tree.reserved.as_slice(), tree.boot_cpu),
+        (&[(0x4000_0000, 0x1000)][..], 1)
+    );
+    printed(
+        &tree,
+        "/chosen",
+        r#"/ {
+    stdout-path = "/pl011@9000000";
+    #address-cells = <0x2>;
+    #size-cells = <0x2>;
+    xen,xen-bootargs = "console=on";
+
+    dA {
+        compatible = "xen,domain";
+        #address-cells = <0x2>;
+        #size-cells = <0x2>;
+        memory = <0x0 0x2000>;
+        cpus = <0x2>;
+        vpl011;
+        nr_spis = <0x40>;
+        passthrough = "enabled";
+
+        module@48000000 {
+            compatible = "multiboot,kernel", "multiboot,module";
+            reg = <0x0 0x48000000 0x0 0x10000>;
+            bootargs = "n=1";
+        };
+
+        module@49000000 {
+            compatible = "multiboot,ramdisk", "multiboot,module";
+            reg = <0x0 0x49000000 0x0 0x100>;
+        };
+
+        module@14a000000 {
+            compatible = "multiboot,device-tree", "multiboot,module";
+            reg = <0x1 0x4a000000 0x0 0x200>;
+        };
+    };
+};
+"#,
+    );
+}
+
+#[test]
+fn devices_stand_under_passthrough() {
+    let device = Device {
+        ranges: vec![GPIO],
+        path: Some("/pl061@9030000".to_owned()),
+        force: true,
+        props: vec![("compatible".to_owned(), "arm,pl061".into())],
+        ..Device::new("gpio@3a000000")
+    };
+    let plan = Partial {
+        devices: vec![device],
+        aliases: vec![("gpio0".to_owned(), "/passthrough/gpio@3a000000".to_owned())],
+        extra: vec![Node::new("clock").with("phandle", 9_u32)],
+        ..Partial::default()
+    };
+    printed(
+        &partial(&plan).expect("it can be planned"),
+        "/",
+        r#"/ {
+    #address-cells = <0x2>;
+    #size-cells = <0x2>;
+
+    gic {
+        phandle = <0xfde8>;
+    };
+
+    aliases {
+        gpio0 = "/passthrough/gpio@3a000000";
+    };
+
+    passthrough {
+        compatible = "simple-bus";
+        ranges;
+        #address-cells = <0x2>;
+        #size-cells = <0x2>;
+
+        gpio@3a000000 {
+            reg = <0x0 0x3a000000 0x0 0x1000>;
+            xen,reg = <0x0 0x9030000 0x0 0x1000 0x0 0x3a000000>;
+            xen,path = "/pl061@9030000";
+            xen,force-assign-without-iommu;
+            compatible = "arm,pl061";
+        };
+    };
+
+    clock {
+        phandle = <0x9>;
+    };
+};
+"#,
+    );
+}
+
+/// Widths follow the declaration, the default where none is made, or what is said apart from it.
+#[test]
+fn tuples_are_as_wide_as_said() {
+    let cells = |address, size| Some(Cells { address, size });
+    for (declared, encoding, wanted) in [
+        (
+            cells(2, 2),
+            None,
+            vec![0, 0x0903_0000, 0, 0x1000, 0, 0x3a00_0000],
+        ),
+        (cells(1, 2), None, vec![0x0903_0000, 0, 0x1000, 0x3a00_0000]),
+        (cells(1, 1), None, vec![0x0903_0000, 0x1000, 0x3a00_0000]),
+        (None, None, vec![0, 0x0903_0000, 0x1000, 0, 0x3a00_0000]),
+        (
+            cells(3, 1),
+            None,
+            vec![0, 0, 0x0903_0000, 0x1000, 0, 0, 0x3a00_0000],
+        ),
+        (cells(0, 0), None, vec![]),
+        (
+            cells(u32::MAX, 2),
+            cells(2, 2),
+            vec![0, 0x0903_0000, 0, 0x1000, 0, 0x3a00_0000],
+        ),
+    ] {
+        let device = Device {
+            ranges: vec![GPIO],
+            ..Device::new("gpio")
+        };
+        let plan = Partial {
+            passthrough: declared,
+            encoding,
+            devices: vec![device],
+            ..Partial::default()
+        };
+        let tree = partial(&plan).expect("it can be planned");
+        let node = tree.find("/passthrough/gpio").expect("the device is there");
+        assert_eq!(
+            node.get("xen,reg").and_then(|prop| prop.cells()),
+            Some(wanted),
+            "{declared:?} {encoding:?}"
+        );
+        let said = tree
+            .find("/passthrough")
+            .and_then(|node| node.get("#address-cells"))
+            .and_then(|prop| prop.u32());
+        assert_eq!(said, declared.map(|cells| cells.address));
+    }
+}
+
+#[test]
+fn numbers_too_wide_for_their_cells_are_errors() {
+    let device = Device {
+        ranges: vec![Range {
+            host: 1 << 40,
+            ..GPIO
+        }],
+        ..Device::new("gpio")
+    };
+    let narrow = Partial {
+        passthrough: Some(Cells {
+            address: 1,
+            size: 1,
+        }),
+        devices: vec![device.clone()],
+        ..Partial::default()
+    };
+    let error = partial(&narrow).expect_err("2^40 does not fit one cell");
+    assert_eq!(
+        error.to_string(),
+        "/passthrough/gpio: `xen,reg`: 0x10000000000 does not fit 1 cell(s)"
+    );
+    let huge = Partial {
+        passthrough: Some(Cells {
+            address: u32::MAX,
+            size: 1,
+        }),
+        ..narrow
+    };
+    let error = partial(&huge).expect_err("nobody writes so many cells");
+    assert_eq!(
+        error.to_string(),
+        "/passthrough/gpio: `reg`: 0xffffffff cells a number are more than 8; set `encoding` apart from what is declared"
+    );
+}
+
+/// Many tuples and large trees are written whole, to the byte.
+#[test]
+fn sizes_are_exact() {
+    let page = |index: u64| Range {
+        host: 0x1000_0000 + index * 0x1000,
+        size: 0x1000,
+        guest: 0x5000_0000 + index * 0x1000,
+    };
+    let device = Device {
+        ranges: (0..512).map(page).collect(),
+        ..Device::new("many")
+    };
+    let mut tree = partial(&Partial {
+        devices: vec![device],
+        ..Partial::default()
+    })
+    .expect("it can be planned");
+    let cells = tree
+        .find("/passthrough/many")
+        .and_then(|node| node.get("xen,reg"))
+        .and_then(|prop| prop.cells());
+    assert_eq!(cells.map(|cells| cells.len()), Some(512 * 6));
+    let least = tree.emit().expect("it can be written").len();
+    for wanted in [
+        0x8000, 0x8001, 0x8002, 0x8003, 0x1_0000, 0x1f_ffff, 0x20_0000, 0x20_0001,
+    ] {
+        let mut padded = tree.clone();
+        padded
+            .pad("/passthrough", wanted)
+            .expect("it can be padded");
+        let blob = padded.emit().expect("it can be written");
+        assert_eq!(blob.len(), wanted);
+        assert_eq!(Tree::read(&blob), Ok(padded));
+    }
+    let error = tree
+        .pad("/passthrough", least)
+        .expect_err("there is no room");
+    assert!(
+        matches!(error, PlanError::Pad { wanted, .. } if wanted == least),
+        "{error}"
+    );
+    assert_eq!(
+        tree.pad("/passtrough", 0x8000)
+            .expect_err("it is misspelt")
+            .to_string(),
+        "/passtrough: no such node, nearest is `/passthrough`"
+    );
+}
+
+/// The oddities of the test catalogue, each through edits alone.
+#[test]
+fn edits_make_odd_machines() {
+    let point = |path: &str, prop: &str, target: &str, after: &[u32]| Edit::Point {
+        path: path.to_owned(),
+        prop: prop.to_owned(),
+        target: target.to_owned(),
+        before: vec![],
+        after: after.to_vec(),
+    };
+    let rtc = "/pl031@9010000".to_owned();
+    let edits = [
+        set(&rtc, "xen,passthrough", ()),
+        Edit::Delete {
+            path: rtc.clone(),
+            prop: "interrupts".to_owned(),
+        },
+        point(&rtc, "interrupts-extended", "/pl011@9000000", &[3, 0]),
+        // A loop of interrupt parents; the RTC had no phandle.
+        point(&rtc, "interrupt-parent", "/pl011@9000000", &[]),
+        point("/pl011@9000000", "interrupt-parent", &rtc, &[]),
+        Edit::CopyNode {
+            path: "/pl011@9000000".to_owned(),
+            name: "alias@9000000".to_owned(),
+        },
+        Edit::RenameNode {
+            path: "/pl011@9000000".to_owned(),
+            name: "UART@9000000".to_owned(),
+        },
+        Edit::Resize {
+            path: rtc.clone(),
+            prop: "reg".to_owned(),
+            by: -4,
+        },
+        Edit::AddNode {
+            parent: "/chosen".to_owned(),
+            node: Node::new("module@1"),
+        },
+        Edit::RemoveNode {
+            path: "/chosen/module@1".to_owned(),
+        },
+    ];
+    let tree = host(&platform(vec![], edits.to_vec())).expect("the edits apply");
+    printed(
+        &tree,
+        "/",
+        r#"/ {
+    #address-cells = <0x2>;
+
+    UART@9000000 {
+        reg = <0x0 0x9000000 0x0 0x1000>;
+        phandle = <0x7>;
+        interrupt-parent = <0x8>;
+    };
+
+    alias@9000000 {
+        reg = <0x0 0x9000000 0x0 0x1000>;
+        interrupt-parent = <0x8>;
+    };
+
+    pl031@9010000 {
+        reg = <0x0 0x9010000 0x0>;
+        xen,passthrough;
+        interrupts-extended = <0x7 0x3 0x0>;
+        interrupt-parent = <0x7>;
+        phandle = <0x8>;
+    };
+
+    chosen {
+        stdout-path = "/pl011@9000000";
+        #address-cells = <0x2>;
+        #size-cells = <0x2>;
+        xen,xen-bootargs = "console=on";
+    };
+};
+"#,
+    );
+    assert_eq!(tree.by_phandle(8).as_deref(), Some("/pl031@9010000"));
+    assert_eq!(
+        (tree.phandle_of("/UART@9000000"), tree.next_free_phandle()),
+        (Some(7), 9)
+    );
+}
+
+#[test]
+fn edits_that_do_not_apply_name_the_culprit() {
+    let rtc = || "/pl031@9010000".to_owned();
+    let text = |text: &str| text.to_owned();
+    for (edit, wanted) in [
+        (
+            set("/pl031@901000", "status", "okay"),
+            "/pl031@901000: no such node, nearest is `/pl031@9010000`",
+        ),
+        (
+            Edit::Delete {
+                path: rtc(),
+                prop: text("interrupt"),
+            },
+            "/pl031@9010000: no property `interrupt`, nearest is `interrupts`",
+        ),
+        (
+            Edit::Resize {
+                path: rtc(),
+                prop: text("reg"),
+                by: -17,
+            },
+            "/pl031@9010000: `reg`: 16 bytes cannot change by -17",
+        ),
+        (
+            Edit::Resize {
+                path: rtc(),
+                prop: text("reg"),
+                by: i64::MAX,
+            },
+            "/pl031@9010000: `reg`: 16 bytes cannot change by 9223372036854775807",
+        ),
+        (
+            Edit::RemoveNode { path: text("/") },
+            "/: the root cannot be removed",
+        ),
+        (
+            Edit::RemoveNode {
+                path: text("relative"),
+            },
+            "relative: no such node",
+        ),
+        (
+            Edit::CopyNode {
+                path: rtc(),
+                name: text("chosen"),
+            },
+            "/: has a node `chosen` already",
+        ),
+        (
+            Edit::CopyNode {
+                path: text("/qqqq"),
+                name: text("a"),
+            },
+            "/qqqq: no such node",
+        ),
+        (
+            Edit::RenameNode {
+                path: text("/"),
+                name: text("a"),
+            },
+            "/: the root cannot be renamed",
+        ),
+    ] {
+        let mut tree = machine();
+        let error = apply_all(&[edit], &mut tree).expect_err("it does not apply");
+        assert_eq!(error.to_string(), wanted);
+        assert_eq!(tree, machine(), "a failed edit changes nothing");
+    }
+}
+
+#[test]
+fn plans_that_clash_are_errors() {
+    let twice = vec![
+        Domain::new("dA", 1, kernel()),
+        Domain::new("dA", 1, kernel()),
+    ];
+    let error = host(&platform(twice, vec![])).expect_err("the name is taken");
+    assert_eq!(error.to_string(), "/chosen: has a node `dA` already");
+    let same = Domain {
+        ramdisk: Some(kernel()),
+        ..Domain::new("dA", 1, kernel())
+    };
+    let error = host(&platform(vec![same], vec![])).expect_err("two modules at one address");
+    assert_eq!(
+        error.to_string(),
+        "/chosen/dA: has a node `module@48000000` already"
+    );
+    let narrow = Domain {
+        cells: Cells {
+            address: 1,
+            size: 1,
+        },
+        ..Domain::new(
+            "dA",
+            1,
+            Module {
+                address: 1 << 32,
+                ..kernel()
+            },
+        )
+    };
+    let error = host(&platform(vec![narrow], vec![])).expect_err("the address is too wide");
+    assert_eq!(
+        error.to_string(),
+        "/chosen/dA/module@100000000: `reg`: 0x100000000 does not fit 1 cell(s)"
+    );
+}
+
+/// What vm-fdt does not take is named by path.
+#[test]
+fn trees_that_cannot_be_written_say_where() {
+    let under = |node: Node| Tree {
+        root: Node::new("").child(Node::new("soc").child(node)),
+        ..Tree::default()
+    };
+    let deep = (0..70).fold(Node::new("leaf"), |node, _| Node::new("d").child(node));
+    for (tree, wanted) in [
+        (
+            under(Node::new("9lives")),
+            "/soc/9lives: node name `9lives`: Invalid node name",
+        ),
+        (
+            under(Node::new("")),
+            "/soc/: node name ``: Invalid node name",
+        ),
+        (
+            under(Node::new("a").with("no spaces", ())),
+            "/soc/a: `no spaces` of 0 bytes: Invalid property name",
+        ),
+        (
+            Tree {
+                reserved: vec![(u64::MAX, 2)],
+                ..Tree::default()
+            },
+            "device tree: memory reservation 0xffffffffffffffff+0x2: Memory reservation is invalid",
+        ),
+        (
+            Tree {
+                reserved: vec![(0, 2), (1, 1)],
+                ..Tree::default()
+            },
+            "device tree: Memory reservations are overlapping",
+        ),
+    ] {
+        assert_eq!(
+            tree.emit().expect_err("it cannot be written").to_string(),
+            wanted
+        );
+    }
+    let error = under(deep).emit().expect_err("it is too deep").to_string();
+    assert!(
+        error.ends_with("/d: node name `d`: Node depth exceeds FDT_MAX_NODE_DEPTH"),
+        "{error}"
+    );
+}
+
+#[test]
+fn paths_are_exact() {
+    let mut tree = machine();
+    assert_eq!(
+        tree.paths(),
+        ["/", "/pl011@9000000", "/pl031@9010000", "/chosen"]
+    );
+    for (path, there) in [
+        ("/", true),
+        ("/chosen", true),
+        ("/Chosen", false),
+        ("/chosen/", false),
+        ("//chosen", false),
+        ("chosen", false),
+        ("", false),
+        ("/pl011", false),
+    ] {
+        assert_eq!(tree.find(path).is_some(), there, "{path}");
+        assert_eq!(tree.find_mut(path).is_some(), there, "{path}");
+    }
+    assert_eq!(
+        tree.remove("/chosen").map(|node| node.name).as_deref(),
+        Some("chosen")
+    );
+    assert_eq!(tree.remove("/"), None);
+    tree.ensure("/a/b/c").set("x", 1_u32);
+    assert!(tree.find("/a/b/c").is_some_and(|node| node.has("x")));
+}
