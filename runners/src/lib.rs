@@ -1,1 +1,31 @@
 //! Runs a machine under QEMU and brings back what was seen.
+//!
+//! The crate turns a [`Request`] into an [`Outcome`]; it never says whether what was seen is good.
+//! Saying what to run ([`qemu::argv`](crate::argv)) is pure and apart from running it ([`run()`]).
+//!
+//! What is *absent*, and why:
+//! - no device tree is read or written here: trees are bytes, made by `dtb-gen`;
+//! - no verdicts: a deadline or a dead QEMU is reported as that, and judged elsewhere;
+//! - no sleeping and no polling: every wait is for an event of the console, QMP, qtest or the
+//!   process itself, bounded by the deadline;
+//! - no `unsafe`: the kernel's parent-death signal is set by util-linux' `setpriv`
+//!   (see `qemu/process.rs`).
+
+#![forbid(unsafe_code)]
+
+mod capability;
+mod deadline;
+mod outcome;
+mod profile;
+mod qemu;
+mod request;
+mod rundir;
+
+pub use capability::{Capabilities, Capability, UnknownName};
+pub use outcome::{End, Outcome, Record, Status, Timing};
+pub use profile::{Arch, GuestLayout, Modules, Profile, ProfileError, Refusal, Waiver, Window};
+pub use qemu::argv::{Io, argv};
+pub use qemu::script::{evidence_files, script};
+pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
+pub use qemu::{RunError, run};
+pub use request::{Act, Action, Answer, Command, Director, Icount, Load, Machine, Request};

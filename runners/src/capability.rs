@@ -1,0 +1,203 @@
+//! What a subject can do, by names that profiles and cases share.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+/// Something a case may need and a subject may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// Domains described in the host's device tree start at boot.
+    BootDomains,
+    /// Several domains run at once.
+    SeveralDomains,
+    /// Platform devices without DMA can be given to a domain.
+    PlatformDevices,
+    /// A device can be given where it has no IOMMU, when that is forced.
+    ForcedAssignment,
+    /// Domains can be mapped one to one, at addresses the tree names.
+    DirectMap,
+    /// DMA goes through an SMMUv3 the subject drives.
+    Smmu,
+    /// DMA goes through an AMD IOMMU the subject drives.
+    AmdIommu,
+    /// PCI functions can be given to a domain.
+    Pci,
+    /// The subject enumerates PCI functions itself.
+    PciScan,
+    /// A hardware domain owns what nobody else does.
+    HardwareDomain,
+    /// A domain can control others by hypercall.
+    ControlDomain,
+    /// Domains can be created at run time.
+    RuntimeCreate,
+    /// Domains can be destroyed at run time.
+    Destroy,
+}
+
+impl Capability {
+    /// Every capability there is.
+    pub const ALL: [Self; 13] = [
+        Self::BootDomains,
+        Self::SeveralDomains,
+        Self::PlatformDevices,
+        Self::ForcedAssignment,
+        Self::DirectMap,
+        Self::Smmu,
+        Self::AmdIommu,
+        Self::Pci,
+        Self::PciScan,
+        Self::HardwareDomain,
+        Self::ControlDomain,
+        Self::RuntimeCreate,
+        Self::Destroy,
+    ];
+
+    /// Returns the name used in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BootDomains => "boot-domains",
+            Self::SeveralDomains => "several-domains",
+            Self::PlatformDevices => "platform-devices",
+            Self::ForcedAssignment => "forced-assignment",
+            Self::DirectMap => "direct-map",
+            Self::Smmu => "smmu",
+            Self::AmdIommu => "amd-iommu",
+            Self::Pci => "pci",
+            Self::PciScan => "pci-scan",
+            Self::HardwareDomain => "hardware-domain",
+            Self::ControlDomain => "control-domain",
+            Self::RuntimeCreate => "runtime-create",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is none, with the one that may have been meant.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{name}` is no capability{}", meant(nearest))]
+pub struct UnknownName {
+    name: String,
+    nearest: Option<&'static str>,
+}
+
+fn meant(nearest: &Option<&'static str>) -> String {
+    nearest
+        .map(|name| format!(", did you mean `{name}`?"))
+        .unwrap_or_default()
+}
+
+/// Returns the candidate that `name` is most likely a misspelling of, if it is near any.
+pub(crate) fn nearest<T: AsRef<str>>(
+    name: &str,
+    candidates: impl IntoIterator<Item = T>,
+) -> Option<T> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate.as_ref()), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+impl FromStr for Capability {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Self::ALL
+            .into_iter()
+            .find(|capability| capability.name() == name)
+            .ok_or_else(|| UnknownName {
+                name: name.to_owned(),
+                nearest: nearest(name, Self::ALL.map(Self::name)),
+            })
+    }
+}
+
+impl Serialize for Capability {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Capability {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a subject can do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Capabilities(BTreeSet<Capability>);
+
+impl Capabilities {
+    /// Tells whether `capability` is among them.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.0.contains(&capability)
+    }
+
+    /// Returns which of `needs` are not among them.
+    pub fn missing(&self, needs: &[Capability]) -> Vec<Capability> {
+        needs
+            .iter()
+            .copied()
+            .filter(|need| !self.has(*need))
+            .collect()
+    }
+
+    /// Lists them in order.
+    pub fn iter(&self) -> impl Iterator<Item = Capability> {
+        self.0.iter().copied()
+    }
+}
+
+impl FromIterator<Capability> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = Capability>>(iter: I) -> Self {
+        Self(iter.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every capability is read back from its name, and no two share one.
+    #[test]
+    fn names_are_unique_and_read_back() {
+        for capability in Capability::ALL {
+            assert_eq!(capability.name().parse(), Ok(capability));
+        }
+    }
+
+    /// A near miss is told what was meant; something far off is not given bad advice.
+    #[test]
+    fn misspellings_are_corrected() {
+        let say = |name: &str| name.parse::<Capability>().expect_err("unknown").to_string();
+        assert_eq!(
+            say("platform-device"),
+            "`platform-device` is no capability, did you mean `platform-devices`?"
+        );
+        assert_eq!(say("SMMU"), "`SMMU` is no capability");
+        assert_eq!(say(""), "`` is no capability");
+    }
+
+    /// What is missing is listed in the order it was needed.
+    #[test]
+    fn missing_keeps_the_order_of_needs() {
+        let has: Capabilities = [Capability::Pci].into_iter().collect();
+        let missing = has.missing(&[Capability::Smmu, Capability::Pci, Capability::Destroy]);
+        assert_eq!(missing, [Capability::Smmu, Capability::Destroy]);
+    }
+}

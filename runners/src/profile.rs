@@ -1,0 +1,309 @@
+//! Subjects: which machine they need, what they can do, and what their guests see.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::capability::{Capabilities, nearest};
+use crate::request::Machine;
+
+/// The profiles that come with the suite, by file name.
+const SHIPPED: [(&str, &str); 1] = [(
+    "reference-aarch64.toml",
+    include_str!("../profiles/reference-aarch64.toml"),
+)];
+
+/// An architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arch {
+    /// 64-bit Arm.
+    Aarch64,
+    /// 64-bit x86 with AMD's extensions.
+    Amd64,
+}
+
+impl Arch {
+    /// Returns the name used in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "aarch64",
+            Self::Amd64 => "amd64",
+        }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a subject refuses a domain at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// The domain is absent, the others run.
+    DomainAbsent,
+    /// The whole host stops, naming the domain.
+    HostStops,
+}
+
+/// A range of guest-physical addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Its first address.
+    pub base: u64,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Where a guest finds what the hypervisor gives every guest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuestLayout {
+    /// The emulated GIC's distributor.
+    pub gicd: Window,
+    /// The emulated GIC's redistributors.
+    pub gicr: Window,
+    /// The emulated PL011.
+    pub uart: Window,
+    /// INTID of the emulated PL011.
+    pub uart_irq: u32,
+    /// INTID of the virtual timer.
+    pub timer_irq: u32,
+    /// The first bank of RAM, as large as it can be.
+    pub ram: Window,
+    /// The second bank of RAM, for what the first does not hold.
+    #[serde(default)]
+    pub ram_high: Option<Window>,
+}
+
+/// Where in host RAM the modules of a run may be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Modules {
+    /// Their first address.
+    pub base: u64,
+    /// The size of the place for all of them.
+    pub size: u64,
+    /// What each of their addresses is a multiple of.
+    pub align: u64,
+}
+
+/// A failure that is known and tolerated for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    /// The case's id.
+    pub case: String,
+    /// Why it is tolerated.
+    pub reason: String,
+    /// The last day it is, as YYYY-MM-DD.
+    pub expires: String,
+}
+
+/// A subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The subject's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The architecture it is run on.
+    pub arch: Arch,
+    /// Whether it says on its console, in lines of its own, what it refuses and why. Shown beside
+    /// a verdict; no verdict rests on it.
+    #[serde(default)]
+    pub diagnostics: bool,
+    /// Width of guest-physical addresses.
+    pub ipa_bits: u8,
+    /// The property of `/chosen` that holds its arguments.
+    pub boot_args_property: String,
+    /// The arguments it always gets.
+    #[serde(default)]
+    pub boot_args: String,
+    /// The longest one run may take, in milliseconds.
+    pub deadline_ms: u64,
+    /// How it refuses a domain at boot.
+    pub refusal: Refusal,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// The machine it runs on.
+    pub machine: Machine,
+    /// Where modules may be loaded.
+    pub modules: Modules,
+    /// What its guests see.
+    pub guest: GuestLayout,
+    /// Its known failures.
+    #[serde(default, rename = "waiver")]
+    pub waivers: Vec<Waiver>,
+}
+
+/// Why a profile cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProfileError {
+    /// The file cannot be read.
+    #[error("{file}: {error}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What went wrong.
+        error: String,
+    },
+    /// What it says cannot be.
+    #[error("{file}:{line}: {error}{}", nearest.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default())]
+    Wrong {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong.
+        error: String,
+        /// The name that may have been meant.
+        nearest: Option<String>,
+    },
+    /// No shipped profile has the name and architecture.
+    #[error("no profile `{name}` for {arch}{}; there are {known}", nearest.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default())]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The architecture.
+        arch: Arch,
+        /// The name that may have been meant.
+        nearest: Option<String>,
+        /// Those there are.
+        known: String,
+    },
+}
+
+impl Profile {
+    /// Returns the longest one run may take.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// Reads a profile from a file.
+    pub fn load(path: &Path) -> Result<Self, ProfileError> {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, &file),
+            Err(error) => Err(ProfileError::Unreadable {
+                file,
+                error: error.to_string(),
+            }),
+        }
+    }
+
+    /// Returns a profile that comes with the suite.
+    pub fn shipped(name: &str, arch: Arch) -> Result<Self, ProfileError> {
+        let mut known = BTreeSet::new();
+        for (file, text) in SHIPPED {
+            let profile = Self::parse(text, file)?;
+            if profile.name == name && profile.arch == arch {
+                return Ok(profile);
+            }
+            known.insert((profile.name, profile.arch));
+        }
+        Err(ProfileError::Unknown {
+            name: name.to_owned(),
+            arch,
+            nearest: nearest(name, known.iter().map(|(name, _)| name.clone()))
+                .filter(|near| near != name),
+            known: known
+                .iter()
+                .map(|(name, arch)| format!("{name} ({arch})"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+    }
+
+    /// Reads a profile from text; `file` is how errors name it.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ProfileError> {
+        let wrong = |span: Option<Range<usize>>, error: String, nearest| {
+            let before = span
+                .and_then(|span| text.get(..span.start))
+                .unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            ProfileError::Wrong {
+                file: file.to_owned(),
+                line,
+                error,
+                nearest,
+            }
+        };
+        let profile: Self = toml::from_str(text).map_err(|error| {
+            // The first line says what is wrong; with a misspelt name it also lists the right ones.
+            let message = error.message().lines().next().unwrap_or_default();
+            let (said, choices) = message.split_once(", expected").unwrap_or((message, ""));
+            let choices = choices.split('`').skip(1).step_by(2);
+            let near = said
+                .split('`')
+                .nth(1)
+                .and_then(|name| nearest(name, choices));
+            wrong(error.span(), said.to_owned(), near.map(str::to_owned))
+        })?;
+        let check = |holds: bool, key: &str, error: String| match holds {
+            true => Ok(()),
+            false => Err(wrong(place(text, key), error, None)),
+        };
+        let bits = profile.ipa_bits;
+        // Arm ARM D8.1.8: the smallest and the largest output of a stage 2 this suite speaks of.
+        check(
+            (32..=52).contains(&bits),
+            "ipa_bits",
+            format!("`ipa_bits` is {bits}, not 32 to 52"),
+        )?;
+        check(
+            profile.deadline_ms > 0,
+            "deadline_ms",
+            "`deadline_ms` is 0".to_owned(),
+        )?;
+        let align = profile.modules.align;
+        check(
+            align.is_power_of_two() && align >= 0x1000,
+            "align",
+            format!("`align` is {align:#x}, not a power of two from a page up"),
+        )?;
+        for waiver in &profile.waivers {
+            let day = &waiver.expires;
+            check(
+                is_day(day),
+                day,
+                format!("`{day}` is no day of the form YYYY-MM-DD"),
+            )?;
+        }
+        Ok(profile)
+    }
+}
+
+/// Finds the first occurrence of a word.
+fn place(text: &str, word: &str) -> Option<Range<usize>> {
+    text.find(word).map(|at| at..at + word.len())
+}
+
+/// Tells whether a text has the form of a day, so that days compare as texts.
+fn is_day(text: &str) -> bool {
+    let fits = |value: Option<&str>, digits: usize, range: Range<u32>| {
+        value.is_some_and(|v| {
+            v.len() == digits
+                && v.bytes().all(|b| b.is_ascii_digit())
+                && v.parse().is_ok_and(|n| range.contains(&n))
+        })
+    };
+    let mut parts = text.split('-');
+    fits(parts.next(), 4, 2000..10000)
+        && fits(parts.next(), 2, 1..13)
+        && fits(parts.next(), 2, 1..32)
+        && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+use super::*;
+
+fn reference() -> &'static str {
+    SHIPPED[0].1
+}
+
+/// Reads the reference profile after one edit, which must change something.
+#[track_caller]
+fn edited(from: &str, to: &str) -> Result<Profile, ProfileError> {
+    assert!(reference().contains(from), "nothing to edit: {from}");
+    Profile::parse(&reference().replacen(from, to, 1), "p.toml")
+}
+
+/// Every shipped profile reads, and is found by its name.
+#[test]
+fn shipped_profiles_read() {
+    for (file, text) in SHIPPED {
+        let profile = Profile::parse(text, file).expect("shipped");
+        assert_eq!(Profile::shipped(&profile.name, profile.arch), Ok(profile));
+    }
+}
+
+/// What cannot be used is said with file and line, and the name that was meant if one is near.
+#[test]
+fn errors_name_file_line_and_nearest_name() {
+    // What is replaced, by what, and what is said of the line on which the replacement ends.
+    let table = [
+        (
+            "ipa_bits",
+            "ipa_bit",
+            "unknown field `ipa_bit`, did you mean `ipa_bits`?",
+        ),
+        (
+            "memory_mib",
+            "memory",
+            "unknown field `memory`, did you mean `memory_mib`?",
+        ),
+        (
+            "uart_irq = 32",
+            "uart_irq = 32\nxyzzy = 1",
+            "unknown field `xyzzy`",
+        ),
+        (
+            "{ base = 0x2200_0000",
+            "{ bse = 0x2200_0000",
+            "unknown field `bse`, did you mean `base`?",
+        ),
+        (
+            "\"domain-absent\"",
+            "\"domain-abset\"",
+            "unknown variant `domain-abset`, did you mean `domain-absent`?",
+        ),
+        (
+            "\"forced-assignment\"",
+            "\"forced-asignment\"",
+            "`forced-asignment` is no capability, did you mean `forced-assignment`?",
+        ),
+        (
+            "ipa_bits = 40",
+            "ipa_bits = 64",
+            "`ipa_bits` is 64, not 32 to 52",
+        ),
+        (
+            "ipa_bits = 40",
+            "ipa_bits = \"x\"",
+            "invalid type: string \"x\"",
+        ),
+        (
+            "deadline_ms = 10_000",
+            "deadline_ms = 0",
+            "`deadline_ms` is 0",
+        ),
+        (
+            "align = 0x1000",
+            "align = 0x1001",
+            "`align` is 0x1001, not a power of two from a page up",
+        ),
+        (
+            "align = 0x1000",
+            "align = 0x800",
+            "`align` is 0x800, not a power of two from a page up",
+        ),
+        (
+            "[machine]",
+            "[machin]",
+            "unknown field `machin`, did you mean `machine`?",
+        ),
+    ];
+    for (from, to, wanted) in table {
+        let at = reference().find(from).expect(from);
+        let line = 1 + reference()[..at].matches('\n').count() + to.matches('\n').count();
+        let error = edited(from, to).expect_err(wanted);
+        assert_eq!(error.to_string(), format!("p.toml:{line}: {wanted}"));
+    }
+    let error = edited("arch = \"aarch64\"\n", "").expect_err("no architecture");
+    assert_eq!(error.to_string(), "p.toml:1: missing field `arch`");
+}
+
+/// The reference hypervisor is versioned with the suite.
+#[test]
+fn the_reference_has_the_version_of_the_suite() {
+    let profile = Profile::shipped("reference", Arch::Aarch64).expect("shipped");
+    assert_eq!(profile.version, env!("CARGO_PKG_VERSION"));
+}
+
+/// A waiver has a reason and a day that exists in form.
+#[test]
+fn waivers_are_checked() {
+    let with = |day: &str| {
+        let text = format!(
+            "{}\n[[waiver]]\ncase = \"c\"\nreason = \"r\"\nexpires = \"{day}\"\n",
+            reference()
+        );
+        Profile::parse(&text, "p.toml")
+    };
+    assert_eq!(
+        with("2027-01-31").map(|profile| profile.waivers.len()),
+        Ok(1)
+    );
+    for day in [
+        "",
+        "2027-1-31",
+        "2027-13-01",
+        "2027-01-32",
+        "2027-01-01-01",
+        "+027-01-01",
+        "tomorrow",
+    ] {
+        let error = with(day).expect_err(day).to_string();
+        assert!(
+            error.ends_with(&format!("`{day}` is no day of the form YYYY-MM-DD")),
+            "{error}"
+        );
+    }
+}
+
+/// An unknown subject is told which there are.
+#[test]
+fn unknown_subjects_are_told_the_known() {
+    let say = |name, arch| {
+        Profile::shipped(name, arch)
+            .expect_err("unknown")
+            .to_string()
+    };
+    assert_eq!(
+        say("referense", Arch::Aarch64),
+        "no profile `referense` for aarch64, did you mean `reference`?; there are reference (aarch64)"
+    );
+    assert_eq!(
+        say("reference", Arch::Amd64),
+        "no profile `reference` for amd64; there are reference (aarch64)"
+    );
+    let error = Profile::load(Path::new("/nowhere/p.toml"))
+        .expect_err("no file")
+        .to_string();
+    assert!(error.starts_with("/nowhere/p.toml: "), "{error}");
+}

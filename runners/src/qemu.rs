@@ -1,0 +1,241 @@
+//! Runs QEMU: the ways to it are set up here, the run itself is [`session`].
+
+pub mod argv;
+mod gic;
+mod process;
+mod qmp;
+mod qtest;
+pub mod script;
+mod serial;
+mod session;
+pub mod tools;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Component, Path};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Instant;
+
+use thiserror::Error;
+
+use crate::deadline::Deadline;
+use crate::outcome::{End, Outcome, Status};
+use crate::request::{Director, Machine, Request};
+use crate::rundir::RunDir;
+use process::{Child, Tie};
+use session::Session;
+
+/// Why a run could not be made or followed. What QEMU or the guest did in a run that could be
+/// followed is an [`Outcome`], however bad.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A program is missing.
+    #[error("{0}: no such program")]
+    NoProgram(String),
+    /// A name cannot stand on a command line, or would lie outside the folder of the run.
+    #[error("{0}: not a name that can be used")]
+    BadName(String),
+    /// Something went wrong on our side.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// QEMU said what its protocol does not have.
+    #[error("{what}: did not expect {text:?}{}", said(stderr))]
+    Protocol {
+        /// The protocol.
+        what: &'static str,
+        /// What came.
+        text: String,
+        /// What QEMU said besides.
+        stderr: String,
+    },
+    /// A short-lived QEMU failed.
+    #[error("{argv}: {status}{}", said(stderr))]
+    Failed {
+        /// Its command line.
+        argv: String,
+        /// How it ended.
+        status: Status,
+        /// What it said.
+        stderr: String,
+    },
+    /// A short-lived QEMU did not end.
+    #[error("{0}: did not end")]
+    Hung(String),
+}
+
+impl RunError {
+    /// Names what was being done when an error came up.
+    fn doing(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            doing: doing.into(),
+            source,
+        }
+    }
+}
+
+fn said(stderr: &str) -> String {
+    match stderr.trim() {
+        "" => String::new(),
+        text => format!("; QEMU said: {text}"),
+    }
+}
+
+/// Why a session goes no further.
+#[derive(Debug)]
+enum Halt {
+    Finished,
+    Deadline,
+    Flooded,
+    /// QEMU has closed its side.
+    Gone,
+    Broken(RunError),
+}
+
+/// What comes from QEMU by itself.
+#[derive(Debug)]
+enum Event {
+    Serial { bytes: Vec<u8>, at: Instant },
+    Flood,
+    SerialEnd { total: u64, tail: Vec<u8> },
+    Qmp(qmp::Message),
+    QmpEnd,
+    StderrEnd(String),
+}
+
+/// Runs a machine, steered by `director`, until it says so, the deadline passes, the console
+/// floods or QEMU ends. When this returns, QEMU is gone and so are its files.
+pub fn run(request: &Request, director: &mut dyn Director) -> Result<Outcome, RunError> {
+    with_kind(&request.machine, |kind| once(request, kind, director))
+}
+
+fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Outcome, RunError> {
+    let deadline = Deadline::after(request.deadline);
+    let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
+    for (name, bytes) in script::files(request) {
+        if !Path::new(&name)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+        {
+            return Err(RunError::BadName(name));
+        }
+        dir.write(&name, bytes)
+            .map_err(RunError::doing(format!("writing {name}")))?;
+    }
+    let image = std::path::absolute(&request.image).map_err(RunError::doing(format!(
+        "finding {}",
+        request.image.display()
+    )))?;
+    let image = image
+        .to_str()
+        .ok_or_else(|| RunError::BadName(image.display().to_string()))?;
+    let argv = argv::argv(request, kind, image, argv::Io::Harness);
+
+    // Listening first: QEMU connects while it starts, and has to fail if we are gone.
+    let listen = |name: &str| {
+        let socket = dir.listen(name)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    };
+    let serial = listen(argv::SERIAL).map_err(RunError::doing("opening the console's socket"))?;
+    let qtest = listen(argv::QTEST).map_err(RunError::doing("opening qtest's socket"))?;
+    let (ours, theirs) = UnixStream::pair().map_err(RunError::doing("opening QMP's sockets"))?;
+    let stdin = Stdio::from(OwnedFd::from(theirs));
+    let mut child = Child::start(&argv, dir.path(), stdin, Stdio::null(), Tie::ToUs)?;
+
+    let (sender, events) = mpsc::channel();
+    let reader = ours
+        .try_clone()
+        .map_err(RunError::doing("opening QMP's sockets"))?;
+    qmp::follow(reader, sender.clone());
+    let on_end = sender.clone();
+    child.on_stderr_end(move |stderr| {
+        // Nobody may be left to hear it.
+        let _ = on_end.send(Event::StderrEnd(stderr));
+    });
+
+    let mut session = Session::new(events, sender, ours, deadline, director);
+    let halt = session.drive(request, &serial, &qtest);
+    let (end, seen) = session.conclude(halt, &mut child)?;
+    drop((child, dir));
+    Ok(Outcome {
+        end,
+        console: seen.console,
+        stderr: seen.stderr,
+        answers: seen.answers,
+        argv,
+        timing: crate::outcome::Timing {
+            total: deadline.elapsed(),
+            ..seen.timing
+        },
+    })
+}
+
+/// Something that may have failed because this QEMU lacks the machine type.
+trait Attempt {
+    fn lacks_kind(&self) -> bool;
+}
+
+fn names_kind(stderr: &str) -> bool {
+    stderr.contains("unsupported machine type")
+}
+
+impl Attempt for Outcome {
+    fn lacks_kind(&self) -> bool {
+        matches!(&self.end, End::Died { stderr, .. } if names_kind(stderr))
+    }
+}
+
+impl Attempt for Vec<u8> {
+    fn lacks_kind(&self) -> bool {
+        false
+    }
+}
+
+impl Attempt for std::time::Duration {
+    fn lacks_kind(&self) -> bool {
+        false
+    }
+}
+
+/// Attempts something with the pinned machine type, and with the plain one where this QEMU does
+/// not have that. Asking QEMU first (`-M help`) would cost half an empty start in every process;
+/// the refusal costs that only where there is one, and is remembered.
+fn with_kind<T: Attempt>(
+    machine: &Machine,
+    mut attempt: impl FnMut(&str) -> Result<T, RunError>,
+) -> Result<T, RunError> {
+    static LACKING: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
+    let Some(pin) = &machine.pin else {
+        return attempt(&machine.kind);
+    };
+    let key = (machine.program.clone(), pin.clone());
+    // The set is whole whenever the lock is free, even after a panic.
+    if !LACKING
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .contains(&key)
+    {
+        let result = attempt(pin);
+        let lacks = match &result {
+            Ok(done) => done.lacks_kind(),
+            Err(RunError::Failed { stderr, .. }) => names_kind(stderr),
+            Err(_) => false,
+        };
+        if !lacks {
+            return result;
+        }
+        LACKING
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key);
+    }
+    attempt(&machine.kind)
+}

@@ -1,0 +1,137 @@
+//! QEMU's command line. Nothing is started here, so a snapshot can hold it still.
+
+use crate::request::{Machine, Request};
+
+/// The socket of the run's folder that QEMU's console connects to.
+pub const SERIAL: &str = "serial";
+/// The socket of the run's folder that qtest connects to.
+pub const QTEST: &str = "qtest";
+/// The host's device tree in the run's folder.
+pub const HOST_DTB: &str = "host.dtb";
+
+/// Who is at the other end of the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Io {
+    /// The harness: QEMU starts paused, has QMP on its standard input, and connects to the
+    /// console's and qtest's sockets in the folder it runs in.
+    Harness,
+    /// A person: the console is the terminal, and the machine runs at once.
+    Terminal,
+    /// A script: the console is standard output; QEMU starts paused, with QMP and qtest on named
+    /// pipes under `$pipes`.
+    Pipes,
+}
+
+/// Returns the arguments every start of the machine has, of type `kind`, up to its console.
+pub fn machine_argv(machine: &Machine, kind: &str) -> Vec<String> {
+    let mut args = vec![machine.program.clone()];
+    // -nodefaults leaves out the network card, whose ROM file a lean installation lacks.
+    args.extend(
+        [
+            "-no-user-config",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-no-reboot",
+        ]
+        .map(str::to_owned),
+    );
+    let mut options = kind.to_owned();
+    for option in &machine.options {
+        options.push(',');
+        options.push_str(option);
+    }
+    pair(&mut args, "-M", options);
+    pair(&mut args, "-cpu", machine.cpu.clone());
+    pair(&mut args, "-smp", machine.cpus.to_string());
+    pair(&mut args, "-m", machine.memory_mib.to_string());
+    for device in &machine.devices {
+        pair(&mut args, "-device", device.clone());
+    }
+    args
+}
+
+/// Returns the command line of a run on a machine of type `kind`, with the program first. `image`
+/// is where the image lies; everything else is named relative to the folder of the run.
+pub fn argv(request: &Request, kind: &str, image: &str, io: Io) -> Vec<String> {
+    let mut args = machine_argv(&request.machine, kind);
+    match io {
+        Io::Harness => {
+            pair(
+                &mut args,
+                "-chardev",
+                format!("socket,id=console,path={SERIAL}"),
+            );
+            pair(&mut args, "-serial", "chardev:console".to_owned());
+        }
+        Io::Terminal => pair(&mut args, "-serial", "mon:stdio".to_owned()),
+        Io::Pipes => pair(&mut args, "-serial", "stdio".to_owned()),
+    }
+    args.extend(request.machine.extra.iter().cloned());
+    if let Some(icount) = request.icount {
+        let sleep = if icount.sleep { "on" } else { "off" };
+        pair(
+            &mut args,
+            "-icount",
+            format!("shift={},sleep={sleep}", icount.shift),
+        );
+    }
+    pair(&mut args, "-kernel", image.to_owned());
+    if request.host_dtb.is_some() {
+        pair(&mut args, "-dtb", HOST_DTB.to_owned());
+    }
+    for load in &request.loads {
+        let file = load_name(load.addr);
+        pair(
+            &mut args,
+            "-device",
+            format!("loader,file={file},addr={:#x},force-raw=on", load.addr),
+        );
+    }
+    args.extend(request.extra.iter().cloned());
+    match io {
+        Io::Harness => {
+            // Standard input is one end of a socket pair: nothing to connect, and its end is QEMU's.
+            pair(&mut args, "-chardev", "socket,id=qmp,fd=0".to_owned());
+            pair(
+                &mut args,
+                "-chardev",
+                format!("socket,id=qtest,path={QTEST}"),
+            );
+            paused(&mut args);
+        }
+        Io::Terminal => {}
+        Io::Pipes => {
+            pair(
+                &mut args,
+                "-chardev",
+                "pipe,id=qmp,path=$pipes/qmp".to_owned(),
+            );
+            pair(
+                &mut args,
+                "-chardev",
+                "pipe,id=qtest,path=$pipes/qtest".to_owned(),
+            );
+            paused(&mut args);
+        }
+    }
+    args
+}
+
+/// Names the file that holds the image loaded at `addr`.
+pub fn load_name(addr: u64) -> String {
+    format!("load-{addr:x}.bin")
+}
+
+fn paused(args: &mut Vec<String>) {
+    pair(args, "-mon", "chardev=qmp,mode=control".to_owned());
+    pair(args, "-qtest", "chardev:qtest".to_owned());
+    // Without it every access would be printed on standard error.
+    pair(args, "-qtest-log", "none".to_owned());
+    args.push("-S".to_owned());
+}
+
+fn pair(args: &mut Vec<String>, name: &str, value: String) {
+    args.push(name.to_owned());
+    args.push(value);
+}

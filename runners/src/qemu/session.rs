@@ -1,0 +1,447 @@
+//! One run, from QEMU's greeting to its end.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::gic::{self, Gic};
+use super::process::Child;
+use super::qmp::{self, Message};
+use super::qtest::{self, Qtest};
+use super::serial::{self, Lines};
+use super::{Event, Halt, RunError};
+use crate::deadline::Deadline;
+use crate::outcome::{End, Record, Status, Timing};
+use crate::request::{Act, Action, Answer, Command, Director, Request};
+
+/// How long the streams of a QEMU that is gone may take to end. They end with it; the bound is
+/// for a program that passed them on to another.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What QEMU answers no more.
+const ENDED: &str = "QEMU has ended";
+
+/// A run in progress.
+pub struct Session<'a> {
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+    /// What came while an answer was awaited.
+    backlog: VecDeque<Event>,
+    qmp: UnixStream,
+    /// Id of the last QMP command.
+    asked: u64,
+    qtest: Option<Qtest>,
+    gic: Option<Gic>,
+    deadline: Deadline,
+    director: &'a mut dyn Director,
+    lines: Lines,
+    /// Bytes printed beyond the limit, and the last of them.
+    flood: Option<(u64, Vec<u8>)>,
+    answers: Vec<Record>,
+    timing: Timing,
+    /// QEMU's reason for a shutdown that the guest asked for.
+    powered_off: Option<String>,
+    stderr: String,
+    open: Open,
+}
+
+/// The streams that have not ended.
+#[derive(Debug)]
+struct Open {
+    serial: bool,
+    qmp: bool,
+    stderr: bool,
+}
+
+impl Open {
+    fn any(&self) -> bool {
+        self.serial || self.qmp || self.stderr
+    }
+}
+
+/// What a session brings back besides its end.
+pub struct Seen {
+    pub console: Vec<u8>,
+    pub stderr: String,
+    pub answers: Vec<Record>,
+    pub timing: Timing,
+}
+
+impl<'a> Session<'a> {
+    /// Prepares to follow a QEMU that has been started.
+    pub fn new(
+        events: Receiver<Event>,
+        sender: Sender<Event>,
+        qmp: UnixStream,
+        deadline: Deadline,
+        director: &'a mut dyn Director,
+    ) -> Self {
+        Self {
+            events,
+            sender,
+            backlog: VecDeque::new(),
+            qmp,
+            asked: 0,
+            qtest: None,
+            gic: None,
+            deadline,
+            director,
+            lines: Lines::default(),
+            flood: None,
+            answers: Vec::new(),
+            timing: Timing::default(),
+            powered_off: None,
+            stderr: String::new(),
+            open: Open {
+                serial: false,
+                qmp: true,
+                stderr: true,
+            },
+        }
+    }
+
+    /// Follows the run until something halts it.
+    pub fn drive(
+        &mut self,
+        request: &Request,
+        serial: &UnixListener,
+        qtest: &UnixListener,
+    ) -> Halt {
+        match self.follow(request, serial, qtest) {
+            Ok(never) => match never {},
+            Err(halt) => halt,
+        }
+    }
+
+    fn follow(
+        &mut self,
+        request: &Request,
+        serial: &UnixListener,
+        qtest: &UnixListener,
+    ) -> Result<std::convert::Infallible, Halt> {
+        self.greeting()?;
+        // QEMU opens its character devices in the order of its command line, and QMP greets only
+        // when all are open: both connections are waiting to be taken.
+        serial::follow(
+            accept(serial, "console")?,
+            request.console_limit,
+            self.sender.clone(),
+        );
+        self.open.serial = true;
+        self.qtest = Some(Qtest::new(accept(qtest, "qtest")?));
+        self.must("qmp_capabilities")?;
+        self.timing.ready = Some(self.deadline.elapsed());
+        self.obey(request.before.iter().cloned().map(Command::Act).collect())?;
+        self.timing.started = Some(self.deadline.elapsed());
+        self.must("cont")?;
+        loop {
+            match self.next()? {
+                Event::Serial { bytes, at } => {
+                    self.hear(&bytes, at);
+                    while let Some(line) = self.lines.pop() {
+                        let commands = self.director.line(&line);
+                        self.obey(commands)?;
+                    }
+                }
+                Event::SerialEnd { total, tail } => {
+                    self.serial_ended(total, tail);
+                    if let Some(line) = self.lines.rest() {
+                        let commands = self.director.line(&line);
+                        self.obey(commands)?;
+                    }
+                }
+                Event::Flood => return Err(Halt::Flooded),
+                Event::Qmp(message) => self.note(message)?,
+                Event::QmpEnd => self.open.qmp = false,
+                Event::StderrEnd(text) => self.stderr_ended(text),
+            }
+        }
+    }
+
+    /// Waits for what comes next, which is [`Halt::Gone`] when nothing can.
+    fn next(&mut self) -> Result<Event, Halt> {
+        if let Some(event) = self.backlog.pop_front() {
+            return Ok(event);
+        }
+        if !self.open.any() {
+            return Err(Halt::Gone);
+        }
+        let left = self.deadline.left().ok_or(Halt::Deadline)?;
+        self.events.recv_timeout(left).map_err(|error| match error {
+            RecvTimeoutError::Timeout => Halt::Deadline,
+            RecvTimeoutError::Disconnected => Halt::Gone,
+        })
+    }
+
+    fn hear(&mut self, bytes: &[u8], at: std::time::Instant) {
+        self.timing
+            .first_byte
+            .get_or_insert(self.deadline.since_start(at));
+        self.lines.push(bytes);
+    }
+
+    fn serial_ended(&mut self, total: u64, tail: Vec<u8>) {
+        self.open.serial = false;
+        if !tail.is_empty() {
+            self.flood = Some((total, tail));
+        }
+    }
+
+    fn stderr_ended(&mut self, text: String) {
+        self.open.stderr = false;
+        self.stderr = text;
+    }
+
+    fn greeting(&mut self) -> Result<(), Halt> {
+        match self.next()? {
+            Event::Qmp(Message::Greeting) => Ok(()),
+            Event::Qmp(other) => Err(unexpected(other)),
+            event => {
+                self.backlog.push_back(event);
+                Err(Halt::Gone)
+            }
+        }
+    }
+
+    /// Executes a QMP command the run cannot do without.
+    fn must(&mut self, execute: &str) -> Result<(), Halt> {
+        match self.qmp(execute, &Value::Null)? {
+            Answer::Refused(text) => Err(broken("QMP", format!("{execute}: {text}"))),
+            Answer::Done | Answer::Bytes(_) | Answer::Json(_) => Ok(()),
+        }
+    }
+
+    /// Executes a QMP command. Whatever else comes meanwhile is kept for later.
+    fn qmp(&mut self, execute: &str, arguments: &Value) -> Result<Answer, Halt> {
+        if !self.open.qmp {
+            return Err(Halt::Gone);
+        }
+        self.asked += 1;
+        let left = self.deadline.left().ok_or(Halt::Deadline)?;
+        self.qmp
+            .set_write_timeout(Some(left))
+            .map_err(qtest::halt)?;
+        let line = qmp::command(self.asked, execute, arguments);
+        self.qmp.write_all(line.as_bytes()).map_err(qtest::halt)?;
+        loop {
+            let left = self.deadline.left().ok_or(Halt::Deadline)?;
+            match self.events.recv_timeout(left) {
+                Err(RecvTimeoutError::Timeout) => return Err(Halt::Deadline),
+                Err(RecvTimeoutError::Disconnected) => return Err(Halt::Gone),
+                Ok(Event::Qmp(Message::Answer { id, result }))
+                    if id.is_none_or(|id| id == self.asked) =>
+                {
+                    return Ok(result.map_or_else(Answer::Refused, Answer::Json));
+                }
+                Ok(Event::Qmp(message)) => self.note(message)?,
+                Ok(Event::QmpEnd) => {
+                    self.open.qmp = false;
+                    return Err(Halt::Gone);
+                }
+                Ok(event) => self.backlog.push_back(event),
+            }
+        }
+    }
+
+    /// Takes note of what QMP says unasked.
+    fn note(&mut self, message: Message) -> Result<(), Halt> {
+        match message {
+            Message::Event { name, data } if name == "SHUTDOWN" => {
+                // Without `guest` it was us, or a signal.
+                if data.get("guest") == Some(&Value::Bool(true)) {
+                    let reason = data
+                        .get("reason")
+                        .and_then(Value::as_str)
+                        .unwrap_or("guest");
+                    self.powered_off = Some(reason.to_owned());
+                }
+                Ok(())
+            }
+            Message::Event { .. } => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Carries out commands, and those their answers give rise to before the rest.
+    fn obey(&mut self, commands: Vec<Command>) -> Result<(), Halt> {
+        let mut queue = VecDeque::from(commands);
+        while let Some(command) = queue.pop_front() {
+            let Act { label, action } = match command {
+                Command::Finish => return Err(Halt::Finished),
+                Command::Act(act) => act,
+            };
+            // Bounds a director that answers refusals with the same question for ever.
+            self.deadline.left().ok_or(Halt::Deadline)?;
+            let lines = self.lines.count();
+            let answer = match self.act(&action) {
+                // The console may have more to say, so a QEMU that is gone ends nothing yet.
+                Err(Halt::Gone) => Answer::Refused(ENDED.to_owned()),
+                answer => answer?,
+            };
+            for command in self.director.done(&label, &answer).into_iter().rev() {
+                queue.push_front(command);
+            }
+            self.answers.push(Record {
+                label,
+                action,
+                answer,
+                lines,
+            });
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, action: &Action) -> Result<Answer, Halt> {
+        match action {
+            Action::Read { addr, len } => {
+                self.with_qtest(|qtest, deadline| qtest.read(*addr, *len, deadline))
+            }
+            Action::Write { addr, bytes } => {
+                self.with_qtest(|qtest, deadline| qtest.write(*addr, bytes, deadline))
+            }
+            Action::SetIrq { spi, level } => {
+                let Some(gic) = self.gic()? else {
+                    return Ok(Answer::Refused("the machine has no GIC".to_owned()));
+                };
+                if u64::from(*spi) >= gic.spis {
+                    return Ok(Answer::Refused(format!(
+                        "SPI {spi}: the GIC has {}",
+                        gic.spis
+                    )));
+                }
+                self.with_qtest(|qtest, deadline| qtest.set_irq(&gic.path, *spi, *level, deadline))
+            }
+            Action::Qmp { execute, arguments } => self.qmp(execute, arguments),
+            Action::Stop => self.qmp("stop", &Value::Null).map(done),
+            Action::Continue => self.qmp("cont", &Value::Null).map(done),
+        }
+    }
+
+    fn with_qtest(
+        &mut self,
+        ask: impl FnOnce(&mut Qtest, &Deadline) -> Result<Answer, Halt>,
+    ) -> Result<Answer, Halt> {
+        ask(self.qtest.as_mut().ok_or(Halt::Gone)?, &self.deadline)
+    }
+
+    fn gic(&mut self) -> Result<Option<Gic>, Halt> {
+        if self.gic.is_none() {
+            self.gic = gic::find(&mut |execute, arguments| self.qmp(execute, &arguments))?;
+        }
+        Ok(self.gic.clone())
+    }
+
+    /// Takes in what is left of QEMU's streams, and returns whether all of them ended in time.
+    fn collect(&mut self, until: Deadline) -> bool {
+        while self.open.any() {
+            let kept = self.backlog.pop_front();
+            let Some(event) = kept.or_else(|| self.events.recv_timeout(until.left()?).ok()) else {
+                return false;
+            };
+            match event {
+                Event::Serial { bytes, at } => self.hear(&bytes, at),
+                Event::SerialEnd { total, tail } => self.serial_ended(total, tail),
+                // What QMP says wrong at the very end changes nothing any more.
+                Event::Qmp(message) => drop(self.note(message)),
+                Event::QmpEnd => self.open.qmp = false,
+                Event::StderrEnd(text) => self.stderr_ended(text),
+                Event::Flood => {}
+            }
+        }
+        true
+    }
+
+    /// Ends QEMU if it has not ended, takes in what is left of its streams, and tells how it went.
+    pub fn conclude(mut self, halt: Halt, child: &mut Child) -> Result<(End, Seen), RunError> {
+        // What came after the line that finished the run came by chance: it is left out.
+        let heard = matches!(halt, Halt::Finished).then(|| std::mem::take(&mut self.lines).heard());
+        // A QEMU that has closed its side is ending by itself. It has until the deadline.
+        let late = matches!(halt, Halt::Gone) && !self.collect(self.deadline);
+        // One whose last stream has closed is past the point where a signal changes its status.
+        child.kill();
+        self.collect(Deadline::after(GRACE));
+        let status = Status::from(child.wait()?);
+        let end = match halt {
+            Halt::Broken(RunError::Protocol { what, text, .. }) => {
+                let stderr = self.stderr;
+                return Err(RunError::Protocol { what, text, stderr });
+            }
+            Halt::Broken(error) => return Err(error),
+            Halt::Finished => End::Finished,
+            Halt::Deadline => End::Deadline,
+            Halt::Gone if late => End::Deadline,
+            Halt::Flooded => End::Flooded {
+                bytes: self.flood.as_ref().map_or(0, |(total, _)| *total),
+            },
+            Halt::Gone => match self.powered_off {
+                Some(reason) if status.code == Some(0) => End::PoweredOff { reason },
+                Some(_) | None => End::Died {
+                    status,
+                    stderr: self.stderr.clone(),
+                },
+            },
+        };
+        let console = heard.unwrap_or_else(|| whole(self.lines.all(), self.flood));
+        Ok((
+            end,
+            Seen {
+                console,
+                stderr: self.stderr,
+                answers: self.answers,
+                timing: self.timing,
+            },
+        ))
+    }
+}
+
+/// Joins the head and the tail of a flood.
+fn whole(mut head: Vec<u8>, flood: Option<(u64, Vec<u8>)>) -> Vec<u8> {
+    if let Some((total, tail)) = flood {
+        let left_out = total.saturating_sub(head.len() as u64 + tail.len() as u64);
+        head.extend(format!("\n[{left_out} bytes left out]\n").into_bytes());
+        head.extend(tail);
+    }
+    head
+}
+
+/// Takes a connection that QEMU must have opened by now.
+fn accept(socket: &UnixListener, what: &'static str) -> Result<UnixStream, Halt> {
+    match socket.accept() {
+        Ok((stream, _)) => Ok(stream),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(broken(what, "a greeting before the connection".to_owned()))
+        }
+        Err(error) => Err(Halt::Broken(RunError::doing(format!("connecting {what}"))(
+            error,
+        ))),
+    }
+}
+
+fn done(answer: Answer) -> Answer {
+    match answer {
+        Answer::Json(_) => Answer::Done,
+        other => other,
+    }
+}
+
+fn unexpected(message: Message) -> Halt {
+    broken(
+        "QMP",
+        match message {
+            Message::Garbage(text) => text,
+            other => format!("{other:?}"),
+        },
+    )
+}
+
+fn broken(what: &'static str, text: String) -> Halt {
+    Halt::Broken(RunError::Protocol {
+        what,
+        text,
+        stderr: String::new(),
+    })
+}

@@ -1,0 +1,80 @@
+//! Short-lived QEMUs: its version, its device tree, and what starting it costs.
+
+use std::time::{Duration, Instant};
+
+use super::argv::machine_argv;
+use super::process::{Tie, to_end};
+use super::{RunError, with_kind};
+use crate::deadline::Deadline;
+use crate::request::Machine;
+use crate::rundir::RunDir;
+
+/// No QEMU that ends by itself takes this long, however loaded the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Turns the machine off by PSCI SYSTEM_OFF (0x8400_0008): by SMC at EL2, by HVC at EL1, as
+/// QEMU's `virt` wants it.
+#[rustfmt::skip]
+pub const POWER_OFF: [u32; 8] = [
+    0x5280_0100, // mov  w0, #8
+    0x72b0_8000, // movk w0, #0x8400, lsl #16
+    0xd538_4241, // mrs  x1, CurrentEL
+    0xf100_203f, // cmp  x1, #8
+    0x5400_0041, // b.ne 1f
+    0xd400_0003, // smc  #0
+    0xd400_0002, // 1: hvc #0
+    0x1400_0000, // b    .
+];
+
+/// Returns the first line of `--version`.
+pub fn qemu_version(machine: &Machine) -> Result<String, RunError> {
+    let argv = [machine.program.clone(), "--version".to_owned()];
+    let printed = to_end(
+        &argv,
+        &std::env::temp_dir(),
+        Deadline::after(PATIENCE),
+        Tie::ToUs,
+    )?;
+    let text = String::from_utf8_lossy(&printed);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Returns the device tree QEMU makes for the machine. It is the same every time if the machine
+/// has the option `dtb-randomness=off`.
+pub fn dump_tree(machine: &Machine) -> Result<Vec<u8>, RunError> {
+    const TREE: &str = "tree.dtb";
+    let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
+    with_kind(machine, |kind| {
+        let mut dumping = machine.clone();
+        dumping.options.push(format!("dumpdtb={TREE}"));
+        let mut argv = machine_argv(&dumping, kind);
+        // Serial lines decide which UARTs the tree has.
+        argv.extend(["-serial", "null"].map(str::to_owned));
+        argv.extend(machine.extra.iter().cloned());
+        to_end(&argv, dir.path(), Deadline::after(PATIENCE), Tie::ToUs)
+    })?;
+    std::fs::read(dir.path().join(TREE)).map_err(RunError::doing("reading the tree QEMU wrote"))
+}
+
+/// Measures an empty start: QEMU of this machine with an image that turns it off at once, from
+/// outside, without QMP, qtest or `setpriv`. What a run takes beyond this is ours or the guest's.
+pub fn time_empty_start(machine: &Machine) -> Result<Duration, RunError> {
+    const IMAGE: &str = "off.bin";
+    let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
+    let image: Vec<u8> = POWER_OFF
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
+    dir.write(IMAGE, &image)
+        .map_err(RunError::doing("writing the image"))?;
+    with_kind(machine, |kind| {
+        let mut argv = machine_argv(machine, kind);
+        argv.extend(["-serial", "null"].map(str::to_owned));
+        argv.extend(machine.extra.iter().cloned());
+        argv.extend(["-kernel", IMAGE].map(str::to_owned));
+        let began = Instant::now();
+        // Not tied to us, for the tie costs time that an empty start does not: the image ends it.
+        to_end(&argv, dir.path(), Deadline::after(PATIENCE), Tie::None)?;
+        Ok(began.elapsed())
+    })
+}
