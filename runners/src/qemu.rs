@@ -120,10 +120,8 @@ fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Ou
     let deadline = Deadline::after(request.deadline);
     let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
     for (name, bytes) in script::files(request) {
-        if !Path::new(&name)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
-        {
+        let mut parts = Path::new(&name).components();
+        if name.is_empty() || !parts.all(|part| matches!(part, Component::Normal(_))) {
             return Err(RunError::BadName(name));
         }
         dir.write(&name, bytes)

@@ -54,7 +54,7 @@ pub fn script(request: &Request, image: &str) -> String {
     text += concat!(
         "# Ctrl-C ends it. QEMU=... takes another program.\n",
         "pipes=$(mktemp -d)\n",
-        "trap 'kill \"$qemu\" 2>/dev/null; rm -r \"$pipes\"' EXIT\n",
+        "trap 'kill $qemu 2>/dev/null || true; rm -r \"$pipes\"' EXIT\n",
         "trap 'exit 130' INT TERM\n",
         "qemu=\n",
         "mkfifo \"$pipes/qmp.in\" \"$pipes/qmp.out\" \"$pipes/qtest.in\" \"$pipes/qtest.out\"\n",

@@ -1,0 +1,168 @@
+//! Command lines and scripts, held still by snapshots.
+
+use std::process::{Command, Stdio};
+
+use libtest_mimic::Trial;
+use runners::{Act, Action, Icount, Io, Load, Request, argv, evidence_files, script};
+use serde_json::json;
+
+use crate::image::{self, LAST_WORDS};
+use crate::trial;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("lines::the_command_line_of_a_plain_run", plain),
+        trial("lines::the_command_line_of_a_full_run", full),
+        trial("lines::the_script_of_a_run", scripts),
+        trial("lines::evidence_has_every_file_the_script_names", evidence),
+        trial("lines::scripts_run", scripts_run),
+    ]
+}
+
+fn plain_request() -> Request {
+    Request::new(image::machine(), "/images/refhv", image::PATIENCE)
+}
+
+fn full_request() -> Request {
+    let mut request = plain_request();
+    request.machine.options.push("iommu=smmuv3".to_owned());
+    request.machine.devices.push("edu,addr=3".to_owned());
+    request
+        .machine
+        .extra
+        .extend(["-serial", "null"].map(str::to_owned));
+    request.host_dtb = Some(b"tree".to_vec());
+    request.loads.push(Load::new(0x4a00_0000, *b"probe"));
+    request
+        .files
+        .push(("disk image".to_owned(), b"disk".to_vec()));
+    request
+        .extra
+        .extend(["-drive", "if=none,id=d,file=disk image"].map(str::to_owned));
+    request.icount = Some(Icount {
+        shift: 0,
+        sleep: false,
+    });
+    let act = |label: &str, action| Act {
+        label: label.to_owned(),
+        action,
+    };
+    request.before = vec![
+        act(
+            "the BAR of the edu",
+            Action::Write {
+                addr: 0x40_1001_8010,
+                bytes: vec![0, 0, 0, 0x10],
+            },
+        ),
+        act(
+            "three bytes",
+            Action::Write {
+                addr: 0x4000_0000,
+                bytes: vec![1, 2, 3],
+            },
+        ),
+        act(
+            "and back",
+            Action::Read {
+                addr: 0x4000_0000,
+                len: 3,
+            },
+        ),
+        act(
+            "a line\nrm -rf /",
+            Action::SetIrq {
+                spi: 3,
+                level: true,
+            },
+        ),
+        act(
+            "a name",
+            Action::Qmp {
+                execute: "qom-list".to_owned(),
+                arguments: json!({"path": "/it's"}),
+            },
+        ),
+    ];
+    request
+}
+
+#[track_caller]
+fn same(name: &str, seen: &str, wanted: &str) {
+    assert!(seen == wanted, "golden/{name} differs; seen:\n{seen}");
+}
+
+fn plain() {
+    let args = argv(&plain_request(), "virt-10.0", "/images/refhv", Io::Harness);
+    same(
+        "plain.argv",
+        &(args.join("\n") + "\n"),
+        include_str!("../golden/plain.argv"),
+    );
+}
+
+fn full() {
+    let args = argv(&full_request(), "virt", "/images/refhv", Io::Harness);
+    same(
+        "full.argv",
+        &(args.join("\n") + "\n"),
+        include_str!("../golden/full.argv"),
+    );
+}
+
+fn scripts() {
+    same(
+        "plain.sh",
+        &script(&plain_request(), "../refhv"),
+        include_str!("../golden/plain.sh"),
+    );
+    same(
+        "full.sh",
+        &script(&full_request(), "../refhv"),
+        include_str!("../golden/full.sh"),
+    );
+}
+
+fn evidence() {
+    let request = full_request();
+    let files = evidence_files(&request);
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["host.dtb", "load-4a000000.bin", "disk image"]);
+    let text = script(&request, "../refhv");
+    for name in names {
+        assert!(text.contains(name), "{name}");
+    }
+}
+
+/// Both forms of the script, run by a shell from another folder, show the console.
+fn scripts_run() {
+    let (mut request, dir) = image::request(&LAST_WORDS);
+    for before in [Vec::new(), full_request().before] {
+        let paused = !before.is_empty();
+        request.before = before;
+        request.loads = vec![Load::new(0x4a00_0000, *b"probe")];
+        for (name, bytes) in evidence_files(&request) {
+            std::fs::write(dir.path().join(name), bytes).expect("evidence");
+        }
+        let path = dir.path().join("run.sh");
+        std::fs::write(&path, script(&request, "image.bin")).expect("script");
+        let output = Command::new("sh")
+            .arg(&path)
+            .stdin(Stdio::null())
+            .output()
+            .expect("a shell");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "paused {paused}: {stderr}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).replace('\r', ""),
+            "up\n",
+            "paused {paused}"
+        );
+        if paused {
+            assert!(
+                stderr.contains("read 0x40000000 0x3: OK 0x010203"),
+                "{stderr}"
+            );
+        }
+    }
+}
