@@ -131,7 +131,7 @@ fn build(mut command: Command, label: &str) -> anyhow::Result<Vec<(String, PathB
                 continue;
             };
             if !made.fresh {
-                progress_ref.announce();
+                progress_ref.announce(label);
             }
             progress_ref.detail(made.target.name.clone());
             if let Some(path) = made.executable
@@ -148,10 +148,10 @@ fn build(mut command: Command, label: &str) -> anyhow::Result<Vec<(String, PathB
     for line in complaints.unwrap_or_default() {
         progress.print(&line);
     }
+    progress.finish(status.success());
     if !status.success() {
         bail!("{label}: cargo says {status}");
     }
-    progress.finish();
     Ok(programs)
 }
 

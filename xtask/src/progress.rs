@@ -40,10 +40,10 @@ impl Progress {
         }
     }
 
-    /// Says that there really is something to do.
-    pub fn announce(&mut self) {
+    /// Says that there really is something to do, where no bar shows it in the words of `what`.
+    pub fn announce(&mut self, what: &str) {
         if self.bar.is_none() && !self.announced {
-            eprintln!("xtask: {} ...", self.label);
+            eprintln!("xtask: {what} ...");
         }
         self.announced = true;
     }
@@ -78,17 +78,15 @@ impl Progress {
         }
     }
 
-    /// Ends the display. What was announced also says how long it took.
-    pub fn finish(self) {
+    /// Ends the display. What was announced also says how it went and how long it took.
+    pub fn finish(self, well: bool) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         if self.announced {
-            eprintln!(
-                "xtask: {}: done in {:.1} s",
-                self.label,
-                self.started.elapsed().as_secs_f32()
-            );
+            let end = if well { "done in" } else { "failed after" };
+            let seconds = self.started.elapsed().as_secs_f32();
+            eprintln!("xtask: {}: {end} {seconds:.1} s", self.label);
         }
     }
 }

@@ -5,22 +5,30 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 use crate::progress::Progress;
 use crate::provision::plan::Step;
+use crate::provision::somebody_there;
 
 /// How much of a failed command's output is worth showing.
-const LAST_LINES: usize = 20;
+const LAST_LINES: usize = 40;
 
 /// Takes the steps in order and stops at the first that fails and must not.
 pub fn all(steps: &[Step]) -> anyhow::Result<()> {
+    if steps.iter().any(Step::takes_sudo) && somebody_there() {
+        // Asks for the password now: a bar would be drawn over the question later.
+        let status = Command::new("sudo").arg("--validate").status();
+        ensure!(
+            status.context("cannot start sudo")?.success(),
+            "sudo gives no rights"
+        );
+    }
     for step in steps {
-        eprintln!("xtask: {step}");
         let mut progress = Progress::start(step.label());
-        progress.announce();
+        progress.announce(&step.to_string());
         let outcome = one(step, &progress);
-        progress.finish();
+        progress.finish(outcome.is_ok());
         match (outcome, step) {
             (Err(error), Step::Run { may_fail: true, .. }) => {
                 eprintln!("xtask: going on, although {error:#}")
@@ -44,7 +52,7 @@ fn one(step: &Step, progress: &Progress) -> anyhow::Result<()> {
             Some((program, words)) => {
                 let mut command = Command::new(program);
                 command.args(words).arg("tee").arg(path);
-                run(command, Some(text), progress)
+                run(&step.label(), command, Some(text), progress)
             }
         },
         Step::Run { argv, .. } => {
@@ -56,14 +64,18 @@ fn one(step: &Step, progress: &Progress) -> anyhow::Result<()> {
             if argv.iter().any(|word| word == "apt-get") {
                 command.args(["-o", "APT::Status-Fd=1"]);
             }
-            run(command, None, progress)
+            run(&step.label(), command, None, progress)
         }
     }
 }
 
 /// Runs a command to its end with its output turned into progress; a failure shows the last of it.
-fn run(mut command: Command, input: Option<&str>, progress: &Progress) -> anyhow::Result<()> {
-    let name = command.get_program().display().to_string();
+fn run(
+    name: &str,
+    mut command: Command,
+    input: Option<&str>,
+    progress: &Progress,
+) -> anyhow::Result<()> {
     let mut child = command
         .stdin(if input.is_some() {
             Stdio::piped()
@@ -116,7 +128,7 @@ fn run(mut command: Command, input: Option<&str>, progress: &Progress) -> anyhow
     let last = lines
         .get(lines.len().saturating_sub(LAST_LINES)..)
         .unwrap_or_default();
-    bail!("{command:?} ends with {status}:\n{}", last.join("\n"))
+    bail!("{name} ends with {status}:\n{}", last.join("\n"))
 }
 
 /// Reads a line of apt's status stream: `dlstatus:1:23.4:Retrieving file 1 of 3` while fetching,

@@ -54,7 +54,8 @@ impl Step {
         }
     }
 
-    fn takes_sudo(&self) -> bool {
+    /// Says whether root's rights are asked for.
+    pub fn takes_sudo(&self) -> bool {
         match self {
             Self::Write { rights: words, .. } | Self::Run { argv: words, .. } => {
                 words.first().is_some_and(|word| word == "sudo")
@@ -237,11 +238,11 @@ fn apt_get<'w>(facts: &Facts, words: impl IntoIterator<Item = &'w str>, may_fail
 
 /// What to put in front of a command that only root may run.
 fn rights(facts: &Facts) -> Vec<String> {
-    let words: &[&str] = match (facts.root, facts.somebody) {
-        (true, _) => &[],
-        (false, true) => &["sudo"],
+    let words: &[&str] = match facts.root {
+        true => &[],
         // Nobody would type a password.
-        (false, false) => &["sudo", "--non-interactive"],
+        false if facts.ci && !facts.somebody => &["sudo", "--non-interactive"],
+        false => &["sudo"],
     };
     words.iter().map(|word| (*word).to_owned()).collect()
 }
