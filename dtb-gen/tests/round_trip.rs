@@ -145,7 +145,7 @@ fn dump(machine: &str) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn own_reader_gives_the_tree_back(tree in tree()) {
@@ -162,7 +162,7 @@ proptest! {
 
 proptest! {
     // Each case starts dtc.
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn dtc_sees_the_tree(tree in tree()) {

@@ -37,7 +37,6 @@ struct Page<'a> {
     script_digest: &'static str,
     counts: Counts,
     requirement_counts: Counts,
-    emulated: bool,
     classes: [Class; 4],
     verdicts: [Verdict; 6],
     blocks: Vec<Block<'a>>,
@@ -104,7 +103,7 @@ impl<'a> Page<'a> {
                     .iter()
                     .map(|case| CaseRow {
                         case,
-                    counts: case.counts(),
+                        counts: case.counts(),
                         open: case.verdict.is_red(),
                         scenarios: case.scenarios.iter().map(&mut row).collect(),
                     })
@@ -117,7 +116,6 @@ impl<'a> Page<'a> {
             script_digest: SCRIPT_DIGEST,
             counts: run.counts(),
             requirement_counts: run.requirement_counts(),
-            emulated: run.accelerator.to_lowercase().contains("tcg"),
             classes: Class::ALL,
             verdicts: Verdict::ALL,
             blocks: blocks.collect(),
@@ -149,18 +147,6 @@ fn evidence(scenario: &Scenario) -> usize {
             .iter()
             .map(|tree| tree.dts.len())
             .sum::<usize>()
-}
-
-/// What people call a verdict.
-fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Fail => "fail",
-        Verdict::Skip => "skipped",
-        Verdict::Broken => "broken",
-        Verdict::Waived => "waived",
-        Verdict::NotVerified => "not verified",
-    }
 }
 
 /// Milliseconds as people say them.

@@ -12,17 +12,21 @@ use crate::{RenderError, Sink};
 ///
 /// Each test case names the requirements it covers in properties `requirement`. Fail is a failure,
 /// Broken an error; Skip, Waived and what was not run are skipped, with the reason. A requirement
-/// without scenarios is a suite without test cases, and a suite's property `verdict` says what came of it.
+/// without cases has one skipped row, so that it shows; a suite's property `verdict` says what came of
+/// the requirement.
 #[derive(Clone, Copy, Debug)]
 pub struct Junit;
 
 impl Sink for Junit {
     fn render(&self, run: &Run) -> Result<String, RenderError> {
-        let mut report = Report::new(shown("device passthrough conformance: ", &run.subject.name));
+        let mut report = Report::new(format!(
+            "device passthrough conformance: {}",
+            visible(&run.subject.name)
+        ));
         report.time = run.millis.map(Duration::from_millis);
         let mut scenarios = run.scenarios().peekable();
         for requirement in &run.requirements {
-            let mut suite = TestSuite::new(shown("", &requirement.id));
+            let mut suite = TestSuite::new(shown(&requirement.id));
             suite.add_property(property("requirement", &requirement.id));
             suite.add_property(property("title", &requirement.title));
             suite.add_property(property("verdict", &requirement.verdict.to_string()));
@@ -40,6 +44,9 @@ impl Sink for Junit {
             ] {
                 suite.add_property(property(name, value));
             }
+            if let Some(caveat) = run.caveat() {
+                suite.add_property(property("caveat", caveat));
+            }
             let own = |(owner, _, _): &(&_, _, _)| std::ptr::eq(*owner, requirement);
             let mut millis = None;
             while let Some((_, case, scenario)) = scenarios.next_if(own) {
@@ -49,6 +56,9 @@ impl Sink for Junit {
                     .or(millis);
                 suite.add_test_case(test_case(case, scenario));
             }
+            if suite.test_cases.is_empty() && requirement.cases.is_empty() {
+                suite.add_test_case(unverified(&requirement.id));
+            }
             suite.time = millis.map(Duration::from_millis);
             report.add_test_suite(suite);
         }
@@ -56,9 +66,21 @@ impl Sink for Junit {
     }
 }
 
+/// Makes the row of a requirement for which nothing was run.
+fn unverified(requirement: &str) -> TestCase {
+    let mut status = TestCaseStatus::skipped();
+    status.set_type(Verdict::NotVerified.to_string());
+    status.set_message("no case ran for this requirement");
+    let mut row = TestCase::new("not verified", status);
+    row.set_classname(shown(requirement));
+    row.add_property(property("requirement", requirement));
+    row.add_property(property("verdict", &Verdict::NotVerified.to_string()));
+    row
+}
+
 fn test_case(case: &Case, scenario: &Scenario) -> TestCase {
-    let mut row = TestCase::new(shown("", &scenario.id), status(scenario));
-    row.set_classname(shown("", &case.id));
+    let mut row = TestCase::new(shown(&scenario.id), status(scenario));
+    row.set_classname(shown(&case.id));
     row.time = scenario.millis.map(Duration::from_millis);
     row.assertions = Some(scenario.checks.len());
     for id in &case.covers {
@@ -75,7 +97,7 @@ fn test_case(case: &Case, scenario: &Scenario) -> TestCase {
     }
     // A passing row's console is in its evidence folder; CI servers keep these files for years.
     if scenario.verdict.is_red() {
-        row.set_system_out(shown("", &scenario.console));
+        row.set_system_out(shown(&scenario.console));
     }
     row
 }
@@ -88,7 +110,7 @@ fn status(scenario: &Scenario) -> TestCaseStatus {
         Verdict::Skip | Verdict::Waived | Verdict::NotVerified => TestCaseStatus::skipped(),
     };
     status.set_type(scenario.verdict.to_string());
-    status.set_message(shown("", &scenario.reason));
+    status.set_message(shown(&scenario.reason));
     if scenario.verdict.is_red() || scenario.verdict == Verdict::Waived {
         let failed = scenario.checks.iter().filter(|check| !check.ok);
         let rows = failed.map(|check| {
@@ -96,7 +118,7 @@ fn status(scenario: &Scenario) -> TestCaseStatus {
                 "{}\n  wanted: {}\n  seen:   {}\n",
                 check.what, check.wanted, check.seen
             );
-            shown("", &text)
+            shown(&text)
         });
         status.set_description(rows.collect::<String>());
     }
@@ -104,9 +126,9 @@ fn status(scenario: &Scenario) -> TestCaseStatus {
 }
 
 fn property(name: &str, value: &str) -> Property {
-    Property::new(name, shown("", value))
+    Property::new(name, shown(value))
 }
 
-fn shown(before: &str, text: &str) -> String {
-    format!("{before}{}", visible(text))
+fn shown(text: &str) -> String {
+    visible(text).into_owned()
 }

@@ -68,12 +68,12 @@ impl Page {
             "subject",
             &format!("{} {} ({})", subject.name, subject.version, subject.arch),
         );
-        self.field("image", &subject.digest);
+        self.whole("  ", "image", &subject.digest);
         self.field(
             "run",
             &format!("accelerator {}, seed {}", run.accelerator, run.seed),
         );
-        self.field("command", &run.command);
+        self.whole("  ", "command", &run.command);
     }
 
     fn requirement(&mut self, requirement: &Requirement) {
@@ -122,9 +122,9 @@ impl Page {
             self.labelled("seen", seen);
         }
         if let Some(evidence) = &scenario.evidence {
-            self.labelled("evidence", evidence);
+            self.whole(INDENT, "evidence", evidence);
         }
-        self.labelled("again", &scenario.reproduce);
+        self.whole(INDENT, "again", &scenario.reproduce);
     }
 
     fn foot(&mut self, run: &Run) {
@@ -141,11 +141,15 @@ impl Page {
                 let text = format!(
                     "{}: direct {}, inherited {}",
                     one_line(&parent.id),
-                    parent.direct,
-                    parent.inherited
+                    parent.direct.word(),
+                    parent.inherited.word()
                 );
                 self.wrap("", &text);
             }
+        }
+        if let Some(caveat) = run.caveat() {
+            self.blank();
+            self.wrap("", caveat);
         }
         let requirements = run.requirement_counts();
         self.blank();
@@ -172,16 +176,8 @@ impl Page {
             true => ("CONFORMANT", AnsiColor::Green),
             false => ("NOT CONFORMANT", AnsiColor::Red),
         };
-        let open = requirements.not_verified;
-        let hint = if open > 0 {
-            format!(" ({open} requirements not verified)")
-        } else {
-            String::new()
-        };
-        self.line(&format!(
-            "{}{hint}",
-            self.paint(word, Style::new().bold().fg_color(Some(colour.into())))
-        ));
+        let style = Style::new().bold().fg_color(Some(colour.into()));
+        self.line(&self.paint(word, style));
     }
 
     fn verdict(&mut self, verdict: Verdict, text: &str) {
@@ -198,12 +194,13 @@ impl Page {
         self.line(&format!("{painted}{gap}{text}"));
     }
 
-    /// Writes a line of the head; nothing where there is nothing to say.
+    /// Writes a text to be copied: on one line, however long.
+    fn whole(&mut self, indent: &str, label: &str, text: &str) {
+        self.line(&format!("{indent}{label:<9}{}", one_line(text)));
+    }
+
     fn field(&mut self, label: &str, text: &str) {
-        let text = one_line(text);
-        if !text.is_empty() {
-            self.hang(&format!("  {label:<9}"), &text);
-        }
+        self.hang(&format!("  {label:<9}"), &one_line(text));
     }
 
     fn labelled(&mut self, label: &str, text: &str) {

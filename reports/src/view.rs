@@ -200,6 +200,18 @@ impl Verdict {
         Self::NotVerified,
     ];
 
+    /// Returns what people call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Skip => "skipped",
+            Self::Broken => "broken",
+            Self::Waived => "waived",
+            Self::NotVerified => "not verified",
+        }
+    }
+
     /// Tells whether somebody has to look into it.
     pub fn is_red(self) -> bool {
         matches!(self, Self::Fail | Self::Broken)
@@ -287,7 +299,7 @@ impl Display for Counts {
             .map(|verdict| (self.get(*verdict), verdict));
         let shown: Vec<_> = counted
             .filter(|(count, _)| *count > 0)
-            .map(|(count, verdict)| format!("{count} {verdict}"))
+            .map(|(count, verdict)| format!("{count} {}", verdict.word()))
             .collect();
         f.pad(&if shown.is_empty() {
             "none".to_owned()
@@ -310,6 +322,17 @@ impl Run {
             })
         });
         all.filter(move |(_, _, scenario)| known.insert(scenario.id.as_str()))
+    }
+
+    /// Returns what a pass does not show, where the guests were emulated.
+    pub fn caveat(&self) -> Option<&'static str> {
+        let emulated = self.accelerator.to_ascii_lowercase().contains("tcg");
+        emulated.then_some(
+            "The guests ran under QEMU's TCG, which idealizes caches and table walkers. A pass \
+             shows what the hypervisor decides and maps; it does not show that its barriers, \
+             break-before-make sequences, TLB and cache upkeep or DMA isolation suffice on \
+             hardware.",
+        )
     }
 
     /// Counts the scenarios.

@@ -1,0 +1,179 @@
+//! Nothing that a guest can print changes a report's structure or what its reader sees around it.
+
+use proptest::prelude::*;
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use reports::view::Run;
+use reports::{Html, Junit, Sink, Terminal};
+use serde_json::Value;
+
+#[path = "support/sample.rs"]
+mod sample;
+
+const HOSTILE: &str = concat!(
+    "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"' onmouseover='x' ",
+    "]]></failure><!-- --> &amp; &#x1b; {{ 7 * 7 }} {% raw %} \x1b[2J\x1b]0;title\x07\x1b[31m \0\x01\x08\x7f\u{9b}31m",
+    "\r\nnext\rback\t\u{202e}desrever\u{2066}\u{200b}\u{feff}\u{fffe}\u{ffff}\u{fdd0}\u{e0041}\u{2028}",
+);
+
+/// Appends a text to every string of the run but verdicts and classes; empty ones stay empty, so that
+/// the reports keep their structure.
+fn spoilt(text: &str) -> Run {
+    let mut run = serde_json::to_value(sample::run()).expect("a run is data");
+    append(&mut run, text);
+    serde_json::from_value(run).expect("it is still a run")
+}
+
+fn append(value: &mut Value, text: &str) {
+    match value {
+        Value::String(string) if !string.is_empty() => string.push_str(text),
+        Value::Array(all) => all.iter_mut().for_each(|value| append(value, text)),
+        Value::Object(fields) => {
+            let kept = ["verdict", "class", "direct", "inherited"];
+            let others = fields
+                .iter_mut()
+                .filter(|(name, _)| !kept.contains(&name.as_str()));
+            others.for_each(|(_, value)| append(value, text));
+        }
+        _ => {}
+    }
+}
+
+fn render(sink: &dyn Sink, run: &Run) -> String {
+    sink.render(run).expect("it can be rendered")
+}
+
+/// Returns a page's tags in order, each as it stands.
+fn tags(page: &str) -> Vec<&str> {
+    let rest = page.split('<').skip(1);
+    rest.map(|tag| tag.split_once('>').expect("each tag ends").0)
+        .filter(|tag| !tag.starts_with("title"))
+        .collect()
+}
+
+/// Returns the names of an XML document's elements in order, having read all of it.
+fn elements(xml: &str) -> Vec<String> {
+    let mut reader = Reader::from_str(xml);
+    let mut names = Vec::new();
+    loop {
+        match reader.read_event().expect("it is well formed") {
+            Event::Start(tag) | Event::Empty(tag) => {
+                let mut name = tag.name().as_ref().to_owned();
+                for attribute in tag.attributes() {
+                    let attribute = attribute.expect("attributes are well formed");
+                    name.push_str(&format!(" {}", attribute.key.as_ref()));
+                }
+                names.push(name);
+            }
+            Event::Eof => return names,
+            _ => {}
+        }
+    }
+}
+
+/// Characters that no reader of a report should be sent.
+fn surprises(text: &str) -> Vec<char> {
+    let surprise = |character: &char| match character {
+        '\n' | '\t' => false,
+        '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{feff}' => true,
+        '\u{fdd0}'..='\u{fdef}' | '\u{e0000}'..='\u{e007f}' => true,
+        _ => character.is_control() || u32::from(*character) & 0xffff >= 0xfffe,
+    };
+    text.chars().filter(surprise).collect()
+}
+
+fn check(text: &str) {
+    let run = spoilt(text);
+    let page = render(&Html, &run);
+    assert_eq!(
+        tags(&page),
+        tags(&render(&Html, &sample::run())),
+        "{text:?}"
+    );
+    assert_eq!(surprises(&page), []);
+    let xml = render(&Junit, &run);
+    assert_eq!(
+        elements(&xml),
+        elements(&render(&Junit, &sample::run())),
+        "{text:?}"
+    );
+    assert_eq!(surprises(&xml), []);
+    let plain = render(
+        &Terminal {
+            colour: false,
+            width: 100,
+        },
+        &run,
+    );
+    assert_eq!(surprises(&plain), []);
+    assert!(!plain.contains('\t'));
+}
+
+#[test]
+fn attacks_stay_text() {
+    check(HOSTILE);
+    let page = render(&Html, &spoilt(HOSTILE));
+    assert_eq!(page.matches("<script>").count(), 1);
+    assert!(
+        page.contains("&#60;/script&#62;&#60;script&#62;alert(1)"),
+        "the attack is shown"
+    );
+    assert!(
+        page.contains("\\x1b[2J\\x1b]0;title\\x07"),
+        "and so are escape sequences"
+    );
+    assert!(page.contains("{{ 7 * 7 }}"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_stays_text(text in proptest::collection::vec(
+        prop_oneof![any::<char>(), proptest::sample::select(vec!['<', '>', '&', '"', '\'', '\x1b', '[', ']', '\0', '\r', '\n', '-', '!', '/'])],
+        0..40,
+    )) {
+        check(&text.into_iter().collect::<String>());
+    }
+}
+
+/// With colour, the only escape sequences are the sink's own.
+#[test]
+fn colours_are_the_sinks_own() {
+    let sink = |colour| Terminal { colour, width: 100 };
+    for run in [sample::run(), spoilt(HOSTILE)] {
+        let mut coloured = render(&sink(true), &run);
+        assert!(coloured.contains("\x1b["));
+        for own in [
+            "\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[90m",
+        ] {
+            coloured = coloured.replace(own, "");
+        }
+        assert_eq!(coloured, render(&sink(false), &run));
+    }
+}
+
+/// Lines keep to the width, but for words that must be copied whole.
+#[test]
+fn lines_keep_to_the_width() {
+    for width in [40, 60, 80, 132] {
+        let text = render(
+            &Terminal {
+                colour: false,
+                width,
+            },
+            &sample::run(),
+        );
+        for line in text.lines() {
+            let whole = ["image", "command", "evidence", "again"];
+            let copied = whole
+                .iter()
+                .any(|label| line.trim_start().starts_with(label))
+                || line.contains('~');
+            assert!(line.chars().count() <= width || copied, "{width}: {line}");
+        }
+    }
+}

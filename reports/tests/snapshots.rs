@@ -1,0 +1,48 @@
+//! What each report looks like, held still. `INSTA_UPDATE=always cargo test -p reports` accepts a change.
+
+use reports::{Html, Junit, Sink as _, Terminal};
+
+#[path = "support/sample.rs"]
+mod sample;
+
+#[test]
+fn terminal() {
+    let wide = Terminal {
+        colour: false,
+        width: 100,
+    }
+    .render(&sample::run());
+    insta::assert_snapshot!("terminal", wide.expect("it can be rendered"));
+    let narrow = Terminal {
+        colour: false,
+        width: 50,
+    }
+    .render(&sample::run());
+    insta::assert_snapshot!("terminal-narrow", narrow.expect("it can be rendered"));
+}
+
+#[test]
+fn junit() {
+    insta::assert_snapshot!(
+        "junit",
+        Junit.render(&sample::run()).expect("it can be rendered")
+    );
+}
+
+/// The page without its style and script, which change for their own reasons.
+#[test]
+fn html() {
+    let page = Html.render(&sample::run()).expect("it can be rendered");
+    let page = without(
+        &without(&page, "<style>", "</style>"),
+        "<script>",
+        "</script>\n</body>",
+    );
+    insta::assert_snapshot!("html", page);
+}
+
+fn without(page: &str, from: &str, to: &str) -> String {
+    let (before, rest) = page.split_once(from).expect("the part begins");
+    let (_, after) = rest.split_once(to).expect("the part ends");
+    format!("{before}{from}..{to}{after}")
+}

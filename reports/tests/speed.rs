@@ -1,0 +1,66 @@
+//! Ten thousand rows are no burden.
+
+use std::time::{Duration, Instant};
+
+use reports::view::Run;
+use reports::{Html, Junit, Sink, Terminal};
+
+#[path = "support/sample.rs"]
+mod sample;
+
+const ROWS: usize = 10_000;
+
+fn large() -> Run {
+    let mut run = sample::run();
+    let pattern = run.requirements[0].cases[0].clone();
+    let failing = run.requirements[2].cases[0].clone();
+    for (index, requirement) in run.requirements.iter_mut().enumerate() {
+        requirement.cases.clear();
+        for number in 0..ROWS / 5 / 4 {
+            let mut case = if number % 100 == 0 {
+                failing.clone()
+            } else {
+                pattern.clone()
+            };
+            case.id = format!("XenValTestCase~{index}.{number}~1");
+            case.scenarios
+                .resize_with(4, || pattern.scenarios[0].clone());
+            for (row, scenario) in case.scenarios.iter_mut().enumerate() {
+                scenario.id = format!("{index}/{number}/{row}");
+                scenario.console = scenario.console.repeat(8);
+            }
+            requirement.cases.push(case);
+        }
+    }
+    run
+}
+
+#[test]
+fn all_reports_of_ten_thousand_rows_take_less_than_a_second() {
+    let run = large();
+    assert_eq!(run.counts().total(), ROWS);
+    let sinks: [&dyn Sink; 3] = [
+        &Html,
+        &Junit,
+        &Terminal {
+            colour: true,
+            width: 100,
+        },
+    ];
+    // The best of three: the machine may be busy with other tests.
+    let best = (0..3).map(|_| {
+        let start = Instant::now();
+        let length: usize = sinks
+            .iter()
+            .map(|sink| sink.render(&run).expect("it can be rendered").len())
+            .sum();
+        assert!(
+            length > ROWS * 1000,
+            "{length} bytes are too few for {ROWS} rows"
+        );
+        start.elapsed()
+    });
+    let best = best.min().expect("three times");
+    println!("{ROWS} rows: {best:?}");
+    assert!(best < Duration::from_secs(1), "{ROWS} rows took {best:?}");
+}
