@@ -26,9 +26,117 @@ macro_rules! faults {
 }
 
 faults! {
-    // Addresses and sizes (config::partial, assign::mmio).
-    PageTooMany = "mmio-page-too-many", assign_interrupt_less_platform_device,
-        "maps one page more than a tuple of xen,reg names";
+    // What a partial tree says (config::partial, config::interrupts, config::host).
+    TupleTruncated = "tuple-truncated", assign_interrupt_less_platform_device,
+        "drops what is left of xen,reg behind the last whole tuple";
+    CellsWrongLevel = "cells-wrong-level", map_platform_device_mmio_region_non_ident,
+        "splits xen,reg by the cells of the bus above the right one";
+    CellsDefaultWrong = "cells-default-wrong", map_platform_device_mmio_region_non_ident,
+        "takes a size for two cells where the bus does not say";
+    IommuNodeShown = "iommu-node-shown", hide_iommu_from_domain,
+        "passes on a node of the partial tree that describes an IOMMU";
+    IommuGivenAway = "iommu-given-away", hide_iommu_from_domain,
+        "takes the registers of an IOMMU for those of any device";
+    GicGivenAway = "gic-given-away", assign_interrupt_less_platform_device,
+        "takes the registers of the interrupt controller for those of any device";
+    ConsoleGivenAway = "console-given-away", assign_non_dma_platform_device,
+        "takes the hypervisor's console, registers and interrupt, for any device";
+    SpiOffByOne = "spi-off-by-one", assign_non_dma_platform_device,
+        "assigns the interrupt behind the one that the host node names";
+    PpiAccepted = "ppi-accepted", assign_non_dma_platform_device,
+        "assigns a device with a private interrupt as if it had none";
+
+    // What may be assigned at all (assign::device).
+    ForceNotRequired = "force-not-required", assign_non_dma_platform_device,
+        "assigns a device that no IOMMU protects although nobody forces it";
+    MarkNotRequired = "mark-not-required", assign_interrupt_less_platform_device,
+        "assigns a device whose host node is not marked xen,passthrough";
+    DmaAccepted = "dma-accepted", assign_non_dma_platform_device,
+        "assigns a device that reads and writes memory by itself";
+    RamGivenAway = "ram-given-away", assign_interrupt_less_platform_device,
+        "maps host memory that is RAM as if it were a device";
+
+    // Ranges (assign::mmio, assign::guest).
+    AlignmentRounded = "alignment-rounded", assign_interrupt_less_platform_device,
+        "rounds a misaligned range to pages instead of refusing it";
+    SizeZeroAccepted = "size-zero-accepted", assign_interrupt_less_platform_device,
+        "takes a range of size zero for nothing to do";
+    WrapUnchecked = "wrap-unchecked", assign_interrupt_less_platform_device,
+        "takes a range that wraps for nothing to do";
+    PageTooMany = "page-too-many", map_platform_device_mmio_region_ident,
+        "maps one page behind each range as well";
+    PageTooFew = "page-too-few", map_platform_device_mmio_region_ident,
+        "leaves out the last page of each range of more than one";
+    LastTupleLost = "last-tuple-lost", map_platform_device_mmio_region_ident,
+        "leaves out the last of several ranges of a device";
+    ColumnsSwapped = "columns-swapped", map_platform_device_mmio_region_non_ident,
+        "takes the guest's address for the host's and the other way round";
+    IdentityAlways = "identity-always", map_platform_device_mmio_region_non_ident,
+        "maps each range at its host address";
+    IdentityToo = "identity-too", map_platform_device_mmio_region_non_ident,
+        "maps each range at its host address as well";
+    GuestRamOverlap = "guest-ram-overlap", map_platform_device_mmio_region_ident,
+        "maps a range over the guest's RAM";
+    GuestDeviceOverlap = "guest-device-overlap", map_platform_device_mmio_region_non_ident,
+        "maps a range over the guest's emulated devices";
+    GuestRangesOverlap = "guest-ranges-overlap", map_platform_device_mmio_region_non_ident,
+        "maps two ranges over one another";
+    IpaWidthUnchecked = "ipa-width-unchecked", map_platform_device_mmio_region_non_ident,
+        "cuts a guest address that is too wide to the width of the guest";
+
+    // Ownership (assign, assign::device, assign::irq).
+    MmioOwnerForgotten = "mmio-owner-forgotten", forbid_same_platform_device_assignment,
+        "forgets which domain has which device pages";
+    DeviceOwnerByNode = "owner-by-node", forbid_same_platform_device_assignment,
+        "compares the nodes that two domains name, not the pages";
+    NeighbourForgotten = "neighbour-forgotten", forbid_same_platform_device_assignment,
+        "forgets that a page of a device is also that of its neighbour";
+    IrqOwnerForgotten = "irq-owner-forgotten", forbid_same_platform_device_assignment,
+        "forgets which domain has which interrupt";
+    LaterDomainWins = "later-domain-wins", forbid_same_platform_device_assignment,
+        "gives what two domains claim to the later one";
+    RefusedKeepsClaims = "refused-keeps-claims", forbid_same_platform_device_assignment,
+        "lets a refused domain keep what it claimed";
+
+    // Interrupts (assign::irq).
+    SpiLimitOffByOne = "spi-limit-off-by-one", assign_non_dma_platform_device,
+        "accepts the first interrupt that the domain's nr_spis leaves out";
+    TriggerConflict = "trigger-conflict", assign_non_dma_platform_device,
+        "accepts two devices that want one line to trigger in two ways";
+    VirtualLineClash = "virtual-line-clash", assign_non_dma_platform_device,
+        "accepts a device on the line of the emulated UART";
+
+    // The guest's tree (guest_tree).
+    XenPropertyLeft = "xen-property-left", assign_interrupt_less_platform_device,
+        "leaves xen,path in the guest's tree";
+    IommusLeft = "iommus-left", hide_iommu_from_domain,
+        "leaves iommus in the guest's tree";
+    IommuMapLeft = "iommu-map-left", hide_iommu_from_domain,
+        "leaves iommu-map in the guest's tree";
+    PhandleClash = "phandle-clash", assign_interrupt_less_platform_device,
+        "gives the guest's interrupt controller a phandle that another node has";
+
+    // Accesses that nothing answers (policy::memory).
+    UnmappedReadsZero = "unmapped-reads-zero", hide_iommu_from_domain,
+        "reads zero where nothing is mapped instead of raising a fault";
+    UnmappedWriteDropped = "unmapped-write-dropped", hide_iommu_from_domain,
+        "drops what is written where nothing is mapped instead of raising a fault";
+
+    // Delivery of interrupts (vdev::vgic).
+    VgicEnableNotMirrored = "vgic-enable-not-mirrored", assign_non_dma_platform_device,
+        "leaves a physical line off although its guest enables it";
+    VgicDisabledDelivered = "vgic-disabled-delivered", assign_non_dma_platform_device,
+        "delivers a line that its guest has not enabled";
+    VgicEarlyLineLost = "vgic-early-line-lost", assign_non_dma_platform_device,
+        "loses an interrupt that was pending before its guest enabled the line";
+    VgicLevelNotRearmed = "vgic-level-not-rearmed", assign_non_dma_platform_device,
+        "leaves the physical line of a level interrupt active after the guest ends it";
+    VgicNumberShifted = "vgic-number-shifted", assign_non_dma_platform_device,
+        "delivers an assigned interrupt under the number next to its own";
+    VgicDeliveredTwice = "vgic-delivered-twice", assign_non_dma_platform_device,
+        "delivers an assigned interrupt a second time";
+    VgicForeignLineEnabled = "vgic-foreign-line-enabled", hide_iommu_from_domain,
+        "enables a physical line that does not belong to the domain that asks";
 }
 
 #[cfg(feature = "seeded-faults")]

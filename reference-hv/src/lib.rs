@@ -9,6 +9,15 @@
 extern crate alloc;
 
 pub mod addr;
+pub mod arch;
 pub mod assign;
+pub mod config;
+pub mod dt;
+pub mod exit;
 pub mod fault;
+pub mod guest_tree;
+pub mod hal;
 pub mod ids;
+pub mod paging;
+pub mod policy;
+pub mod vdev;

@@ -1,0 +1,135 @@
+//! Which host nodes may be assigned at all.
+
+use super::owners::Draft;
+use crate::config::{
+    Brief, DeviceClaim, Flaw, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PATH, XEN_REG, dma_sign, is_okay,
+};
+use crate::dt::{Node, Prop};
+use crate::fault::{self, Fault};
+
+/// Judges what a node of a partial tree asks for, but for its ranges and interrupts, and returns
+/// the host node that it names.
+pub(super) fn judge<'t>(host: &Host<'t>, device: &DeviceClaim<'t>) -> Result<Option<NodeId>, Flaw> {
+    let node = device.node;
+    let refuse = |property, what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
+    match (&device.tuples, device.path, device.forced) {
+        (None, Some(path), _) => {
+            let path = Brief(path);
+            refuse(XEN_REG, format_args!("is missing, yet `{XEN_PATH}` names {path}"))
+        }
+        (None, None, _) => {
+            refuse(XEN_FORCE, format_args!("stands alone: `{XEN_REG}` is missing"))
+        }
+        (Some(_), None, false) => refuse(
+            XEN_REG,
+            format_args!("stands alone: `{XEN_PATH}` and `{XEN_FORCE}` are both missing"),
+        ),
+        (Some(_), None, true) => Ok(None),
+        (Some(_), Some(path), forced) => {
+            let id = resolve(host, node, path)?;
+            judge_named(host, node, id)?;
+            if !forced && !fault::on(Fault::ForceNotRequired) {
+                let path = Brief(path);
+                return refuse(
+                    XEN_FORCE,
+                    format_args!("is missing, and no IOMMU protects {path}"),
+                );
+            }
+            Ok(Some(id))
+        }
+    }
+}
+
+/// Finds the host node of exactly this path.
+fn resolve(host: &Host<'_>, node: Node<'_>, path: &str) -> Result<NodeId, Flaw> {
+    let brief = Brief(path);
+    let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, XEN_PATH, what));
+    match host.index.by_path(path) {
+        Found::One(id) => return Ok(id),
+        Found::Several => return refuse(format_args!("is {brief}, which several host nodes are")),
+        Found::Nothing => {}
+    }
+    if !path.starts_with('/') {
+        return refuse(format_args!("is {brief}, which is no absolute path"));
+    }
+    match host.index.by_path_in_any_case(path) {
+        Found::One(id) => refuse(format_args!(
+            "is {brief}, which no host node is; {} differs from it in case",
+            host.node(id).path()
+        )),
+        Found::Several | Found::Nothing => {
+            refuse(format_args!("is {brief}, which no host node is"))
+        }
+    }
+}
+
+/// Judges a host node that is asked for by name.
+fn judge_named(host: &Host<'_>, node: Node<'_>, id: NodeId) -> Result<(), Flaw> {
+    let named = host.node(id);
+    let path = named.path();
+    judge_kind(host, node, XEN_PATH, id)?;
+    if !is_okay(named) {
+        let what = format_args!("is {path}, whose `status` is neither ok nor okay");
+        return Err(Flaw::new(node, XEN_PATH, what));
+    }
+    Ok(())
+}
+
+/// Judges a host node whose registers a domain would get, named or not.
+pub(super) fn judge_kind(
+    host: &Host<'_>,
+    node: Node<'_>,
+    property: &str,
+    id: NodeId,
+) -> Result<(), Flaw> {
+    let named = host.node(id);
+    let path = named.path();
+    let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
+    if host.is_given_away(id) {
+        return Ok(());
+    }
+    let own = host.regions.iter().filter(|region| region.node == Some(id));
+    for region in own {
+        match region.owner {
+            Owner::Device | Owner::PciWindow => {}
+            Owner::Hypervisor(what) => {
+                return refuse(format_args!("names {path}, which is {what}"));
+            }
+            Owner::Memory if fault::on(Fault::RamGivenAway) => {}
+            Owner::Memory => return refuse(format_args!("names {path}, which is RAM")),
+            Owner::Reserved => {
+                return refuse(format_args!("names {path}, which is reserved memory"));
+            }
+        }
+    }
+    if !fault::on(Fault::MarkNotRequired)
+        && !named.read("xen,passthrough", Prop::flag)?.unwrap_or(false)
+    {
+        return refuse(format_args!("names {path}, which is not marked `xen,passthrough`"));
+    }
+    if !fault::on(Fault::DmaAccepted)
+        && let Some(sign) = dma_sign(named)
+    {
+        return refuse(format_args!(
+            "names {path}, which can access memory by itself (`{sign}`); no IOMMU protection is implemented"
+        ));
+    }
+    Ok(())
+}
+
+/// Judges the neighbours in shared pages once it is known what else the domain asks for: all who
+/// live in a page go to one domain or the page goes to none.
+pub(super) fn judge_neighbours(host: &Host<'_>, draft: &mut Draft<'_>) -> Result<(), Flaw> {
+    for neighbour in &draft.neighbours {
+        if draft.devices.contains(&neighbour.id) || fault::on(Fault::NeighbourForgotten) {
+            continue;
+        }
+        let path = host.node(neighbour.id).path();
+        let what = format_args!(
+            "names the page of {}, in which {path} lies too, which this domain does not ask for",
+            neighbour.at
+        );
+        return Err(Flaw::new(neighbour.node, XEN_REG, what));
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Device pages, guest side: inside the guest's address space and over nothing else in it.
+
+use alloc::vec::Vec;
+
+use super::owners::{Draft, Mapping};
+use super::{Machine, MmioMapping, layout};
+use crate::addr::{Ipa, Pa, Span};
+use crate::config::{DomainClaim, Flaw, XEN_REG};
+use crate::fault::{self, Fault};
+
+/// Judges the guest ranges of a domain.
+pub(super) fn judge(
+    claim: &DomainClaim<'_>,
+    draft: &Draft<'_>,
+    banks: &[Span<Ipa>],
+    machine: &Machine,
+) -> Result<(), Flaw> {
+    let emulated = emulated(claim);
+    for mapping in &draft.mappings {
+        let guest = mapping.guest;
+        let refuse =
+            |what: core::fmt::Arguments<'_>| Err(Flaw::new(mapping.node, XEN_REG, what));
+        let bits = machine.guest_bits();
+        if guest.last().raw() > last_address(bits) && !fault::on(Fault::IpaWidthUnchecked) {
+            return refuse(format_args!("names guest range {guest}, wider than {bits} bits"));
+        }
+        if let Some(bank) = banks.iter().find(|bank| bank.overlaps(guest))
+            && !fault::on(Fault::GuestRamOverlap)
+        {
+            return refuse(format_args!("names guest range {guest}, which overlaps its RAM at {bank}"));
+        }
+        if let Some((what, span)) = emulated.iter().find(|(_, span)| span.overlaps(guest))
+            && !fault::on(Fault::GuestDeviceOverlap)
+        {
+            return refuse(format_args!("names guest range {guest}, which overlaps {what} at {span}"));
+        }
+    }
+    let mut sorted: Vec<&Mapping<'_>> = draft.mappings.iter().collect();
+    sorted.sort_by_key(|mapping| mapping.guest);
+    for pair in sorted.windows(2) {
+        if let [one, other] = pair
+            && one.guest.overlaps(other.guest)
+            && !fault::on(Fault::GuestRangesOverlap)
+        {
+            let (first, second) = (one.guest, other.guest);
+            let path = one.node.path();
+            let what =
+                format_args!("names guest range {second}, which overlaps {first} of {path}");
+            return Err(Flaw::new(other.node, XEN_REG, what));
+        }
+    }
+    Ok(())
+}
+
+/// Returns what of the guest's address space is not its own to use.
+fn emulated(claim: &DomainClaim<'_>) -> Vec<(&'static str, Span<Ipa>)> {
+    let uart = (layout::VPL011_BASE, layout::VPL011_SIZE, "its emulated UART");
+    [
+        (layout::GICD_BASE, layout::GICD_SIZE, "its interrupt distributor"),
+        (layout::GICR_BASE, layout::GICR_SIZE, "its interrupt redistributors"),
+        (layout::GRANT_BASE, layout::GRANT_SIZE, "its grant tables"),
+        (layout::MAGIC_BASE, layout::MAGIC_SIZE, "its shared pages"),
+    ]
+    .into_iter()
+    .chain(claim.vpl011.then_some(uart))
+    .filter_map(|(base, size, what)| Some((what, Span::new(base, size).ok()?)))
+    .collect()
+}
+
+/// Returns the last address of a space of `bits` bits.
+pub(super) fn last_address(bits: u32) -> u64 {
+    1_u64.checked_shl(bits).map_or(u64::MAX, |end| end - 1)
+}
+
+/// Turns a proven draft into what stage 2 maps.
+pub(super) fn mappings(draft: &Draft<'_>, machine: &Machine) -> Vec<MmioMapping> {
+    let mut mappings = Vec::with_capacity(draft.mappings.len());
+    for mapping in &draft.mappings {
+        let (pa, ipa) = (mapping.host.first(), mapping.guest.first());
+        let exact = MmioMapping { ipa, pa, pages: mapping.host.pages() };
+        spoil(exact, machine, &mut mappings);
+    }
+    mappings
+}
+
+/// Adds a mapping as it is, unless a seeded fault spoils it.
+fn spoil(exact: MmioMapping, machine: &Machine, mappings: &mut Vec<MmioMapping>) {
+    let MmioMapping { ipa, pa, pages } = exact;
+    let mut mapping = exact;
+    if fault::on(Fault::PageTooMany) {
+        mapping.pages += 1;
+    }
+    if fault::on(Fault::PageTooFew) && pages > 1 {
+        mapping.pages -= 1;
+    }
+    if fault::on(Fault::ColumnsSwapped) {
+        mapping.ipa = Ipa::new(pa.raw());
+        mapping.pa = Pa::new(ipa.raw());
+    }
+    if fault::on(Fault::IdentityAlways) {
+        mapping.ipa = Ipa::new(pa.raw());
+    }
+    if fault::on(Fault::IpaWidthUnchecked) {
+        mapping.ipa = Ipa::new(ipa.raw() & last_address(machine.guest_bits()));
+    }
+    if fault::on(Fault::GuestRangesOverlap) {
+        // The later mapping replaces the earlier one where they meet.
+        let over = Span::of_pages(mapping.ipa, mapping.pages);
+        mappings.retain(|earlier| match (earlier.guest(), over) {
+            (Some(earlier), Some(over)) => !earlier.overlaps(over),
+            _ => true,
+        });
+    }
+    mappings.push(mapping);
+    if fault::on(Fault::IdentityToo) && pa.raw() != ipa.raw() {
+        mappings.push(MmioMapping { ipa: Ipa::new(pa.raw()), pa, pages });
+    }
+}
+

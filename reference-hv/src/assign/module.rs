@@ -1,0 +1,55 @@
+//! Modules: in RAM, and nobody else's.
+
+use super::owners::{Draft, Owners};
+use super::Machine;
+use crate::config::{Flaw, Host, Module, Owner};
+
+/// Judges where a module lies. Two domains may share a module of one kind, for it is only read;
+/// anything that overlaps it otherwise would make one of the two something else than it says.
+pub(super) fn judge<'t>(
+    host: &Host<'t>,
+    machine: &Machine,
+    owners: &Owners,
+    draft: &mut Draft<'t>,
+    module: &Module<'t>,
+) -> Result<(), Flaw> {
+    let span = module.span;
+    let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(module.node, "reg", what));
+    if !host.ram.iter().any(|ram| ram.covers(span)) {
+        return refuse(format_args!("names {span}, which is not in RAM"));
+    }
+    if let Some(taken) = machine.taken.iter().find(|taken| taken.span.overlaps(span)) {
+        return refuse(format_args!("names {span}, which overlaps the {}", taken.what));
+    }
+    // An entry of the memory reservation block may well be the boot loader's own way to keep the
+    // module safe; a node under /reserved-memory is not.
+    let reserved = |owner| match owner {
+        Owner::Reserved => true,
+        Owner::Device | Owner::PciWindow | Owner::Hypervisor(_) => true,
+        Owner::Memory => false,
+    };
+    let other = host
+        .regions
+        .iter()
+        .find(|region| region.node.is_some() && reserved(region.owner) && region.span.overlaps(span));
+    if let Some(node) = other.and_then(|region| region.node) {
+        let path = host.node(node).path();
+        return refuse(format_args!("names {span}, which overlaps {path}"));
+    }
+    let drafted = draft
+        .modules
+        .iter()
+        .find(|(other, _)| other.overlaps(span))
+        .map(|(other, _)| *other);
+    if let Some(other) = drafted.or(owners.other_module(span, module.kind)) {
+        return refuse(format_args!("names {span}, which overlaps the module at {other}"));
+    }
+    draft.modules.push((span, module.kind));
+    Ok(())
+}
+
+/// Says that the bytes of a module cannot be had.
+pub(super) fn unreachable(module: &Module<'_>) -> Flaw {
+    let what = format_args!("names {}, which cannot be read", module.span);
+    Flaw::new(module.node, "reg", what)
+}

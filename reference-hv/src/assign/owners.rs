@@ -1,0 +1,97 @@
+//! Who has what: committed for the domains that are judged, drafted for the one that is.
+
+use alloc::vec::Vec;
+
+use super::IrqAssignment;
+use crate::addr::{Ipa, Pa, Span};
+use crate::config::{ModuleKind, NodeId};
+use crate::dt::Node;
+use crate::ids::{DomainId, IrqLine};
+
+/// What the domains judged so far own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owners {
+    pages: Vec<(Span<Pa>, DomainId)>,
+    devices: Vec<(NodeId, DomainId)>,
+    lines: Vec<(IrqLine, DomainId)>,
+    modules: Vec<(Span<Pa>, ModuleKind)>,
+}
+
+/// What a domain will own if nothing speaks against it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draft<'t> {
+    /// Device pages, one entry a tuple.
+    pub mappings: Vec<Mapping<'t>>,
+    /// Host nodes that it names, or whose pages it gets without naming them.
+    pub devices: Vec<NodeId>,
+    /// Host nodes in whose registers it can reach although it did not ask for them.
+    pub neighbours: Vec<Neighbour<'t>>,
+    /// Shared lines, each once.
+    pub lines: Vec<IrqAssignment>,
+    /// Its modules.
+    pub modules: Vec<(Span<Pa>, ModuleKind)>,
+}
+
+/// One tuple of `xen,reg`, proven on the host side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mapping<'t> {
+    /// The node of the partial tree that asks for it.
+    pub node: Node<'t>,
+    /// Host side.
+    pub host: Span<Pa>,
+    /// Guest side.
+    pub guest: Span<Ipa>,
+}
+
+/// A host node whose registers share a page with a device that is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Neighbour<'t> {
+    /// The node of the partial tree that asks for the device.
+    pub node: Node<'t>,
+    /// The neighbour.
+    pub id: NodeId,
+    /// Where it is met.
+    pub at: Pa,
+}
+
+impl Draft<'_> {
+    /// Notes that the domain asks for a host node.
+    pub fn name(&mut self, id: NodeId) {
+        if !self.devices.contains(&id) {
+            self.devices.push(id);
+        }
+    }
+}
+
+impl Owners {
+    /// Makes a draft true.
+    pub fn commit(&mut self, owner: DomainId, draft: Draft<'_>) {
+        self.pages.extend(draft.mappings.iter().map(|mapping| (mapping.host, owner)));
+        self.devices.extend(draft.devices.into_iter().map(|id| (id, owner)));
+        self.lines.extend(draft.lines.iter().map(|irq| (irq.line, owner)));
+        self.modules.extend(draft.modules);
+    }
+
+    /// Returns who has a page of this range, and which part of it.
+    pub fn of_pages(&self, span: Span<Pa>) -> Option<(Span<Pa>, DomainId)> {
+        self.pages.iter().find_map(|(owned, owner)| Some((owned.intersection(span)?, *owner)))
+    }
+
+    /// Returns who has this host node.
+    pub fn of_device(&self, id: NodeId) -> Option<DomainId> {
+        self.devices.iter().find(|(owned, _)| *owned == id).map(|(_, owner)| *owner)
+    }
+
+    /// Returns who has this line.
+    pub fn of_line(&self, line: IrqLine) -> Option<DomainId> {
+        self.lines.iter().find(|(owned, _)| *owned == line).map(|(_, owner)| *owner)
+    }
+
+    /// Returns a module that shares bytes with this range without being the same.
+    pub fn other_module(&self, span: Span<Pa>, kind: ModuleKind) -> Option<Span<Pa>> {
+        self.modules
+            .iter()
+            .find(|(other, its)| other.overlaps(span) && (*other, *its) != (span, kind))
+            .map(|(other, _)| *other)
+    }
+}

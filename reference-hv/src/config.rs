@@ -1,0 +1,30 @@
+//! What the trees claim: the host's description of itself, what each domain's node asks for, and
+//! what its partial tree wants of the host. Nothing here is believed yet; [`crate::assign`]
+//! does the proving.
+
+mod device;
+mod domain;
+mod error;
+mod host;
+mod index;
+mod interrupts;
+mod module;
+mod partial;
+mod platform;
+mod reg;
+
+pub use device::{dma_sign, is_iommu, is_okay};
+pub use domain::{DomainClaim, domains};
+pub(crate) use error::{Brief, unreadable};
+pub use error::{Flaw, HostError, Notices};
+pub use host::{Host, Owner, Region};
+pub use index::{Found, Index, MAX_NODES, NodeId};
+pub use interrupts::{HostLine, Interrupts};
+pub use module::{Module, ModuleKind, Modules};
+pub use partial::{
+    DeviceClaim, MAX_DEVICES, MAX_TUPLES, Partial, Tuple, XEN_FORCE, XEN_PATH, XEN_REG, phandle,
+};
+pub use platform::{Conduit, Console, Gic, Iommu, Timer};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! What a node says about its device, beyond where it lies.
+
+use crate::dt::Node;
+
+/// Properties that only a device which reads or writes memory by itself has.
+const DMA_PROPERTIES: [&str; 9] = [
+    "iommus",
+    "iommu-map",
+    "dma-coherent",
+    "dma-noncoherent",
+    "dma-ranges",
+    "dmas",
+    "#dma-cells",
+    // A device that signals by messages writes them to memory.
+    "msi-parent",
+    "msi-map",
+];
+
+/// Names what shows that the device of a host node reads or writes memory by itself; `None` where
+/// nothing does.
+pub fn dma_sign(node: Node<'_>) -> Option<&'static str> {
+    for prop in node.props() {
+        if let Some(name) = DMA_PROPERTIES.iter().find(|name| prop.is(name)) {
+            return Some(name);
+        }
+        let shows = |name| match name {
+            "device_type" => prop.strings().any(|kind| kind == "pci"),
+            _ => prop.strings().any(is_dma_model),
+        };
+        if let Some(name) = ["device_type", "compatible"].into_iter().find(|name| prop.is(name))
+            && shows(name)
+        {
+            return Some(name);
+        }
+    }
+    None
+}
+
+/// Tells whether devices of this model read or write memory although their nodes need not say so.
+fn is_dma_model(model: &str) -> bool {
+    model == "virtio,mmio" || model == "qemu,fw-cfg-mmio" || model.starts_with("pci-host-")
+}
+
+/// Tells whether the node describes an IOMMU.
+pub fn is_iommu(node: Node<'_>) -> bool {
+    node.has("#iommu-cells") || node.compatible(is_iommu_model)
+}
+
+fn is_iommu_model(model: &str) -> bool {
+    model.starts_with("arm,smmu")
+        || matches!(model, "arm,mmu-400" | "arm,mmu-401" | "arm,mmu-500" | "virtio,pci-iommu")
+}
+
+/// Tells whether the node is usable: its status says so or says nothing.
+pub fn is_okay(node: Node<'_>) -> bool {
+    match node.prop("status") {
+        None => true,
+        Some(status) => matches!(status.text(), Ok("ok" | "okay")),
+    }
+}

@@ -1,0 +1,233 @@
+//! The host tree as a whole: what is RAM, what is whose, what lies where.
+
+use alloc::vec::Vec;
+
+use super::device::is_okay;
+use super::error::{Flaw, HostError, Notices};
+use super::index::{Index, NodeId};
+use super::interrupts::{Interrupts, interrupts};
+use super::platform::{self, Conduit, Console, Gic, Iommu, Timer, is_gic_part, one};
+use super::reg::{Reg, pci_windows, reg};
+use crate::addr::{Pa, Span};
+use crate::dt::{Blob, Node, Prop};
+use crate::fault::{self, Fault};
+use crate::ids::IrqLine;
+
+/// What something in the host's address space is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owner {
+    /// Registers of a device.
+    Device,
+    /// Addresses that a PCI host bridge passes on to whatever sits behind it.
+    PciWindow,
+    /// Something that the hypervisor keeps, and what.
+    Hypervisor(&'static str),
+    /// RAM, enabled or not.
+    Memory,
+    /// Memory that is somebody else's.
+    Reserved,
+}
+
+/// A range of the host's address space about which something is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Region {
+    /// The range, byte-exact as the tree says it.
+    pub span: Span<Pa>,
+    /// The node that says it; none for the memory reservation block.
+    pub node: Option<NodeId>,
+    /// What lies there.
+    pub owner: Owner,
+}
+
+/// The machine as its tree describes it.
+#[derive(Clone, Debug)]
+pub struct Host<'t> {
+    /// The hypervisor's own arguments.
+    pub arguments: &'t str,
+    /// RAM, sorted and disjoint.
+    pub ram: Vec<Span<Pa>>,
+    /// The interrupt controller.
+    pub gic: Gic,
+    /// The UART to print on.
+    pub console: Option<Console<'t>>,
+    /// The timers.
+    pub timer: Timer,
+    /// Every IOMMU.
+    pub iommus: Vec<Iommu>,
+    /// How the firmware is called.
+    pub psci: Option<Conduit>,
+    /// Everything known about the address space, in the order of the tree.
+    pub regions: Vec<Region>,
+    /// What in the tree could not be understood and is therefore nobody's.
+    pub notices: Notices,
+    /// Every node.
+    pub index: Index<'t>,
+}
+
+impl<'t> Host<'t> {
+    /// Reads the host tree.
+    ///
+    /// # Errors
+    /// Refuses a tree without the parts that any hypervisor needs. A device that cannot be
+    /// understood is no error: nothing of it can be assigned.
+    pub fn read(blob: Blob<'t>) -> Result<Self, HostError> {
+        let index = Index::new(blob)?;
+        let gic = platform::gic(&index)?;
+        let console = platform::console(&index, gic.id);
+        let mut host = Self {
+            arguments: arguments(&index),
+            ram: Vec::new(),
+            console,
+            timer: platform::timer(&index, gic.id)?,
+            iommus: platform::iommus(&index, gic.id),
+            psci: platform::psci(&index),
+            regions: Vec::with_capacity(96),
+            notices: Notices::default(),
+            gic,
+            index,
+        };
+        let reserved = one(host.index.by_path("/reserved-memory"));
+        for id in host.index.ids() {
+            host.add(id, reserved)?;
+        }
+        for reserved in blob.reserved() {
+            // An empty entry reserves nothing; one that wraps reserves all there is behind it.
+            let size = reserved.size.min((u64::MAX - reserved.base).saturating_add(1));
+            if let Ok(span) = Span::new(Pa::new(reserved.base), size) {
+                host.regions.push(Region { span, node: None, owner: Owner::Reserved });
+            }
+        }
+        host.ram = merged(host.ram);
+        if host.ram.is_empty() {
+            return Err(HostError::Part { part: "memory", count: 0 });
+        }
+        Ok(host)
+    }
+
+    /// Returns the value of the hypervisor's argument `name`, written `name=value`.
+    pub fn argument(&self, name: &str) -> Option<&'t str> {
+        self.arguments
+            .split_ascii_whitespace()
+            .find_map(|argument| argument.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// Returns the node.
+    pub fn node(&self, id: NodeId) -> Node<'t> {
+        self.index.node(id)
+    }
+
+    /// Reads the interrupts of a node.
+    ///
+    /// # Errors
+    /// Refuses what cannot be read and lines that no domain can have.
+    pub fn interrupts(&self, id: NodeId) -> Result<Interrupts, Flaw> {
+        interrupts(&self.index, self.gic.id, id)
+    }
+
+    /// Names the use that the hypervisor has for a line.
+    pub fn use_of(&self, line: IrqLine) -> Option<&'static str> {
+        let console = self.console.as_ref().is_some_and(|console| console.lines.contains(&line));
+        if console && !fault::on(Fault::ConsoleGivenAway) {
+            return Some("the hypervisor's console");
+        }
+        let iommu = self.iommus.iter().any(|iommu| iommu.lines.contains(&line));
+        (iommu && !fault::on(Fault::IommuGivenAway)).then_some("an IOMMU")
+    }
+
+    /// Tells whether a seeded fault takes this part of the hypervisor's for anybody's.
+    pub fn is_given_away(&self, id: NodeId) -> bool {
+        (fault::on(Fault::GicGivenAway) && is_gic_part(self.node(id)))
+            || (fault::on(Fault::IommuGivenAway) && self.iommus.iter().any(|iommu| iommu.id == id))
+            || (fault::on(Fault::ConsoleGivenAway) && self.is_console(id))
+    }
+
+    fn is_console(&self, id: NodeId) -> bool {
+        self.console.as_ref().is_some_and(|console| console.id == id)
+    }
+
+    /// Adds what one node says.
+    fn add(&mut self, id: NodeId, reserved: Option<NodeId>) -> Result<(), HostError> {
+        let node = self.index.node(id);
+        let owner = if reserved.is_some() && self.index.parent(id) == reserved {
+            Owner::Reserved
+        } else {
+            self.owner(id, node)
+        };
+        match reg(&self.index, id) {
+            Reg::Nothing => {}
+            Reg::Spans(spans) => {
+                if owner == Owner::Memory && is_okay(node) {
+                    self.ram.extend(&spans);
+                }
+                self.regions
+                    .extend(spans.iter().map(|span| Region { span: *span, node: Some(id), owner }));
+            }
+            // What is not known to be RAM must not be taken for a hole, so this cannot go on.
+            Reg::Unreadable(what) if owner == Owner::Memory || owner == Owner::Reserved => {
+                return Err(Flaw::new(node, "reg", what).into());
+            }
+            Reg::Unreadable(what) => {
+                self.notices.add(format_args!("{}: `reg` {what}; not assignable", node.path()));
+            }
+        }
+        if node.prop("device_type").is_some_and(|prop| prop.strings().any(|kind| kind == "pci")) {
+            let windows = pci_windows(&self.index, id);
+            self.regions.extend(windows.iter().map(|span| Region {
+                span: *span,
+                node: Some(id),
+                owner: Owner::PciWindow,
+            }));
+        }
+        Ok(())
+    }
+
+    fn owner(&self, id: NodeId, node: Node<'t>) -> Owner {
+        if self.is_given_away(id) {
+            return Owner::Device;
+        }
+        if is_gic_part(node) {
+            return Owner::Hypervisor("the interrupt controller");
+        }
+        if self.iommus.iter().any(|iommu| iommu.id == id) {
+            return Owner::Hypervisor("an IOMMU");
+        }
+        if self.is_console(id) {
+            return Owner::Hypervisor("the hypervisor's console");
+        }
+        if node.prop("device_type").is_some_and(|prop| prop.strings().any(|kind| kind == "memory"))
+        {
+            return Owner::Memory;
+        }
+        Owner::Device
+    }
+}
+
+/// Returns the hypervisor's arguments: Xen's property where there is one.
+fn arguments<'t>(index: &Index<'t>) -> &'t str {
+    let Some(chosen) = one(index.by_path("/chosen")) else {
+        return "";
+    };
+    let node = index.node(chosen);
+    node.prop("xen,xen-bootargs")
+        .or(node.prop("bootargs"))
+        .and_then(|prop: Prop<'t>| prop.text().ok())
+        .unwrap_or("")
+}
+
+/// Sorts ranges and joins those that touch.
+fn merged(mut spans: Vec<Span<Pa>>) -> Vec<Span<Pa>> {
+    spans.sort_unstable();
+    let mut joined: Vec<Span<Pa>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match joined.last_mut() {
+            Some(last) if span.first().raw() <= last.last().raw().saturating_add(1) => {
+                let size = span.last().max(last.last()).raw() - last.first().raw();
+                if let Ok(both) = Span::new(last.first(), size.saturating_add(1)) {
+                    *last = both;
+                }
+            }
+            _ => joined.push(span),
+        }
+    }
+    joined
+}

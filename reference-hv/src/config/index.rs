@@ -1,0 +1,188 @@
+//! All nodes of a tree in one list, so that parents, paths and phandles cost no walk.
+
+use alloc::vec::Vec;
+
+use super::HostError;
+use crate::dt::{Blob, Event, Node, Prop};
+
+/// Most nodes of a host tree; large boards have some thousand.
+pub const MAX_NODES: usize = 16384;
+
+/// A node of an [`Index`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// The root.
+    pub const ROOT: Self = Self(0);
+
+    fn place(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// What a search that should find one thing found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// The one.
+    One(NodeId),
+    /// More than one, so that taking the first would be a guess.
+    Several,
+}
+
+impl Found {
+    fn add(&mut self, id: NodeId) {
+        *self = match *self {
+            Self::Nothing => Self::One(id),
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    offset: usize,
+    parent: NodeId,
+    phandle: u32,
+    address_cells: u32,
+    size_cells: u32,
+}
+
+/// Stands for a number of cells that is not readable; no valid one is as large.
+const UNREADABLE: u32 = u32::MAX;
+
+/// All nodes of a tree in the order in which they stand, a parent in front of its children.
+#[derive(Clone, Debug)]
+pub struct Index<'t> {
+    blob: Blob<'t>,
+    entries: Vec<Entry>,
+}
+
+impl<'t> Index<'t> {
+    /// Lists the nodes of a tree in one walk.
+    ///
+    /// # Errors
+    /// Refuses more nodes than [`MAX_NODES`].
+    pub fn new(blob: Blob<'t>) -> Result<Self, HostError> {
+        let mut entries: Vec<Entry> = Vec::with_capacity(96);
+        let mut open: Vec<NodeId> = Vec::with_capacity(8);
+        for event in blob.walk() {
+            match event {
+                Event::Begin(node) => {
+                    let id = u32::try_from(entries.len()).map_or(NodeId::ROOT, NodeId);
+                    if entries.len() >= MAX_NODES {
+                        return Err(HostError::TooManyNodes);
+                    }
+                    entries.push(Entry {
+                        offset: node.offset(),
+                        parent: open.last().copied().unwrap_or(NodeId::ROOT),
+                        phandle: 0,
+                        address_cells: 2,
+                        size_cells: 1,
+                    });
+                    open.push(id);
+                }
+                Event::Prop(prop) => {
+                    // Properties come before children, so the newest node is the one that is open.
+                    if let Some(entry) = entries.last_mut() {
+                        note(entry, prop);
+                    }
+                }
+                Event::End => {
+                    open.pop();
+                }
+            }
+        }
+        Ok(Self { blob, entries })
+    }
+
+    /// Returns every node in the order in which they stand.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..u32::try_from(self.entries.len()).unwrap_or(0)).map(NodeId)
+    }
+
+    /// Returns the node.
+    pub fn node(&self, id: NodeId) -> Node<'t> {
+        self.entries
+            .get(id.place())
+            .and_then(|entry| Node::from_offset(self.blob, entry.offset))
+            .unwrap_or(self.blob.root())
+    }
+
+    /// Returns the parent; the root has none.
+    pub fn parent(&self, id: NodeId) -> Option<NodeId> {
+        if id == NodeId::ROOT { None } else { self.entries.get(id.place()).map(|e| e.parent) }
+    }
+
+    /// Returns the children in the order in which they stand.
+    pub fn children(&self, parent: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        self.ids().filter(move |id| self.parent(*id) == Some(parent))
+    }
+
+    /// Returns how many cells the addresses and the sizes of the children of `id` have, as the
+    /// tree says it, default included; nothing sensible where it says nothing readable.
+    pub fn cells(&self, id: NodeId) -> (u32, u32) {
+        self.entries
+            .get(id.place())
+            .map_or((UNREADABLE, UNREADABLE), |e| (e.address_cells, e.size_cells))
+    }
+
+    /// Finds the node that a phandle names.
+    pub fn by_phandle(&self, phandle: u32) -> Found {
+        let mut found = Found::Nothing;
+        // Zero and all ones name nothing (Devicetree Specification 2.3.3 and 5.4.1 of older ones).
+        if phandle != 0 && phandle != u32::MAX {
+            for (id, entry) in self.ids().zip(&self.entries) {
+                if entry.phandle == phandle {
+                    found.add(id);
+                }
+            }
+        }
+        found
+    }
+
+    /// Finds the node with exactly this absolute path: no alias, no missing unit address, no
+    /// empty or relative part.
+    pub fn by_path(&self, path: &str) -> Found {
+        self.search(path, |name, part| name == part)
+    }
+
+    /// Finds the node with this path where case does not count.
+    pub fn by_path_in_any_case(&self, path: &str) -> Found {
+        self.search(path, str::eq_ignore_ascii_case)
+    }
+
+    fn search(&self, path: &str, same: impl Fn(&str, &str) -> bool) -> Found {
+        let Some(parts) = path.strip_prefix('/') else {
+            return Found::Nothing;
+        };
+        if parts.is_empty() {
+            return Found::One(NodeId::ROOT);
+        }
+        let mut at = NodeId::ROOT;
+        for part in parts.split('/') {
+            let mut found = Found::Nothing;
+            for child in self.children(at).filter(|child| same(self.node(*child).name(), part)) {
+                found.add(child);
+            }
+            match found {
+                Found::One(child) => at = child,
+                Found::Nothing | Found::Several => return found,
+            }
+        }
+        Found::One(at)
+    }
+}
+
+fn note(entry: &mut Entry, prop: Prop<'_>) {
+    let number = || prop.u32().unwrap_or(UNREADABLE);
+    if prop.is("phandle") || prop.is("linux,phandle") {
+        entry.phandle = prop.u32().unwrap_or(0);
+    } else if prop.is("#address-cells") {
+        entry.address_cells = number();
+    } else if prop.is("#size-cells") {
+        entry.size_cells = number();
+    }
+}

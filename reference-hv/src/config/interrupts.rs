@@ -1,0 +1,248 @@
+//! The interrupts of a host node: from its own properties up to the controller that they reach.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::error::Flaw;
+use super::index::{Found, Index, NodeId};
+use crate::dt::{MAX_DEPTH, Node, Prop, PropFlaw};
+use crate::fault::{self, Fault};
+use crate::ids::{IrqLine, Trigger};
+
+/// Most steps from a device to its controller. The chain may be as long as a tree is deep;
+/// anything longer runs in a circle.
+const MAX_STEPS: usize = MAX_DEPTH;
+
+/// A line of the GIC as a node names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HostLine {
+    /// The line.
+    pub line: IrqLine,
+    /// How it triggers.
+    pub trigger: Trigger,
+}
+
+/// What the interrupt properties of a node come to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Interrupts {
+    /// Its shared lines of the GIC.
+    pub lines: Vec<HostLine>,
+    /// A controller other than the GIC that its interrupts go to instead.
+    pub elsewhere: Option<String>,
+}
+
+/// Where a chain of interrupt parents ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Controller {
+    Gic,
+    Other(NodeId),
+}
+
+/// Reads the interrupts of a node. Only the GIC's shared lines can be routed, so anything else
+/// that claims to go to the GIC is refused.
+///
+/// # Errors
+/// Refuses what cannot be read, a chain of parents without end, and private lines.
+pub fn interrupts(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Interrupts, Flaw> {
+    let node = index.node(id);
+    if let Some(prop) = node.optional("interrupts-extended")? {
+        return extended(index, gic, node, prop);
+    }
+    match node.optional("interrupts")? {
+        Some(prop) => plain(index, gic, id, prop),
+        None => Ok(Interrupts::default()),
+    }
+}
+
+fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<Interrupts, Flaw> {
+    let node = index.node(id);
+    let mut found = Interrupts::default();
+    let Some(parent) = parent(index, id)? else {
+        return Err(Flaw::new(node, "interrupts", "has no interrupt parent"));
+    };
+    match follow(index, gic, node, parent)? {
+        Controller::Other(other) => found.elsewhere = Some(format!("{}", index.node(other).path())),
+        Controller::Gic => {
+            let unit = interrupt_cells(index.node(gic))?;
+            let value = prop.value();
+            if value.is_empty() {
+                return Err(Flaw::new(node, "interrupts", PropFlaw::Empty));
+            }
+            let is = value.len();
+            if unit == 0 || !is.is_multiple_of(unit * 4) {
+                let unit = unit * 4;
+                return Err(Flaw::new(node, "interrupts", PropFlaw::Remainder { is, unit }));
+            }
+            let words: Vec<u32> = prop.words().collect();
+            for specifier in words.chunks_exact(unit) {
+                found.lines.extend(line(node, "interrupts", specifier)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn extended(
+    index: &Index<'_>,
+    gic: NodeId,
+    node: Node<'_>,
+    prop: Prop<'_>,
+) -> Result<Interrupts, Flaw> {
+    const NAME: &str = "interrupts-extended";
+    let flaw = |what: PropFlaw| Flaw::new(node, NAME, what);
+    let is = prop.value().len();
+    if is == 0 {
+        return Err(flaw(PropFlaw::Empty));
+    }
+    if !is.is_multiple_of(4) {
+        return Err(flaw(PropFlaw::Remainder { is, unit: 4 }));
+    }
+    let mut found = Interrupts::default();
+    let words: Vec<u32> = prop.words().collect();
+    let mut rest = words.as_slice();
+    while let Some((phandle, behind)) = rest.split_first() {
+        let parent = named(index, node, NAME, *phandle)?;
+        let controller = follow(index, gic, node, parent)?;
+        let unit = interrupt_cells(index.node(parent))?;
+        let Some((specifier, behind)) = behind.split_at_checked(unit) else {
+            return Err(Flaw::new(node, NAME, "does not end with a whole interrupt"));
+        };
+        rest = behind;
+        match controller {
+            Controller::Gic if parent == gic => found.lines.extend(line(node, NAME, specifier)?),
+            Controller::Gic => {
+                return Err(Flaw::new(
+                    node,
+                    NAME,
+                    format_args!("names {}, which is no interrupt controller", index.node(parent).path()),
+                ));
+            }
+            Controller::Other(other) => {
+                found.elsewhere = Some(format!("{}", index.node(other).path()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Follows interrupt parents from `start` up to the first controller, and on to the end of the
+/// chain, for a chain without end is refused wherever it bites its tail.
+fn follow(
+    index: &Index<'_>,
+    gic: NodeId,
+    device: Node<'_>,
+    start: NodeId,
+) -> Result<Controller, Flaw> {
+    let mut first = None;
+    let mut at = start;
+    for _ in 0..MAX_STEPS {
+        if at == gic {
+            return Ok(first.map_or(Controller::Gic, Controller::Other));
+        }
+        let node = index.node(at);
+        let controls = ["interrupt-controller", "#interrupt-cells", "interrupt-map"];
+        if first.is_none() && controls.into_iter().any(|name| node.has(name)) {
+            first = Some(at);
+        }
+        at = match (parent(index, at)?, first) {
+            // The root of an interrupt tree has no parent, or is its own.
+            (None, Some(first)) => return Ok(Controller::Other(first)),
+            (Some(next), Some(first)) if next == at => return Ok(Controller::Other(first)),
+            (None, None) => {
+                let what = "leads to no interrupt controller";
+                return Err(Flaw::new(device, "interrupt-parent", what));
+            }
+            (Some(next), _) => next,
+        };
+    }
+    Err(Flaw::new(device, "interrupt-parent", "leads through a circle of nodes to no end"))
+}
+
+/// Returns the interrupt parent of a node: what it or the nearest node around it says.
+fn parent(index: &Index<'_>, id: NodeId) -> Result<Option<NodeId>, Flaw> {
+    let mut at = Some(id);
+    while let Some(here) = at {
+        let node = index.node(here);
+        if let Some(phandle) = node.read("interrupt-parent", Prop::u32)? {
+            return named(index, node, "interrupt-parent", phandle).map(Some);
+        }
+        at = index.parent(here);
+    }
+    Ok(None)
+}
+
+fn named(index: &Index<'_>, node: Node<'_>, name: &str, phandle: u32) -> Result<NodeId, Flaw> {
+    let what = match index.by_phandle(phandle) {
+        Found::One(id) => return Ok(id),
+        Found::Nothing => "no node",
+        Found::Several => "more than one node",
+    };
+    Err(Flaw::new(node, name, format_args!("names phandle {phandle:#x}, which {what} has")))
+}
+
+/// Returns how many cells an interrupt of this controller takes.
+fn interrupt_cells(controller: Node<'_>) -> Result<usize, Flaw> {
+    let cells = controller.required("#interrupt-cells")?;
+    let count = cells.u32().map_err(|flaw| controller.flaw("#interrupt-cells", flaw))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX).min(usize::MAX / 8))
+}
+
+/// Reads one interrupt as the GIC's binding writes it: type, number, flags. Nothing comes of one
+/// only where a seeded fault lets it pass.
+fn line(node: Node<'_>, name: &str, specifier: &[u32]) -> Result<Option<HostLine>, Flaw> {
+    let flaw = |what: String| Err(Flaw::new(node, name, what));
+    let [kind, number, flags, ..] = *specifier else {
+        return flaw(format!("has interrupts of {} cells, not 3", specifier.len()));
+    };
+    let line = match kind {
+        0 if fault::on(Fault::SpiOffByOne) => IrqLine::spi(number.saturating_add(1)),
+        0 => IrqLine::spi(number),
+        1 if fault::on(Fault::PpiAccepted) => return Ok(None),
+        1 => {
+            return flaw(format!(
+                "names private interrupt {number}; only shared ones can be assigned"
+            ));
+        }
+        _ => return flaw(format!("names interrupt {number} of the unknown type {kind}")),
+    };
+    let Some(line) = line else {
+        return flaw(format!("names interrupt {number}, which no GIC has"));
+    };
+    // The low nibble is the trigger (1 rising, 2 falling, 4 high, 8 low); a shared line of the
+    // GIC knows only the first and the third.
+    let trigger = match flags & 0xf {
+        1 => Trigger::Edge,
+        4 => Trigger::Level,
+        other => {
+            return flaw(format!(
+                "gives interrupt {number} the trigger {other}, neither rising edge nor high level"
+            ));
+        }
+    };
+    Ok(Some(HostLine { line, trigger }))
+}
+
+/// Returns the private lines of a node, for those that the hypervisor itself uses.
+///
+/// # Errors
+/// Refuses an entry that is no private line.
+pub fn private_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Vec<IrqLine>, Flaw> {
+    let node = index.node(id);
+    let unit = interrupt_cells(index.node(gic))?;
+    let Some(prop) = node.optional("interrupts")? else {
+        return Ok(Vec::new());
+    };
+    let words: Vec<u32> = prop.words().collect();
+    if unit < 3 {
+        return Err(Flaw::new(index.node(gic), "#interrupt-cells", format_args!("is {unit}, not 3")));
+    }
+    words
+        .chunks(unit)
+        .map(|specifier| match specifier {
+            [1, number, ..] => IrqLine::ppi(*number),
+            _ => None,
+        })
+        .map(|line| line.ok_or_else(|| Flaw::new(node, "interrupts", "holds no private interrupt")))
+        .collect()
+}

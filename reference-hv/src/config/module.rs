@@ -1,0 +1,92 @@
+//! Modules: what the boot loader put into memory for a domain.
+
+use super::error::Flaw;
+use crate::addr::{Pa, Span};
+use crate::dt::{Cells, Node, Prop};
+
+/// Gives the bytes of modules. Whoever boots the machine implements it.
+pub trait Modules<'t> {
+    /// Returns the bytes at `at`; `None` where `at` is not as a whole in RAM, or belongs to the
+    /// hypervisor.
+    fn bytes(&self, at: Span<Pa>) -> Option<&'t [u8]>;
+}
+
+/// What a module is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ModuleKind {
+    /// The kernel.
+    Kernel,
+    /// The initial RAM disk.
+    Ramdisk,
+    /// The partial device tree.
+    Tree,
+}
+
+impl ModuleKind {
+    /// Returns what `compatible` calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "multiboot,kernel",
+            Self::Ramdisk => "multiboot,ramdisk",
+            Self::Tree => "multiboot,device-tree",
+        }
+    }
+
+    const ALL: [Self; 3] = [Self::Kernel, Self::Ramdisk, Self::Tree];
+}
+
+/// A module as a domain's node names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Module<'t> {
+    /// Its node.
+    pub node: Node<'t>,
+    /// What it is for.
+    pub kind: ModuleKind,
+    /// Where it lies, unchecked.
+    pub span: Span<Pa>,
+    /// Its command line.
+    pub arguments: Option<&'t str>,
+}
+
+/// Reads a child of a domain's node; `None` where it is no module and nothing of ours.
+///
+/// # Errors
+/// Refuses a module that cannot be read, and one that lacks part of its `compatible`: to pass it
+/// over would lose the domain's devices without a word.
+pub fn module<'t>(node: Node<'t>, cells: Cells) -> Result<Option<Module<'t>>, Flaw> {
+    let says = |model: &str| node.compatible(|name| name == model);
+    let mut kinds = ModuleKind::ALL.into_iter().filter(|kind| says(kind.name()));
+    let kind = match (says("multiboot,module"), kinds.next(), kinds.next()) {
+        (true, Some(kind), None) => kind,
+        (true, Some(_), Some(_)) => {
+            return Err(Flaw::new(node, "compatible", "names more than one kind of module"));
+        }
+        (true, None, _) => {
+            return Err(Flaw::new(node, "compatible", "names no known kind of module"));
+        }
+        (false, Some(kind), _) => {
+            let what = format_args!("names {} without multiboot,module", kind.name());
+            return Err(Flaw::new(node, "compatible", what));
+        }
+        (false, None, _) => {
+            if let Some(name) = foreign(node) {
+                return Err(Flaw::new(node, "compatible", format_args!("names {name}, which is not implemented")));
+            }
+            return Ok(None);
+        }
+    };
+    let reg = node.required("reg")?;
+    let mut pairs = cells.pairs(reg.value()).map_err(|flaw| node.flaw("reg", flaw))?;
+    let (Some([base, size]), None) = (pairs.next(), pairs.next()) else {
+        return Err(Flaw::new(node, "reg", "names more than one range"));
+    };
+    let span = Span::new(Pa::new(base), size).map_err(|error| Flaw::new(node, "reg", error))?;
+    let arguments = node.read("bootargs", Prop::text)?;
+    Ok(Some(Module { node, kind, span, arguments }))
+}
+
+/// Names what a child of a domain's node asks for that is known, but not to this hypervisor.
+fn foreign<'t>(node: Node<'t>) -> Option<&'t str> {
+    let compatible = node.prop("compatible")?;
+    compatible.strings().find(|name| name.starts_with("xen,") || name.starts_with("multiboot,"))
+}

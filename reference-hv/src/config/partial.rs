@@ -1,0 +1,262 @@
+//! The partial tree: what a domain wants of the host's devices, and what its own tree is to say
+//! about them.
+
+use alloc::vec::Vec;
+
+use super::device::is_iommu;
+use super::error::{Flaw, Notices};
+use crate::dt::{Blob, Cells, Event, Node, Prop, Tuples};
+use crate::fault::{self, Fault};
+
+/// Most nodes of one partial tree that may ask for something of the host.
+pub const MAX_DEVICES: usize = 1024;
+
+/// Most ranges that one partial tree may ask for.
+pub const MAX_TUPLES: usize = 4096;
+
+/// The property that names host and guest ranges.
+pub const XEN_REG: &str = "xen,reg";
+/// The property that names the host's node.
+pub const XEN_PATH: &str = "xen,path";
+/// The property that does without an IOMMU.
+pub const XEN_FORCE: &str = "xen,force-assign-without-iommu";
+
+/// One entry of `xen,reg`, unchecked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tuple {
+    /// Where the range lies on the host.
+    pub host: u64,
+    /// How long it is.
+    pub size: u64,
+    /// Where the guest is to see it.
+    pub guest: u64,
+}
+
+/// What one node of a partial tree asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceClaim<'t> {
+    /// The node in the partial tree.
+    pub node: Node<'t>,
+    /// The host's node.
+    pub path: Option<&'t str>,
+    /// Whether it does without an IOMMU.
+    pub forced: bool,
+    /// The ranges, when it names any.
+    pub tuples: Option<Vec<Tuple>>,
+}
+
+/// What a partial tree says.
+#[derive(Clone, Debug)]
+pub struct Partial<'t> {
+    /// Bytes in the whole tree.
+    pub length: usize,
+    /// The subtree that the guest gets.
+    pub passthrough: Option<Node<'t>>,
+    /// The aliases that the guest gets.
+    pub aliases: Option<Node<'t>>,
+    /// The phandle by which its nodes name the guest's interrupt controller.
+    pub gic: Option<u32>,
+    /// The phandles of the nodes that the guest gets, sorted, each once.
+    pub phandles: Vec<u32>,
+    /// What its nodes ask for, in the order in which they stand.
+    pub devices: Vec<DeviceClaim<'t>>,
+    /// What in it has no effect.
+    pub notices: Notices,
+}
+
+impl<'t> Partial<'t> {
+    /// Reads a partial tree.
+    ///
+    /// # Errors
+    /// Refuses what cannot be read, what is ambiguous, and every node that asks for something of
+    /// the host where nothing would come of it.
+    pub fn read(blob: Blob<'t>) -> Result<Self, Flaw> {
+        let mut partial = Self {
+            length: blob.bytes().len(),
+            passthrough: None,
+            aliases: None,
+            gic: None,
+            phandles: Vec::new(),
+            devices: Vec::new(),
+            notices: Notices::default(),
+        };
+        let root = blob.root();
+        refuse_requests(root)?;
+        let mut gic = None;
+        for child in root.children() {
+            let name = child.name();
+            let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
+            let slot = if is("passthrough") {
+                &mut partial.passthrough
+            } else if is("aliases") {
+                &mut partial.aliases
+            } else if is("gic") {
+                &mut gic
+            } else {
+                refuse_all_requests(child)?;
+                partial.notices.add(format_args!("{}: node has no effect", child.path()));
+                continue;
+            };
+            if slot.replace(child).is_some() {
+                return Err(Flaw::new(child, name, "is a node that is there twice"));
+            }
+        }
+        if let Some(aliases) = partial.aliases {
+            refuse_all_requests(aliases)?;
+            if let Some(child) = aliases.children().next() {
+                return Err(Flaw::new(child, child.name(), "is a node among aliases"));
+            }
+        }
+        if let Some(node) = gic {
+            refuse_all_requests(node)?;
+            partial.gic = phandle(node)?;
+        }
+        if let Some(passthrough) = partial.passthrough {
+            partial.scan(root, passthrough)?;
+        }
+        partial.check_phandles(gic)?;
+        Ok(partial)
+    }
+
+    /// Reads every node that the guest gets.
+    fn scan(&mut self, root: Node<'t>, passthrough: Node<'t>) -> Result<(), Flaw> {
+        if !passthrough.compatible(|model| model == "simple-bus") {
+            return Err(Flaw::new(passthrough, "compatible", "does not name simple-bus"));
+        }
+        passthrough.required("ranges")?;
+        self.take(passthrough, root, root)?;
+        let mut open: Vec<Node<'t>> = [root, passthrough].into();
+        for event in passthrough.walk() {
+            match event {
+                Event::Begin(node) => {
+                    let parent = open.last().copied().unwrap_or(root);
+                    let above = open.iter().rev().nth(1).copied().unwrap_or(root);
+                    self.take(node, parent, above)?;
+                    open.push(node);
+                }
+                Event::Prop(_) => {}
+                Event::End => {
+                    open.pop();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one node that the guest gets.
+    fn take(&mut self, node: Node<'t>, parent: Node<'t>, above: Node<'t>) -> Result<(), Flaw> {
+        if is_iommu(node) && !fault::on(Fault::IommuNodeShown) {
+            let what = "describes an IOMMU, which no domain may see";
+            return Err(Flaw::new(node, "compatible", what));
+        }
+        if let Some(phandle) = phandle(node)? {
+            self.phandles.push(phandle);
+        }
+        let reg = node.optional(XEN_REG)?;
+        let path = node.read(XEN_PATH, Prop::text)?;
+        let forced = node.read(XEN_FORCE, Prop::flag)?.unwrap_or(false);
+        if reg.is_none() && path.is_none() && !forced {
+            return Ok(());
+        }
+        if self.devices.len() >= MAX_DEVICES {
+            let what = format_args!("is one more than the {MAX_DEVICES} devices a domain can have");
+            return Err(Flaw::new(node, node.name(), what));
+        }
+        let bus = if fault::on(Fault::CellsWrongLevel) { above } else { parent };
+        let tuples = reg.map(|reg| tuples(node, reg, bus)).transpose()?;
+        let device = DeviceClaim { node, path, forced, tuples };
+        let count = self.devices.iter().chain([&device]).map(DeviceClaim::len).sum::<usize>();
+        if count > MAX_TUPLES {
+            let what = format_args!("brings the domain to {count} ranges, more than {MAX_TUPLES}");
+            return Err(Flaw::new(node, XEN_REG, what));
+        }
+        self.devices.push(device);
+        Ok(())
+    }
+
+    /// Refuses phandles that name two nodes: which of them a reference means is a guess.
+    fn check_phandles(&mut self, gic: Option<Node<'t>>) -> Result<(), Flaw> {
+        self.phandles.sort_unstable();
+        let twice = |pair: &[u32]| match pair {
+            [one, other] if one == other => Some(*one),
+            _ => None,
+        };
+        if let Some(phandle) = self.phandles.windows(2).find_map(twice)
+            && let Some(node) = self.passthrough
+        {
+            let what = format_args!("{phandle:#x} is that of two nodes");
+            return Err(Flaw::new(node, "phandle", what));
+        }
+        if let (Some(phandle), Some(node)) = (self.gic, gic)
+            && self.phandles.binary_search(&phandle).is_ok()
+        {
+            let what = format_args!("is {phandle:#x}, that of another node as well");
+            return Err(Flaw::new(node, "phandle", what));
+        }
+        Ok(())
+    }
+}
+
+impl DeviceClaim<'_> {
+    /// Returns the number of ranges.
+    fn len(&self) -> usize {
+        self.tuples.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// Splits a `xen,reg` by the widths that the bus around its node states.
+fn tuples<'t>(node: Node<'t>, reg: Prop<'t>, bus: Node<'t>) -> Result<Vec<Tuple>, Flaw> {
+    let mut default = Cells::DEFAULT;
+    if fault::on(Fault::CellsDefaultWrong) {
+        default.size = default.address;
+    }
+    let Cells { address, size } = Cells::of(bus, default)?;
+    let widths = [address, size, address];
+    let list = if fault::on(Fault::TupleTruncated) {
+        Tuples::truncated(reg.value(), widths)
+    } else {
+        Tuples::new(reg.value(), widths).map_err(|flaw| node.flaw(XEN_REG, flaw))?
+    };
+    Ok(list.map(|[host, size, guest]| Tuple { host, size, guest }).collect())
+}
+
+/// Returns the phandle of a node, by either of its names.
+///
+/// # Errors
+/// Refuses two that differ and the two numbers that no node can have.
+pub fn phandle(node: Node<'_>) -> Result<Option<u32>, Flaw> {
+    let new = node.read("phandle", Prop::u32)?;
+    let old = node.read("linux,phandle", Prop::u32)?;
+    if let (Some(new), Some(old)) = (new, old)
+        && new != old
+    {
+        return Err(Flaw::new(node, "linux,phandle", format_args!("is {old:#x}, not {new:#x}")));
+    }
+    let stated = new.or(old);
+    match stated {
+        Some(value @ (0 | u32::MAX)) => {
+            Err(Flaw::new(node, "phandle", format_args!("is {value:#x}, which names no node")))
+        }
+        _ => Ok(stated),
+    }
+}
+
+/// Refuses a request of the host in a node that the guest does not get.
+fn refuse_requests(node: Node<'_>) -> Result<(), Flaw> {
+    let asks = |prop: &Prop<'_>| [XEN_REG, XEN_PATH, XEN_FORCE].into_iter().find(|name| prop.is(name));
+    match node.props().find_map(|prop| asks(&prop)) {
+        Some(name) => Err(Flaw::new(node, name, "stands outside /passthrough")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses requests of the host in a node and in everything below it.
+fn refuse_all_requests(node: Node<'_>) -> Result<(), Flaw> {
+    refuse_requests(node)?;
+    for event in node.walk() {
+        if let Event::Begin(node) = event {
+            refuse_requests(node)?;
+        }
+    }
+    Ok(())
+}

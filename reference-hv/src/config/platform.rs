@@ -1,0 +1,212 @@
+//! The parts of the machine that the hypervisor keeps for itself.
+
+use alloc::vec::Vec;
+
+use super::error::{Flaw, HostError};
+use super::index::{Found, Index, NodeId};
+use super::interrupts::{interrupts, private_lines};
+use super::reg::{Reg, reg};
+use super::{is_iommu, is_okay};
+use crate::addr::{Pa, Span};
+use crate::dt::{Node, Prop};
+use crate::ids::IrqLine;
+
+/// The interrupt controller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Gic {
+    /// Its node.
+    pub id: NodeId,
+    /// Where its distributor lies.
+    pub distributor: Span<Pa>,
+    /// Where its redistributors lie.
+    pub redistributors: Vec<Span<Pa>>,
+    /// The line of its own interrupt, which the virtual CPU interface raises.
+    pub maintenance: Option<IrqLine>,
+}
+
+/// The UART that the hypervisor prints on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Console<'t> {
+    /// Its node.
+    pub id: NodeId,
+    /// Its path as `stdout-path` or the alias names it.
+    pub path: &'t str,
+    /// Where its registers lie.
+    pub span: Span<Pa>,
+    /// Its shared lines.
+    pub lines: Vec<IrqLine>,
+}
+
+/// An IOMMU, usable or not: its registers are nobody's either way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Iommu {
+    /// Its node.
+    pub id: NodeId,
+    /// Where its registers lie.
+    pub spans: Vec<Span<Pa>>,
+    /// Its shared lines.
+    pub lines: Vec<IrqLine>,
+    /// Whether its node is enabled.
+    pub okay: bool,
+    /// Whether it is an SMMUv3.
+    pub smmuv3: bool,
+}
+
+/// The private lines of the architected timer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timer {
+    /// Non-secure physical timer.
+    pub physical: IrqLine,
+    /// Virtual timer.
+    pub virtual_: IrqLine,
+    /// Hypervisor's timer.
+    pub hypervisor: IrqLine,
+}
+
+/// How the firmware below is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Conduit {
+    /// By `smc`.
+    Smc,
+    /// By `hvc`.
+    Hvc,
+}
+
+/// Tells whether the node describes a part of the interrupt controller that no domain may touch.
+pub fn is_gic_part(node: Node<'_>) -> bool {
+    node.compatible(|model| model.starts_with("arm,gic-v3"))
+}
+
+/// Finds the GICv3.
+pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {
+    let mut nodes =
+        index.ids().filter(|id| index.node(*id).compatible(|model| model == "arm,gic-v3"));
+    let (Some(id), rest) = (nodes.next(), nodes.count()) else {
+        return Err(HostError::Part { part: "an arm,gic-v3", count: 0 });
+    };
+    if rest != 0 {
+        return Err(HostError::Part { part: "an arm,gic-v3", count: rest + 1 });
+    }
+    let node = index.node(id);
+    let regions = node
+        .read("#redistributor-regions", Prop::u32)?
+        .map_or(1, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    let spans = match reg(index, id) {
+        Reg::Spans(spans) => spans,
+        Reg::Nothing => return Err(Flaw::new(node, "reg", "names no memory").into()),
+        Reg::Unreadable(what) => return Err(Flaw::new(node, "reg", what).into()),
+    };
+    // Distributor first, then the redistributor regions; what follows is of no use here.
+    let redistributors = spans.get(1..).and_then(|rest| rest.get(..regions));
+    let (Some(distributor), Some(redistributors @ [_, ..])) = (spans.first(), redistributors)
+    else {
+        let what = format_args!("names {} ranges, too few for {regions} regions", spans.len());
+        return Err(Flaw::new(node, "reg", what).into());
+    };
+    let maintenance = private_lines(index, id, id)?.first().copied();
+    Ok(Gic {
+        id,
+        distributor: *distributor,
+        redistributors: redistributors.to_vec(),
+        maintenance,
+    })
+}
+
+/// Finds the timer's lines.
+pub fn timer(index: &Index<'_>, gic: NodeId) -> Result<Timer, HostError> {
+    let mut nodes = index
+        .ids()
+        .filter(|id| index.node(*id).compatible(|model| model == "arm,armv8-timer"));
+    let (Some(id), 0) = (nodes.next(), nodes.count()) else {
+        let count = index
+            .ids()
+            .filter(|id| index.node(*id).compatible(|model| model == "arm,armv8-timer"))
+            .count();
+        return Err(HostError::Part { part: "an arm,armv8-timer", count });
+    };
+    // In this order by the binding: secure, non-secure, virtual, hypervisor.
+    match private_lines(index, gic, id)?.as_slice() {
+        [_, physical, virtual_, hypervisor, ..] => {
+            Ok(Timer { physical: *physical, virtual_: *virtual_, hypervisor: *hypervisor })
+        }
+        lines => Err(Flaw::new(
+            index.node(id),
+            "interrupts",
+            format_args!("names {} timers, fewer than 4", lines.len()),
+        )
+        .into()),
+    }
+}
+
+/// Finds the UART that /chosen names, when there is one that this hypervisor can drive.
+pub fn console<'t>(index: &Index<'t>, gic: NodeId) -> Option<Console<'t>> {
+    let chosen = index.node(one(index.by_path("/chosen"))?);
+    let named = chosen.prop("stdout-path").or(chosen.prop("linux,stdout-path"))?.text().ok()?;
+    // Behind a colon stand the line settings.
+    let name = named.split(':').next().unwrap_or(named);
+    let path = if name.starts_with('/') {
+        name
+    } else {
+        let aliases = index.node(one(index.by_path("/aliases"))?);
+        aliases.prop(name)?.text().ok()?
+    };
+    let id = one(index.by_path(path))?;
+    if !index.node(id).compatible(|model| model == "arm,pl011") {
+        return None;
+    }
+    let Reg::Spans(spans) = reg(index, id) else {
+        return None;
+    };
+    let lines = shared_lines(index, gic, id);
+    Some(Console { id, path, span: *spans.first()?, lines })
+}
+
+/// Finds every IOMMU.
+pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
+    index
+        .ids()
+        .filter(|id| is_iommu(index.node(*id)))
+        .map(|id| {
+            let spans = match reg(index, id) {
+                Reg::Spans(spans) => spans,
+                Reg::Nothing | Reg::Unreadable(_) => Vec::new(),
+            };
+            let node = index.node(id);
+            Iommu {
+                id,
+                spans,
+                lines: shared_lines(index, gic, id),
+                okay: is_okay(node),
+                smmuv3: node.compatible(|model| model == "arm,smmu-v3"),
+            }
+        })
+        .collect()
+}
+
+/// Finds how the firmware is called.
+pub fn psci(index: &Index<'_>) -> Option<Conduit> {
+    let node = index
+        .ids()
+        .map(|id| index.node(id))
+        .find(|node| node.compatible(|model| model.starts_with("arm,psci")))?;
+    match node.prop("method")?.text().ok()? {
+        "smc" => Some(Conduit::Smc),
+        "hvc" => Some(Conduit::Hvc),
+        _ => None,
+    }
+}
+
+/// Returns the shared lines of a node as far as they can be read.
+fn shared_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Vec<IrqLine> {
+    interrupts(index, gic, id)
+        .map(|found| found.lines.iter().map(|host| host.line).collect())
+        .unwrap_or_default()
+}
+
+/// Returns the one thing found.
+pub fn one(found: Found) -> Option<NodeId> {
+    match found {
+        Found::One(id) => Some(id),
+        Found::Nothing | Found::Several => None,
+    }
+}

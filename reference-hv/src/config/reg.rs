@@ -1,0 +1,143 @@
+//! `reg` as the CPU sees it: translated through every `ranges` up to the root.
+
+use alloc::vec::Vec;
+
+use super::index::{Index, NodeId};
+use crate::addr::{Address, Pa, Span};
+use crate::dt::{MAX_DEPTH, read_cells};
+
+/// What the `reg` of a node says to the CPU.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reg {
+    /// There is none, or it numbers something else than memory (a CPU, a PCI function).
+    Nothing,
+    /// The ranges it names.
+    Spans(Vec<Span<Pa>>),
+    /// It should name memory and cannot be understood.
+    Unreadable(&'static str),
+}
+
+/// Reads the `reg` of a node.
+pub fn reg(index: &Index<'_>, id: NodeId) -> Reg {
+    let Some(parent) = index.parent(id) else {
+        return Reg::Nothing;
+    };
+    let Some(prop) = index.node(id).prop("reg") else {
+        return Reg::Nothing;
+    };
+    let (address, size) = index.cells(parent);
+    // No size: a number, not a range. Three cells: PCI's own space.
+    if size == 0 || address == 3 {
+        return Reg::Nothing;
+    }
+    let Some(widths) = widths([address, size]) else {
+        return Reg::Unreadable("has addresses or sizes of neither one nor two cells");
+    };
+    let mut spans = Vec::new();
+    let mut rest = prop.value();
+    while !rest.is_empty() {
+        let Some(([base, size], behind)) = take(rest, widths) else {
+            return Reg::Unreadable("does not end with a whole pair of address and size");
+        };
+        rest = behind;
+        let Ok(span) = Span::new(Pa::new(base), size) else {
+            return Reg::Unreadable("names a range that is empty or wraps");
+        };
+        match translate(index, parent, span) {
+            Translated::Span(span) => spans.push(span),
+            Translated::NotMemory => return Reg::Nothing,
+            Translated::Outside => return Reg::Unreadable("names a range that no bus passes on"),
+        }
+    }
+    if spans.is_empty() { Reg::Unreadable("is empty") } else { Reg::Spans(spans) }
+}
+
+/// Where a range on a bus lies for the CPU.
+enum Translated {
+    Span(Span<Pa>),
+    /// A bus on the way says nothing about addresses, so these are not the CPU's.
+    NotMemory,
+    /// A bus on the way does not pass the range on.
+    Outside,
+}
+
+/// Follows a range from the bus it is named on up to the root.
+fn translate(index: &Index<'_>, bus: NodeId, span: Span<Pa>) -> Translated {
+    let (mut bus, mut span) = (bus, span);
+    for _ in 0..MAX_DEPTH {
+        let Some(parent) = index.parent(bus) else {
+            return Translated::Span(span);
+        };
+        let Some(ranges) = index.node(bus).prop("ranges") else {
+            return Translated::NotMemory;
+        };
+        if !ranges.value().is_empty() {
+            let (child, size) = index.cells(bus);
+            let (above, _) = index.cells(parent);
+            let Some(widths) = widths([child, above, size]) else {
+                return Translated::NotMemory;
+            };
+            match through(ranges.value(), widths, span) {
+                Some(passed) => span = passed,
+                None => return Translated::Outside,
+            }
+        }
+        bus = parent;
+    }
+    Translated::Outside
+}
+
+/// Finds the entry of a `ranges` that holds the whole range, and moves the range by it.
+fn through(ranges: &[u8], widths: [usize; 3], span: Span<Pa>) -> Option<Span<Pa>> {
+    let mut rest = ranges;
+    while let Some(([child, above, size], behind)) = take(rest, widths) {
+        rest = behind;
+        let Ok(window) = Span::new(Pa::new(child), size) else { continue };
+        if window.covers(span) {
+            let base = Pa::new(above).checked_add(span.first().raw() - child)?;
+            return Span::new(base, span.size()).ok();
+        }
+    }
+    None
+}
+
+/// Returns the windows that a PCI host bridge opens, wherever their entries can be read.
+pub fn pci_windows(index: &Index<'_>, id: NodeId) -> Vec<Span<Pa>> {
+    let mut windows = Vec::new();
+    let (Some(parent), Some(ranges)) = (index.parent(id), index.node(id).prop("ranges")) else {
+        return windows;
+    };
+    let (above, _) = index.cells(parent);
+    let (_, size) = index.cells(id);
+    // A PCI address is three cells: the first says which space, the other two are the number.
+    let Some(widths) = widths([1, 2, above, size]) else {
+        return windows;
+    };
+    let mut rest = ranges.value();
+    while let Some(([_, _, base, size], behind)) = take(rest, widths) {
+        rest = behind;
+        if let Ok(span) = Span::new(Pa::new(base), size)
+            && let Translated::Span(span) = translate(index, parent, span)
+        {
+            windows.push(span);
+        }
+    }
+    windows
+}
+
+/// Takes numbers of these many cells; `None` where a count is neither one nor two.
+fn widths<const N: usize>(cells: [u32; N]) -> Option<[usize; N]> {
+    cells
+        .iter()
+        .all(|count| matches!(count, 1 | 2))
+        .then(|| cells.map(|count| if count == 1 { 1 } else { 2 }))
+}
+
+fn take<const N: usize>(value: &[u8], widths: [usize; N]) -> Option<([u64; N], &[u8])> {
+    let mut numbers = [0; N];
+    let mut rest = value;
+    for (number, cells) in numbers.iter_mut().zip(widths) {
+        (*number, rest) = read_cells(rest, cells)?;
+    }
+    Some((numbers, rest))
+}

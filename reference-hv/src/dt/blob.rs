@@ -1,0 +1,292 @@
+//! The whole tree: its header, its blocks and the one check of its structure.
+
+use super::error::{DtError, DtErrorKind};
+use super::node::{Node, Walk};
+use super::{MAX_DEPTH, MAX_SIZE};
+
+/// Bytes in the header of version 17.
+pub const HEADER_SIZE: usize = 40;
+
+/// Longest name of a property that is read; the specification ends at 31 (2.2.4.1).
+const MAX_NAME: usize = 255;
+
+const MAGIC: u32 = 0xd00d_feed;
+/// The layout that this reader knows; every writer since 2005 makes it.
+const VERSION: u32 = 17;
+
+pub(super) const BEGIN_NODE: u32 = 1;
+pub(super) const END_NODE: u32 = 2;
+pub(super) const PROP: u32 = 3;
+pub(super) const NOP: u32 = 4;
+pub(super) const END: u32 = 9;
+
+/// A tree whose structure is known to be sound.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Blob<'t> {
+    /// The whole tree as far as its header says it goes.
+    bytes: &'t [u8],
+    /// Where the structure block begins and ends.
+    structure: (usize, usize),
+    strings: &'t [u8],
+    reserved: &'t [u8],
+    /// Where the token of the root stands.
+    root: usize,
+}
+
+impl core::fmt::Debug for Blob<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Blob({} bytes)", self.bytes.len())
+    }
+}
+
+/// One entry of the memory reservation block, as it stands there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reserved {
+    /// Where the range begins.
+    pub base: u64,
+    /// How long it is.
+    pub size: u64,
+}
+
+/// Reads the first eight bytes of a tree and tells how long the tree says it is.
+///
+/// # Errors
+/// Refuses bytes that begin no tree and a length that no tree has.
+pub fn total_size(start: &[u8; 8]) -> Result<usize, DtError<'static>> {
+    let magic = be32(start, 0).unwrap_or(0);
+    if magic != MAGIC {
+        return Err(bare(DtErrorKind::Magic { found: magic }));
+    }
+    let stated = be32(start, 4).unwrap_or(0);
+    let total = length(stated);
+    if total < HEADER_SIZE {
+        return Err(bare(DtErrorKind::TotalSize { stated, available: start.len() }));
+    }
+    if total > MAX_SIZE {
+        return Err(bare(DtErrorKind::TooLong { stated }));
+    }
+    Ok(total)
+}
+
+impl<'t> Blob<'t> {
+    /// Checks that `bytes` begin with a sound tree. Bytes behind its end are left alone.
+    ///
+    /// # Errors
+    /// Says what is wrong and where; the first flaw ends the reading.
+    pub fn new(bytes: &'t [u8]) -> Result<Self, DtError<'t>> {
+        let Some(header) = bytes.first_chunk::<HEADER_SIZE>() else {
+            return Err(bare(DtErrorKind::Short { len: bytes.len() }));
+        };
+        let word = |index: usize| be32(header, index * 4).unwrap_or(0);
+        let [magic, stated, off_struct, off_strings, off_reserved, version, compatible, _, size_strings, size_struct]: [u32; 10] =
+            core::array::from_fn(word);
+        if magic != MAGIC {
+            return Err(bare(DtErrorKind::Magic { found: magic }));
+        }
+        if length(stated) > MAX_SIZE {
+            return Err(bare(DtErrorKind::TooLong { stated }));
+        }
+        if version < VERSION || compatible > VERSION {
+            return Err(bare(DtErrorKind::Version { version, compatible }));
+        }
+        let whole = match bytes.get(..length(stated)) {
+            Some(whole) if whole.len() >= HEADER_SIZE => whole,
+            _ => return Err(bare(DtErrorKind::TotalSize { stated, available: bytes.len() })),
+        };
+
+        let block = |block, offset: u32, size: u32, align: u32| {
+            if !offset.is_multiple_of(align) || !size.is_multiple_of(align) {
+                return Err(bare(DtErrorKind::Misaligned { block, offset, size }));
+            }
+            let first = length(offset);
+            first
+                .checked_add(length(size))
+                .filter(|_| first >= HEADER_SIZE)
+                .and_then(|end| whole.get(first..end).map(|bytes| (bytes, first, end)))
+                .ok_or(bare(DtErrorKind::Block { block, offset, size }))
+        };
+        let (_, first, end) = block("structure", off_struct, size_struct, 4)?;
+        let (strings, ..) = block("strings", off_strings, size_strings, 1)?;
+        // This block has no length of its own; its last entry is all zero.
+        let (_, reserved_first, _) = block("memory reservation block", off_reserved, 0, 8)?;
+        let reserved = reserved_entries(whole.get(reserved_first..).unwrap_or_default())
+            .ok_or(bare(DtErrorKind::ReservedUnterminated))?;
+
+        let mut blob =
+            Self { bytes: whole, structure: (first, end), strings, reserved, root: first };
+        blob.root = blob.check_structure()?;
+        Ok(blob)
+    }
+
+    /// Returns the root.
+    pub fn root(self) -> Node<'t> {
+        Node::at(self, self.root)
+    }
+
+    /// Returns everything in the tree in the order in which it stands.
+    pub fn walk(self) -> Walk<'t> {
+        Walk::from(self, self.root)
+    }
+
+    /// Returns the tree's own bytes.
+    pub fn bytes(self) -> &'t [u8] {
+        self.bytes
+    }
+
+    /// Returns the memory reservation block's entries.
+    pub fn reserved(self) -> impl Iterator<Item = Reserved> + use<'t> {
+        self.reserved.chunks_exact(16).map(|entry| Reserved {
+            base: be64(entry, 0).unwrap_or(0),
+            size: be64(entry, 8).unwrap_or(0),
+        })
+    }
+
+    /// Returns the word of the structure block at `at`, an offset into the blob.
+    pub(super) fn word(self, at: usize) -> Option<u32> {
+        if at < self.structure.0 || at >= self.structure.1 {
+            return None;
+        }
+        be32(self.bytes, at)
+    }
+
+    /// Returns the bytes from `at` up to the end of the structure block.
+    pub(super) fn rest(self, at: usize) -> &'t [u8] {
+        self.bytes.get(at..self.structure.1).unwrap_or_default()
+    }
+
+    /// Returns the name of a property from the strings block; nothing where there is none of at
+    /// most [`MAX_NAME`] bytes. Without that bound, thousands of properties that share one endless
+    /// name would cost hours.
+    pub(super) fn property_name(self, offset: u32) -> &'t [u8] {
+        let strings = self.strings.get(length(offset)..).unwrap_or_default();
+        until_nul(strings.get(..=MAX_NAME).unwrap_or(strings)).unwrap_or_default()
+    }
+
+    /// Tells whether a property's name is `name`, without looking for its end first.
+    pub(super) fn is_property_name(self, offset: u32, name: &str) -> bool {
+        let strings = self.strings.get(length(offset)..).unwrap_or_default();
+        strings.starts_with(name.as_bytes()) && strings.get(name.len()) == Some(&0)
+    }
+
+    /// Walks the structure block once, with no more state than a counter and the name of the
+    /// node that is open, and returns where the root's token stands.
+    fn check_structure(self) -> Result<usize, DtError<'t>> {
+        let mut root = None;
+        let mut open: usize = 0;
+        let mut node = None;
+        // A property may not follow a child of its node, so none may follow an end of a node.
+        let mut after_child = false;
+        let mut at = self.structure.0;
+        loop {
+            let fail = |kind| DtError { node, kind };
+            let Some(token) = self.word(at) else {
+                let kind =
+                    if at >= self.structure.1 { DtErrorKind::NoEnd } else { DtErrorKind::Cut { at } };
+                return Err(fail(kind));
+            };
+            match token {
+                NOP => at += 4,
+                BEGIN_NODE => {
+                    if open == 0 && root.is_some() {
+                        return Err(fail(DtErrorKind::SecondRoot { at }));
+                    }
+                    if open >= MAX_DEPTH {
+                        return Err(fail(DtErrorKind::TooDeep { at }));
+                    }
+                    let name = until_nul(self.rest(at + 4))
+                        .ok_or(fail(DtErrorKind::NameUnterminated { at: at + 4 }))?;
+                    if !is_node_name(name, open == 0) {
+                        return Err(fail(DtErrorKind::Name { at: at + 4 }));
+                    }
+                    root.get_or_insert(at);
+                    open += 1;
+                    after_child = false;
+                    node = Some(text(name));
+                    at = aligned(at + 4 + name.len() + 1);
+                }
+                END_NODE => {
+                    open = open.checked_sub(1).ok_or(fail(DtErrorKind::EndWithoutNode { at }))?;
+                    after_child = true;
+                    at += 4;
+                }
+                PROP => {
+                    if open == 0 {
+                        return Err(fail(DtErrorKind::PropertyOutside { at }));
+                    }
+                    if after_child {
+                        return Err(fail(DtErrorKind::PropertyAfterChild { at }));
+                    }
+                    let cut = fail(DtErrorKind::Cut { at });
+                    let len = self.word(at + 4).ok_or(cut)?;
+                    let offset = self.word(at + 8).ok_or(cut)?;
+                    if self.rest(at + 12).len() < length(len) {
+                        return Err(fail(DtErrorKind::PropertyLength { at, len }));
+                    }
+                    if !is_name(self.property_name(offset)) {
+                        return Err(fail(DtErrorKind::PropertyName { at, offset }));
+                    }
+                    at = aligned(at + 12 + length(len));
+                }
+                END => {
+                    if open != 0 {
+                        return Err(fail(DtErrorKind::Unclosed { open }));
+                    }
+                    return root.ok_or(fail(DtErrorKind::NoRoot));
+                }
+                found => return Err(fail(DtErrorKind::Token { at, found })),
+            }
+        }
+    }
+}
+
+fn bare(kind: DtErrorKind) -> DtError<'static> {
+    DtError { node: None, kind }
+}
+
+/// Returns the entries in front of the one that is all zero.
+fn reserved_entries(bytes: &[u8]) -> Option<&[u8]> {
+    let count = bytes.chunks_exact(16).position(|entry| entry.iter().all(|byte| *byte == 0))?;
+    bytes.get(..count * 16)
+}
+
+/// Tells whether a name can be printed in a message and in a path as it is. The specification
+/// allows fewer bytes (2.2.1), real trees use more than it allows.
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+}
+
+fn is_node_name(name: &[u8], root: bool) -> bool {
+    if root && name.is_empty() {
+        return true;
+    }
+    is_name(name) && !name.contains(&b'/')
+}
+
+pub(super) fn until_nul(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.get(..bytes.iter().position(|byte| *byte == 0)?)
+}
+
+/// Returns a name that was checked to be printable ASCII as text.
+pub(super) fn text(name: &[u8]) -> &str {
+    core::str::from_utf8(name).unwrap_or("?")
+}
+
+/// Returns the offset of the next word. No offset here exceeds [`MAX_SIZE`] by more than a few
+/// bytes, so none wraps.
+pub(super) const fn aligned(at: usize) -> usize {
+    at.next_multiple_of(4)
+}
+
+/// Returns a length or an offset of the tree as an index; a target that cannot count that far
+/// gets one that lies outside every slice.
+pub(super) fn length(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}

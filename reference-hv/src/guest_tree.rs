@@ -1,0 +1,272 @@
+//! The device tree that a domain boots with: a machine made for it, and what its partial tree says
+//! about the devices that it got.
+//!
+//! The guest learns nothing about the host that it does not need: what the partial tree says to the
+//! hypervisor is left out, and so is every reference to an IOMMU.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::addr::{Ipa, Span};
+use crate::assign::{DomainPlan, layout};
+use crate::config::{Flaw, Modules, Partial, XEN_FORCE, XEN_PATH, XEN_REG};
+use crate::dt::{Blob, Event, Node, Prop};
+use crate::fault::{self, Fault};
+
+mod writer;
+
+use writer::Writer;
+
+/// The phandle of the guest's interrupt controller where its partial tree does not say otherwise;
+/// trees written for Xen rely on it.
+pub const GIC_PHANDLE: u32 = 65000;
+
+/// Clock of the emulated UART, in hertz.
+const UART_CLOCK: u32 = 24_000_000;
+
+/// What of a partial tree is not the guest's business.
+const STRIPPED: [&str; 9] = [
+    XEN_REG,
+    XEN_PATH,
+    XEN_FORCE,
+    "xen,passthrough",
+    "xen,pci-assigned",
+    "iommus",
+    "iommu-map",
+    "iommu-map-mask",
+    "msi-map",
+];
+
+/// A domain's tree that cannot be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TreeError {
+    /// The partial tree is no longer what it was when it was judged.
+    Changed,
+    /// Something in the partial tree.
+    Flaw(Flaw),
+    /// The tree is longer than the room that the plan has for it.
+    TooLong {
+        /// Its length.
+        length: usize,
+        /// The room.
+        room: u64,
+    },
+}
+
+impl fmt::Display for TreeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed => f.write_str("the partial tree changed while the domain was built"),
+            Self::Flaw(flaw) => flaw.fmt(f),
+            Self::TooLong { length, room } => {
+                write!(f, "the guest's device tree has {length} bytes, more than {room}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for TreeError {}
+
+impl From<Flaw> for TreeError {
+    fn from(flaw: Flaw) -> Self {
+        Self::Flaw(flaw)
+    }
+}
+
+/// Makes the tree of a domain, ready to be copied to `plan.load.tree`.
+///
+/// # Errors
+/// Refuses a partial tree that is not the one the plan was made from.
+pub fn build<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>, TreeError> {
+    let partial = match plan.partial {
+        None => None,
+        Some(span) => {
+            let bytes = modules.bytes(span).ok_or(TreeError::Changed)?;
+            Some(Partial::read(Blob::new(bytes).map_err(|_| TreeError::Changed)?)?)
+        }
+    };
+    let phandles = Phandles::choose(partial.as_ref());
+    let mut tree = Writer::new(partial.as_ref().map_or(0, |partial| partial.length) + 4096);
+
+    tree.begin("");
+    tree.cells("#address-cells", &[2]);
+    tree.cells("#size-cells", &[2]);
+    tree.cells("interrupt-parent", &[phandles.gic]);
+    tree.text("model", &["refhv domain"]);
+    tree.text("compatible", &["refhv,domain"]);
+    chosen(&mut tree, plan);
+    firmware(&mut tree);
+    cpus(&mut tree, plan);
+    memory(&mut tree, plan);
+    if let Some(partial) = &partial {
+        for node in [partial.aliases, partial.passthrough].into_iter().flatten() {
+            copy(&mut tree, node);
+        }
+    }
+    interrupt_controller(&mut tree, phandles.gic);
+    timer(&mut tree);
+    if plan.vpl011 {
+        uart(&mut tree, phandles.clock);
+    }
+    tree.end();
+
+    let bytes = tree.finish();
+    let room = plan.load.tree.size();
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= room => Ok(bytes),
+        _ => Err(TreeError::TooLong { length: bytes.len(), room }),
+    }
+}
+
+/// The phandles of what the hypervisor adds.
+struct Phandles {
+    gic: u32,
+    clock: u32,
+}
+
+impl Phandles {
+    /// Takes what the partial tree says about the interrupt controller's, and otherwise the first
+    /// ones from [`GIC_PHANDLE`] on that nobody has.
+    fn choose(partial: Option<&Partial<'_>>) -> Self {
+        let used = partial.map(|partial| partial.phandles.as_slice()).unwrap_or_default();
+        let free = |but: u32| {
+            (GIC_PHANDLE..u32::MAX)
+                .chain(1..GIC_PHANDLE)
+                .find(|phandle| *phandle != but && used.binary_search(phandle).is_err())
+                .unwrap_or(GIC_PHANDLE)
+        };
+        let gic = match partial.and_then(|partial| partial.gic) {
+            _ if fault::on(Fault::PhandleClash) => GIC_PHANDLE,
+            Some(stated) => stated,
+            None => free(0),
+        };
+        Self { gic, clock: free(gic) }
+    }
+}
+
+fn chosen(tree: &mut Writer, plan: &DomainPlan) {
+    tree.begin("chosen");
+    if let Some(arguments) = &plan.kernel_args {
+        tree.text("bootargs", &[arguments]);
+    }
+    if let Some(ramdisk) = plan.load.ramdisk {
+        let end = ramdisk.to.raw().saturating_add(ramdisk.from.size());
+        tree.numbers("linux,initrd-start", &[ramdisk.to.raw()]);
+        tree.numbers("linux,initrd-end", &[end]);
+    }
+    if plan.vpl011 {
+        tree.text("stdout-path", &[&format!("/{}", uart_name())]);
+    }
+    tree.end();
+}
+
+fn firmware(tree: &mut Writer) {
+    tree.begin("psci");
+    tree.text("compatible", &["arm,psci-1.0", "arm,psci-0.2"]);
+    tree.text("method", &["hvc"]);
+    tree.end();
+}
+
+fn cpus(tree: &mut Writer, plan: &DomainPlan) {
+    tree.begin("cpus");
+    tree.cells("#address-cells", &[1]);
+    tree.cells("#size-cells", &[0]);
+    // With at most eight virtual CPUs the affinity of each is its number.
+    for number in 0..plan.cpus {
+        tree.begin(&format!("cpu@{number:x}"));
+        tree.text("device_type", &["cpu"]);
+        tree.text("compatible", &["arm,armv8"]);
+        tree.cells("reg", &[number]);
+        tree.text("enable-method", &["psci"]);
+        tree.end();
+    }
+    tree.end();
+}
+
+fn memory(tree: &mut Writer, plan: &DomainPlan) {
+    for bank in &plan.banks {
+        tree.begin(&format!("memory@{:x}", bank.first().raw()));
+        tree.text("device_type", &["memory"]);
+        tree.ranges("reg", &[*bank]);
+        tree.end();
+    }
+}
+
+fn interrupt_controller(tree: &mut Writer, phandle: u32) {
+    tree.begin(&format!("interrupt-controller@{:x}", layout::GICD_BASE.raw()));
+    tree.text("compatible", &["arm,gic-v3"]);
+    tree.cells("#interrupt-cells", &[3]);
+    tree.cells("#address-cells", &[0]);
+    tree.empty("interrupt-controller");
+    let frames = [
+        Span::new(layout::GICD_BASE, layout::GICD_SIZE),
+        Span::new(layout::GICR_BASE, layout::GICR_SIZE),
+    ];
+    let frames: Vec<Span<Ipa>> = frames.into_iter().flatten().collect();
+    tree.ranges("reg", &frames);
+    tree.cells("phandle", &[phandle]);
+    // For trees and readers of before 2009; Xen writes it as well.
+    tree.cells("linux,phandle", &[phandle]);
+    tree.end();
+}
+
+fn timer(tree: &mut Writer) {
+    const PRIVATE: u32 = 1;
+    const LEVEL_HIGH: u32 = 4;
+    let line = |number| [PRIVATE, number, LEVEL_HIGH];
+    tree.begin("timer");
+    tree.text("compatible", &["arm,armv8-timer"]);
+    let lines = [layout::SECURE_TIMER_PPI, layout::PHYSICAL_TIMER_PPI, layout::VIRTUAL_TIMER_PPI];
+    tree.cells("interrupts", lines.map(line).as_flattened());
+    tree.empty("always-on");
+    tree.end();
+}
+
+fn uart_name() -> alloc::string::String {
+    format!("pl011@{:x}", layout::VPL011_BASE.raw())
+}
+
+fn uart(tree: &mut Writer, clock: u32) {
+    const SHARED: u32 = 0;
+    const LEVEL_HIGH: u32 = 4;
+    tree.begin("apb-pclk");
+    tree.text("compatible", &["fixed-clock"]);
+    tree.cells("#clock-cells", &[0]);
+    tree.cells("clock-frequency", &[UART_CLOCK]);
+    tree.cells("phandle", &[clock]);
+    tree.end();
+    tree.begin(&uart_name());
+    tree.text("compatible", &["arm,pl011", "arm,primecell"]);
+    let registers = Span::new(layout::VPL011_BASE, layout::VPL011_SIZE);
+    tree.ranges("reg", &Vec::from_iter(registers));
+    tree.cells("interrupts", &[SHARED, layout::VPL011_SPI, LEVEL_HIGH]);
+    tree.text("clock-names", &["uartclk", "apb_pclk"]);
+    tree.cells("clocks", &[clock, clock]);
+    tree.end();
+}
+
+/// Copies a node of the partial tree and all below it, as it is but for [`STRIPPED`].
+fn copy(tree: &mut Writer, node: Node<'_>) {
+    tree.begin(node.name());
+    for event in node.walk() {
+        match event {
+            Event::Begin(child) => tree.begin(child.name()),
+            Event::Prop(prop) if is_stripped(prop) => {}
+            Event::Prop(prop) => tree.prop(prop.name(), prop.value()),
+            // The walk ends with the end of the node itself.
+            Event::End => tree.end(),
+        }
+    }
+}
+
+fn is_stripped(prop: Prop<'_>) -> bool {
+    let left = |fault, name| fault::on(fault) && prop.is(name);
+    STRIPPED.into_iter().any(|name| prop.is(name))
+        && !left(Fault::XenPropertyLeft, XEN_PATH)
+        && !left(Fault::IommusLeft, "iommus")
+        && !left(Fault::IommuMapLeft, "iommu-map")
+}
+
+#[cfg(test)]
+mod tests;
