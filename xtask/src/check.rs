@@ -94,7 +94,10 @@ fn commands(workspace: &Workspace) -> anyhow::Result<Vec<(&'static str, Command)
         tests.args(["--test", &name]);
     }
     Ok(vec![
-        ("format", cargo(&["fmt", "--all", "--check"])),
+        (
+            "format",
+            cargo(&["fmt", "--all", "--check", "--", "--files-with-diff"]),
+        ),
         (
             "clippy (host)",
             cargo(&[

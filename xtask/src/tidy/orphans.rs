@@ -10,21 +10,22 @@ const RULE: &str = "orphan";
 
 /// Finds Rust files that no crate root leads to, and directories with a `mod.rs`.
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let files: BTreeMap<String, Vec<Token>> = tree
+    let files: BTreeMap<&str, &[Token]> = tree
         .rust()
-        .map(|(file, tokens)| (file.path.clone(), tokens))
+        .map(|(file, tokens)| (file.path.as_str(), tokens))
         .collect();
+    let roots = Roots::of(tree);
     let mut reached = BTreeSet::new();
     let mut open: Vec<String> = files
         .keys()
-        .filter(|path| is_root(path, tree))
-        .cloned()
+        .filter(|path| roots.has(path))
+        .map(|path| (*path).to_owned())
         .collect();
     while let Some(path) = open.pop() {
-        if let Some(tokens) = files.get(&path)
+        if let Some(tokens) = files.get(path.as_str())
             && reached.insert(path.clone())
         {
-            open.extend(named_by(&path, tokens, is_root(&path, tree)));
+            open.extend(named_by(&path, tokens, roots.has(&path)));
         }
     }
     tree.files()
@@ -36,7 +37,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
                     RULE,
                     "a module lies in a file of its own name, not in mod.rs",
                 ))
-            } else if !reached.contains(&file.path) && files.contains_key(&file.path) {
+            } else if !reached.contains(&file.path) && files.contains_key(file.path.as_str()) {
                 Some(file.finding(0, RULE, "no crate leads to this file"))
             } else {
                 None
@@ -45,54 +46,73 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
-/// Crate roots by cargo's own rules, and every file that a manifest names.
-fn is_root(path: &str, tree: &Tree) -> bool {
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let package = match name {
-        "build.rs" => Some(folder),
-        "lib.rs" | "main.rs" => folder.strip_suffix("/src"),
-        _ => None,
-    };
-    // `tests/a.rs` and `tests/a/main.rs` alike.
-    let collected = ["/tests", "/benches", "/examples", "/src/bin"]
-        .iter()
-        .find_map(|kind| {
-            let folder = if name == "main.rs" {
-                folder.rsplit_once('/')?.0
-            } else {
-                folder
-            };
-            folder.strip_suffix(kind)
-        });
-    let manifest = |package: &str| format!("{package}/Cargo.toml");
-    tree.files()
-        .filter(|file| file.path.ends_with("Cargo.toml"))
-        .any(|file| {
-            if package.is_some_and(|package| file.path == manifest(package))
-                || collected.is_some_and(|package| file.path == manifest(package))
-            {
-                return true;
-            }
-            let base = file.path.strip_suffix("Cargo.toml").unwrap_or_default();
-            path.strip_prefix(base)
-                .is_some_and(|rest| named_in_manifest(&file.text, rest))
-        })
+/// Where crates begin.
+struct Roots<'t> {
+    /// The directories with a manifest.
+    packages: BTreeSet<&'t str>,
+    /// The files that a manifest names.
+    named: BTreeSet<String>,
 }
 
-/// Says whether a manifest has `path = "<rest>"` for one of its targets.
-fn named_in_manifest(text: &str, rest: &str) -> bool {
-    fn names(value: &toml::Value, rest: &str) -> bool {
-        match value {
-            toml::Value::Table(table) => {
-                table.get("path").and_then(toml::Value::as_str) == Some(rest)
-                    || table.values().any(|value| names(value, rest))
+impl<'t> Roots<'t> {
+    fn of(tree: &'t Tree) -> Self {
+        let mut roots = Self {
+            packages: BTreeSet::new(),
+            named: BTreeSet::new(),
+        };
+        for file in tree.files() {
+            let Some(folder) = file.path.strip_suffix("Cargo.toml") else {
+                continue;
+            };
+            roots.packages.insert(folder.trim_end_matches('/'));
+            if let Ok(table) = file.text.parse::<toml::Table>() {
+                let folder = folder.trim_end_matches('/');
+                collect_paths(&toml::Value::Table(table), folder, &mut roots.named);
             }
-            toml::Value::Array(list) => list.iter().any(|value| names(value, rest)),
-            _ => false,
         }
+        roots
     }
-    text.parse::<toml::Table>()
-        .is_ok_and(|table| names(&toml::Value::Table(table), rest))
+
+    /// Says whether a crate begins in the file, by cargo's own rules or because a manifest says so.
+    fn has(&self, path: &str) -> bool {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let package = match name {
+            "build.rs" => Some(folder),
+            "lib.rs" | "main.rs" => folder.strip_suffix("/src"),
+            _ => None,
+        };
+        // `tests/a.rs` and `tests/a/main.rs` alike.
+        let collection = match name {
+            "main.rs" => folder.rsplit_once('/').map_or("", |(above, _)| above),
+            _ => folder,
+        };
+        let collected = ["/tests", "/benches", "/examples", "/src/bin"]
+            .iter()
+            .find_map(|kind| collection.strip_suffix(kind));
+        let is_package =
+            |folder: Option<&str>| folder.is_some_and(|one| self.packages.contains(one));
+        is_package(package) || is_package(collected) || self.named.contains(path)
+    }
+}
+
+/// Collects every `path = "..."` of a manifest. Those of dependencies name directories, so they
+/// meet no file.
+fn collect_paths(value: &toml::Value, folder: &str, named: &mut BTreeSet<String>) {
+    match value {
+        toml::Value::Table(table) => {
+            if let Some(path) = table.get("path").and_then(toml::Value::as_str) {
+                named.insert(join(folder, path));
+            }
+            table
+                .values()
+                .for_each(|value| collect_paths(value, folder, named));
+        }
+        toml::Value::Array(list) => {
+            list.iter()
+                .for_each(|value| collect_paths(value, folder, named));
+        }
+        _ => {}
+    }
 }
 
 /// The files that the `mod` items of a file name, with `#[path]`, `include!` and modules inside
@@ -118,8 +138,8 @@ fn named_by(path: &str, tokens: &[Token], root: bool) -> Vec<String> {
                 depth = depth.saturating_sub(1);
                 inside.retain(|(end, _)| *end < depth + 1);
             }
-            "path" if text(index + 1) == "=" => {
-                attribute = Some(text(index + 2).trim_matches('"').to_owned())
+            "#" if text(index + 1) == "[" && text(index + 2) == "path" => {
+                attribute = Some(text(index + 4).trim_matches('"').to_owned())
             }
             "include" if text(index + 1) == "!" => {
                 named.push(join(folder, text(index + 3).trim_matches('"')))
@@ -188,7 +208,10 @@ mod tests {
                     "p/src/lib.rs",
                     "mod a;\nmod r#box;\n#[path = \"far.rs\"]\nmod near;\nmod inline { fn x() {} mod deep; }\nmod last;"
                 ),
-                ("p/src/a.rs", "mod b;\n#[cfg(test)]\nmod tests;"),
+                (
+                    "p/src/a.rs",
+                    "mod b; fn f() { path = x; }\n#[cfg(test)]\nmod tests;"
+                ),
                 ("p/src/a/b.rs", "include!(\"../shared/c.rs\");"),
                 ("p/src/a/tests.rs", ""),
                 ("p/src/box.rs", ""),

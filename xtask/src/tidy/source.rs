@@ -17,20 +17,25 @@ pub struct Source {
     pub path: String,
     /// What it holds.
     pub text: String,
+    /// For Rust: every token in order, groups opened, or the line where it is none. Words inside
+    /// strings and comments are no tokens.
+    tokens: Option<Result<Vec<Token>, usize>>,
 }
 
 impl Source {
-    /// Says whether this is Rust.
-    pub fn is_rust(&self) -> bool {
-        self.path.ends_with(".rs")
+    fn new(path: String, text: String) -> Self {
+        let tokens = path.ends_with(".rs").then(|| {
+            let stream = TokenStream::from_str(&text).map_err(|error| error.span().start().line)?;
+            let mut flat = Vec::new();
+            flatten(stream, &mut flat);
+            Ok(flat)
+        });
+        Self { path, text, tokens }
     }
 
-    /// Every token with its line, in order, groups opened; the text inside strings and comments is
-    /// none. Fails where the file is no Rust.
-    pub fn tokens(&self) -> Result<Vec<Token>, proc_macro2::LexError> {
-        let mut flat = Vec::new();
-        flatten(TokenStream::from_str(&self.text)?, &mut flat);
-        Ok(flat)
+    /// Says whether this is Rust.
+    pub fn is_rust(&self) -> bool {
+        self.tokens.is_some()
     }
 
     /// A finding in this file.
@@ -112,7 +117,7 @@ impl Tree {
                 .map(|part| part.as_os_str().to_string_lossy())
                 .collect::<Vec<_>>()
                 .join("/");
-            files.push(Source { path, text });
+            files.push(Source::new(path, text));
         }
         Ok(Self { files })
     }
@@ -120,10 +125,8 @@ impl Tree {
     /// A tree made of paths and texts.
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| Source {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
-        };
+        let file =
+            |(path, text): &(&str, &str)| Source::new((*path).to_owned(), (*text).to_owned());
         Self {
             files: files.iter().map(file).collect(),
         }
@@ -134,22 +137,21 @@ impl Tree {
         self.files.iter()
     }
 
-    /// The Rust files with their tokens. A file that is no Rust has none here, but see
+    /// The Rust files with their tokens. A file that is no Rust is missing here, but see
     /// [`Tree::unreadable`].
-    pub fn rust(&self) -> impl Iterator<Item = (&Source, Vec<Token>)> {
-        self.files()
-            .filter(|file| file.is_rust())
-            .filter_map(|file| Some((file, file.tokens().ok()?)))
+    pub fn rust(&self) -> impl Iterator<Item = (&Source, &[Token])> {
+        self.files().filter_map(|file| match &file.tokens {
+            Some(Ok(tokens)) => Some((file, tokens.as_slice())),
+            _ => None,
+        })
     }
 
     /// The Rust files that no rule can read.
     pub fn unreadable(&self) -> impl Iterator<Item = Finding> {
-        self.files()
-            .filter(|file| file.is_rust())
-            .filter_map(|file| {
-                let error = file.tokens().err()?;
-                Some(file.finding(error.span().start().line, "rust", "this is no Rust"))
-            })
+        self.files().filter_map(|file| match &file.tokens {
+            Some(Err(line)) => Some(file.finding(*line, "rust", "this is no Rust")),
+            _ => None,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ const ALLOWED: &[&str] = &["conformance/probes/src/hw.rs", "conformance/probes/s
 /// The hypervisor's are one an architecture: `reference-hv/src/arch/<name>/hw`.
 const ALLOWED_ARCH: &str = "reference-hv/src/arch/";
 /// A reason shorter than this names no fact that could be false.
-const SHORTEST_REASON: usize = 20;
+const SHORTEST_REASON: usize = 16;
 
 /// Finds the keyword outside its places, and inside them without a reason.
 pub fn check(tree: &Tree) -> Vec<Finding> {
