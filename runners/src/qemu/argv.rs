@@ -80,6 +80,7 @@ pub fn argv(request: &Request, kind: &str, image: &str, io: Io) -> Vec<String> {
     if request.host_dtb.is_some() {
         pair(&mut args, "-dtb", HOST_DTB.to_owned());
     }
+    // Files cost 0.3 ms for 256 KiB; written through qtest, the same bytes take 13 ms.
     for load in &request.loads {
         let file = load_name(load.addr);
         pair(

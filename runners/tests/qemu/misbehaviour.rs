@@ -242,7 +242,11 @@ fn outside_file() {
 fn endless_director() {
     let again = || vec![Command::act("again", Action::Stop)];
     let mut director = By(|_: &str| again(), |_: &str, _: &Answer| again());
-    let seen = run(&briefly("quits"), &mut director).expect("a run");
+    let request = Request {
+        deadline: Duration::from_secs(1),
+        ..request("obliges")
+    };
+    let seen = run(&request, &mut director).expect("a run");
     assert_eq!(seen.end, End::Deadline);
     assert!(seen.answers.len() > 1);
 }
