@@ -61,9 +61,6 @@ pub enum Task {
     /// Render the reports of an earlier run again
     #[command(disable_help_flag = true)]
     Report(Passed),
-    /// Compare two runs, case by case
-    #[command(disable_help_flag = true)]
-    Compare(Passed),
     /// List or trace the requirements and their cases
     #[command(disable_help_flag = true)]
     Requirements(Passed),

@@ -22,7 +22,7 @@ pub fn call(
     install: Install,
 ) -> anyhow::Result<ExitCode> {
     let (arguments, install) = passed.split(install);
-    if images != Images::None && !only_tells(&arguments) {
+    if images != Images::None && !only_tells(images, &arguments) {
         provision::ensure(workspace, Part::RUN, install)?;
         artifacts::images(workspace, images)?;
     }
@@ -37,12 +37,14 @@ pub fn call(
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }
 
-/// Says whether the arguments ask for words only, so that nothing needs to be booted.
-fn only_tells(arguments: &[OsString]) -> bool {
+/// Says whether the arguments ask for words only, so that nothing needs to be booted. The seeded
+/// faults are an exception: the image itself lists them.
+fn only_tells(images: Images, arguments: &[OsString]) -> bool {
+    let listed = images != Images::WithFaults;
     arguments
         .iter()
         .take_while(|one| *one != "--")
-        .any(|one| one == "--help" || one == "-h" || one == "--list")
+        .any(|one| one == "--help" || one == "-h" || listed && one == "--list")
 }
 
 /// Runs every check and then each scenario as a test of its own; `arguments` go to the test runner.
@@ -89,7 +91,9 @@ mod tests {
         ];
         for (line, tells) in table {
             let line: Vec<_> = line.iter().map(OsString::from).collect();
-            assert_eq!(only_tells(&line), *tells, "{line:?}");
+            assert_eq!(only_tells(Images::Plain, &line), *tells, "{line:?}");
         }
+        assert!(!only_tells(Images::WithFaults, &["--list".into()]));
+        assert!(only_tells(Images::WithFaults, &["--help".into()]));
     }
 }
