@@ -87,7 +87,11 @@ pub fn play(args: &[String]) -> ! {
         }
         "obliges" => {
             serial.write_all(b"ask me\n").expect("console");
-            (3..).for_each(|id| answer(&mut qmp, id));
+            let mut id = 3;
+            loop {
+                answer(&mut qmp, id);
+                id += 1;
+            }
         }
         other => {
             eprintln!("fake: unsupported machine type {other}");

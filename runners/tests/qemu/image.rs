@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runners::{Answer, Arch, Command, Director, Machine, Profile, Request};
+use runners::{Act, Action, Answer, Arch, Command, Director, Machine, Profile, Request};
 use tempfile::TempDir;
 
 /// Bound of a run that is expected to end well; reached only if something is wrong.
@@ -86,6 +86,19 @@ pub fn request(code: &[u32]) -> (Request, TempDir) {
         Request::new(machine(), write(dir.path(), code), PATIENCE),
         dir,
     )
+}
+
+/// Names an action.
+pub fn act(label: &str, action: Action) -> Act {
+    Act {
+        label: label.to_owned(),
+        action,
+    }
+}
+
+/// A read of memory.
+pub fn read(addr: u64, len: usize) -> Action {
+    Action::Read { addr, len }
 }
 
 /// A director made of two closures.

@@ -11,6 +11,7 @@
 mod fake;
 mod image;
 mod lines;
+mod machine;
 mod misbehaviour;
 mod orphan;
 mod reality;
@@ -27,6 +28,7 @@ fn main() {
                 misbehaviour::trials(),
                 lines::trials(),
                 reality::trials(),
+                machine::trials(),
                 orphan::trials(),
             ];
             libtest_mimic::run(
