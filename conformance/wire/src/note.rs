@@ -38,11 +38,11 @@ pub enum Note {
         /// The bytes.
         data: Data,
     },
-    /// An exception that no op was waiting for. The script ends there.
+    /// An exception that no op was waiting for, or an interrupt that no op switched on. The script ends there.
     Fault {
         /// What kind of exception.
         vector: Vector,
-        /// `ESR_EL1`.
+        /// `ESR_EL1`; for an interrupt its number.
         esr: u64,
         /// `ELR_EL1`.
         elr: u64,
@@ -213,6 +213,8 @@ words! {
         Missing = "missing",
         /// An operand too many.
         Extra = "extra",
+        /// The probe itself failed; the position is a line of its source.
+        Panic = "panic",
     }
 }
 
@@ -229,6 +231,8 @@ words! {
         Map = "map",
         /// There is no device tree.
         NoTree = "no-tree",
+        /// It would overwrite or enter the probe itself.
+        Own = "own",
         /// The CPU or the hypervisor refuses the service: no PSCI, no second CPU.
         Service = "service",
     }

@@ -111,8 +111,8 @@ pub enum Op {
         /// The bound, by the virtual counter.
         ms: u32,
     },
-    /// `ram A L`: writes a pattern of its own, reads it back, restores what was there. Answers `Ok`,
-    /// `BadRam`, `Fault` or `Serror`.
+    /// `ram A L`: writes a pattern of its own, reads it back, restores what was there; steps over the
+    /// probe's own image, tree and ramdisk. Answers `Ok`, `BadRam`, `Fault` or `Serror`.
     Ram {
         /// First address, a multiple of 8.
         at: u64,
@@ -156,7 +156,7 @@ pub enum Op {
         /// The interrupt.
         intid: u32,
     },
-    /// `irq wait I N MS`: waits until N were counted since `irq on`. Answers `Irqs` or `Timeout`.
+    /// `irq wait I N MS`: waits in WFI until N were counted since `irq on`. Answers `Irqs` or `Timeout`.
     IrqWait {
         /// The interrupt.
         intid: u32,
@@ -196,7 +196,8 @@ pub enum Op {
         /// When it fires.
         ms: u32,
     },
-    /// `yield N`: N short timer waits, so that every domain that can run does. Answers as `timer`.
+    /// `yield N`: N timer waits of a millisecond, so that every domain that can run does. Answers `Ok`,
+    /// or `Timeout` as `timer` does.
     Yield {
         /// How many, at least one.
         count: u32,

@@ -1,0 +1,111 @@
+//! What the guest's tree says about the machine, as far as the probe needs it.
+
+use crate::tree::{self, Node, Tree};
+
+/// Where Xen's emulated UART is.
+const XEN_UART: u64 = 0x2200_0000;
+
+/// How many RAM banks and redistributor regions are looked at.
+const LIMIT: usize = 8;
+
+/// The machine that a tree describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Board<'a> {
+    /// `/chosen` `bootargs`; empty without.
+    pub arguments: &'a [u8],
+    /// The ramdisk: first address and the one after the last.
+    pub ramdisk: Option<(u64, u64)>,
+    /// The console.
+    pub uart: Uart,
+    /// The interrupt controller.
+    pub gic: Option<Gic>,
+    /// Whether PSCI is called by SMC instead of HVC.
+    pub smc: bool,
+    /// RAM banks as address and size.
+    pub banks: [(u64, u64); LIMIT],
+}
+
+/// A UART with the registers of a PL011.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uart {
+    /// Address of its registers.
+    pub base: u64,
+    /// Whether it is a whole PL011, with the control registers that an SBSA UART lacks.
+    pub whole: bool,
+}
+
+/// A GICv3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gic {
+    /// Address of the distributor.
+    pub distributor: u64,
+    /// Redistributor regions as address and size; unused ones have size 0.
+    pub redistributors: [(u64, u64); LIMIT],
+}
+
+impl<'a> Board<'a> {
+    /// Reads what the tree says. What it does not say, or says wrongly, has its default.
+    pub fn read(tree: &Tree<'a>) -> Self {
+        let root = tree.root();
+        let chosen = tree.find(b"/chosen");
+        let address = |name| {
+            let value = chosen?.property(name)?;
+            tree::number(value, 0, value.len() / 4)
+        };
+        let psci = tree.find(b"/psci").and_then(|node| node.text(b"method"));
+        Self {
+            arguments: chosen.and_then(|node| node.text(b"bootargs")).unwrap_or_default(),
+            ramdisk: address(b"linux,initrd-start".as_slice()).zip(address(b"linux,initrd-end".as_slice())),
+            uart: root.and_then(|root| Uart::find(tree, root, chosen)).unwrap_or_default(),
+            gic: root.and_then(Gic::find),
+            smc: psci == Some(b"smc".as_slice()),
+            banks: root.map(banks).unwrap_or_default(),
+        }
+    }
+}
+
+impl Default for Uart {
+    /// Returns the one that is used when the tree names none.
+    fn default() -> Self {
+        Self { base: XEN_UART, whole: false }
+    }
+}
+
+impl Uart {
+    /// Finds the console: what `stdout-path` names, or else the first UART, an SBSA one before a
+    /// PL011 because the latter may be a device passed through.
+    fn find(tree: &Tree<'_>, root: Node<'_>, chosen: Option<Node<'_>>) -> Option<Self> {
+        let named = chosen.and_then(|chosen| {
+            let path = chosen.text(b"stdout-path")?;
+            let path = path.split(|byte| *byte == b':').next()?;
+            let path = if path.starts_with(b"/") { path } else { tree.find(b"/aliases")?.text(path)? };
+            tree.find(path)
+        });
+        let first = |wanted: &[u8]| root.children().find(|node| node.is_compatible(wanted));
+        let node = named.or_else(|| first(b"arm,sbsa-uart")).or_else(|| first(b"arm,pl011"))?;
+        // A console's node stands under the root; a bus in between is taken to map addresses as they are.
+        let (base, _) = node.reg(root).next()?;
+        Some(Self { base, whole: node.is_compatible(b"arm,pl011") })
+    }
+}
+
+impl Gic {
+    fn find(root: Node<'_>) -> Option<Self> {
+        let node = root.children().find(|node| node.is_compatible(b"arm,gic-v3"))?;
+        let mut reg = node.reg(root);
+        let (distributor, _) = reg.next()?;
+        let regions = node.cell(b"#redistributor-regions").and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
+        Some(Self { distributor, redistributors: first(reg.take(regions)) })
+    }
+}
+
+fn banks(root: Node<'_>) -> [(u64, u64); LIMIT] {
+    let memory = root.children().filter(|node| node.text(b"device_type") == Some(b"memory".as_slice()));
+    first(memory.flat_map(|node| node.reg(root)).filter(|(base, size)| *size > 0 && base.checked_add(*size).is_some()))
+}
+
+fn first(entries: impl Iterator<Item = (u64, u64)>) -> [(u64, u64); LIMIT] {
+    let mut array = [(0, 0); LIMIT];
+    array.iter_mut().zip(entries).for_each(|(slot, entry)| *slot = entry);
+    array
+}

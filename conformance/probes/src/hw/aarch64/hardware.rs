@@ -1,0 +1,315 @@
+//! The machine as scripts see it.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use spin::{Mutex, Once};
+use wire::{Attr, Note, Sysreg, Width};
+
+use super::console::Console;
+use super::{access, cpu};
+use crate::board::Board;
+use crate::irq::Irqs;
+use crate::machine::{Abort, Conduit, Machine, Stop};
+use crate::paging::{self, Kind, Tables};
+use crate::run;
+
+const NORMAL: u64 = 0xff;
+const DEVICE_NGNRE: u64 = 0x04;
+
+/// What is mapped from the start; only addresses from here on need a look at the tables.
+const LOW: u64 = 1 << 39;
+
+/// Interrupts served in one go, so that a line that stays up cannot hold the script.
+const BURST: usize = 32;
+
+const PSCI_SYSTEM_OFF: u64 = 0x8400_0008;
+const PSCI_SYSTEM_RESET: u64 = 0x8400_0009;
+
+/// `sched_op` `shutdown` with the reason "crash", as Xen numbers them.
+const XEN_SCHED_OP: u64 = 29;
+const XEN_SHUTDOWN: u64 = 2;
+static XEN_CRASHED: u32 = 3;
+
+/// How many CPUs beside the first have a stack (link/aarch64.ld).
+const SECONDARIES: u32 = 3;
+const STACK: u64 = 4096;
+
+/// What the exception handlers need: set once, before the first note.
+pub static HARDWARE: Once<Hardware> = Once::new();
+
+/// The interrupts that the script asked for.
+pub static IRQS: Irqs = Irqs::new();
+
+/// TTBR0, TCR and MAIR for CPUs that start later; read in boot.S with the MMU off.
+#[expect(unsafe_code, reason = "boot.S finds it by its name")]
+// SAFETY: No other symbol of the image has this name.
+#[unsafe(no_mangle)]
+static probe_translation: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+static TAKEN: AtomicU32 = AtomicU32::new(0);
+static STARTED: AtomicU32 = AtomicU32::new(0);
+
+/// The one machine there is.
+#[derive(Debug)]
+pub struct Hardware {
+    /// Output.
+    pub console: Mutex<Console>,
+    tables: Mutex<Tables<'static>>,
+    /// Image, tree and ramdisk: first and last addresses.
+    own: [(u64, u64); 3],
+    /// Devices that the probe itself drives: first and last addresses.
+    driven: [(u64, u64); 9],
+}
+
+unsafe extern "C" {
+    fn mmu_first_enable(tables: u64, tcr: u64, mair: u64);
+    fn mmu_change_types(mair: u64);
+    fn secondary_start();
+    static _start: u8;
+    static image_end: u8;
+    static secondary_stacks: u8;
+    static mut tables_begin: [paging::Table; 24];
+}
+
+/// Returns the memory that the image takes, stacks and tables included: first and last address.
+pub fn image() -> (u64, u64) {
+    ((&raw const _start).addr() as u64, (&raw const image_end).addr() as u64 - 1)
+}
+
+fn mair(outside: Attr) -> u64 {
+    let outside = match outside {
+        Attr::Device => DEVICE_NGNRE,
+        Attr::Normal => NORMAL,
+    };
+    NORMAL << (8 * Kind::Ram.index()) | outside << (8 * Kind::Outside.index()) | DEVICE_NGNRE << (8 * Kind::Device.index())
+}
+
+/// Lays the tables out and switches translation and caches on. To be called once, by the first CPU.
+///
+/// # Safety
+/// The MMU is off, and nothing else has taken the tables' memory.
+pub unsafe fn translate(board: &Board<'_>) -> Result<Tables<'static>, paging::Full> {
+    // SAFETY: The linker script reserves 24 pages there for this one reference, which no other
+    // reference aliases as long as this function runs once. Any bits are valid entries.
+    let pool = unsafe { &mut *(&raw mut tables_begin) };
+    let base = pool.as_ptr().addr() as u64;
+    let mut tables = Tables::new(pool, base)?;
+    let image = image();
+    let mut covered = false;
+    for (first, size) in board.banks {
+        if size > 0 {
+            // The tree's reader has no bank that wraps. One too many for the tables stays outside.
+            let last = first + (size - 1);
+            covered |= tables.map(first, last, Kind::Ram).is_ok() && first <= image.0 && image.1 <= last;
+        }
+    }
+    if !covered {
+        tables.map(image.0, image.1, Kind::Ram)?;
+    }
+    // T0SZ 16; walks inner shareable, write-back; nothing through TTBR1; at most 48 bits out.
+    let tcr = 16 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | cpu::physical_range().min(5) << 32;
+    let settings = [base, tcr, mair(Attr::Device)];
+    probe_translation.iter().zip(settings).for_each(|(slot, value)| slot.store(value, Ordering::Relaxed));
+    // SAFETY: The tables map the image where it is, as memory, so that this code and its stack go on.
+    unsafe { mmu_first_enable(base, tcr, settings[2]) };
+    Ok(tables)
+}
+
+impl Hardware {
+    /// Gathers what the start found.
+    pub fn new(console: Console, tables: Tables<'static>, board: &Board<'_>, tree: &[u8]) -> Self {
+        let tree = tree.as_ptr_range();
+        let span = |first: u64, end: u64| if first < end { (first, end - 1) } else { image() };
+        let ramdisk = board.ramdisk.map_or_else(image, |(first, end)| span(first, end));
+        let own = [image(), span(tree.start.addr() as u64, tree.end.addr() as u64), ramdisk];
+        let uart = (board.uart.base, board.uart.base + 0xfff);
+        let mut driven = [uart; 9];
+        if let Some(gic) = &board.gic {
+            let regions = gic.redistributors.iter().filter(|(_, size)| *size > 0);
+            let regions = regions.map(|(base, size)| (*base, base.saturating_add(size - 1)));
+            let all = core::iter::once((gic.distributor, gic.distributor + 0xffff)).chain(regions);
+            driven.iter_mut().skip(1).zip(all).for_each(|(slot, span)| *slot = span);
+        }
+        Self { console: Mutex::new(console), tables: Mutex::new(tables), own, driven }
+    }
+
+    /// Makes sure that stage 1 has an answer for every byte of an access.
+    fn reach(&self, at: u64, bytes: u64) -> Result<(), Abort> {
+        let last = at.checked_add(bytes - 1).ok_or(Abort::Unmapped)?;
+        if last < LOW {
+            return Ok(());
+        }
+        // One table serves what is high, so an access has to lie within its 512 GiB.
+        if at / LOW != last / LOW {
+            return Err(Abort::Unmapped);
+        }
+        match self.tables.lock().reach(at) {
+            Ok(true) => cpu::forget_translations(),
+            Ok(false) => cpu::publish_tables(),
+            Err(paging::Full) => return Err(Abort::Unmapped),
+        }
+        Ok(())
+    }
+
+    fn touches_own(&self, at: u64, bytes: u64) -> bool {
+        let last = at.saturating_add(bytes - 1);
+        self.own.iter().any(|(first, end)| *first <= last && at <= *end)
+    }
+}
+
+impl Machine for Hardware {
+    fn read(&self, width: Width, at: u64) -> Result<u64, Abort> {
+        self.reach(at, width.bytes())?;
+        access::read(width, at)
+    }
+
+    fn write(&self, width: Width, at: u64, value: u64) -> Result<(), Abort> {
+        if self.touches_own(at, width.bytes()) {
+            return Err(Abort::Own);
+        }
+        self.reach(at, width.bytes())?;
+        // SAFETY: No byte of it is the probe's, as just tested.
+        unsafe { access::write(width, at, value) }
+    }
+
+    fn exec(&self, at: u64) -> Result<(), Abort> {
+        if self.touches_own(at, 4) {
+            return Err(Abort::Own);
+        }
+        self.reach(at, 4)?;
+        // Fetching is allowed for this call alone, so that nothing fetches from devices speculatively
+        // before; an entry changes by way of an invalid one (Arm ARM D8.16.1).
+        let exchange = |change: &dyn Fn(u64) -> u64| {
+            let old = self.tables.lock().replace(at, change).map_err(|paging::Full| Abort::Unmapped)?;
+            cpu::forget_translations();
+            Ok(old)
+        };
+        let old = exchange(&|_| 0)?;
+        exchange(&|_| Tables::executable(old))?;
+        let result = access::exec(at);
+        exchange(&|_| 0)?;
+        exchange(&|_| old)?;
+        result
+    }
+
+    fn call(&self, conduit: Conduit, arguments: [u64; 4]) -> Result<u64, Abort> {
+        access::call(conduit, arguments)
+    }
+
+    fn mrs(&self, register: Sysreg) -> Result<u64, Abort> {
+        access::mrs(register)
+    }
+
+    fn attr(&self, attr: Attr) -> Result<(), Abort> {
+        // What the probe itself drives stays Device.
+        for (first, last) in self.driven {
+            self.tables.lock().map(first, last, Kind::Device).map_err(|paging::Full| Abort::Unmapped)?;
+        }
+        cpu::forget_translations();
+        // SAFETY: The image is Ram, whose type does not change.
+        unsafe { mmu_change_types(mair(attr)) };
+        Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        cpu::count()
+    }
+
+    fn frequency(&self) -> u64 {
+        cpu::frequency()
+    }
+
+    fn open_interrupts(&self) {
+        cpu::open_gic();
+    }
+
+    fn send_sgi(&self, intid: u32) {
+        cpu::send_sgi(intid);
+    }
+
+    fn serve(&self) {
+        for _ in 0..BURST {
+            let before = TAKEN.load(Ordering::Relaxed);
+            cpu::open_window();
+            if TAKEN.load(Ordering::Relaxed) == before {
+                break;
+            }
+        }
+    }
+
+    fn sleep(&self, until: u64) {
+        cpu::arm_timer(until);
+        cpu::wait_for_interrupt();
+        self.serve();
+        cpu::silence_timer();
+    }
+
+    fn start_cpu(&self, conduit: Conduit, mpidr: u64) -> Result<u64, Abort> {
+        // A CPU that does not start leaves its stack unused; scripts do not fail that often.
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        if number >= SECONDARIES {
+            return Err(Abort::Unmapped);
+        }
+        probe_translation.iter().for_each(|slot| cpu::clean_line((&raw const *slot).addr() as u64));
+        let entry = (secondary_start as *const ()).addr() as u64;
+        // Stacks grow down from here, the first one nearest to it.
+        let top = (&raw const secondary_stacks).addr() as u64 - u64::from(number) * STACK;
+        run::cpu_on(self, conduit, mpidr, entry, top)
+    }
+
+    fn own(&self) -> &[(u64, u64)] {
+        &self.own
+    }
+
+    fn say(&self, note: Note) {
+        self.console.lock().say(note);
+    }
+
+    fn stop(&self, conduit: Conduit, how: Stop) -> ! {
+        // What these calls return with, if they do, changes nothing: the probe is at its end.
+        match how {
+            Stop::Idle => {}
+            Stop::Spin => loop {
+                core::hint::spin_loop();
+            },
+            Stop::Off => _ = access::call(conduit, [PSCI_SYSTEM_OFF, 0, 0, 0]),
+            Stop::Reset => _ = access::call(conduit, [PSCI_SYSTEM_RESET, 0, 0, 0]),
+            Stop::Crash => {
+                let reason = (&raw const XEN_CRASHED).addr() as u64;
+                _ = access::xen_call(XEN_SCHED_OP, XEN_SHUTDOWN, reason);
+            }
+        }
+        idle()
+    }
+}
+
+/// Waits for ever, taking no interrupt.
+pub fn idle() -> ! {
+    cpu::silence_timer();
+    loop {
+        cpu::wait_for_interrupt();
+    }
+}
+
+/// Serves one interrupt; called by the vector, in a window.
+#[expect(unsafe_code, reason = "boot.S finds it by its name")]
+// SAFETY: No other symbol of the image has this name.
+#[unsafe(no_mangle)]
+extern "C" fn probe_interrupt() {
+    /// The first number that stands for no interrupt.
+    const SPURIOUS: u32 = 1020;
+    let intid = cpu::acknowledge();
+    if intid >= SPURIOUS {
+        return;
+    }
+    TAKEN.fetch_add(1, Ordering::Relaxed);
+    if intid == run::TIMER {
+        cpu::silence_timer();
+    }
+    let Some(hardware) = HARDWARE.get() else { return };
+    match run::handle(hardware, &IRQS, intid) {
+        Some(true) => cpu::end_interrupt(intid),
+        Some(false) => {}
+        None => super::start::give_up(hardware, run::stray(intid)),
+    }
+}

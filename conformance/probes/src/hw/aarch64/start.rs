@@ -1,0 +1,192 @@
+//! From the first instruction in Rust to the script's last op, and what happens on accidents.
+
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU16, Ordering};
+
+use wire::{Header, Note, Ops, Vector, Why, Width, parse_script};
+
+use super::console::Console;
+use super::hardware::{self, HARDWARE, Hardware, IRQS, idle};
+use super::{access, cpu};
+use crate::board::{Board, Uart};
+use crate::machine::{Conduit, Machine};
+use crate::run::Runner;
+use crate::tree::{self, Tree};
+
+/// Version of the probe, as its greeting says.
+const VERSION: u8 = 1;
+
+/// The largest tree that the boot protocol allows.
+const TREE_LIMIT: u64 = 2 << 20;
+/// The largest ramdisk that is looked at.
+const RAMDISK_LIMIT: u64 = 1 << 20;
+
+static DONE: AtomicU16 = AtomicU16::new(0);
+
+/// The script with what its header says.
+struct Script {
+    header: Header,
+    ops: Ops<'static>,
+}
+
+/// Runs the script that the tree at `blob` leads to. Called by boot.S, with the MMU off.
+#[expect(unsafe_code, reason = "boot.S finds it by its name")]
+// SAFETY: No other symbol of the image has this name.
+#[unsafe(no_mangle)]
+extern "C" fn probe_start(blob: u64) -> ! {
+    let tree = tree_at(blob).unwrap_or_default();
+    let parsed = Tree::new(tree);
+    let board = parsed.as_ref().map(Board::read).unwrap_or_default();
+    // SAFETY: boot.S calls this function once, and has not switched the MMU on.
+    let Ok(tables) = (unsafe { hardware::translate(&board) }) else {
+        // The tables suffice for any image; without translation there is no lock to speak under.
+        Console::new(board.uart, 0, 0).say(Note::Bad { at: 0, why: Why::Panic });
+        idle()
+    };
+    let script = match parsed {
+        Ok(_) => script(&board),
+        Err(at) => Err((Header { nonce: 0, dom: 0, in_ramdisk: false }, Note::Bad { at, why: Why::Tree })),
+    };
+    let header = match &script {
+        Ok(script) => script.header,
+        Err((header, _)) => *header,
+    };
+    let console = Console::new(board.uart, header.nonce, header.dom);
+    let hardware = HARDWARE.call_once(|| Hardware::new(console, tables, &board, tree));
+    greet(hardware);
+    match script {
+        Ok(script) => Runner {
+            machine: hardware,
+            irqs: &IRQS,
+            done: &DONE,
+            controller: board.gic,
+            gic: None,
+            tree,
+            conduit: if board.smc { Conduit::Smc } else { Conduit::Hvc },
+        }
+        // Every op was read once before the first is carried out, so none is left out here.
+        .run(script.ops.filter_map(Result::ok)),
+        Err((_, bad)) => give_up(hardware, bad),
+    }
+    idle()
+}
+
+/// Greets from another CPU, and idles. Called by boot.S, with the MMU on.
+#[expect(unsafe_code, reason = "boot.S finds it by its name")]
+// SAFETY: No other symbol of the image has this name.
+#[unsafe(no_mangle)]
+extern "C" fn probe_secondary() -> ! {
+    if let Some(hardware) = HARDWARE.get() {
+        greet(hardware);
+    }
+    idle()
+}
+
+fn greet(hardware: &Hardware) {
+    hardware.say(Note::Hello {
+        version: VERSION,
+        el: u8::try_from(cpu::exception_level()).unwrap_or_default(),
+        frequency: u32::try_from(cpu::frequency()).unwrap_or(u32::MAX),
+        mpidr: cpu::mpidr(),
+    });
+}
+
+/// Finds the script, and reads every op of it. An error comes with as much of a header as was found.
+fn script(board: &Board<'static>) -> Result<Script, (Header, Note)> {
+    let unknown = Header { nonce: 0, dom: 0, in_ramdisk: false };
+    let bad = |header| move |error: wire::OpError| (header, Note::Bad { at: place(error.at), why: error.kind.why() });
+    let (header, mut ops) = parse_script(board.arguments).map_err(bad(unknown))?;
+    if header.in_ramdisk {
+        let missing = (header, Note::Bad { at: 0, why: Why::Script });
+        let (first, end) = board.ramdisk.ok_or(missing)?;
+        let size = end.checked_sub(first).filter(|size| *size <= RAMDISK_LIMIT).ok_or(missing)?;
+        ops = parse_script(memory_at(first, size).ok_or(missing)?).map_err(bad(header))?.1;
+    }
+    match ops.clone().find_map(Result::err) {
+        Some(error) => Err(bad(header)(error)),
+        None => Ok(Script { header, ops }),
+    }
+}
+
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Takes the tree at an address, if there is one of a size that the boot protocol allows.
+fn tree_at(at: u64) -> Option<&'static [u8]> {
+    let read = |at| access::read(Width::W32, at).ok().and_then(|word| u32::try_from(word).ok());
+    if at % 8 != 0 {
+        return None;
+    }
+    let mut head = [0; 8];
+    for (half, at) in head.chunks_exact_mut(4).zip([at, at.checked_add(4)?]) {
+        half.copy_from_slice(&read(at)?.to_le_bytes());
+    }
+    let size = u64::from(tree::total_size(head)?);
+    if size > TREE_LIMIT { None } else { memory_at(at, size) }
+}
+
+/// Takes memory that somebody else filled, after a look at each of its pages.
+fn memory_at(at: u64, size: u64) -> Option<&'static [u8]> {
+    let last = at.checked_add(size.checked_sub(1)?)?;
+    let image = hardware::image();
+    if last >= image.0 && at <= image.1 {
+        return None;
+    }
+    for page in (at..=last).step_by(4096).chain([last]) {
+        access::read(Width::W8, page).ok()?;
+    }
+    let first = usize::try_from(at).ok()?;
+    // SAFETY: Every page of it was readable just now, none of it is the image, and the boot protocol
+    // leaves it to this program; scripts cannot write to it (`Hardware::write`). A hypervisor that
+    // changes it meanwhile would be a finding, and may be one that shows as nonsense.
+    Some(unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(first), usize::try_from(size).ok()?) })
+}
+
+/// Reports an exception that nothing was waiting for. Called by the vectors.
+#[expect(unsafe_code, reason = "boot.S finds it by its name")]
+// SAFETY: No other symbol of the image has this name.
+#[unsafe(no_mangle)]
+extern "C" fn probe_accident(kind: u64, esr: u64, elr: u64, far: u64) -> ! {
+    let vector = match kind {
+        0 => Vector::Sync,
+        1 => Vector::Irq,
+        2 => Vector::Fiq,
+        _ => Vector::Serror,
+    };
+    accident(Note::Fault { vector, esr, elr, far })
+}
+
+/// Reports a mistake of the probe itself.
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    let at = info.location().map_or(0, |location| location.line());
+    accident(Note::Bad { at, why: Why::Panic })
+}
+
+fn accident(note: Note) -> ! {
+    static ACCIDENTS: AtomicU16 = AtomicU16::new(0);
+    // An accident while one is reported ends in silence instead of a flood.
+    if ACCIDENTS.fetch_add(1, Ordering::Relaxed) > 0 {
+        idle();
+    }
+    match HARDWARE.get() {
+        Some(hardware) => give_up(hardware, note),
+        None => {
+            Console::new(Uart::default(), 0, 0).say(note);
+            idle()
+        }
+    }
+}
+
+/// Says a last note and how far the script came, and idles.
+pub fn give_up(hardware: &Hardware, note: Note) -> ! {
+    if hardware.console.is_locked() {
+        // SAFETY: The lock's holder is what the accident interrupted on this CPU, and is not gone back
+        // to. Another CPU in the middle of its greeting may have its line torn, which shows as damage.
+        unsafe { hardware.console.force_unlock() };
+    }
+    hardware.say(note);
+    hardware.say(Note::End { ops: DONE.load(Ordering::Relaxed) });
+    idle()
+}

@@ -1,0 +1,167 @@
+//! Which interrupts the script expects, and what their handler does.
+//!
+//! The handler runs between the script's steps and while one waits, never within one, so plain
+//! relaxed atomics are enough: they only make the table shareable.
+
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use wire::Width;
+
+const SLOTS: usize = 16;
+const ACTIONS: usize = 4;
+const FREE: u32 = u32::MAX;
+
+/// No place is left for another interrupt, or for another action of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// The interrupts of a script.
+#[derive(Debug)]
+pub struct Irqs {
+    slots: [Slot; SLOTS],
+}
+
+#[derive(Debug)]
+struct Slot {
+    intid: AtomicU32,
+    count: AtomicU32,
+    stays_active: AtomicBool,
+    used: AtomicU8,
+    actions: [Action; ACTIONS],
+}
+
+#[derive(Debug)]
+struct Action {
+    width: AtomicU8,
+    at: AtomicU64,
+    value: AtomicU64,
+}
+
+/// What the handler of one interrupt is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handling {
+    /// Writes, in order.
+    pub writes: [Option<(Width, u64, u64)>; ACTIONS],
+    /// Whether the interrupt is deactivated.
+    pub ends: bool,
+}
+
+impl Irqs {
+    /// Starts without any.
+    #[expect(clippy::new_without_default, reason = "it stands in a static, where a default cannot be called")]
+    pub const fn new() -> Self {
+        const ACTION: Action =
+            Action { width: AtomicU8::new(0), at: AtomicU64::new(0), value: AtomicU64::new(0) };
+        Self {
+            slots: [const {
+                Slot {
+                    intid: AtomicU32::new(FREE),
+                    count: AtomicU32::new(0),
+                    stays_active: AtomicBool::new(false),
+                    used: AtomicU8::new(0),
+                    actions: [ACTION; ACTIONS],
+                }
+            }; SLOTS],
+        }
+    }
+
+    /// Expects an interrupt, and counts it from 0. Its actions stay.
+    pub fn expect(&self, intid: u32) -> Result<(), Full> {
+        self.claim(intid)?.count.store(0, Relaxed);
+        Ok(())
+    }
+
+    /// Has the handler do one more write.
+    pub fn act(&self, intid: u32, width: Width, at: u64, value: u64) -> Result<(), Full> {
+        let slot = self.claim(intid)?;
+        let used = slot.used.load(Relaxed);
+        let action = slot.actions.get(usize::from(used)).ok_or(Full)?;
+        let bits = Width::ALL.iter().position(|candidate| *candidate == width).unwrap_or_default();
+        action.width.store(u8::try_from(bits).unwrap_or_default(), Relaxed);
+        action.at.store(at, Relaxed);
+        action.value.store(value, Relaxed);
+        slot.used.store(used + 1, Relaxed);
+        Ok(())
+    }
+
+    /// Has the handler leave the interrupt active.
+    pub fn leave_active(&self, intid: u32) -> Result<(), Full> {
+        self.claim(intid)?.stays_active.store(true, Relaxed);
+        Ok(())
+    }
+
+    /// Returns how often the interrupt was taken since it was last expected.
+    pub fn count(&self, intid: u32) -> u32 {
+        self.find(intid).map_or(0, |slot| slot.count.load(Relaxed))
+    }
+
+    /// Counts an interrupt that was taken and says what to do; `None` for one that nobody expects.
+    pub fn take(&self, intid: u32) -> Option<Handling> {
+        let slot = self.find(intid)?;
+        slot.count.fetch_add(1, Relaxed);
+        let mut writes = [None; ACTIONS];
+        let used = usize::from(slot.used.load(Relaxed));
+        for (write, action) in writes.iter_mut().zip(&slot.actions).take(used) {
+            let width = Width::ALL.get(usize::from(action.width.load(Relaxed))).copied();
+            *write = width.map(|width| (width, action.at.load(Relaxed), action.value.load(Relaxed)));
+        }
+        Some(Handling { writes, ends: !slot.stays_active.load(Relaxed) })
+    }
+
+    fn find(&self, intid: u32) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.intid.load(Relaxed) == intid)
+    }
+
+    fn claim(&self, intid: u32) -> Result<&Slot, Full> {
+        let slot = self.find(intid).or_else(|| self.find(FREE)).ok_or(Full)?;
+        slot.intid.store(intid, Relaxed);
+        Ok(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::Width::{self, W8, W32};
+
+    use super::{ACTIONS, Full, Handling, Irqs, SLOTS};
+
+    /// An interrupt is counted from when it was expected; one that was not is told apart.
+    #[test]
+    fn interrupts_are_counted() {
+        let irqs = Irqs::new();
+        assert_eq!(irqs.take(39), None);
+        irqs.expect(39).unwrap();
+        assert_eq!(irqs.take(39), Some(Handling { writes: [None; ACTIONS], ends: true }));
+        irqs.take(39);
+        assert_eq!((irqs.count(39), irqs.count(40)), (2, 0));
+        irqs.expect(39).unwrap();
+        assert_eq!(irqs.count(39), 0);
+    }
+
+    /// The handler's orders may come before the interrupt is switched on, and are kept.
+    #[test]
+    fn orders_are_kept() {
+        let irqs = Irqs::new();
+        irqs.act(39, W32, 0x0903_041c, 8).unwrap();
+        irqs.act(39, W8, 1, 2).unwrap();
+        irqs.leave_active(39).unwrap();
+        irqs.expect(39).unwrap();
+        let writes: [Option<(Width, u64, u64)>; 4] = [Some((W32, 0x0903_041c, 8)), Some((W8, 1, 2)), None, None];
+        assert_eq!(irqs.take(39), Some(Handling { writes, ends: false }));
+    }
+
+    /// What does not fit is told.
+    #[test]
+    fn tables_are_bounded() {
+        let irqs = Irqs::new();
+        for _ in 0..ACTIONS {
+            irqs.act(0, W32, 0, 0).unwrap();
+        }
+        assert_eq!(irqs.act(0, W32, 0, 0), Err(Full));
+        for intid in (1..).take(SLOTS - 1) {
+            irqs.expect(intid).unwrap();
+        }
+        assert_eq!(irqs.expect(100), Err(Full));
+        assert_eq!(irqs.expect(1), Ok(()));
+    }
+}

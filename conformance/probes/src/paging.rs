@@ -1,0 +1,362 @@
+//! Stage-1 translation: everything where it is, own RAM as memory, the rest as `attr` says.
+//!
+//! 4 KiB granule, 48 bits (Arm ARM D8.3). The first 512 GiB are mapped from the start, in blocks of
+//! 1 GiB. What lies above, up to 2^48, is mapped as it is asked for, 512 GiB at a time through one
+//! table, so that a fault is always the hypervisor's answer and never one of these tables'.
+
+/// Entries of a table, and a table as the hardware reads it.
+pub const ENTRIES: usize = 512;
+
+/// One table: 4 KiB.
+pub type Table = [u64; ENTRIES];
+
+/// First address that no table can map.
+pub const LIMIT: u64 = 1 << 48;
+
+const PAGE: u64 = 1 << 12;
+const GIB: u64 = 1 << 30;
+
+/// Memory types by their place in MAIR_EL1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Own RAM: Normal, write-back, executable.
+    Ram,
+    /// Somebody else's: of the type that `attr` chose, not executable.
+    Outside,
+    /// The probe's own console and interrupt controller: Device whatever `attr` chose, not executable.
+    Device,
+}
+
+/// No table is left, or the address is beyond [`LIMIT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// The tables, in one stretch of memory whose first one is the root.
+#[derive(Debug)]
+pub struct Tables<'a> {
+    pool: &'a mut [Table],
+    base: u64,
+    used: usize,
+    /// The table that serves high addresses, and the root's entry that it is linked from.
+    far: Option<(usize, usize)>,
+}
+
+const VALID: u64 = 1;
+/// With [`VALID`]: a table at levels 0 to 2, a page at level 3.
+const TABLE: u64 = 1 << 1;
+const INNER_SHAREABLE: u64 = 0b11 << 8;
+const ACCESSED: u64 = 1 << 10;
+const PXN: u64 = 1 << 53;
+const UXN: u64 = 1 << 54;
+const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
+
+impl Kind {
+    /// The place in MAIR_EL1.
+    pub const fn index(self) -> u64 {
+        match self {
+            Self::Ram => 0,
+            Self::Outside => 1,
+            Self::Device => 2,
+        }
+    }
+
+    const fn bits(self) -> u64 {
+        let never = match self {
+            Self::Ram => 0,
+            Self::Outside | Self::Device => PXN,
+        };
+        VALID | self.index() << 2 | INNER_SHAREABLE | ACCESSED | never | UXN
+    }
+}
+
+impl<'a> Tables<'a> {
+    /// Lays out tables in `pool`, which lies at physical address `base`, for the first 512 GiB as
+    /// [`Kind::Outside`]. Fails where the pool has fewer than two tables.
+    pub fn new(pool: &'a mut [Table], base: u64) -> Result<Self, Full> {
+        let mut tables = Self { pool, base, used: 0, far: None };
+        let root = tables.take(|_| 0)?;
+        debug_assert_eq!(root, 0, "the root is the first table");
+        tables.branch(0)?;
+        Ok(tables)
+    }
+
+    /// Makes sure that `at` is mapped. Tells whether an entry was replaced for it, so that the
+    /// translation caches must forget what they hold.
+    pub fn reach(&mut self, at: u64) -> Result<bool, Full> {
+        if at >= LIMIT {
+            return Err(Full);
+        }
+        let slot = index(at, 0);
+        if self.entry(0, slot) & VALID != 0 {
+            return Ok(false);
+        }
+        let Some((table, before)) = self.far else {
+            let table = self.branch(slot)?;
+            self.far = Some((table, slot));
+            return Ok(false);
+        };
+        self.set(0, before, 0);
+        self.fill(table, |entry| region(slot) + entry * GIB | Kind::Outside.bits());
+        let link = self.link(table);
+        self.set(0, slot, link);
+        self.far = Some((table, slot));
+        Ok(true)
+    }
+
+    /// Maps `first` to `last`, both widened to pages, as `kind`, in the largest blocks that fit.
+    pub fn map(&mut self, first: u64, last: u64, kind: Kind) -> Result<(), Full> {
+        let mut at = first & !(PAGE - 1);
+        let last = last | (PAGE - 1);
+        while at < last {
+            let slot = index(at, 0);
+            // What is mapped here stays, so it has no place in the table that high addresses share.
+            let shared = self.far.is_some_and(|(_, far)| far == slot);
+            if at >= LIMIT || shared {
+                return Err(Full);
+            }
+            let mut table = if self.entry(0, slot) & VALID == 0 { self.branch(slot)? } else { self.child(0, slot) };
+            let mut level = 1;
+            // Down to the largest block that begins here and does not end beyond.
+            while level < 3 && (at & (shift_size(level) - 1) != 0 || last - at < shift_size(level) - 1) {
+                table = self.descend(table, index(at, level), level)?;
+                level += 1;
+            }
+            let page = if level == 3 { TABLE } else { 0 };
+            self.set(table, index(at, level), at | kind.bits() | page);
+            at = match at.checked_add(shift_size(level)) {
+                Some(next) => next,
+                None => return Err(Full),
+            };
+        }
+        Ok(())
+    }
+
+    /// Replaces the leaf entry for `at` by what `change` makes of it, and returns what was there.
+    pub fn replace(&mut self, at: u64, change: impl FnOnce(u64) -> u64) -> Result<u64, Full> {
+        self.reach(at)?;
+        let mut table = self.child(0, index(at, 0));
+        let mut level = 1;
+        while level < 3 && self.entry(table, index(at, level)) & TABLE != 0 {
+            table = self.child(table, index(at, level));
+            level += 1;
+        }
+        let old = self.entry(table, index(at, level));
+        self.set(table, index(at, level), change(old));
+        Ok(old)
+    }
+
+    /// Returns a leaf entry that lets instructions be fetched.
+    pub const fn executable(entry: u64) -> u64 {
+        entry & !PXN
+    }
+
+    /// Goes from a table to the next level's, splitting a block where one is in the way.
+    fn descend(&mut self, table: usize, slot: usize, level: usize) -> Result<usize, Full> {
+        let entry = self.entry(table, slot);
+        if entry & TABLE != 0 {
+            return Ok(self.child(table, slot));
+        }
+        let size = shift_size(level + 1);
+        let page = if level + 1 == 3 { TABLE } else { 0 };
+        let child = self.take(|index| (entry + index * size) | page)?;
+        let link = self.link(child);
+        self.set(table, slot, link);
+        Ok(child)
+    }
+
+    /// Adds a table below the root, whose 512 GiB are [`Kind::Outside`].
+    fn branch(&mut self, slot: usize) -> Result<usize, Full> {
+        let table = self.take(|entry| region(slot) + entry * GIB | Kind::Outside.bits())?;
+        let link = self.link(table);
+        self.set(0, slot, link);
+        Ok(table)
+    }
+
+    fn take(&mut self, entries: impl Fn(u64) -> u64) -> Result<usize, Full> {
+        let taken = self.used;
+        if taken >= self.pool.len() {
+            return Err(Full);
+        }
+        self.fill(taken, entries);
+        self.used += 1;
+        Ok(taken)
+    }
+
+    fn fill(&mut self, table: usize, entries: impl Fn(u64) -> u64) {
+        if let Some(table) = self.pool.get_mut(table) {
+            (0..).zip(table.iter_mut()).for_each(|(index, entry)| *entry = entries(index));
+        }
+    }
+
+    /// Returns a table's descriptor; the pool is contiguous, so a table's number gives its address.
+    fn link(&self, table: usize) -> u64 {
+        // A pool holds far fewer than 2^36 tables.
+        let offset = u64::try_from(table).unwrap_or(0) * PAGE;
+        (self.base + offset) | TABLE | VALID
+    }
+
+    fn child(&self, table: usize, slot: usize) -> usize {
+        let offset = (self.entry(table, slot) & ADDRESS).wrapping_sub(self.base);
+        usize::try_from(offset / PAGE).unwrap_or(usize::MAX)
+    }
+
+    fn entry(&self, table: usize, slot: usize) -> u64 {
+        self.pool.get(table).and_then(|table| table.get(slot)).copied().unwrap_or(0)
+    }
+
+    fn set(&mut self, table: usize, slot: usize, entry: u64) {
+        if let Some(place) = self.pool.get_mut(table).and_then(|table| table.get_mut(slot)) {
+            *place = entry;
+        }
+    }
+}
+
+/// First address of what an entry of the root spans.
+fn region(slot: usize) -> u64 {
+    // A slot is below 512.
+    u64::try_from(slot).unwrap_or(0) * shift_size(0)
+}
+
+/// Bytes that one entry of a level spans.
+const fn shift_size(level: usize) -> u64 {
+    PAGE << (9 * (3 - level))
+}
+
+fn index(at: u64, level: usize) -> usize {
+    // Nine bits.
+    usize::try_from((at / shift_size(level)) & 0x1ff).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ACCESSED, ADDRESS, ENTRIES, Full, GIB, Kind, LIMIT, PXN, TABLE, Table, Tables, VALID, index, shift_size};
+
+    const BASE: u64 = 0x4020_0000;
+    const MIB: u64 = 1 << 20;
+
+    /// Walks as the hardware does: output address, kind and whether code may be fetched.
+    fn walk(tables: &Tables<'_>, at: u64) -> Option<(u64, u64, bool)> {
+        let mut table = 0;
+        for level in 0..=3 {
+            let entry = tables.entry(table, index(at, level));
+            if entry & VALID == 0 {
+                return None;
+            }
+            if level == 3 || entry & TABLE == 0 {
+                assert!(level > 0, "no blocks at level 0");
+                assert_ne!(entry & ACCESSED, 0);
+                let inside = shift_size(level) - 1;
+                assert_eq!(entry & ADDRESS & inside, 0, "block is aligned");
+                return Some(((entry & ADDRESS) | (at & inside), (entry >> 2) & 7, entry & PXN == 0));
+            }
+            table = tables.child(table, index(at, level));
+        }
+        None
+    }
+
+    #[track_caller]
+    fn check(tables: &Tables<'_>, at: u64, kind: Kind) {
+        assert_eq!(walk(tables, at), Some((at, kind.index(), kind == Kind::Ram)), "{at:#x}");
+    }
+
+    /// Everything below 512 GiB is mapped where it is from the start, and nothing above.
+    #[test]
+    fn outside_is_identity() {
+        let mut pool = [[0; ENTRIES]; 2];
+        let tables = Tables::new(&mut pool, BASE).unwrap();
+        for at in [0, 0x0903_0fe0, 0x4000_0000, (1 << 39) - 1] {
+            check(&tables, at, Kind::Outside);
+        }
+        assert_eq!(walk(&tables, 1 << 39), None);
+    }
+
+    /// Own RAM is memory to the page, with its neighbours untouched.
+    #[test]
+    fn ram_is_mapped_to_the_page() {
+        let mut pool = [[0; ENTRIES]; 16];
+        for (first, last) in [
+            (0x4000_0000, 0x4000_0000 + 64 * MIB - 1),
+            (0x4000_0000, 0x4000_0000 + 3 * MIB - 1),
+            (0x4012_3000, 0x4012_3fff),
+            (0x4000_0000, 0x4000_0000 + 2 * GIB - 1),
+            (0x2_0000_0000, 0x2_0000_0fff),
+            (LIMIT - 4096, LIMIT - 1),
+        ] {
+            let mut tables = Tables::new(&mut pool, BASE).unwrap();
+            tables.map(first, last, Kind::Ram).unwrap();
+            for at in [first, first + 8, last & !7, last, first + (last - first) / 2] {
+                check(&tables, at, Kind::Ram);
+            }
+            check(&tables, first - 1, Kind::Outside);
+            if last + 1 < LIMIT {
+                check(&tables, last + 1, Kind::Outside);
+            }
+        }
+    }
+
+    /// A range that is no multiple of pages takes the pages it touches.
+    #[test]
+    fn ranges_are_widened() {
+        let mut pool = [[0; ENTRIES]; 4];
+        let mut tables = Tables::new(&mut pool, BASE).unwrap();
+        tables.map(0x2200_0010, 0x2200_0011, Kind::Device).unwrap();
+        check(&tables, 0x2200_0000, Kind::Device);
+        check(&tables, 0x2200_0fff, Kind::Device);
+        check(&tables, 0x2200_1000, Kind::Outside);
+    }
+
+    /// High addresses are reached on demand, however many, the last one of 48 bits included.
+    #[test]
+    fn high_addresses_are_reached() {
+        let mut pool = [[0; ENTRIES]; 3];
+        let mut tables = Tables::new(&mut pool, BASE).unwrap();
+        assert_eq!(tables.reach(0x0903_0000), Ok(false));
+        assert_eq!(tables.reach(1 << 40), Ok(false), "the first one replaces nothing");
+        assert_eq!(tables.reach((1 << 40) + GIB), Ok(false));
+        check(&tables, 1 << 40, Kind::Outside);
+        for at in [LIMIT - 4096, 1 << 45, 1 << 39] {
+            assert_eq!(tables.reach(at), Ok(true));
+            check(&tables, at, Kind::Outside);
+            assert_eq!(walk(&tables, 1 << 40), None, "one table serves them all");
+        }
+        assert_eq!(tables.reach(LIMIT), Err(Full));
+        assert_eq!(tables.reach(u64::MAX), Err(Full));
+        check(&tables, 0, Kind::Outside);
+    }
+
+    /// What must stay mapped is not put where high addresses come and go.
+    #[test]
+    fn lasting_entries_do_not_share() {
+        let mut pool = [[0; ENTRIES]; 8];
+        let mut tables = Tables::new(&mut pool, BASE).unwrap();
+        tables.map(1 << 42, (1 << 42) + 0xfff, Kind::Ram).unwrap();
+        tables.reach(1 << 40).unwrap();
+        tables.reach(1 << 41).unwrap();
+        check(&tables, 1 << 42, Kind::Ram);
+        assert_eq!(tables.map(1 << 41, (1 << 41) + 0xfff, Kind::Device), Err(Full));
+    }
+
+    /// A leaf can be changed and changed back.
+    #[test]
+    fn leaves_are_replaced() {
+        let mut pool = [[0; ENTRIES]; 8];
+        let mut tables = Tables::new(&mut pool, BASE).unwrap();
+        tables.map(0x4000_0000, 0x4000_0000 + 3 * MIB - 1, Kind::Ram).unwrap();
+        for at in [0x0903_0000, 0x4000_0000, 0x4030_0000] {
+            let old = tables.replace(at, |_| 0).unwrap();
+            assert_eq!(walk(&tables, at), None);
+            tables.replace(at, |_| Tables::executable(old)).unwrap();
+            assert_eq!(walk(&tables, at).map(|(_, _, code)| code), Some(true));
+        }
+    }
+
+    /// A pool that is too small is told, not overrun.
+    #[test]
+    fn small_pools_are_refused() {
+        let mut pool: [Table; 1] = [[0; ENTRIES]; 1];
+        assert!(Tables::new(&mut pool, BASE).is_err());
+        let mut pool = [[0; ENTRIES]; 2];
+        let mut tables = Tables::new(&mut pool, BASE).unwrap();
+        assert_eq!(tables.map(0x4000_0000, 0x4000_0fff, Kind::Ram), Err(Full));
+    }
+}
