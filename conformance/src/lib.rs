@@ -1,1 +1,20 @@
 //! Requirements, scenarios, oracle and verdicts of the device-passthrough conformance suite.
+//!
+//! The way of the data: [`requirement`] and [`case`] files become [`scenario`]s; [`dtb`] makes trees of one, [`rig`] a
+//! request, [`observe`] collects what was seen, [`verdict`] compares, [`ledger`] keeps. [`pipeline`] joins the stages.
+
+pub mod benchmark;
+pub mod case;
+pub mod cli;
+pub mod dtb;
+pub mod evidence;
+pub mod judged;
+pub mod ledger;
+pub mod observe;
+pub mod pipeline;
+pub mod requirement;
+pub mod rig;
+pub mod scenario;
+pub mod selfcheck;
+pub mod verdict;
+pub mod view;

@@ -1,0 +1,209 @@
+//! What an operation must observe: the part behind `=>`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use wire::{Answer, Op};
+
+use crate::case::value::number;
+
+/// What must be observed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// The operation went through: no fault, no timeout, no mismatch.
+    Works,
+    /// Whatever comes; the answer is evidence only.
+    Any,
+    /// A value whose bits under `mask` are these.
+    Value {
+        /// The bits.
+        value: u64,
+        /// Where they count.
+        mask: u64,
+    },
+    /// Any value but this one.
+    Not(u64),
+    /// The same value as the first answer to the same words in this scenario.
+    Unchanged,
+    /// A synchronous external or translation abort, reported for the very address of the access.
+    Fault,
+    /// An alignment abort.
+    AlignmentFault,
+    /// Any exception at all.
+    AnyFault,
+    /// The time ran out.
+    Timeout,
+    /// Exactly so many interrupts.
+    Irqs(u64),
+    /// A sweep in which so many accesses went through and so many faulted, each at its own address.
+    Sweep {
+        /// Accesses that went through.
+        ok: u64,
+        /// Accesses that faulted.
+        faults: u64,
+    },
+    /// State of an interrupt: letters of `epa` for enabled, pending and active that are set.
+    Gic(String),
+}
+
+impl Expect {
+    /// Reads the text behind `=>`; none at all means that the operation must work.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        Ok(match words.as_slice() {
+            ["ok"] => Self::Works,
+            ["any"] => Self::Any,
+            ["unchanged"] => Self::Unchanged,
+            ["fault"] => Self::Fault,
+            ["alignment-fault"] => Self::AlignmentFault,
+            ["any-fault"] => Self::AnyFault,
+            ["timeout"] => Self::Timeout,
+            ["irqs", count] => Self::Irqs(number(count)?),
+            ["not", value] => Self::Not(number(value)?),
+            ["gic", "none"] => Self::Gic(String::new()),
+            ["gic", letters] if letters.chars().all(|letter| "epa".contains(letter)) => {
+                Self::Gic((*letters).to_owned())
+            }
+            ["sweep", ok, faults] => Self::Sweep { ok: field(ok, "ok=")?, faults: field(faults, "fault=")? },
+            [value] if value.starts_with(|first: char| first.is_ascii_digit()) => {
+                Self::Value { value: number(value)?, mask: u64::MAX }
+            }
+            [value, "&", mask] => Self::Value { value: number(value)?, mask: number(mask)? },
+            _ => {
+                let known = KNOWN.iter().copied();
+                let near = crate::requirement::nearest(words.first().copied().unwrap_or(""), known);
+                let hint = near.map_or_else(|| KNOWN.join("`, `"), str::to_owned);
+                return Err(format!("`{}` is no expectation; did you mean `{hint}`?", text.trim()));
+            }
+        })
+    }
+
+    /// Tells whether `answer` to `op` is what must be observed; `first` is the first answer to the same words.
+    pub fn met_by(&self, op: &Op, answer: &Answer, first: Option<&Answer>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Works => works(answer),
+            Self::Value { value, mask } => matches!(answer, Answer::Value(seen) if seen & mask == value & mask),
+            Self::Not(value) => matches!(answer, Answer::Value(seen) if seen != value),
+            Self::Unchanged => works(answer) && first.is_some_and(|first| first == answer),
+            Self::Fault => match (crate::scenario::address(op), answer) {
+                (Some(at), Answer::Fault { esr, far }) => abort_of_access(*esr) && *far == at,
+                _ => false,
+            },
+            Self::AlignmentFault => matches!(answer, Answer::Fault { esr, .. } if status(*esr) == ALIGNMENT),
+            Self::AnyFault => matches!(answer, Answer::Fault { .. } | Answer::Serror { .. }),
+            Self::Timeout => matches!(answer, Answer::Timeout(_)),
+            Self::Irqs(count) => matches!(answer, Answer::Irqs { count: seen, .. } if u64::from(*seen) == *count),
+            Self::Sweep { ok, faults } => matches!(answer, Answer::Sweep(seen)
+                if u64::from(seen.ok) == *ok && u64::from(seen.faults) == *faults && seen.bad_far == 0),
+            Self::Gic(letters) => matches!(answer, Answer::Gic { enabled, pending, active }
+                if *enabled == letters.contains('e')
+                    && *pending == letters.contains('p')
+                    && *active == letters.contains('a')),
+        }
+    }
+}
+
+const KNOWN: &[&str] = &[
+    "ok", "any", "unchanged", "fault", "alignment-fault", "any-fault", "timeout", "irqs", "not", "gic", "sweep",
+];
+
+/// Fault status of a data or instruction abort (ISS[5:0], Arm ARM D24.2.40).
+const fn status(esr: u64) -> u64 {
+    esr & 0x3f
+}
+
+/// Alignment fault.
+const ALIGNMENT: u64 = 0b10_0001;
+
+/// Tells an abort that an access without a mapping may cause: a synchronous external abort (on the access itself or
+/// on a walk), a translation fault or an address size fault. The class is an abort taken from EL1 or EL0.
+fn abort_of_access(esr: u64) -> bool {
+    let class = (esr >> 26) & 0x3f;
+    let from_abort = matches!(class, 0x20 | 0x21 | 0x24 | 0x25);
+    from_abort && matches!(status(esr), 0x00..=0x07 | 0x10 | 0x14..=0x17)
+}
+
+/// Tells an operation that went through.
+pub fn works(answer: &Answer) -> bool {
+    match answer {
+        Answer::Ok | Answer::Value(_) | Answer::Tree(_) | Answer::Irqs { .. } | Answer::Gic { .. } | Answer::Mark(_) => true,
+        Answer::Sweep(sweep) => sweep.faults == 0,
+        Answer::Same(same) => same.mismatches == 0 && same.faults == 0,
+        Answer::Fault { .. } | Answer::Serror { .. } | Answer::Timeout(_) | Answer::BadRam(_) | Answer::Cannot(_) => false,
+    }
+}
+
+fn field(text: &str, name: &str) -> Result<u64, String> {
+    let value = text.strip_prefix(name).ok_or_else(|| format!("`{text}` should read `{name}NUMBER`"))?;
+    number(value)
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Works => f.write_str("goes through"),
+            Self::Any => f.write_str("any answer"),
+            Self::Value { value, mask: u64::MAX } => write!(f, "{value:#x}"),
+            Self::Value { value, mask } => write!(f, "{value:#x} under mask {mask:#x}"),
+            Self::Not(value) => write!(f, "anything but {value:#x}"),
+            Self::Unchanged => f.write_str("the same value as before"),
+            Self::Fault => f.write_str("abort at the address of the access"),
+            Self::AlignmentFault => f.write_str("alignment abort"),
+            Self::AnyFault => f.write_str("exception"),
+            Self::Timeout => f.write_str("nothing until the time is out"),
+            Self::Irqs(count) => write!(f, "exactly {count} interrupts"),
+            Self::Sweep { ok, faults } => write!(f, "{ok} accesses go through, {faults} abort at their own addresses"),
+            Self::Gic(letters) if letters.is_empty() => f.write_str("not enabled, not pending, not active"),
+            Self::Gic(letters) => {
+                let states = [('e', "enabled"), ('p', "pending"), ('a', "active")];
+                let set: Vec<&str> =
+                    states.iter().filter(|(letter, _)| letters.contains(*letter)).map(|(_, name)| *name).collect();
+                write!(f, "exactly {}", set.join(" and "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(expect: &str, op: &str, answer: Answer, met: bool) {
+        let expect = Expect::parse(expect).unwrap();
+        let op: Op = op.parse().unwrap();
+        assert_eq!(expect.met_by(&op, &answer, None), met, "{op} => {expect}: {answer}");
+    }
+
+    /// A fault counts only when it is an abort reported for the address that was accessed.
+    #[test]
+    fn a_fault_names_its_address() {
+        let external = 0x9600_0010;
+        check("fault", "r32 0x1000", Answer::Fault { esr: external, far: 0x1000 }, true);
+        check("fault", "r32 0x1000", Answer::Fault { esr: external, far: 0x1004 }, false);
+        check("fault", "r32 0x1000", Answer::Fault { esr: 0x9600_0021, far: 0x1000 }, false);
+        check("fault", "r32 0x1000", Answer::Fault { esr: 0x0200_0000, far: 0x1000 }, false);
+        check("fault", "r32 0x1000", Answer::Value(0), false);
+        check("alignment-fault", "r32 0x1001", Answer::Fault { esr: 0x9600_0021, far: 0x1001 }, true);
+    }
+
+    /// Values are compared under their mask; an operation without a word must work.
+    #[test]
+    fn values_are_compared() {
+        check("0x61 & 0xff", "r32 0x1000", Answer::Value(0x1061), true);
+        check("0x61", "r32 0x1000", Answer::Value(0x1061), false);
+        check("not 0", "r32 0x1000", Answer::Value(0), false);
+        check("ok", "r32 0x1000", Answer::Timeout(0), false);
+        check("irqs 1", "irq count 34", Answer::Irqs { intid: 34, count: 2 }, false);
+        check("gic ep", "irq state 34", Answer::Gic { enabled: true, pending: true, active: false }, true);
+    }
+
+    /// What is no expectation is refused with the nearest one.
+    #[test]
+    fn unknown_expectations_are_refused() {
+        assert!(Expect::parse("falt").unwrap_err().contains("did you mean `fault`"));
+        assert!(Expect::parse("sweep ok=1 faults=2").unwrap_err().contains("fault=NUMBER"));
+        assert!(Expect::parse("0x61 0x2").is_err());
+    }
+}

@@ -1,0 +1,196 @@
+//! Reads the YAML files beside the requirements: every error of every file at once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::case::{Case, CaseFile};
+use crate::requirement::catalog::{CASE_KIND, Catalog, REQUIREMENT_KIND};
+use crate::requirement::diagnostic::Diagnostic;
+use crate::requirement::id::Id;
+use crate::requirement::item::{Item, Location, Reference};
+use crate::requirement::nearest;
+
+/// Requirements with the cases that show them.
+#[derive(Debug)]
+pub struct Loaded {
+    /// All items, the cases among them.
+    pub catalog: Catalog,
+    /// The cases in the order of their files and, inside, as written.
+    pub cases: Vec<LoadedCase>,
+}
+
+/// A case that stands where it says and covers what exists.
+#[derive(Debug)]
+pub struct LoadedCase {
+    /// The case as written.
+    pub case: Case,
+    /// Its id.
+    pub id: Id,
+    /// What it covers.
+    pub covers: Vec<Id>,
+    file: String,
+    text: std::sync::Arc<str>,
+    line: u32,
+}
+
+/// A text of a case and what is wrong with it.
+#[derive(Debug)]
+pub struct Culprit {
+    text: String,
+    why: String,
+}
+
+impl Culprit {
+    /// Blames `text`.
+    pub fn new(text: &str, why: impl Into<String>) -> Self {
+        Self { text: text.to_owned(), why: why.into() }
+    }
+}
+
+impl LoadedCase {
+    /// Points at the line of the case that holds the culprit.
+    pub fn diagnostic(&self, culprit: &Culprit) -> Diagnostic {
+        let from = usize::try_from(self.line).unwrap_or(0).saturating_sub(1);
+        let found = self.text.lines().enumerate().skip(from).find(|(_, line)| line.contains(&culprit.text));
+        let (line, excerpt) = match found {
+            Some((line, text)) => (u32::try_from(line + 1).unwrap_or(0), text),
+            None => (self.line, self.text.lines().nth(from).unwrap_or("")),
+        };
+        Diagnostic::error(&self.file, line, format!("{}: {}", self.id, culprit.why)).excerpt(excerpt)
+    }
+}
+
+/// Reads the requirements below `root` and the cases beside them.
+pub fn load(root: &Path) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut catalog = Catalog::load(root)?;
+    let mut problems = Vec::new();
+    let mut cases: Vec<LoadedCase> = Vec::new();
+    for path in yaml_files(root) {
+        let shown = path.display().to_string();
+        let text: std::sync::Arc<str> = match fs::read_to_string(&path) {
+            Ok(text) => text.into(),
+            Err(error) => {
+                problems.push(Diagnostic::error(shown, 0, format!("cannot be read: {error}")));
+                continue;
+            }
+        };
+        match serde_yaml::from_str::<CaseFile>(&text) {
+            Ok(file) => accept(&shown, &text, file, &catalog, &mut cases, &mut problems),
+            Err(error) => problems.push(not_a_case_file(&shown, &text, &error)),
+        }
+    }
+    for case in &cases {
+        let covers = case.covers.iter().map(|id| Reference { id: id.clone(), line: case.line }).collect();
+        let at = Location { file: case.file.as_str().into(), line: case.line };
+        catalog.add(Item { title: Some(case.case.title.clone()), covers, ..Item::new(case.id.clone(), at) });
+    }
+    if problems.is_empty() { Ok(Loaded { catalog, cases }) } else { Err(problems) }
+}
+
+fn yaml_files(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn accept(
+    shown: &str,
+    text: &std::sync::Arc<str>,
+    file: CaseFile,
+    catalog: &Catalog,
+    cases: &mut Vec<LoadedCase>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let blame = |culprit: &str, message: String| {
+        let found = text.lines().enumerate().find(|(_, line)| line.contains(culprit));
+        let (line, excerpt) = found.map_or((0, ""), |(line, text)| (line + 1, text));
+        Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message).excerpt(excerpt)
+    };
+    let requirement = match known(&file.requirement, catalog) {
+        Ok(id) => id,
+        Err(why) => return problems.push(blame(&file.requirement, why)),
+    };
+    if file.cases.is_empty() {
+        problems.push(blame("cases", format!("{requirement} has no case")));
+    }
+    for case in file.cases {
+        let id = match case.id.parse::<Id>() {
+            Ok(id) if id.kind() == CASE_KIND => id,
+            Ok(id) => {
+                problems.push(blame(&case.id, format!("`{id}` should begin with `{CASE_KIND}~`")));
+                continue;
+            }
+            Err(error) => {
+                problems.push(blame(&case.id, format!("`{}`: {error}", case.id)));
+                continue;
+            }
+        };
+        let belongs = id.name().strip_prefix(requirement.name()).is_some_and(|rest| rest.starts_with('.'));
+        if !belongs {
+            let wanted = format!("{CASE_KIND}~{}.<suffix>~<revision>", requirement.name());
+            problems.push(blame(&case.id, format!("`{id}` stands under {requirement}: it should read `{wanted}`")));
+        }
+        if let Some(other) = cases.iter().find(|other| other.id == id) {
+            problems.push(blame(&case.id, format!("`{id}` is defined twice, first in {}:{}", other.file, other.line)));
+            continue;
+        }
+        let mut covers = Vec::new();
+        let written = if case.covers.is_empty() { vec![file.requirement.clone()] } else { case.covers.clone() };
+        for text in written {
+            match known(&text, catalog) {
+                Ok(id) => covers.push(id),
+                Err(why) => problems.push(blame(&text, format!("{id}: {why}"))),
+            }
+        }
+        let line = text.lines().position(|line| line.contains(&case.id)).map_or(0, |line| line + 1);
+        let line = u32::try_from(line).unwrap_or(0);
+        cases.push(LoadedCase { case, id, covers, file: shown.to_owned(), text: text.clone(), line });
+    }
+}
+
+/// Finds a requirement by its full id, revision included.
+fn known(text: &str, catalog: &Catalog) -> Result<Id, String> {
+    let id = text.parse::<Id>().map_err(|error| format!("`{text}`: {error}"))?;
+    if catalog.get(&id).is_some() {
+        return Ok(id);
+    }
+    if let Some(item) = catalog.find(id.kind(), id.name()).next() {
+        return Err(format!("`{id}`: the requirement is at revision {}, `{}`", item.id.revision(), item.id));
+    }
+    match catalog.nearest(text) {
+        Some(near) => Err(format!("nothing defines `{id}`; did you mean `{near}`?")),
+        None => Err(format!("nothing defines `{id}`")),
+    }
+}
+
+fn not_a_case_file(shown: &str, text: &str, error: &serde_yaml::Error) -> Diagnostic {
+    let line = error.location().map_or(0, |place| place.line());
+    let excerpt = line.checked_sub(1).and_then(|line| text.lines().nth(line)).unwrap_or("");
+    let message = error.to_string();
+    let mut told = Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message.clone()).excerpt(excerpt);
+    // serde names the key and every key that it knows: "unknown field `scrip`, expected one of `id`, `title`".
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if let (true, [unknown, known @ ..]) = (message.contains("unknown "), quoted.as_slice())
+        && let Some(near) = nearest(unknown, known.iter().copied())
+    {
+        told = told.help(format!("did you mean `{near}`?"));
+    }
+    told
+}
+
+/// Lists the requirements without a case, which a complete suite does not have.
+pub fn without_case(loaded: &Loaded) -> Vec<&Item> {
+    let shown = |item: &&Item| !loaded.cases.iter().any(|case| case.covers.contains(&item.id));
+    loaded.catalog.of_kind(REQUIREMENT_KIND).filter(shown).collect()
+}

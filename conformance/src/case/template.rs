@@ -1,0 +1,67 @@
+//! `${name}` in the texts of a case.
+
+use std::collections::BTreeMap;
+
+use crate::case::Text;
+
+/// The values that texts of one scenario may use.
+#[derive(Clone, Debug, Default)]
+pub struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// Collects the constants of a subject and the parameters of one row; the row wins.
+    pub fn new<'a>(
+        constants: impl IntoIterator<Item = (&'a String, &'a String)>,
+        row: &BTreeMap<String, Text>,
+    ) -> Self {
+        let mut all: BTreeMap<String, String> =
+            constants.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let constants = Self(all.clone());
+        // A value of a row may be a constant; what it names besides is told where the value is used.
+        let value = |text: &Text| constants.fill(&text.0).unwrap_or_else(|_| text.0.clone());
+        all.extend(row.iter().map(|(name, text)| (name.clone(), value(text))));
+        Self(all)
+    }
+
+    /// Replaces every `${name}`, or says which name nobody defined.
+    pub fn fill(&self, text: &str) -> Result<String, String> {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, from)) = rest.split_once("${") {
+            filled.push_str(before);
+            let Some((name, after)) = from.split_once('}') else {
+                return Err(format!("`${{` without `}}` in `{text}`"));
+            };
+            let value = self.0.get(name).ok_or_else(|| self.unknown(name))?;
+            filled.push_str(value);
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let near = crate::requirement::nearest(name, self.0.keys().map(String::as_str));
+        match near {
+            Some(near) => format!("nothing defines `${{{name}}}`; did you mean `${{{near}}}`?"),
+            None => format!("nothing defines `${{{name}}}`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row hides a constant of the same name; an unknown name is told with its neighbour.
+    #[test]
+    fn names_are_replaced_or_reported() {
+        let constants = BTreeMap::from([("gicd".to_owned(), "0x3001000".to_owned())]);
+        let row = BTreeMap::from([("size".to_owned(), Text("7".to_owned()))]);
+        let names = Names::new(&constants, &row);
+        assert_eq!(names.fill("r32 ${gicd} x${size}").unwrap(), "r32 0x3001000 x7");
+        assert_eq!(names.fill("plain").unwrap(), "plain");
+        assert!(names.fill("${gicx}").unwrap_err().contains("did you mean `${gicd}`"));
+        assert!(names.fill("${gicd").unwrap_err().contains("without"));
+    }
+}

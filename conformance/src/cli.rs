@@ -1,0 +1,250 @@
+//! The command line of the suite. Exit status: 0 conformant, 1 not, 2 wrong use or bad input.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Parser, Subcommand};
+
+use crate::case::Class;
+use crate::case::load::{Loaded, load};
+use crate::requirement::cli::{Format, Output};
+use crate::requirement::diagnostic::Diagnostic;
+
+mod reports;
+mod run;
+mod select;
+mod selfcheck;
+
+/// Device-passthrough conformance suite for hypervisors.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", version, after_help = EXIT)]
+pub struct Cli {
+    /// Folder with the built images.
+    #[arg(long, value_name = "DIR", hide = true, default_value_os_t = default_images())]
+    pub images: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Task,
+}
+
+const EXIT: &str = "Exit status: 0 conformant, 1 not conformant, 2 wrong use or bad input.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Judge a hypervisor against the requirements
+    #[command(after_help = EXIT)]
+    Conformance(RunArgs),
+    /// Prove that the suite can fail: run each seeded fault of the reference hypervisor
+    Selfcheck(SelfcheckArgs),
+    /// Measure the suite against an empty start of the same machine
+    Bench(BenchArgs),
+    /// Run one scenario again and show everything about it
+    Reproduce(ReproduceArgs),
+    /// Render the reports of a ledger again
+    Report(ReportArgs),
+    /// Show the requirements and how they are traced to test cases
+    Requirements(RequirementsArgs),
+}
+
+/// Which scenarios on which subject.
+#[derive(Clone, Debug, Args)]
+pub struct Choice {
+    /// Subject: the name of a shipped profile, or a profile of your own
+    #[arg(long, value_name = "NAME|PROFILE.toml", default_value = "reference")]
+    pub subject: String,
+    /// Architecture
+    #[arg(long, default_value = "aarch64", value_parser = ["aarch64", "amd64"])]
+    pub arch: String,
+    /// Only scenarios of this requirement: full id or name; may be given again
+    #[arg(long, value_name = "ID")]
+    pub requirement: Vec<String>,
+    /// Only this case or scenario: full id, name or scenario; may be given again
+    #[arg(long, value_name = "ID")]
+    pub case: Vec<String>,
+    /// Only this class: positive, negative, boundary, fault; may be given again
+    #[arg(long, value_name = "CLASS", value_parser = class)]
+    pub class: Vec<Class>,
+    /// Requirement and case files
+    #[arg(long, value_name = "DIR", default_value_os_t = default_requirements())]
+    pub requirements: PathBuf,
+    /// Image to judge, instead of the one that the profile names
+    #[arg(long, value_name = "PATH")]
+    pub image: Option<PathBuf>,
+    /// Scenarios at a time; the number of processors unless given
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
+    /// Seed of everything that is chosen by chance
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Arguments of `conformance`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// Run part I of N parts of the scenarios
+    #[arg(long, value_name = "I/N", value_parser = select::shard)]
+    shard: Option<select::Shard>,
+    /// Only list the scenarios
+    #[arg(long)]
+    list: bool,
+    /// Where the ledger, the reports and the evidence go
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Arguments of `selfcheck`.
+#[derive(Debug, Args)]
+pub struct SelfcheckArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// Only this fault; may be given again
+    #[arg(long, value_name = "NAME")]
+    fault: Vec<String>,
+    /// Only list the faults
+    #[arg(long)]
+    list: bool,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// Starts to take the median of
+    #[arg(long, value_name = "N", default_value = "15")]
+    rounds: std::num::NonZeroUsize,
+}
+
+/// Arguments of `reproduce`.
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// The scenario, or a case that has only one
+    scenario: String,
+    #[command(flatten)]
+    choice: Choice,
+    /// Argument that is added to the hypervisor's, such as `fault=NAME`
+    #[arg(long, value_name = "TEXT")]
+    argument: Option<String>,
+    /// Where the evidence goes
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folder with a `ledger.json`, or the ledger
+    from: Option<PathBuf>,
+    /// Where the reports go; beside the ledger unless given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Arguments of `requirements`.
+#[derive(Debug, Args)]
+pub struct RequirementsArgs {
+    /// `list` shows the items, `trace` their links and defects
+    #[arg(value_parser = ["list", "trace"], default_value = "list")]
+    what: String,
+    /// Requirement and case files
+    #[arg(long, value_name = "DIR", default_value_os_t = default_requirements())]
+    requirements: PathBuf,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command line and returns the exit status.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<u8> {
+    let images = &cli.images;
+    match &cli.command {
+        Task::Conformance(args) => run::conformance(args, images),
+        Task::Selfcheck(args) => selfcheck::selfcheck(args, images),
+        Task::Bench(args) => run::bench(args, images),
+        Task::Reproduce(args) => run::reproduce(args, images),
+        Task::Report(args) => reports::report(args, images),
+        Task::Requirements(args) => Ok(requirements(args)),
+    }
+}
+
+fn requirements(args: &RequirementsArgs) -> u8 {
+    use crate::requirement::cli;
+    let format = if args.json { Format::Json } else { Format::Text };
+    let output = match (load(&args.requirements), args.what.as_str()) {
+        (Err(problems), _) => cli::refused(&problems, format),
+        (Ok(loaded), "trace") => cli::trace(&loaded.catalog, format),
+        (Ok(loaded), _) => cli::list(&loaded.catalog, format),
+    };
+    show(&output);
+    output.code
+}
+
+fn show(output: &Output) {
+    print!("{}", output.stdout);
+    eprint!("{}", output.stderr);
+}
+
+/// Loads the suite or shows everything that is wrong with its files.
+fn suite(root: &Path) -> Result<Loaded> {
+    let loaded = load(root).map_err(|problems| refused(&problems))?;
+    for warning in loaded.catalog.diagnostics() {
+        eprintln!("{warning}");
+    }
+    Ok(loaded)
+}
+
+/// Shows what is wrong with input files; the error that remains counts them.
+fn refused(problems: &[Diagnostic]) -> anyhow::Error {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    anyhow::anyhow!("{} of the requirement and case files", match problems.len() {
+        1 => "1 error in one".to_owned(),
+        many => format!("{many} errors in some"),
+    })
+}
+
+fn class(text: &str) -> Result<Class> {
+    let known = [Class::Positive, Class::Negative, Class::Boundary, Class::Fault];
+    match known.into_iter().find(|class| class.name() == text) {
+        Some(class) => Ok(class),
+        None => bail!("classes are positive, negative, boundary, fault"),
+    }
+}
+
+/// Tells whether people look at standard error.
+fn on_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+fn default_requirements() -> PathBuf {
+    // Shown in messages: relative where the suite is used from its own folder.
+    match std::env::current_dir() {
+        Ok(here) if here == root() => PathBuf::from("requirements"),
+        _ => root().join("requirements"),
+    }
+}
+
+fn default_images() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from).join("images")
+}

@@ -1,0 +1,60 @@
+//! Ledger to files: the reports that people and tools read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use reports::{Html, Junit, Sink, Terminal};
+
+use crate::cli::ReportArgs;
+use crate::ledger::Ledger;
+use crate::view;
+
+/// Name of the ledger in its folder.
+pub const LEDGER: &str = "ledger.json";
+
+/// Renders the reports of an old ledger again.
+pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
+    let from = match &args.from {
+        Some(from) => from.clone(),
+        None => newest(&images.with_file_name("conformance"))?,
+    };
+    let path = if from.is_dir() { from.join(LEDGER) } else { from };
+    let ledger = Ledger::load(&path)?;
+    let evidence = path.parent().unwrap_or(Path::new("."));
+    let out = args.out.as_deref().unwrap_or(evidence);
+    fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
+    print!("{}", write(&ledger, evidence, out)?);
+    Ok(u8::from(!ledger.conformant))
+}
+
+fn newest(folder: &Path) -> Result<PathBuf> {
+    let ledgers = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path().join(LEDGER));
+    let dated = ledgers.filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)));
+    match dated.max() {
+        Some((_, path)) => Ok(path),
+        None => bail!("{}: no ledger there; run `cargo xtask conformance` first or name one", folder.display()),
+    }
+}
+
+/// Writes all reports of a ledger into `out` and returns the summary for people.
+pub fn write(ledger: &Ledger, evidence: &Path, out: &Path) -> Result<String> {
+    let run = view::of(ledger, Some(evidence));
+    let put = |name: &str, text: String| {
+        let path = out.join(name);
+        fs::write(&path, text).with_context(|| format!("{}: cannot be written", path.display()))
+    };
+    put("report.html", Html.render(&run)?)?;
+    put("junit.xml", Junit.render(&run)?)?;
+    let width = terminal_width();
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stdout()) && std::env::var_os("NO_COLOR").is_none();
+    let mut summary = Terminal { colour, width }.render(&run)?;
+    summary.push_str(&format!("\nledger    {}\n", out.join(LEDGER).display()));
+    summary.push_str(&format!("report    {}\n", out.join("report.html").display()));
+    summary.push_str(&format!("JUnit     {}\n", out.join("junit.xml").display()));
+    Ok(summary)
+}
+
+fn terminal_width() -> usize {
+    console::Term::stdout().size_checked().map_or(100, |(_, columns)| usize::from(columns))
+}

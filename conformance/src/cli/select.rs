@@ -1,0 +1,113 @@
+//! Which scenarios a command line asks for.
+
+use anyhow::{Result, bail};
+use runners::Profile;
+
+use crate::case::load::Loaded;
+use crate::cli::{Choice, refused};
+use crate::requirement::catalog::REQUIREMENT_KIND;
+use crate::requirement::id::Id;
+use crate::requirement::nearest;
+use crate::scenario::{Scenario, generate};
+
+/// Part of a run: `index` (from 1) of `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: usize,
+    count: usize,
+}
+
+impl Shard {
+    /// Returns index and count.
+    pub const fn parts(self) -> (usize, usize) {
+        (self.index, self.count)
+    }
+}
+
+/// Reads `I/N`.
+pub fn shard(text: &str) -> Result<Shard> {
+    let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match parts {
+        Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
+        _ => bail!("`{text}` is not I/N with I from 1 to N"),
+    }
+}
+
+/// What a command line chose.
+pub struct Chosen {
+    /// The scenarios, in order.
+    pub scenarios: Vec<Scenario>,
+    /// The requirements that the verdict on the whole is about.
+    pub scope: Vec<Id>,
+}
+
+/// Loads the profile of the subject.
+pub fn profile(choice: &Choice) -> Result<Profile> {
+    if choice.subject.ends_with(".toml") {
+        return Ok(Profile::load(std::path::Path::new(&choice.subject))?);
+    }
+    let arch = if choice.arch == "amd64" { runners::Arch::Amd64 } else { runners::Arch::Aarch64 };
+    Ok(Profile::shipped(&choice.subject, arch)?)
+}
+
+/// Chooses scenarios; a name that nothing has is an error, not an empty run.
+pub fn choose(choice: &Choice, shard: Option<Shard>, loaded: &Loaded, profile: &Profile) -> Result<Chosen> {
+    let mut scenarios = generate::scenarios(loaded, profile).map_err(|problems| refused(&problems))?;
+    let every: Vec<Id> = loaded.catalog.of_kind(REQUIREMENT_KIND).map(|item| item.id.clone()).collect();
+    let mut scope = every.clone();
+    if !choice.requirement.is_empty() {
+        scope = choice.requirement.iter().map(|text| requirement(text, &every)).collect::<Result<_>>()?;
+        scenarios.retain(|scenario| scenario.covers.iter().any(|id| scope.contains(id)));
+    }
+    if !choice.case.is_empty() {
+        for text in &choice.case {
+            if !scenarios.iter().any(|scenario| is_named(scenario, text)) {
+                bail!("no scenario is `{text}`{}", hint(text, scenarios.iter().map(|scenario| scenario.id.as_str())));
+            }
+        }
+        scenarios.retain(|scenario| choice.case.iter().any(|text| is_named(scenario, text)));
+    }
+    if !choice.class.is_empty() {
+        scenarios.retain(|scenario| choice.class.contains(&scenario.class));
+    }
+    if !choice.case.is_empty() || !choice.class.is_empty() {
+        scope.retain(|id| scenarios.iter().any(|scenario| scenario.covers.contains(id)));
+    }
+    if let Some(shard) = shard {
+        let part = |place: usize| place % shard.count == shard.index - 1;
+        let mut place = 0..;
+        scenarios.retain(|_| place.next().is_some_and(part));
+        scope.retain(|id| scenarios.iter().any(|scenario| scenario.covers.contains(id)));
+    }
+    Ok(Chosen { scenarios, scope })
+}
+
+fn requirement(text: &str, every: &[Id]) -> Result<Id> {
+    match every.iter().find(|id| id.as_str() == text || id.name() == text) {
+        Some(id) => Ok(id.clone()),
+        None => bail!("no requirement is `{text}`{}", hint(text, every.iter().flat_map(|id| [id.as_str(), id.name()]))),
+    }
+}
+
+/// Tells whether a scenario is meant by the id of its case, by the name in it or by its own.
+pub fn is_named(scenario: &Scenario, text: &str) -> bool {
+    scenario.id == text || scenario.case.as_str() == text || scenario.case.name() == text
+}
+
+fn hint<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest(text, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shard is one of so many, counted from one.
+    #[test]
+    fn shards_are_read() {
+        assert_eq!(shard("2/3").unwrap(), Shard { index: 2, count: 3 });
+        for wrong in ["0/3", "4/3", "1", "a/b", "1/0"] {
+            assert!(shard(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Scenario to device trees and the memory image of its boot modules. No bytes are laid out here, that is dtb-gen's.
+
+use std::sync::Arc;
+
+use dtb_gen::{Cells, Edit, Module, Platform, Tree, Value, spoil::Spoil};
+use wire::{BootArgs, Script};
+
+use crate::case::value::{edit, property};
+use crate::scenario::generate::GIC_PHANDLE;
+use crate::scenario::{DOMAIN_MEMORY_KIB, Device, Domain, Partial, Scenario};
+
+/// Everything that is put into memory for one run.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    /// The host tree.
+    pub host: Vec<u8>,
+    /// Boot modules: name for people, address, contents.
+    pub modules: Vec<(String, u64, Arc<[u8]>)>,
+    /// The partial trees by domain number, as they were before a defect was put into the blob.
+    pub partials: Vec<(u8, Tree)>,
+}
+
+/// What the trees of a run are made from, apart from the scenario.
+pub struct Ground<'a> {
+    /// The machine's own tree.
+    pub base: &'a Tree,
+    /// The probe's image.
+    pub probe: &'a Arc<[u8]>,
+    /// Arguments of the hypervisor.
+    pub hypervisor_args: &'a str,
+    /// Number that the frames of this run carry.
+    pub nonce: u32,
+    /// Where modules may lie.
+    pub modules: runners::Modules,
+}
+
+/// Builds the trees and modules of `scenario`.
+pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> {
+    let mut shelf = Shelf { next: ground.modules.base, align: ground.modules.align, end: ground.modules.base.saturating_add(ground.modules.size), put: Vec::new() };
+    let probe = shelf.put("probe", ground.probe.clone())?;
+    let mut partials = Vec::new();
+    let mut domains = Vec::new();
+    for domain in &scenario.domains {
+        let ops = domain.lines.iter().map(|line| line.op).collect();
+        let script = Script { nonce: ground.nonce, dom: domain.number, ops };
+        let (args, ramdisk) = match script.boot_args() {
+            BootArgs::Inline(args) => (args, None),
+            BootArgs::Ramdisk { args, ramdisk } => (args, Some(shelf.put(&format!("{}-script", domain.name), ramdisk.into_bytes())?)),
+        };
+        let tree = match &domain.partial {
+            None => None,
+            Some(partial) => {
+                let (tree, blob) = partial_tree(partial, ground.base).map_err(|why| format!("{}: {why}", domain.name))?;
+                partials.push((domain.number, tree));
+                Some(shelf.put(&format!("{}-tree", domain.name), blob)?)
+            }
+        };
+        domains.push(domain_node(domain, Module { args: Some(args), ..probe.clone() }, ramdisk, tree)?);
+    }
+    let mut edits = marks(scenario, ground.base);
+    for text in &scenario.host {
+        edits.push(edit(&with_modules(text, &domains))?);
+    }
+    let hypervisor_args = ground.hypervisor_args.to_owned();
+    let platform = Platform { base: ground.base.clone(), hypervisor_args, domains, edits };
+    let host = dtb_gen::host(&platform).map_err(|error| error.to_string())?;
+    Ok(Blobs { host: host.emit().map_err(|error| error.to_string())?, modules: shelf.put, partials })
+}
+
+/// Puts the names of module nodes in the place of `{kernel}`, `{ramdisk}` and `{tree}`.
+fn with_modules(text: &str, domains: &[dtb_gen::Domain]) -> String {
+    domains.iter().fold(text.to_owned(), |text, domain| {
+        let parts = [("kernel", Some(&domain.kernel)), ("ramdisk", domain.ramdisk.as_ref()), ("tree", domain.tree.as_ref())];
+        parts.into_iter().fold(text, |text, (part, module)| match module {
+            Some(module) => {
+                let place = format!("/chosen/{}/{{{part}}}", domain.name);
+                text.replace(&place, &format!("/chosen/{}/{}", domain.name, module.node_name()))
+            }
+            None => text,
+        })
+    })
+}
+
+/// Boot modules one behind the other.
+struct Shelf {
+    next: u64,
+    align: u64,
+    end: u64,
+    put: Vec<(String, u64, Arc<[u8]>)>,
+}
+
+impl Shelf {
+    fn put(&mut self, name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Module, String> {
+        let bytes = bytes.into();
+        let size = bytes.len() as u64;
+        let address = self.next;
+        let end = address.checked_add(size.max(1)).and_then(|end| end.checked_next_multiple_of(self.align));
+        self.next = end
+            .filter(|end| *end <= self.end)
+            .ok_or_else(|| format!("module `{name}` of {size} bytes does not fit behind {address:#x}"))?;
+        self.put.push((name.to_owned(), address, bytes));
+        Ok(Module { address, size, args: None })
+    }
+}
+
+fn domain_node(
+    domain: &Domain,
+    kernel: Module,
+    ramdisk: Option<Module>,
+    tree: Option<Module>,
+) -> Result<dtb_gen::Domain, String> {
+    let memory = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
+    let extra = domain.extra.iter().map(|(name, value)| Ok((name.clone(), property(value)?)));
+    Ok(dtb_gen::Domain {
+        cpus: domain.cpus,
+        vpl011: domain.vpl011,
+        nr_spis: domain.nr_spis,
+        ramdisk,
+        tree,
+        extra: extra.collect::<Result<_, String>>()?,
+        ..dtb_gen::Domain::new(&domain.name, memory, kernel)
+    })
+}
+
+/// Marks the host nodes that are meant for domains.
+fn marks(scenario: &Scenario, base: &Tree) -> Vec<Edit> {
+    let paths = scenario.passthrough.clone().unwrap_or_else(|| named_nodes(scenario, base));
+    let mark = |path| Edit::Set { path, prop: "xen,passthrough".to_owned(), value: Value::Empty };
+    paths.into_iter().map(mark).collect()
+}
+
+/// Finds the host nodes that domains name by path or, for what has none, by an address inside their `reg`.
+fn named_nodes(scenario: &Scenario, base: &Tree) -> Vec<String> {
+    let devices = scenario.domains.iter().flat_map(|domain| &domain.partial).flat_map(|partial| &partial.devices);
+    let mut paths: Vec<String> = Vec::new();
+    for device in devices {
+        match &device.path {
+            Some(path) => paths.extend(base.find(path).map(|_| path.clone())),
+            None => paths.extend(device.ranges.iter().filter_map(|range| owner(base, range.host))),
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// Finds the child of the root whose `reg` (two cells each) holds `address`; memory and the like are no devices.
+fn owner(base: &Tree, address: u64) -> Option<String> {
+    let holds = |node: &&dtb_gen::Node| {
+        let cells = node.get("reg").and_then(|reg| reg.cells()).unwrap_or_default();
+        let word = |pair: &[u32]| u64::from(pair[0]) << 32 | u64::from(pair[1]);
+        node.get("device_type").is_none()
+            && cells.chunks_exact(4).any(|entry| address.wrapping_sub(word(&entry[..2])) < word(&entry[2..]))
+    };
+    base.root.children.iter().find(holds).map(|node| format!("/{}", node.name))
+}
+
+fn partial_tree(partial: &Partial, base: &Tree) -> Result<(Tree, Vec<u8>), String> {
+    let cells = |pair: Option<(u32, u32)>| pair.map(|(address, size)| Cells { address, size });
+    let devices = partial.devices.iter().map(|device| device_node(device, base)).collect::<Result<_, String>>()?;
+    let plan = dtb_gen::Partial {
+        passthrough: cells(partial.cells),
+        encoding: cells(partial.encoding),
+        gic: partial.gic,
+        devices,
+        ..dtb_gen::Partial::default()
+    };
+    let mut tree = dtb_gen::partial(&plan).map_err(|error| error.to_string())?;
+    let edits: Vec<Edit> = partial.edits.iter().map(|text| edit(text)).collect::<Result<_, _>>()?;
+    dtb_gen::apply_all(&edits, &mut tree).map_err(|error| error.to_string())?;
+    if let Some(size) = partial.pad {
+        let size = usize::try_from(size).map_err(|_| format!("{size} bytes of padding"))?;
+        tree.pad("/passthrough", size).map_err(|error| error.to_string())?;
+    }
+    let blob = tree.emit().map_err(|error| error.to_string())?;
+    let blob = match &partial.spoil {
+        None => blob,
+        Some(name) => {
+            let defect: Spoil = name.parse().map_err(|error| format!("{error}"))?;
+            dtb_gen::spoil::apply(&defect, &blob).map_err(|error| error.to_string())?
+        }
+    };
+    Ok((tree, blob))
+}
+
+/// Describes a device to the guest: like the host node it is, unless the case says otherwise.
+fn device_node(device: &Device, base: &Tree) -> Result<dtb_gen::Device, String> {
+    let mut props: Vec<(String, Value)> = Vec::new();
+    if let Some(node) = device.like.as_ref().and_then(|path| base.find(path)) {
+        for name in ["compatible", "interrupts"] {
+            props.extend(node.get(name).map(|prop| (name.to_owned(), Value::Bytes(prop.value.clone()))));
+        }
+    }
+    if props.iter().any(|(name, _)| name == "interrupts") {
+        props.push(("interrupt-parent".to_owned(), Value::Cells(vec![GIC_PHANDLE])));
+    }
+    for (name, text) in &device.props {
+        props.retain(|(known, _)| known != name);
+        props.push((name.clone(), property(text)?));
+    }
+    let ranges = device.ranges.iter().map(|range| dtb_gen::Range { host: range.host, size: range.size, guest: range.guest });
+    Ok(dtb_gen::Device {
+        ranges: ranges.collect(),
+        path: device.path.clone(),
+        force: device.force,
+        props,
+        ..dtb_gen::Device::new(&device.node)
+    })
+}

@@ -1,0 +1,104 @@
+//! Rows to a ledger: what they mean for each requirement and for the whole.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::case::load::Loaded;
+use crate::ledger::{Ledger, Parent, Requirement, Rollup, Row, SCHEMA, Subject};
+use crate::pipeline::{ACCELERATOR, Rig};
+use crate::requirement::catalog::REQUIREMENT_KIND;
+use crate::requirement::id::Id;
+use crate::requirement::item::Item;
+
+/// What a run was about.
+pub struct Run<'a> {
+    /// The suite's requirements and cases.
+    pub loaded: &'a Loaded,
+    /// The subject.
+    pub rig: &'a Rig,
+    /// Requirements that the run was to judge.
+    pub scope: &'a [Id],
+    /// Arguments that chose the scenarios.
+    pub selection: Vec<String>,
+    /// Wall time of the whole.
+    pub took: Duration,
+}
+
+/// Makes the ledger of a run.
+pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
+    let mut times: BTreeMap<String, u64> =
+        rows.iter().map(|(row, took)| (row.scenario.clone(), millis(*took))).collect();
+    times.insert(String::new(), millis(run.took));
+    let rows: Vec<Row> = rows.into_iter().map(|(row, _)| row).collect();
+    let over = |id: &Id| {
+        let id = id.to_string();
+        Rollup::of(rows.iter().filter(|row| row.covers.contains(&id)).map(|row| row.verdict))
+    };
+    let requirements: Vec<Requirement> = run
+        .loaded
+        .catalog
+        .of_kind(REQUIREMENT_KIND)
+        .map(|item| requirement(item, run.scope.contains(&item.id), over(&item.id)))
+        .collect();
+    let parents = run
+        .loaded
+        .catalog
+        .items()
+        .iter()
+        .filter(|item| item.needs.iter().any(|kind| kind == REQUIREMENT_KIND))
+        .map(|item| {
+            let id = item.id.to_string();
+            let below = requirements.iter().filter(|requirement| requirement.parents.contains(&id));
+            Parent {
+                title: title(item),
+                direct: over(&item.id),
+                inherited: Rollup::over(below.map(|requirement| requirement.verdict)),
+                id,
+            }
+        })
+        .collect();
+    let conformant = requirements.iter().any(|requirement| requirement.in_scope)
+        && requirements.iter().filter(|requirement| requirement.in_scope).all(|requirement| requirement.verdict == Rollup::Pass)
+        && rows.iter().all(|row| row.verdict == crate::verdict::Verdict::Pass || row.verdict == crate::verdict::Verdict::Skip);
+    let profile = run.rig.profile();
+    Ledger {
+        schema: SCHEMA.to_owned(),
+        suite: env!("CARGO_PKG_VERSION").to_owned(),
+        subject: Subject {
+            name: profile.name.clone(),
+            version: profile.version.clone(),
+            digest: run.rig.digest().to_owned(),
+            arch: profile.arch.name().to_owned(),
+        },
+        selection: run.selection.clone(),
+        seed: run.rig.seed(),
+        accelerator: ACCELERATOR.to_owned(),
+        conformant,
+        requirements,
+        parents,
+        rows,
+        times,
+    }
+}
+
+fn requirement(item: &Item, in_scope: bool, verdict: Rollup) -> Requirement {
+    let texts = [("Description", &item.description), ("Rationale", &item.rationale), ("Comments", &item.comment)];
+    let kept = texts.into_iter().filter(|(_, text)| !text.trim().is_empty());
+    Requirement {
+        id: item.id.to_string(),
+        title: title(item),
+        group: item.group.clone().unwrap_or_default(),
+        texts: kept.map(|(title, text)| (title.to_owned(), text.trim().to_owned())).collect(),
+        parents: item.covers.iter().map(|cover| cover.id.to_string()).collect(),
+        in_scope,
+        verdict,
+    }
+}
+
+fn title(item: &Item) -> String {
+    item.title.clone().unwrap_or_else(|| item.id.name().to_owned())
+}
+
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,153 @@
+//! What one run showed: the frames of its probes, put together and checked for gaps, and the answers from outside.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use wire::{Answer, Frame, Note, Order, Reading};
+
+/// Everything that one run showed.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Domains that spoke, by the number in their frames.
+    pub domains: BTreeMap<u8, DomainSeen>,
+    /// What is wrong with the record itself: damaged, repeated or lost lines.
+    pub gaps: Vec<String>,
+    /// Answers from outside, by label.
+    pub outside: BTreeMap<String, OutsideAnswer>,
+    /// How the run ended.
+    pub end: End,
+    /// The console as it was.
+    pub console: Vec<u8>,
+}
+
+/// What one domain showed.
+#[derive(Clone, Debug, Default)]
+pub struct DomainSeen {
+    /// Greetings of its virtual CPUs.
+    pub hellos: usize,
+    /// Frequency of its counter in Hz.
+    pub frequency: Option<u32>,
+    /// Answers by the place of their operation.
+    pub answers: BTreeMap<u16, Answer>,
+    /// The tree that it was booted with, as far as it was sent.
+    pub tree: Vec<u8>,
+    /// What went wrong inside: unexpected exceptions, an unusable script.
+    pub troubles: Vec<String>,
+    /// It reported the end of its script.
+    pub ended: bool,
+}
+
+/// An answer from outside the guests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum OutsideAnswer {
+    /// Done, without a value.
+    Done,
+    /// The value read.
+    Value(u64),
+    /// The machine said no.
+    Refused(String),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum End {
+    /// Every awaited line came in.
+    Complete,
+    /// The machine switched itself off or reset.
+    PoweredOff(String),
+    /// The time ran out.
+    #[default]
+    Deadline,
+    /// The rig failed.
+    Failed(String),
+}
+
+/// Puts the lines of a console together.
+pub struct Recorder {
+    nonce: u32,
+    order: Order,
+    /// What was seen so far.
+    pub seen: Seen,
+}
+
+impl Recorder {
+    /// Begins a record of the frames that carry `nonce`.
+    pub fn new(nonce: u32) -> Self {
+        Self { nonce, order: Order::new(nonce), seen: Seen::default() }
+    }
+
+    /// Takes one line; returns the frame it held, if it is one of this run.
+    pub fn line(&mut self, line: &str) -> Option<Frame> {
+        let frame = match wire::read(line.as_bytes()) {
+            Reading::Frame(frame) => frame,
+            Reading::Chatter => return None,
+            Reading::Damaged(damage) => {
+                self.seen.gaps.push(format!("damaged line ({damage}): {line}"));
+                return None;
+            }
+        };
+        if let Err(disorder) = self.order.accept(&frame) {
+            self.seen.gaps.push(disorder.to_string());
+        }
+        if frame.nonce != self.nonce {
+            return None;
+        }
+        self.note(&frame);
+        Some(frame)
+    }
+
+    fn note(&mut self, frame: &Frame) {
+        let domain = self.seen.domains.entry(frame.dom).or_default();
+        match frame.note {
+            Note::Hello { frequency, .. } => {
+                domain.hellos += 1;
+                domain.frequency = Some(frequency);
+            }
+            Note::Op { index, answer } => {
+                domain.answers.insert(index, answer);
+            }
+            Note::Chunk { offset, data } => {
+                let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+                // A second dump of the same tree overwrites the first with the same bytes.
+                if offset <= domain.tree.len() {
+                    domain.tree.truncate(offset);
+                    domain.tree.extend_from_slice(data.as_ref());
+                }
+            }
+            Note::Fault { .. } | Note::Bad { .. } => domain.troubles.push(frame.note.to_string()),
+            Note::End { .. } => domain.ended = true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(seq: u16, note: Note) -> String {
+        Frame { nonce: 7, dom: 1, seq, note }.encode().to_string()
+    }
+
+    /// Frames fill the record whatever stands around them; a lost one is told.
+    #[test]
+    fn frames_are_recorded_and_gaps_told() {
+        let mut recorder = Recorder::new(7);
+        recorder.line(&line(0, Note::Hello { version: 1, el: 1, frequency: 1, mpidr: 0 }));
+        recorder.line(&format!("(HV) d1: {}", line(1, Note::Op { index: 0, answer: Answer::Value(5) })));
+        recorder.line("(HV) d1 says @pt nothing");
+        recorder.line(&line(3, Note::End { ops: 2 }));
+        let domain = &recorder.seen.domains[&1];
+        assert_eq!((domain.hellos, domain.ended), (1, true));
+        assert_eq!(domain.answers.get(&0), Some(&Answer::Value(5)));
+        assert_eq!(recorder.seen.gaps.len(), 1, "{:?}", recorder.seen.gaps);
+    }
+
+    /// A frame with the number of another run counts for nothing.
+    #[test]
+    fn foreign_frames_are_not_evidence() {
+        let mut recorder = Recorder::new(8);
+        assert!(recorder.line(&line(0, Note::End { ops: 0 })).is_none());
+        assert!(recorder.seen.domains.is_empty());
+        assert_eq!(recorder.seen.gaps.len(), 1);
+    }
+}

@@ -1,0 +1,186 @@
+//! Scenario and blobs to a request for the runner, and the conduct of the run. No processes here, those are the runner's.
+
+use std::collections::BTreeSet;
+
+use runners::{Action, Command, Director, Load, Machine, Outcome, Profile, Request};
+use wire::{Answer, Frame, Note};
+
+use crate::dtb::Blobs;
+use crate::observe::{End, OutsideAnswer, Recorder, Seen};
+use crate::scenario::{Fate, Moment, SENTINEL, Scenario, What};
+
+/// Size of the CFI flash at 0x0400_0000 of QEMU's `virt`.
+const FLASH_BYTES: usize = 64 << 20;
+/// How much of it is filled when a case asks for a pattern.
+const PATTERN_BYTES: usize = 8 << 20;
+
+/// The machine of a scenario: the subject's, with what the case adds.
+pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
+    let mut machine = profile.machine.clone();
+    if let Some(iommu) = &wanted.iommu {
+        machine.options.retain(|option| !option.starts_with("iommu="));
+        machine.options.push(format!("iommu={iommu}"));
+    }
+    if wanted.second_uart {
+        machine.extra.extend(["-serial".to_owned(), "null".to_owned()]);
+    }
+    machine.devices.extend(wanted.devices.iter().cloned());
+    machine
+}
+
+/// The request for one run.
+pub fn request(scenario: &Scenario, profile: &Profile, image: &std::path::Path, blobs: &Blobs) -> Request {
+    let mut request = Request::new(machine(profile, &scenario.machine), image, profile.deadline());
+    request.host_dtb = Some(blobs.host.clone());
+    request.loads = blobs.modules.iter().map(|(_, at, bytes)| Load::new(*at, bytes.clone())).collect();
+    if scenario.machine.flash_pattern {
+        request.files.push(("flash.img".to_owned(), pattern()));
+        let drive = "if=pflash,unit=1,format=raw,readonly=on,file=flash.img";
+        request.extra.extend(["-drive".to_owned(), drive.to_owned()]);
+    }
+    request.before = steps(scenario, &Moment::Start).collect();
+    request
+}
+
+/// Flash contents in which each 32-bit word holds its own offset, so that a wrong page is told from the right one.
+fn pattern() -> Vec<u8> {
+    let mut bytes = vec![0; FLASH_BYTES];
+    for (place, word) in (0_u32..).step_by(4).zip(bytes[..PATTERN_BYTES].chunks_exact_mut(4)) {
+        word.copy_from_slice(&place.to_le_bytes());
+    }
+    bytes
+}
+
+/// The acts of one moment, labelled by their place in the scenario.
+fn steps<'s>(scenario: &'s Scenario, moment: &'s Moment) -> impl Iterator<Item = runners::Act> + use<'s> {
+    scenario.outside.iter().enumerate().filter(move |(_, step)| step.at == *moment).flat_map(|(place, step)| {
+        step.acts.iter().enumerate().map(move |(turn, act)| runners::Act {
+            label: label(place, turn),
+            action: action(&act.what),
+        })
+    })
+}
+
+/// Names the answer to act `turn` of step `place`.
+pub fn label(place: usize, turn: usize) -> String {
+    format!("{place}.{turn}")
+}
+
+fn action(what: &What) -> Action {
+    match what {
+        What::Read(addr, bytes) => Action::Read { addr: *addr, len: usize::from(*bytes) },
+        What::Write(addr, bytes, value) => {
+            Action::Write { addr: *addr, bytes: value.to_le_bytes()[..usize::from(*bytes)].to_vec() }
+        }
+        What::Spi(spi, level) => Action::SetIrq { spi: *spi, level: *level },
+        What::Qmp(name) => Action::Qmp { execute: name.clone(), arguments: serde_json::json!({}) },
+        What::Stop => Action::Stop,
+        What::Continue => Action::Continue,
+    }
+}
+
+/// Follows a run: records it, acts at its marks and ends it when the last awaited line is in.
+pub struct Conductor<'s> {
+    scenario: &'s Scenario,
+    recorder: Recorder,
+    /// Domains that still have something to say.
+    waiting: BTreeSet<u8>,
+    /// Acts whose answers are still to come.
+    pending: BTreeSet<String>,
+    ending: bool,
+}
+
+impl<'s> Conductor<'s> {
+    /// Begins to follow a run of `scenario` whose frames carry `nonce`.
+    pub fn new(scenario: &'s Scenario, nonce: u32) -> Self {
+        let speaks = |domain: &&crate::scenario::Domain| domain.fate == Fate::Runs && domain.vpl011;
+        Self {
+            scenario,
+            recorder: Recorder::new(nonce),
+            waiting: scenario.domains.iter().filter(speaks).map(|domain| domain.number).collect(),
+            pending: BTreeSet::new(),
+            ending: false,
+        }
+    }
+
+    /// Closes the record with how the run ended.
+    pub fn close(self, outcome: Outcome) -> Seen {
+        let mut seen = self.recorder.seen;
+        seen.end = match outcome.end {
+            runners::End::Finished => End::Complete,
+            runners::End::PoweredOff { reason } => End::PoweredOff(reason),
+            runners::End::Deadline => End::Deadline,
+            runners::End::Flooded { bytes } => End::Failed(format!("the console was flooded: {bytes} bytes")),
+            runners::End::Died { status, stderr } => End::Failed(format!("QEMU ended by itself ({status}): {}", stderr.trim())),
+        };
+        seen.console = outcome.console;
+        seen
+    }
+
+    fn begin(&mut self, moment: &Moment) -> Vec<Command> {
+        let acts: Vec<runners::Act> = steps(self.scenario, moment).collect();
+        self.pending.extend(acts.iter().map(|act| act.label.clone()));
+        acts.into_iter().map(Command::Act).collect()
+    }
+
+    /// Goes on to the end when nothing is left to wait for.
+    fn proceed(&mut self) -> Vec<Command> {
+        if !self.waiting.is_empty() || !self.pending.is_empty() {
+            return Vec::new();
+        }
+        if !self.ending {
+            self.ending = true;
+            let last = self.begin(&Moment::End);
+            if !last.is_empty() {
+                return last;
+            }
+        }
+        vec![Command::Finish]
+    }
+
+    fn said(&mut self, frame: &Frame) {
+        let Some(domain) = self.scenario.domains.iter().find(|domain| domain.number == frame.dom) else { return };
+        let done = match frame.note {
+            Note::End { .. } | Note::Bad { .. } => true,
+            Note::Op { index, .. } => domain.falls_silent() && usize::from(index) + 1 == domain.awaited(),
+            Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } => false,
+        };
+        // A domain that should not run and does is the verdict; there is no need to hear it out.
+        if done {
+            self.waiting.remove(&frame.dom);
+        }
+    }
+}
+
+impl Director for Conductor<'_> {
+    fn line(&mut self, line: &str) -> Vec<Command> {
+        let Some(frame) = self.recorder.line(line) else { return Vec::new() };
+        self.said(&frame);
+        let mut commands = Vec::new();
+        if let Note::Op { answer: Answer::Mark(name), .. } = frame.note {
+            commands = self.begin(&Moment::Mark(frame.dom, name.as_str().to_owned()));
+        }
+        commands.extend(self.proceed());
+        commands
+    }
+
+    fn done(&mut self, label: &str, answer: &runners::Answer) -> Vec<Command> {
+        self.pending.remove(label);
+        let answer = match (answer, answer.value()) {
+            (runners::Answer::Bytes(_), Some(value)) => OutsideAnswer::Value(value),
+            (runners::Answer::Refused(why), _) => OutsideAnswer::Refused(why.clone()),
+            _ => OutsideAnswer::Done,
+        };
+        self.recorder.seen.outside.insert(label.to_owned(), answer);
+        // Acts before the first instruction come while every domain is still waited for.
+        self.proceed()
+    }
+}
+
+/// The same machine with nothing but the sentinel: shows whether the rig itself can tell.
+pub fn twin(scenario: &Scenario) -> Option<Scenario> {
+    let sentinel = scenario.domain(SENTINEL)?.clone();
+    let id = format!("{}/twin", scenario.id);
+    let alone = Scenario { id, domains: vec![sentinel], outside: Vec::new(), host: Vec::new(), ..scenario.clone() };
+    (scenario.domains.len() > 1).then_some(alone)
+}

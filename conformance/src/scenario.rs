@@ -1,0 +1,269 @@
+//! A scenario: one case with one row of parameters on one architecture, understood to the last word.
+
+use serde::Serialize;
+use wire::{Op, Width};
+
+use crate::case::expect::Expect;
+use crate::case::{Arch, Class, Machine};
+use crate::requirement::id::Id;
+
+pub mod generate;
+pub mod guards;
+mod parse;
+pub mod tree_check;
+
+pub use tree_check::TreeCheck;
+
+/// Name of the domain that shows that the rest of the machine runs on.
+pub const SENTINEL: &str = "sentinel";
+
+/// Memory of a domain whose case does not say otherwise, in KiB.
+pub const DOMAIN_MEMORY_KIB: u64 = 8 * 1024;
+
+/// One run of the suite's smallest unit.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scenario {
+    /// `<requirement name>.<suffix>` and, for a case with parameters, `/<row>`.
+    pub id: String,
+    /// The case.
+    #[serde(serialize_with = "as_text")]
+    pub case: Id,
+    /// What the case shows, in a line.
+    pub title: String,
+    /// Requirements it covers.
+    #[serde(serialize_with = "all_as_text")]
+    pub covers: Vec<Id>,
+    /// Kind of evidence.
+    pub class: Class,
+    /// Architecture.
+    pub arch: Arch,
+    /// Capabilities it needs.
+    pub needs: Vec<runners::Capability>,
+    /// What the case says about its reading of the requirement.
+    pub note: Option<String>,
+    /// The machine.
+    pub machine: Machine,
+    /// Edits of the host tree, as written.
+    pub host: Vec<String>,
+    /// Host nodes that carry `xen,passthrough`; none: those that the domains name.
+    pub passthrough: Option<Vec<String>>,
+    /// The domains, in tree order; the sentinel, where there is one, is the last.
+    pub domains: Vec<Domain>,
+    /// Steps outside the guests.
+    pub outside: Vec<Step>,
+}
+
+/// A domain of a scenario.
+#[derive(Clone, Debug, Serialize)]
+pub struct Domain {
+    /// Node name under /chosen.
+    pub name: String,
+    /// Number in the frames of its probe: its place, from 1.
+    pub number: u8,
+    /// Memory in KiB; none: [`DOMAIN_MEMORY_KIB`].
+    pub memory_kib: Option<u64>,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Emulated console.
+    pub vpl011: bool,
+    /// Number of SPIs; none: left out.
+    pub nr_spis: Option<u32>,
+    /// Further properties of the domain node: name and value in source form.
+    pub extra: Vec<(String, String)>,
+    /// The partial tree, where there is one.
+    pub partial: Option<Partial>,
+    /// What the probe does and must observe.
+    pub lines: Vec<Line>,
+    /// What the domain's own tree must look like; empty when the tree is not looked at.
+    pub tree: Vec<TreeCheck>,
+    /// Whether it may run.
+    pub fate: Fate,
+}
+
+/// What must become of a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It runs its script to the end.
+    Runs,
+    /// It never runs; a subject with diagnostics names all these in one line.
+    Refused(Vec<String>),
+}
+
+/// A partial device tree.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Partial {
+    /// Cells that /passthrough declares: address, size.
+    pub cells: Option<(u32, u32)>,
+    /// Widths in which the values are written.
+    pub encoding: Option<(u32, u32)>,
+    /// phandle of the `gic` placeholder.
+    pub gic: Option<u32>,
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// Edits of the finished tree, as written.
+    pub edits: Vec<String>,
+    /// Size to which it is padded.
+    pub pad: Option<u64>,
+    /// Named defect of the blob.
+    pub spoil: Option<String>,
+}
+
+/// A device of a partial tree.
+#[derive(Clone, Debug, Serialize)]
+pub struct Device {
+    /// Node name.
+    pub node: String,
+    /// Host base, size and guest base.
+    pub ranges: Vec<Range>,
+    /// `xen,path`.
+    pub path: Option<String>,
+    /// `xen,force-assign-without-iommu`.
+    pub force: bool,
+    /// Host node that the guest's description is taken from.
+    pub like: Option<String>,
+    /// Further properties: name and value in source form.
+    pub props: Vec<(String, String)>,
+}
+
+/// One triple of `xen,reg`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// Host physical base.
+    pub host: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Guest physical base.
+    pub guest: u64,
+}
+
+/// One operation of a probe and what it must observe.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// The operation.
+    #[serde(serialize_with = "as_text")]
+    pub op: Op,
+    /// What must come of it.
+    pub expect: Expect,
+    /// Who wants it.
+    pub from: From,
+}
+
+/// Where a line of a script comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum From {
+    /// The case says so.
+    Case,
+    /// Every domain shows it: nothing but what was assigned is mapped.
+    Guard,
+}
+
+/// When a step outside is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    /// Before the first instruction.
+    Start,
+    /// When the probe of this domain reports this mark.
+    Mark(u8, String),
+    /// When every awaited line is in.
+    End,
+}
+
+/// Steps outside the guests at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// When.
+    pub at: Moment,
+    /// What, in order.
+    pub acts: Vec<Act>,
+}
+
+/// One act outside the guests.
+#[derive(Clone, Debug, Serialize)]
+pub struct Act {
+    /// As written, without the expectation.
+    pub text: String,
+    /// What is done.
+    pub what: What,
+    /// What must be seen.
+    pub expect: Expect,
+}
+
+/// Kinds of acts outside the guests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Reads physical memory or a register: address and bytes.
+    Read(u64, u8),
+    /// Writes physical memory or a register: address, bytes, value.
+    Write(u64, u8, u64),
+    /// Sets the level of an SPI's input line at the interrupt controller (numbered from 0).
+    Spi(u32, bool),
+    /// A QMP command without arguments.
+    Qmp(String),
+    /// Stops the virtual CPUs.
+    Stop,
+    /// Lets them run on.
+    Continue,
+}
+
+impl Scenario {
+    /// Names the folder of its evidence.
+    pub fn folder(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-+=".contains(c) { c } else { '_' };
+        self.id.replace('/', "@").chars().map(|c| if c == '@' { '@' } else { plain(c) }).collect()
+    }
+
+    /// Returns the domain of this name.
+    pub fn domain(&self, name: &str) -> Option<&Domain> {
+        self.domains.iter().find(|domain| domain.name == name)
+    }
+}
+
+impl Domain {
+    /// Tells whether its probe stops talking before the end of its script, on purpose.
+    pub fn falls_silent(&self) -> bool {
+        self.lines.iter().any(|line| matches!(line.op, Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin))
+    }
+
+    /// Counts the answers that must come before the domain is done.
+    pub fn awaited(&self) -> usize {
+        let silent = |line: &Line| matches!(line.op, Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin);
+        self.lines.iter().position(silent).map_or(self.lines.len(), |place| place + 1)
+    }
+}
+
+/// Returns the address that an operation is about, where it is about one.
+pub const fn address(op: &Op) -> Option<u64> {
+    match op {
+        Op::Read { at, .. }
+        | Op::Write { at, .. }
+        | Op::Sweep { at, .. }
+        | Op::Same { at, .. }
+        | Op::Wait { at, .. }
+        | Op::Ram { at, .. }
+        | Op::Exec { at }
+        | Op::Storm { at, .. } => Some(*at),
+        _ => None,
+    }
+}
+
+/// Returns the number of bytes that an access of this width touches.
+pub const fn bytes(width: Width) -> u64 {
+    match width {
+        Width::W8 => 1,
+        Width::W16 => 2,
+        Width::W32 => 4,
+        Width::W64 => 8,
+    }
+}
+
+fn as_text<T: ToString, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&value.to_string())
+}
+
+fn all_as_text<T: ToString, S: serde::Serializer>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(values.iter().map(ToString::to_string))
+}

@@ -1,0 +1,136 @@
+//! The texts of a case, one kind a function.
+
+use wire::Op;
+
+use crate::case::expect::Expect;
+use crate::case::value::{cut, number, number32};
+use crate::scenario::{Act, Domain, From, Line, Moment, Range, What};
+
+/// Reads `<operation> => <expectation>`.
+pub fn line(text: &str) -> Result<Line, String> {
+    let (op, expect) = halves(text)?;
+    let op = op.parse::<Op>().map_err(|error| error.explain(op))?;
+    Ok(Line { op, expect, from: From::Case })
+}
+
+fn halves(text: &str) -> Result<(&str, Expect), String> {
+    match text.split_once("=>") {
+        None => Ok((text.trim(), Expect::Works)),
+        Some((before, after)) => Ok((before.trim(), Expect::parse(after)?)),
+    }
+}
+
+/// Reads `<host> <size> <guest>`, or a row of them: `<host> <size> <guest> x <count> <host step> <guest step>`. A guest
+/// step may be negative, so that the row runs backwards.
+pub fn ranges(text: &str) -> Result<Vec<Range>, String> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let (one, row) = text.split_once(" x ").map_or((text, None), |(one, row)| (one, Some(row)));
+    let numbers: Vec<u64> = one.split_whitespace().map(number).collect::<Result<_, _>>()?;
+    let &[host, size, guest] = numbers.as_slice() else {
+        return Err(format!("`{text}`: {} numbers instead of three: host, size, guest", numbers.len()));
+    };
+    let Some(row) = row else { return Ok(vec![Range { host, size, guest }]) };
+    let words: Vec<&str> = row.split_whitespace().collect();
+    let &[count, host_step, guest_step] = words.as_slice() else {
+        return Err(format!("`{row}`: a row reads `x COUNT HOST-STEP GUEST-STEP`"));
+    };
+    let (count, host_step) = (number(count)?, number(host_step)?);
+    let back = guest_step.strip_prefix('-');
+    let guest_step = number(back.unwrap_or(guest_step))?;
+    let along = |base: u64, step: u64, place: u64| base.wrapping_add(step.wrapping_mul(place));
+    let guest_step = if back.is_some() { guest_step.wrapping_neg() } else { guest_step };
+    let one = |place| Range { host: along(host, host_step, place), size, guest: along(guest, guest_step, place) };
+    Ok((0..count).map(one).collect())
+}
+
+/// Reads `<address cells> <size cells>`, or `none`.
+pub fn cells(text: &str) -> Result<Option<(u32, u32)>, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let (address, size) = cut(text);
+    Ok(Some((number32(address)?, number32(size)?)))
+}
+
+/// Reads `true` or `false`.
+pub fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`"))
+}
+
+/// Reads when a step outside is taken.
+pub fn moment(text: &str, domains: &[Domain]) -> Result<Moment, String> {
+    match cut(text) {
+        ("start", "") => Ok(Moment::Start),
+        ("end", "") => Ok(Moment::End),
+        (name, mark) => {
+            let names = || domains.iter().map(|domain| domain.name.as_str());
+            let Some(domain) = domains.iter().find(|domain| domain.name == name) else {
+                let near = crate::requirement::nearest(name, names().chain(["start", "end"]));
+                return Err(format!("`{name}` is no domain; did you mean `{}`?", near.unwrap_or("start")));
+            };
+            let said = |line: &&Line| matches!(&line.op, Op::Mark(name) if name.as_str() == mark);
+            match domain.lines.iter().find(said) {
+                Some(_) => Ok(Moment::Mark(domain.number, mark.to_owned())),
+                None => Err(format!("the script of `{name}` has no `mark {mark}`")),
+            }
+        }
+    }
+}
+
+/// Reads one act outside the guests.
+pub fn act(text: &str) -> Result<Act, String> {
+    let (act, expect) = halves(text)?;
+    let words: Vec<&str> = act.split_whitespace().collect();
+    let what = match words.as_slice() {
+        [verb, at] if verb.starts_with("read") => What::Read(number(at)?, width(verb, "read")?),
+        [verb, at, value] if verb.starts_with("write") => What::Write(number(at)?, width(verb, "write")?, number(value)?),
+        ["spi", line, "high"] => What::Spi(number32(line)?, true),
+        ["spi", line, "low"] => What::Spi(number32(line)?, false),
+        ["qmp", name] => What::Qmp((*name).to_owned()),
+        ["stop"] => What::Stop,
+        ["cont"] => What::Continue,
+        _ => {
+            return Err(format!(
+                "`{act}` is no act outside; acts are `read32 A`, `write32 A V`, `spi N high|low`, `qmp NAME`, `stop`, `cont`"
+            ));
+        }
+    };
+    Ok(Act { text: act.to_owned(), what, expect })
+}
+
+fn width(verb: &str, kind: &str) -> Result<u8, String> {
+    match verb.strip_prefix(kind) {
+        Some("8") => Ok(1),
+        Some("16") => Ok(2),
+        Some("32") => Ok(4),
+        Some("64") => Ok(8),
+        _ => Err(format!("`{verb}`: the width is 8, 16, 32 or 64")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines, ranges and acts are understood or refused with the culprit.
+    #[test]
+    fn texts_are_read() {
+        assert_eq!(line("r32 0x0903_0fe0 => 0x61").unwrap().expect, Expect::Value { value: 0x61, mask: u64::MAX });
+        assert_eq!(line("tree").unwrap().expect, Expect::Works);
+        assert!(line("r33 0x10").is_err());
+        assert!(line("r32 0x10 => falt").unwrap_err().contains("did you mean `fault`"));
+        assert_eq!(ranges("1 0x10 2_0").unwrap(), [Range { host: 1, size: 16, guest: 20 }]);
+        let row = ranges("0x1000 0x1000 0x9000 x 2 0x1000 -0x1000").unwrap();
+        assert_eq!(row[1], Range { host: 0x2000, size: 0x1000, guest: 0x8000 });
+        assert!(ranges("1 2").unwrap_err().contains("2 numbers instead of three"));
+        assert!(ranges("1 2 3 x 2").unwrap_err().contains("a row reads"));
+        assert_eq!(act("write16 0x10 3").unwrap().what, What::Write(16, 2, 3));
+        assert_eq!(act("read32 0x10 => unchanged").unwrap().expect, Expect::Unchanged);
+        assert!(act("read33 0x10").unwrap_err().contains("width"));
+        assert!(act("spi 1 up").unwrap_err().contains("no act outside"));
+        assert_eq!(cells("none").unwrap(), None);
+        assert_eq!(cells("1 2").unwrap(), Some((1, 2)));
+    }
+}

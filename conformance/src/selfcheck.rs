@@ -1,0 +1,121 @@
+//! Proof that the suite can fail: each seeded fault of the reference hypervisor must be caught by a case of the
+//! requirement that the fault violates.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use runners::{Command, Director, Profile, Request};
+
+use crate::pipeline::{Rig, run_all};
+use crate::scenario::Scenario;
+use crate::verdict::Verdict;
+
+/// A fault that the image offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Value of the `fault=` argument.
+    pub name: String,
+    /// Full id of the requirement it violates.
+    pub requirement: String,
+    /// What it does.
+    pub text: String,
+}
+
+/// What became of one fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Catch {
+    /// Scenarios of its own requirement that failed.
+    Caught(Vec<String>),
+    /// Only scenarios of other requirements failed.
+    Elsewhere(Vec<String>),
+    /// Everything passed.
+    Escaped,
+    /// The rig could not tell: scenarios that were broken.
+    Unclear(Vec<String>),
+}
+
+/// Asks the image which faults it offers.
+pub fn faults(profile: &Profile, image: &Path, host: Vec<u8>) -> Result<Vec<Fault>> {
+    let mut request = Request::new(profile.machine.clone(), image, profile.deadline());
+    request.host_dtb = Some(host);
+    let mut listing = Listing::default();
+    let outcome = runners::run(&request, &mut listing)?;
+    if !listing.complete {
+        let console = String::from_utf8_lossy(&outcome.console).into_owned();
+        bail!("{}: the image lists no faults (built without them?); it said:\n{console}", image.display());
+    }
+    if listing.faults.is_empty() {
+        bail!("{}: the image offers no fault", image.display());
+    }
+    Ok(listing.faults)
+}
+
+#[derive(Default)]
+struct Listing {
+    faults: Vec<Fault>,
+    complete: bool,
+}
+
+impl Director for Listing {
+    fn line(&mut self, line: &str) -> Vec<Command> {
+        if line.contains("faults end") {
+            self.complete = true;
+            return vec![Command::Finish];
+        }
+        self.faults.extend(fault(line));
+        Vec::new()
+    }
+
+    fn done(&mut self, _: &str, _: &runners::Answer) -> Vec<Command> {
+        Vec::new()
+    }
+}
+
+/// Reads `fault <name> <requirement> <text>` behind any prefix.
+fn fault(line: &str) -> Option<Fault> {
+    let (_, told) = line.split_once("fault ")?;
+    let mut words = told.splitn(3, ' ');
+    let (name, requirement) = (words.next()?, words.next()?);
+    requirement.contains('~').then(|| Fault {
+        name: name.to_owned(),
+        requirement: requirement.to_owned(),
+        text: words.next().unwrap_or("").to_owned(),
+    })
+}
+
+/// Runs the scenarios of a fault's requirement against it, and the others only when none of them catches it.
+pub fn check(rig: &Rig, fault: &Fault, scenarios: &[Scenario], jobs: usize) -> Result<Catch> {
+    let covers = |scenario: &&Scenario| scenario.covers.iter().any(|id| id.to_string() == fault.requirement);
+    let own: Vec<Scenario> = scenarios.iter().filter(covers).cloned().collect();
+    let with = |verdict, rows: &[(crate::ledger::Row, Duration)]| {
+        let hit = rows.iter().filter(|(row, _)| row.verdict == verdict);
+        hit.map(|(row, _)| row.scenario.clone()).collect::<Vec<_>>()
+    };
+    let rows = run_all(rig, &own, jobs, None, &|_, _| {})?;
+    let caught = with(Verdict::Fail, &rows);
+    if !caught.is_empty() {
+        return Ok(Catch::Caught(caught));
+    }
+    let broken = with(Verdict::Broken, &rows);
+    if !broken.is_empty() {
+        return Ok(Catch::Unclear(broken));
+    }
+    let others: Vec<Scenario> = scenarios.iter().filter(|scenario| !covers(scenario)).cloned().collect();
+    let elsewhere = with(Verdict::Fail, &run_all(rig, &others, jobs, None, &|_, _| {})?);
+    Ok(if elsewhere.is_empty() { Catch::Escaped } else { Catch::Elsewhere(elsewhere) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A listing line is read behind its prefix; other words are not taken for one.
+    #[test]
+    fn listings_are_read() {
+        let told = fault("(HV) fault owner-forgotten XenSSR~x~1 forgets who owns a page").unwrap();
+        assert_eq!((told.name.as_str(), told.requirement.as_str()), ("owner-forgotten", "XenSSR~x~1"));
+        assert_eq!(told.text, "forgets who owns a page");
+        assert_eq!(fault("(HV) fault at address 5"), None);
+    }
+}

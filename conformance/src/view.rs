@@ -1,0 +1,135 @@
+//! Ledger to the view that all reports render. Verdicts are copied, never made here.
+
+use std::path::Path;
+
+use reports::view;
+
+use crate::case::Class;
+use crate::evidence;
+use crate::ledger::{Ledger, Rollup, Row};
+use crate::verdict::Verdict;
+
+/// Builds the view of a ledger whose evidence lies in `folder`; without one, trees and consoles stay out.
+pub fn of(ledger: &Ledger, folder: Option<&Path>) -> view::Run {
+    let requirements = ledger
+        .requirements
+        .iter()
+        .map(|requirement| view::Requirement {
+            id: requirement.id.clone(),
+            title: requirement.title.clone(),
+            group: requirement.group.clone(),
+            sections: requirement
+                .texts
+                .iter()
+                .map(|(title, text)| view::Section { title: title.clone(), text: text.clone() })
+                .collect(),
+            parents: requirement.parents.clone(),
+            mandatory: requirement.in_scope,
+            verdict: rollup(requirement.verdict),
+            cases: cases(ledger, &requirement.id, folder),
+        })
+        .collect();
+    let parents = ledger.parents.iter().map(|parent| view::Parent {
+        id: parent.id.clone(),
+        title: parent.title.clone(),
+        direct: rollup(parent.direct),
+        inherited: rollup(parent.inherited),
+    });
+    view::Run {
+        suite_version: ledger.suite.clone(),
+        subject: view::Subject {
+            name: ledger.subject.name.clone(),
+            version: ledger.subject.version.clone(),
+            arch: ledger.subject.arch.clone(),
+            digest: ledger.subject.digest.clone(),
+        },
+        command: format!("cargo xtask conformance {}", ledger.selection.join(" ")).trim_end().to_owned(),
+        seed: ledger.seed.to_string(),
+        accelerator: ledger.accelerator.clone(),
+        conformant: ledger.conformant,
+        requirements,
+        parents: parents.collect(),
+        problems: Vec::new(),
+        millis: ledger.times.get("").copied(),
+    }
+}
+
+fn cases(ledger: &Ledger, requirement: &str, folder: Option<&Path>) -> Vec<view::Case> {
+    let mut cases: Vec<view::Case> = Vec::new();
+    for row in ledger.rows.iter().filter(|row| row.covers.iter().any(|id| id == requirement)) {
+        let scenario = scenario(ledger, row, folder);
+        match cases.iter_mut().find(|case| case.id == row.case) {
+            Some(case) => case.scenarios.push(scenario),
+            None => cases.push(view::Case {
+                id: row.case.clone(),
+                title: row.title.clone(),
+                class: class(row.class),
+                covers: row.covers.clone(),
+                verdict: view::Verdict::NotVerified,
+                scenarios: vec![scenario],
+            }),
+        }
+    }
+    for case in &mut cases {
+        let of_case = ledger.rows.iter().filter(|row| row.case == case.id).map(|row| row.verdict);
+        case.verdict = rollup(Rollup::of(of_case));
+    }
+    cases
+}
+
+fn scenario(ledger: &Ledger, row: &Row, folder: Option<&Path>) -> view::Scenario {
+    let evidence = folder.zip(row.evidence.as_ref()).map(|(folder, name)| folder.join(name));
+    let read = |name| evidence.as_ref().and_then(|folder| std::fs::read(folder.join(name)).ok());
+    let console = read(evidence::CONSOLE).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let trees = evidence.as_deref().map(evidence::trees).unwrap_or_default();
+    view::Scenario {
+        id: row.scenario.clone(),
+        verdict: verdict(row.verdict),
+        reason: row.reason.clone(),
+        checks: row
+            .checks
+            .iter()
+            .map(|check| view::Check {
+                what: check.what.clone(),
+                wanted: check.wanted.clone(),
+                seen: check.seen.clone(),
+                ok: check.ok,
+            })
+            .collect(),
+        evidence: row.evidence.clone(),
+        reproduce: format!("cargo xtask reproduce {}", row.scenario),
+        trees: trees.into_iter().map(|(name, dts)| view::Tree { name, dts }).collect(),
+        console: console.unwrap_or_default(),
+        seed: row.seed.clone(),
+        digests: row.digests.clone().into_iter().collect(),
+        millis: ledger.times.get(&row.scenario).copied(),
+    }
+}
+
+const fn class(class: Class) -> view::Class {
+    match class {
+        Class::Positive => view::Class::Positive,
+        Class::Negative => view::Class::Negative,
+        Class::Boundary => view::Class::Boundary,
+        Class::Fault => view::Class::Fault,
+    }
+}
+
+const fn verdict(verdict: Verdict) -> view::Verdict {
+    match verdict {
+        Verdict::Pass => view::Verdict::Pass,
+        Verdict::Fail => view::Verdict::Fail,
+        Verdict::Skip => view::Verdict::Skip,
+        Verdict::Broken => view::Verdict::Broken,
+    }
+}
+
+const fn rollup(rollup: Rollup) -> view::Verdict {
+    match rollup {
+        Rollup::Pass => view::Verdict::Pass,
+        Rollup::Fail => view::Verdict::Fail,
+        Rollup::Skip => view::Verdict::Skip,
+        Rollup::Broken => view::Verdict::Broken,
+        Rollup::NotVerified => view::Verdict::NotVerified,
+    }
+}
