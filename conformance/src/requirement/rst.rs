@@ -1,0 +1,401 @@
+//! Reads requirement items out of reStructuredText, line by line, as OFT does.
+//!
+//! The reader is a state machine that sees one line and the next. In each state the first thing
+//! that the line can be is what it is, and a line that can be nothing there is dropped. The order
+//! of the questions in [`Reader::step`] therefore is the format.
+
+use super::{
+    Diagnostic,
+    chars::{is_one_line, is_trimmed},
+    id::{Id, IdError},
+    item::{Item, Location, Reference},
+    line::{self, Keyword},
+};
+use std::sync::Arc;
+
+mod headings;
+mod hints;
+
+/// Where in an item, or outside of one, the reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Outside,
+    Title,
+    Item,
+    Description,
+    Rationale,
+    Comment,
+    Covers,
+    Depends,
+    Needs,
+    Tags,
+}
+
+/// Reads all of `text`. Total: whatever the text is, it yields items and diagnostics.
+pub(super) fn read(
+    file: &Arc<str>,
+    text: &str,
+    items: &mut Vec<Item>,
+    notes: &mut Vec<Diagnostic>,
+) {
+    let mut reader = Reader {
+        file,
+        items,
+        notes,
+        state: State::Outside,
+        title: None,
+        open: None,
+        number: 0,
+        headings: headings::Headings::default(),
+        forwards: text.contains("-->"),
+    };
+    let mut switched_off = None;
+    let switches = text.contains("oft:o");
+    let mut rest = lines(text).peekable();
+    while let Some(line) = rest.next() {
+        reader.number += 1;
+        if switches && switched_off.is_some() {
+            if line::has_switch(line, "oft:on") {
+                switched_off = None;
+            }
+        } else if switches && line::has_switch(line, "oft:off") {
+            switched_off = Some((reader.number, line));
+        } else {
+            reader.step(line, rest.peek().copied());
+        }
+    }
+    reader.close();
+    if let Some((number, line)) = switched_off {
+        let note = Diagnostic::warning(&**file, number, "`oft:off` holds to the end of the file");
+        notes.push(
+            note.excerpt(line)
+                .help("switch on again with a comment `.. oft:on`"),
+        );
+    }
+}
+
+/// Splits a text into lines, which end at a line feed, a carriage return, or both.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let Some(end) = memchr::memchr2(b'\n', b'\r', rest.as_bytes()) else {
+            return Some(std::mem::take(&mut rest));
+        };
+        let (line, tail) = rest.split_at(end);
+        rest = tail
+            .strip_prefix("\r\n")
+            .or_else(|| tail.get(1..))
+            .unwrap_or_default();
+        Some(line)
+    })
+}
+
+struct Reader<'r, 't> {
+    file: &'r Arc<str>,
+    items: &'r mut Vec<Item>,
+    notes: &'r mut Vec<Diagnostic>,
+    state: State,
+    /// The last heading, while nothing but blank lines followed it.
+    title: Option<&'t str>,
+    open: Option<Item>,
+    number: u32,
+    headings: headings::Headings<'t>,
+    /// Whether the file holds an arrow at all.
+    forwards: bool,
+}
+
+impl<'t> Reader<'_, 't> {
+    /// Takes one line. `next` is the line after it, if there is one.
+    fn step(&mut self, line: &'t str, next: Option<&'t str>) {
+        let titled = next.filter(|next| line::is_underline(next));
+        match self.state {
+            State::Outside => {
+                if !self.try_item(line) && !self.try_forward(line) {
+                    match titled {
+                        Some(mark) => self.heading(line, mark),
+                        None => self.hint_stray(line),
+                    }
+                }
+            }
+            State::Title => {
+                if line::is_underline(line) {
+                } else if let Some(mark) = titled {
+                    self.heading(line, mark);
+                } else if !self.try_item(line) && !line::is_blank(line) && !self.try_forward(line) {
+                    self.hint_stray(line);
+                    if is_one_line(line) {
+                        self.title = None;
+                        self.state = State::Outside;
+                    }
+                }
+            }
+            State::Item => self.step_item(line, titled),
+            State::Description | State::Rationale | State::Comment => {
+                if !self.try_item(line) && !self.try_title(line, titled) && !self.try_keyword(line)
+                {
+                    let forward = self.state == State::Description && self.try_forward(line);
+                    if !forward && is_one_line(line) {
+                        self.text(line);
+                    }
+                }
+            }
+            State::Covers | State::Depends | State::Needs => {
+                let known = self.try_item(line)
+                    || self.try_title(line, titled)
+                    || self.try_entry(line)
+                    || self.try_keyword(line)
+                    || self.try_forward(line);
+                if !known {
+                    self.hint_lost(line);
+                }
+            }
+            State::Tags => {
+                // A bullet is a tag even when it is underlined; only here do lists come first.
+                let known = self.try_entry(line)
+                    || self.try_title(line, titled)
+                    || self.try_item(line)
+                    || self.try_keyword(line);
+                if !known && line::is_blank(line) {
+                    self.state = State::Item;
+                } else if !known && !self.try_forward(line) {
+                    self.hint_lost(line);
+                }
+            }
+        }
+    }
+
+    /// Takes a line right below an item's id, before any of its parts or between them.
+    fn step_item(&mut self, line: &'t str, titled: Option<&'t str>) {
+        if self.try_item(line) {
+            return;
+        }
+        let keyword = line::keyword(line);
+        // These three are keywords even when they are underlined.
+        let first = match keyword {
+            Some(Keyword::Status(status)) => {
+                if let Some(item) = &mut self.open {
+                    item.status = status;
+                }
+                return;
+            }
+            Some(Keyword::Rationale | Keyword::Comment { .. }) => true,
+            _ => false,
+        };
+        if !first && self.try_title(line, titled) {
+            return;
+        }
+        if keyword == Some(Keyword::Description) {
+            self.state = State::Description;
+        } else if !self.try_keyword(line) && !self.try_forward(line) && !line.is_empty() {
+            self.state = State::Description;
+            if !line::is_blank(line) {
+                self.hint_text(line);
+            }
+            if let Some(item) = &mut self.open {
+                item.description.push_str(line);
+            }
+        }
+    }
+
+    /// Begins an item if the line is an id.
+    fn try_item(&mut self, line: &'t str) -> bool {
+        let Some(id) = line::item_id(line) else {
+            return false;
+        };
+        self.close();
+        self.state = State::Outside;
+        if let Some(id) = self.sound(id, line) {
+            let title = self.title.take();
+            let item = Item::new(id, self.here());
+            let group = self.headings.above(title).map(str::to_owned);
+            self.open = Some(Item {
+                title: title.map(str::to_owned),
+                group,
+                ..item
+            });
+            self.state = State::Item;
+        }
+        true
+    }
+
+    /// Ends the open item with a heading if the line is one.
+    fn try_title(&mut self, line: &'t str, titled: Option<&'t str>) -> bool {
+        let Some(mark) = titled else { return false };
+        self.close();
+        self.heading(line, mark);
+        true
+    }
+
+    fn heading(&mut self, line: &'t str, underline: &'t str) {
+        self.headings.push(line, underline);
+        self.title = Some(line);
+        self.state = State::Title;
+    }
+
+    /// Ends the open item with a forward if the line has one.
+    fn try_forward(&mut self, line: &str) -> bool {
+        if !self.forwards {
+            return false;
+        }
+        let Some(forward) = line::forward(line) else {
+            return false;
+        };
+        self.close();
+        self.title = None;
+        self.state = State::Outside;
+        if let Some(original) = self.sound(forward.original, line) {
+            let id = original.of_kind(forward.kind);
+            let needs = forward.needs.into_iter().map(str::to_owned).collect();
+            let covers = vec![Reference {
+                id: original,
+                line: self.number,
+            }];
+            self.items.push(Item {
+                covers,
+                needs,
+                forwards: true,
+                ..Item::new(id, self.here())
+            });
+        }
+        true
+    }
+
+    /// Opens another part of the item if the line is a keyword that may stand here.
+    fn try_keyword(&mut self, line: &str) -> bool {
+        let Some(keyword) = line::keyword(line) else {
+            return false;
+        };
+        let allowed = match keyword {
+            Keyword::Description | Keyword::Status(_) => false,
+            Keyword::Rationale => self.state != State::Rationale,
+            Keyword::Comment { .. } => self.state != State::Comment,
+            Keyword::Covers => self.state != State::Covers,
+            Keyword::Depends | Keyword::Tags | Keyword::TagsInline(_) => true,
+            Keyword::Needs | Keyword::NeedsInline(_) => self.state != State::Needs,
+        };
+        let Some(item) = self.open.as_mut().filter(|_| allowed) else {
+            return false;
+        };
+        self.state = match keyword {
+            Keyword::Description | Keyword::Status(_) => self.state,
+            Keyword::Rationale => {
+                item.rationale.push('\n');
+                State::Rationale
+            }
+            Keyword::Comment { .. } => State::Comment,
+            Keyword::Covers => State::Covers,
+            Keyword::Depends => State::Depends,
+            Keyword::Needs => State::Needs,
+            Keyword::Tags => State::Tags,
+            Keyword::NeedsInline(kinds) => {
+                item.needs.extend(line::list(kinds));
+                State::Item
+            }
+            Keyword::TagsInline(tags) => {
+                item.tags.extend(line::list(tags));
+                State::Tags
+            }
+        };
+        if keyword == (Keyword::Comment { plural: true }) {
+            self.hint_plural(line);
+        }
+        true
+    }
+
+    /// Takes a bullet of the list that the reader is in.
+    fn try_entry(&mut self, line: &str) -> bool {
+        match self.state {
+            State::Needs => {
+                let Some(kind) = line::needed_kind(line) else {
+                    return false;
+                };
+                if let Some(item) = &mut self.open {
+                    item.needs.push(kind.to_owned());
+                }
+                self.hint_kind(line, kind);
+            }
+            State::Tags => {
+                let Some(tags) = line::tag_entry(line) else {
+                    return false;
+                };
+                if let Some(item) = &mut self.open {
+                    item.tags.extend(line::list(tags));
+                }
+            }
+            _ => {
+                let Some(referred) = line::reference(line) else {
+                    return false;
+                };
+                self.hint_hidden(line, &referred);
+                let Some(id) = self.sound(referred.id, line) else {
+                    return true;
+                };
+                let reference = Reference {
+                    id,
+                    line: self.number,
+                };
+                match &mut self.open {
+                    Some(item) if self.state == State::Covers => item.covers.push(reference),
+                    Some(item) => item.depends.push(reference),
+                    None => {}
+                }
+            }
+        }
+        true
+    }
+
+    /// Adds a line to the text that the reader is in.
+    fn text(&mut self, line: &str) {
+        self.hint_text(line);
+        let Some(item) = &mut self.open else { return };
+        let text = match self.state {
+            State::Rationale => &mut item.rationale,
+            State::Comment => &mut item.comment,
+            _ => &mut item.description,
+        };
+        text.push('\n');
+        text.push_str(line);
+    }
+
+    /// Ends the open item. The heading that it was found under is spent.
+    fn close(&mut self) {
+        if let Some(mut item) = self.open.take() {
+            for text in [
+                &mut item.description,
+                &mut item.rationale,
+                &mut item.comment,
+            ] {
+                let end = text.trim_end_matches(is_trimmed).len();
+                text.truncate(end);
+                let start = end - text.trim_start_matches(is_trimmed).len();
+                text.drain(..start);
+            }
+            self.items.push(item);
+            self.title = None;
+        }
+    }
+
+    /// Returns the id, or notes why the line's id is unusable.
+    fn sound(&mut self, id: Result<Id, IdError>, line: &str) -> Option<Id> {
+        let error = match id {
+            Ok(id) => return Some(id),
+            Err(error) => error,
+        };
+        self.notes
+            .push(Diagnostic::error(&**self.file, self.number, error.to_string()).excerpt(line));
+        None
+    }
+
+    fn here(&self) -> Location {
+        Location {
+            file: Arc::clone(self.file),
+            line: self.number,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! What a line was probably meant to be, where the format reads it as something else. A hint is a
+//! warning and never changes what is read.
+
+use super::{Reader, State};
+use crate::requirement::{
+    Diagnostic, Id,
+    chars::{is_space, is_word},
+    id::Span,
+    line::{self, KEYWORDS, Referred},
+    nearest,
+};
+
+impl Reader<'_, '_> {
+    fn warn(&mut self, line: &str, message: impl Into<String>, help: impl Into<String>) {
+        let note = Diagnostic::warning(&**self.file, self.number, message);
+        self.notes.push(note.excerpt(line).help(help));
+    }
+
+    /// Looks at a line outside of all items: an id that was meant to begin one?
+    pub(super) fn hint_stray(&mut self, line: &str) {
+        let text = line.trim_matches(is_space);
+        let bare = text.trim_start_matches('`');
+        let quotes = text.len() - bare.len();
+        let Some(span) = Span::at_start(bare) else {
+            if self.state == State::Title && quotes == 1 && lacks_revision(bare) {
+                self.warn(
+                    line,
+                    "this looks like an item id without a revision",
+                    "an id has the form `kind~name~1`",
+                );
+            }
+            return;
+        };
+        let alone = bare
+            .get(span.end..)
+            .is_some_and(|rest| rest.trim_matches('`').is_empty());
+        if alone {
+            let why = if quotes > 1 {
+                "in double back-quotes"
+            } else {
+                "indented"
+            };
+            self.warn(
+                line,
+                format!("this id is {why}, so it begins no item"),
+                "put the id into column 0, bare or between single back-quotes",
+            );
+        }
+    }
+
+    /// Looks at a line that became text: a keyword that was misspelled or has text behind it?
+    pub(super) fn hint_text(&mut self, line: &str) {
+        let Some((word, rest)) = line.split_once(':') else {
+            return;
+        };
+        let bare = word.trim_matches(is_space);
+        if bare.len() > 12
+            || !bare.bytes().all(|byte| byte.is_ascii_alphabetic())
+            || bare.is_empty()
+        {
+            return;
+        }
+        let exact = KEYWORDS.contains(&bare);
+        if exact && bare == "Status" {
+            self.warn(
+                line,
+                "`Status:` is read as text here",
+                "write one of approved, proposed, draft, rejected, before the description",
+            );
+        } else if exact && word.len() > bare.len() {
+            self.warn(
+                line,
+                format!("`{bare}:` is no keyword here"),
+                "put it into column 0, the colon right behind it",
+            );
+        } else if exact && !line::is_blank(rest) {
+            let help = match bare {
+                "Needs" | "Tags" => "list words of letters, digits and `_`, separated by commas",
+                _ => "end the line after the colon and go on below",
+            };
+            self.warn(
+                line,
+                format!("`{bare}:` with text behind it is no keyword"),
+                help,
+            );
+        } else if !exact
+            && line::is_blank(rest)
+            && let Some(near) = misspelled(bare)
+        {
+            self.warn(
+                line,
+                format!("`{bare}:` is no keyword and is read as text"),
+                format!("did you mean `{near}:`?"),
+            );
+        }
+    }
+
+    /// Looks at a line that a list dropped.
+    pub(super) fn hint_lost(&mut self, line: &str) {
+        if line::is_blank(line) {
+            return;
+        }
+        let list = match self.state {
+            State::Covers => "Covers",
+            State::Depends => "Depends",
+            State::Needs => "Needs",
+            _ => "Tags",
+        };
+        let ids = matches!(self.state, State::Covers | State::Depends);
+        if (ids && !has_id(line)) && line::bullet(line).is_none() {
+            let before = self.notes.len();
+            self.hint_text(line);
+            if self.notes.len() > before {
+                return;
+            }
+        }
+        let help = match line::bullet(line) {
+            Some(_) if ids => "a bullet here names one id, such as `- kind~name~1`",
+            Some(_) => "a bullet here names one kind, in letters only",
+            None => "begin the entry with `-`, `*` or `+`, indented by three columns at most",
+        };
+        self.warn(
+            line,
+            format!("this line is lost: it is no entry of `{list}:`"),
+            help,
+        );
+    }
+
+    pub(super) fn hint_hidden(&mut self, line: &str, referred: &Referred) {
+        let (true, Ok(id)) = (referred.hidden > 0, &referred.id) else {
+            return;
+        };
+        let message = format!(
+            "of the {} ids on this bullet only `{id}` counts",
+            referred.hidden + 1
+        );
+        self.warn(line, message, "give each id a bullet of its own");
+    }
+
+    pub(super) fn hint_kind(&mut self, line: &str, kind: &str) {
+        let words = line
+            .split(|c| !is_word(c))
+            .filter(|word| !word.is_empty())
+            .count();
+        if words > 1 {
+            let message = format!("of the {words} words on this bullet only `{kind}` counts");
+            self.warn(
+                line,
+                message,
+                "give each kind a bullet of its own, and nothing else",
+            );
+        }
+    }
+
+    pub(super) fn hint_plural(&mut self, line: &str) {
+        self.warn(
+            line,
+            "`Comments:` is no keyword of OpenFastTrace; it is read as `Comment:`",
+            "write `Comment:`, or OpenFastTrace adds this text to the part above it",
+        );
+    }
+}
+
+/// Tells whether the text has an id anywhere.
+fn has_id(text: &str) -> bool {
+    text.match_indices('~').any(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default();
+        let kind = before
+            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
+            .len();
+        text.get(kind..).and_then(Span::at_start).is_some()
+    })
+}
+
+/// Tells whether the text begins as an id does, and ends before its revision.
+fn lacks_revision(text: &str) -> bool {
+    let end = text.find('`').unwrap_or(text.len());
+    text.get(..end)
+        .is_some_and(|id| format!("{id}~1").parse::<Id>().is_ok())
+}
+
+fn misspelled(word: &str) -> Option<&'static str> {
+    let near = |wanted: &str| {
+        KEYWORDS
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(wanted))
+    };
+    near(word).or_else(|| nearest(word, KEYWORDS))
+}
