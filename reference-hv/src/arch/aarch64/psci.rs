@@ -1,0 +1,305 @@
+//! Power State Coordination Interface 1.1 (Arm DEN 0022) and the discovery calls of the SMC calling
+//! convention 1.1 (Arm DEN 0028): function numbers, arguments, answers.
+
+use super::gic::low32;
+
+/// PSCI_VERSION of this implementation: 1.1.
+pub const VERSION: u64 = 0x0001_0001;
+/// SMCCC_VERSION of this implementation: 1.1.
+pub const SMCCC_VERSION: u64 = 0x0001_0001;
+/// MIGRATE_INFO_TYPE: there is no trusted operating system to migrate.
+pub const NO_MIGRATION: u64 = 2;
+
+/// Bit 30 of a function number: arguments of 64 bits.
+const WIDE: u32 = 1 << 30;
+const PSCI_VERSION: u32 = 0x8400_0000;
+const CPU_SUSPEND: u32 = 0x8400_0001;
+const CPU_OFF: u32 = 0x8400_0002;
+const CPU_ON: u32 = 0x8400_0003;
+const AFFINITY_INFO: u32 = 0x8400_0004;
+const MIGRATE_INFO_TYPE: u32 = 0x8400_0006;
+const SYSTEM_OFF: u32 = 0x8400_0008;
+const SYSTEM_RESET: u32 = 0x8400_0009;
+const PSCI_FEATURES: u32 = 0x8400_000a;
+const SMCCC_VERSION_ID: u32 = 0x8000_0000;
+const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
+
+/// What a call answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReturnCode {
+    /// Done.
+    Success,
+    /// There is no such function.
+    NotSupported,
+    /// An argument names nothing that is there.
+    InvalidParameters,
+    /// The CPU is on already.
+    AlreadyOn,
+    /// The entry point is not in the guest's memory.
+    InvalidAddress,
+}
+
+impl ReturnCode {
+    /// Returns the value for X0.
+    pub const fn value(self) -> u64 {
+        let code: i64 = match self {
+            Self::Success => 0,
+            Self::NotSupported => -1,
+            Self::InvalidParameters => -2,
+            Self::AlreadyOn => -4,
+            Self::InvalidAddress => -9,
+        };
+        code.cast_unsigned()
+    }
+}
+
+/// Whether a CPU runs, as AFFINITY_INFO answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AffinityState {
+    /// It runs.
+    On,
+    /// It is off.
+    Off,
+}
+
+impl AffinityState {
+    /// Returns the value for X0.
+    pub const fn value(self) -> u64 {
+        match self {
+            Self::On => 0,
+            Self::Off => 1,
+        }
+    }
+}
+
+/// A call that concerns the state of CPUs or of the whole guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Wait for an interrupt, then answer [`ReturnCode::Success`]. Power-down states are entered no
+    /// deeper than that, which PSCI lets an implementation do.
+    Suspend,
+    /// Switch the calling CPU off.
+    CpuOff,
+    /// Switch a CPU on.
+    CpuOn {
+        /// The affinity fields of its MPIDR_EL1.
+        target: u64,
+        /// Where it begins, guest-physical.
+        entry: u64,
+        /// What X0 holds then.
+        context: u64,
+    },
+    /// Tell whether a CPU runs.
+    AffinityInfo {
+        /// The affinity fields of its MPIDR_EL1.
+        target: u64,
+        /// The lowest affinity level asked for; only 0 has to be answered.
+        level: u64,
+    },
+    /// Switch the guest off.
+    SystemOff,
+    /// Start the guest anew.
+    SystemReset,
+}
+
+/// A call, recognized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// The answer is known without looking at anything.
+    Answer(u64),
+    /// The guest's state decides.
+    Request(Request),
+}
+
+/// Tells whether a function can be called.
+const fn is_known(function: u32) -> bool {
+    matches!(
+        function,
+        PSCI_VERSION | CPU_OFF | MIGRATE_INFO_TYPE | SYSTEM_OFF | SYSTEM_RESET | PSCI_FEATURES
+    ) || is_wide_or_narrow(function, CPU_SUSPEND)
+        || is_wide_or_narrow(function, CPU_ON)
+        || is_wide_or_narrow(function, AFFINITY_INFO)
+}
+
+const fn is_wide_or_narrow(function: u32, narrow: u32) -> bool {
+    function == narrow || function == narrow | WIDE
+}
+
+/// Recognizes a call from X0 to X3. Total: what is not known is answered "not supported".
+pub fn decode(args: &[u64; 4]) -> Call {
+    let [function, first, second, third] = *args;
+    // A function number has 32 bits, as have the arguments of a narrow call.
+    let function = low32(function);
+    let cut = |value: u64| {
+        if function & WIDE != 0 {
+            value
+        } else {
+            u64::from(low32(value))
+        }
+    };
+    let answer = |known: bool| {
+        let code = if known {
+            ReturnCode::Success
+        } else {
+            ReturnCode::NotSupported
+        };
+        Call::Answer(code.value())
+    };
+    match function {
+        PSCI_VERSION => Call::Answer(VERSION),
+        MIGRATE_INFO_TYPE => Call::Answer(NO_MIGRATION),
+        PSCI_FEATURES => {
+            let asked = low32(first);
+            answer(is_known(asked) || asked == SMCCC_VERSION_ID)
+        }
+        SMCCC_VERSION_ID => Call::Answer(SMCCC_VERSION),
+        SMCCC_ARCH_FEATURES => answer(matches!(
+            low32(first),
+            SMCCC_VERSION_ID | SMCCC_ARCH_FEATURES
+        )),
+        CPU_OFF => Call::Request(Request::CpuOff),
+        SYSTEM_OFF => Call::Request(Request::SystemOff),
+        SYSTEM_RESET => Call::Request(Request::SystemReset),
+        _ if is_wide_or_narrow(function, CPU_SUSPEND) => Call::Request(Request::Suspend),
+        _ if is_wide_or_narrow(function, CPU_ON) => Call::Request(Request::CpuOn {
+            target: cut(first),
+            entry: cut(second),
+            context: cut(third),
+        }),
+        _ if is_wide_or_narrow(function, AFFINITY_INFO) => Call::Request(Request::AffinityInfo {
+            target: cut(first),
+            level: cut(second),
+        }),
+        _ => answer(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOT_SUPPORTED: u64 = u64::MAX;
+
+    /// Each function of PSCI 1.1 that is offered is recognized by its number, others are not.
+    #[test]
+    fn functions_are_known_by_their_numbers() {
+        let on = Request::CpuOn {
+            target: 1,
+            entry: 0x4000_0000,
+            context: 7,
+        };
+        let table = [
+            (0x8400_0000, Call::Answer(0x1_0001)),
+            (0x8400_0001, Call::Request(Request::Suspend)),
+            (0xc400_0001, Call::Request(Request::Suspend)),
+            (0x8400_0002, Call::Request(Request::CpuOff)),
+            (0x8400_0003, Call::Request(on)),
+            (0xc400_0003, Call::Request(on)),
+            (
+                0x8400_0004,
+                Call::Request(Request::AffinityInfo {
+                    target: 1,
+                    level: 0x4000_0000,
+                }),
+            ),
+            (
+                0xc400_0004,
+                Call::Request(Request::AffinityInfo {
+                    target: 1,
+                    level: 0x4000_0000,
+                }),
+            ),
+            (0x8400_0005, Call::Answer(NOT_SUPPORTED)),
+            (0x8400_0006, Call::Answer(2)),
+            (0x8400_0008, Call::Request(Request::SystemOff)),
+            (0x8400_0009, Call::Request(Request::SystemReset)),
+            (0x8400_000e, Call::Answer(NOT_SUPPORTED)),
+            (0xc400_0002, Call::Answer(NOT_SUPPORTED)),
+            (0x8000_0000, Call::Answer(0x1_0001)),
+            (0x8000_8000, Call::Answer(NOT_SUPPORTED)),
+            (0, Call::Answer(NOT_SUPPORTED)),
+            // The upper half of X0 is no part of the number.
+            (0xffff_ffff_8400_0000, Call::Answer(0x1_0001)),
+        ];
+        for (function, call) in table {
+            assert_eq!(
+                decode(&[function, 1, 0x4000_0000, 7]),
+                call,
+                "{function:#x}"
+            );
+        }
+    }
+
+    /// A narrow call has arguments of 32 bits, whatever else the registers hold.
+    #[test]
+    fn narrow_arguments_are_cut() {
+        let junk = 0xdead_beef_0000_0000;
+        let on = Request::CpuOn {
+            target: 1,
+            entry: 2,
+            context: 3,
+        };
+        assert_eq!(
+            decode(&[0x8400_0003, junk | 1, junk | 2, junk | 3]),
+            Call::Request(on)
+        );
+        let on = Request::CpuOn {
+            target: junk | 1,
+            entry: junk | 2,
+            context: junk | 3,
+        };
+        assert_eq!(
+            decode(&[0xc400_0003, junk | 1, junk | 2, junk | 3]),
+            Call::Request(on)
+        );
+    }
+
+    /// The two ways of asking for a function agree with what a call to it does.
+    #[test]
+    fn features_are_what_is_there() {
+        let psci = |asked| decode(&[0x8400_000a, asked, 0, 0]);
+        let smccc = |asked| decode(&[0x8000_0001, asked, 0, 0]);
+        let yes = Call::Answer(0);
+        let no = Call::Answer(NOT_SUPPORTED);
+        for known in [
+            0x8400_0000_u64,
+            0x8400_0003,
+            0xc400_0003,
+            0x8400_000a,
+            0x8000_0000,
+        ] {
+            assert_eq!(psci(known), yes, "{known:#x}");
+        }
+        for unknown in [
+            0x8400_0005_u64,
+            0x8400_000e,
+            0xc400_0002,
+            0x8000_8000,
+            0x8600_ff00,
+        ] {
+            assert_eq!(psci(unknown), no, "{unknown:#x}");
+            assert_eq!(smccc(unknown), no, "{unknown:#x}");
+        }
+        assert_eq!(smccc(0x8000_0001), yes);
+        assert_eq!(smccc(0x8000_0000), yes);
+    }
+
+    /// The answers have the values of DEN 0022, sign and all.
+    #[test]
+    fn answers_have_their_values() {
+        let table = [
+            (ReturnCode::Success, 0),
+            (ReturnCode::NotSupported, -1),
+            (ReturnCode::InvalidParameters, -2),
+            (ReturnCode::AlreadyOn, -4),
+            (ReturnCode::InvalidAddress, -9),
+        ];
+        for (code, value) in table {
+            assert_eq!(code.value().cast_signed(), value);
+        }
+        assert_eq!(
+            (AffinityState::On.value(), AffinityState::Off.value()),
+            (0, 1)
+        );
+    }
+}

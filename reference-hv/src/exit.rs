@@ -1,0 +1,225 @@
+//! What a guest did to leave the processor's guest mode, in full: register values included, so that
+//! [`crate::policy`] needs nothing else to decide.
+
+use crate::addr::Ipa;
+
+/// Size of one memory access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Width {
+    /// 8 bits.
+    Byte,
+    /// 16 bits.
+    Half,
+    /// 32 bits.
+    Word,
+    /// 64 bits.
+    Double,
+}
+
+impl Width {
+    /// All widths, narrowest first.
+    pub const ALL: [Self; 4] = [Self::Byte, Self::Half, Self::Word, Self::Double];
+
+    /// Returns the number of bytes moved.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::Byte => 1,
+            Self::Half => 2,
+            Self::Word => 4,
+            Self::Double => 8,
+        }
+    }
+
+    /// Returns the bits of a value that an access of this width carries.
+    pub const fn mask(self) -> u64 {
+        match self {
+            Self::Byte => 0xff,
+            Self::Half => 0xffff,
+            Self::Word => 0xffff_ffff,
+            Self::Double => u64::MAX,
+        }
+    }
+}
+
+/// A load or store that the processor described well enough to be carried out for the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// How much is moved.
+    pub width: Width,
+    /// The value stored, cut to the width; `None` for a load.
+    pub write: Option<u64>,
+    /// General register a load fills; 31 discards.
+    pub rt: u8,
+    /// Whether a load extends the sign.
+    pub sign_extend: bool,
+    /// Whether a load fills the 64-bit register (else its upper half becomes zero).
+    pub wide: bool,
+}
+
+impl Access {
+    /// Returns what the register holds after a load that found `raw`.
+    pub const fn loaded(&self, raw: u64) -> u64 {
+        let value = raw & self.width.mask();
+        let sign = self.width.mask() ^ (self.width.mask() >> 1);
+        let extended = if self.sign_extend && value & sign != 0 {
+            value | !self.width.mask()
+        } else {
+            value
+        };
+        if self.wide {
+            extended
+        } else {
+            extended & Width::Word.mask()
+        }
+    }
+}
+
+/// Why stage 2 or the memory system refused an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nothing is mapped there.
+    Translation,
+    /// The mapping's access flag is clear.
+    AccessFlag,
+    /// The address is wider than the translation regime.
+    AddressSize,
+    /// The mapping does not allow this kind of access.
+    Permission,
+    /// The memory system itself answered with an error.
+    External,
+    /// The access is not aligned as its memory type asks.
+    Alignment,
+    /// Another fault status code (DFSC or IFSC).
+    Other(u8),
+}
+
+/// An access that did not reach memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryFault {
+    /// Guest-physical address, where the processor reports one. For a [walk](Self::walk) it is that of
+    /// the table entry, and only its page is known.
+    pub ipa: Option<Ipa>,
+    /// Guest-virtual address the instruction used.
+    pub va: u64,
+    /// What was wrong.
+    pub cause: Cause,
+    /// Whether the guest's own table walk faulted rather than the access itself.
+    pub walk: bool,
+}
+
+/// The instruction that makes a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduit {
+    /// HVC; the return address already lies behind it.
+    Hvc,
+    /// SMC, trapped; the return address is its own.
+    Smc,
+}
+
+/// What the guest waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitKind {
+    /// An interrupt (WFI).
+    Interrupt,
+    /// An event (WFE).
+    Event,
+    /// An interrupt or a point in time (WFIT).
+    InterruptUntil,
+    /// An event or a point in time (WFET).
+    EventUntil,
+}
+
+/// Name of a system register, by its encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SysReg {
+    /// Op0, 0 to 3.
+    pub op0: u8,
+    /// Op1, 0 to 7.
+    pub op1: u8,
+    /// CRn, 0 to 15.
+    pub crn: u8,
+    /// CRm, 0 to 15.
+    pub crm: u8,
+    /// Op2, 0 to 7.
+    pub op2: u8,
+}
+
+impl SysReg {
+    /// Names a register in the order the manual writes it: `S<op0>_<op1>_C<crn>_C<crm>_<op2>`.
+    pub const fn new(op0: u8, op1: u8, crn: u8, crm: u8, op2: u8) -> Self {
+        Self {
+            op0,
+            op1,
+            crn,
+            crm,
+            op2,
+        }
+    }
+}
+
+impl core::fmt::Display for SysReg {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "s{}_{}_c{}_c{}_{}",
+            self.op0, self.op1, self.crn, self.crm, self.op2
+        )
+    }
+}
+
+/// One exit of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// A load, a store or a cache operation by address.
+    Data {
+        /// Where and why.
+        fault: MemoryFault,
+        /// Whether it would have written.
+        write: bool,
+        /// How to carry it out; `None` where the processor does not say.
+        access: Option<Access>,
+        /// Whether it was a cache maintenance or address translation instruction.
+        cache: bool,
+    },
+    /// An instruction fetch.
+    Fetch {
+        /// Where and why.
+        fault: MemoryFault,
+    },
+    /// A call to the hypervisor or to the firmware.
+    Call {
+        /// The instruction used.
+        conduit: Conduit,
+        /// Its immediate.
+        immediate: u16,
+        /// X0 to X3.
+        args: [u64; 4],
+    },
+    /// A trapped access to a system register.
+    Register {
+        /// Which one.
+        reg: SysReg,
+        /// The value written; `None` for a read.
+        write: Option<u64>,
+        /// General register a read fills; 31 discards.
+        rt: u8,
+    },
+    /// A wait instruction.
+    Wait {
+        /// For what.
+        kind: WaitKind,
+    },
+    /// An instruction of a feature that domains are not offered (SVE, SME, pointer authentication,
+    /// AArch32 coprocessors...).
+    Withheld {
+        /// Exception class.
+        class: u8,
+    },
+    /// Something that the hypervisor's own set-up should never let happen.
+    Unexpected {
+        /// Exception class.
+        class: u8,
+        /// Syndrome.
+        iss: u32,
+    },
+}

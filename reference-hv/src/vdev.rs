@@ -1,0 +1,10 @@
+//! Devices that the hypervisor imitates for its guests: registers, state and nothing of the machine
+//! but the [`crate::hal::irqchip`] seam.
+
+pub mod vgic;
+pub mod vpl011;
+
+/// Says that an access has a size or an alignment that the device does not have; the guest gets an
+/// external abort for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected;
