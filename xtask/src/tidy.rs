@@ -4,6 +4,7 @@
 mod arch;
 mod layers;
 mod licences;
+mod order;
 mod orphans;
 mod req_ids;
 mod size;
@@ -46,6 +47,7 @@ const RULES: &[Rule] = &[
     arch::check,
     unsafety::check,
     req_ids::check,
+    order::check,
     orphans::check,
     size::check,
     words::check,

@@ -1,0 +1,234 @@
+//! `order`: the modules of the hypervisor know one another in one direction only, so that each can
+//! be read, and tested, knowing only those before it.
+
+use std::collections::BTreeSet;
+
+use crate::tidy::Finding;
+use crate::tidy::source::{Token, Tree};
+
+const RULE: &str = "order";
+const FOLDER: &str = "reference-hv/src/";
+/// Each module and those that it may know. `arch` stands here for its decoders and layouts, which
+/// compile everywhere; what touches the machine is [`HARDWARE`].
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("addr", &[]),
+    ("ids", &["addr"]),
+    ("fault", &[]),
+    ("exit", &["addr"]),
+    ("carve", &["addr"]),
+    ("dt", &["fault"]),
+    ("paging", &["addr", "fault"]),
+    ("hal", &["addr", "exit", "ids", "paging"]),
+    ("arch", &["addr", "exit", "fault", "ids", "paging"]),
+    ("config", &["addr", "dt", "fault", "ids"]),
+    ("assign", &["addr", "carve", "config", "dt", "fault", "ids"]),
+    (
+        "guest_tree",
+        &["addr", "assign", "config", "dt", "fault", "ids"],
+    ),
+    (
+        "policy",
+        &["addr", "arch", "assign", "exit", "fault", "ids"],
+    ),
+    ("vdev", &["addr", "arch", "exit", "fault", "hal", "ids"]),
+    (
+        "vm",
+        &[
+            "addr",
+            "arch",
+            "assign",
+            "config",
+            "exit",
+            "fault",
+            "guest_tree",
+            "hal",
+            "ids",
+            "paging",
+            "policy",
+            "vdev",
+        ],
+    ),
+];
+/// What touches the machine knows every module, and is known by `arch.rs` and `main.rs` alone.
+const HARDWARE: &str = "hw";
+
+/// Finds modules that know what they should not.
+pub fn check(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, tokens) in tree.rust() {
+        let Some(rest) = file.path.strip_prefix(FOLDER) else {
+            continue;
+        };
+        let module = rest
+            .split('/')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(".rs");
+        // Tests of a module may use whatever helps them.
+        let free =
+            matches!(rest, "lib.rs" | "main.rs") || is_hardware(rest) || rest.contains("/tests");
+        if free {
+            continue;
+        }
+        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == module) else {
+            findings.push(file.finding(
+                0,
+                RULE,
+                format!("the order of modules does not name `{module}`"),
+            ));
+            continue;
+        };
+        let mut told = BTreeSet::new();
+        for known in known_by(tokens) {
+            let fine = known.module == module || allowed.contains(&known.module.as_str());
+            if !fine && told.insert(known.module.clone()) {
+                let text = format!("`{module}` must not know `{}`", known.module);
+                findings.push(file.finding(known.line, RULE, text));
+            }
+            if known.hardware && rest != "arch.rs" {
+                findings.push(file.finding(
+                    known.line,
+                    RULE,
+                    format!("`{module}` must not know `{HARDWARE}`"),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+/// Says whether a file touches the machine.
+fn is_hardware(rest: &str) -> bool {
+    let mut parts = rest.split('/');
+    let hw = |part: &str| part.trim_end_matches(".rs") == HARDWARE;
+    parts.next() == Some("arch") && parts.nth(1).is_some_and(hw)
+}
+
+/// A module of the crate that a path names.
+struct Known {
+    module: String,
+    /// Whether the path goes on into what touches the machine.
+    hardware: bool,
+    line: usize,
+}
+
+/// Every path that begins with `crate::`, those in braces one by one. What stands after the first
+/// `#[cfg(test)]` is a test's.
+fn known_by(tokens: &[Token]) -> Vec<Known> {
+    let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
+    let is = |index: usize, wanted: &[&str]| {
+        wanted
+            .iter()
+            .enumerate()
+            .all(|(offset, word)| text(index + offset) == *word)
+    };
+    let mut known = Vec::new();
+    let mut name = |index: usize| {
+        let line = tokens.get(index).map_or(0, |token| token.line);
+        // `arch::aarch64::hw`, with its colons one by one.
+        let hardware = text(index) == "arch" && text(index + 6) == HARDWARE;
+        known.push(Known {
+            module: text(index).to_owned(),
+            hardware,
+            line,
+        });
+    };
+    for index in 0..tokens.len() {
+        if is(index, &["#", "[", "cfg", "(", "test", ")", "]"]) {
+            break;
+        }
+        if !is(index, &["crate", ":", ":"]) {
+            continue;
+        }
+        if text(index + 3) != "{" {
+            name(index + 3);
+            continue;
+        }
+        let mut depth = 0_usize;
+        for inner in index + 3..tokens.len() {
+            match text(inner) {
+                "{" => depth += 1,
+                "}" => depth = depth.saturating_sub(1),
+                _ if depth == 1 && matches!(text(inner - 1), "{" | ",") => name(inner),
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(path: &str, text: &str) -> Vec<String> {
+        check(&Tree::of(&[(path, text)]))
+            .iter()
+            .map(Finding::to_string)
+            .collect()
+    }
+
+    /// Looking back is fine, from everywhere; so is anything in tests, comments and the hardware's own files.
+    #[test]
+    fn looking_back_is_fine() {
+        for (path, text) in [
+            (
+                "reference-hv/src/assign/memory.rs",
+                "use crate::addr::Pa;\nuse crate::{config::Host, dt};\nuse crate::assign::Plan;",
+            ),
+            (
+                "reference-hv/src/addr.rs",
+                "//! See [`crate::vm`].\n/// [`crate::dt`]\nfn a() {}\n#[cfg(test)]\nmod tests { use crate::vm::A; }",
+            ),
+            ("reference-hv/src/dt/tests.rs", "use crate::vm::A;"),
+            (
+                "reference-hv/src/arch/aarch64/hw/start.rs",
+                "use crate::vm::A;",
+            ),
+            ("reference-hv/src/arch/aarch64/hw.rs", "use crate::vm::A;"),
+            (
+                "reference-hv/src/arch.rs",
+                "pub use crate::arch::aarch64::hw;",
+            ),
+            ("runners/src/addr.rs", "use crate::vm::A;"),
+        ] {
+            assert_eq!(found(path, text), [""; 0], "{path}");
+        }
+    }
+
+    /// Looking ahead is found wherever a path can stand, once a module and file.
+    #[test]
+    fn looking_ahead_is_found() {
+        assert_eq!(
+            found(
+                "reference-hv/src/config/host.rs",
+                "use crate::addr::Pa;\nuse crate::assign::A;\nfn f() -> crate::assign::B {}"
+            ),
+            ["reference-hv/src/config/host.rs:2: order: `config` must not know `assign`"]
+        );
+        assert_eq!(
+            found(
+                "reference-hv/src/dt.rs",
+                "use crate::{fault::{self, A}, vm, config::{assign::X}};"
+            ),
+            [
+                "reference-hv/src/dt.rs:1: order: `dt` must not know `vm`",
+                "reference-hv/src/dt.rs:1: order: `dt` must not know `config`",
+            ]
+        );
+        assert_eq!(
+            found(
+                "reference-hv/src/policy.rs",
+                "fn f() { crate::arch::aarch64::hw::el2::g() }"
+            ),
+            ["reference-hv/src/policy.rs:1: order: `policy` must not know `hw`"]
+        );
+        assert_eq!(
+            found("reference-hv/src/novel.rs", ""),
+            ["reference-hv/src/novel.rs: order: the order of modules does not name `novel`"]
+        );
+    }
+}
