@@ -41,6 +41,12 @@ const fn fields(starts: &[u32]) -> u64 {
     mask
 }
 
+/// Returns a 4-bit field of a register, no greater than `most`: what greater values add needs help.
+const fn capped(host: u64, start: u32, most: u64) -> u64 {
+    let value = (host >> start) & 0xf;
+    (if value > most { most } else { value }) << start
+}
+
 impl IdRegister {
     /// Finds the register that an encoding names, where a guest sees any of it. All others of the
     /// identification space read as zero.
@@ -65,12 +71,7 @@ impl IdRegister {
             // FP, AdvSIMD, DIT, CSV3. EL0 and EL1 in AArch64 only; GIC by system registers; no EL2,
             // EL3, RAS, SVE, MPAM, AMU. CSV2 beyond 1 comes with registers that are not saved.
             Self::Pfr0 => {
-                let csv2 = if host & fields(&[56]) != 0 {
-                    1 << 56
-                } else {
-                    0
-                };
-                host & fields(&[16, 20, 48, 60]) | csv2 | 1 << 24 | 1 << 4 | 1
+                host & fields(&[16, 20, 48, 60]) | capped(host, 56, 1) | 1 << 24 | 1 << 4 | 1
             }
             // BTI, SSBS. No MTE, SME, NMI, GCS.
             Self::Pfr1 => host & fields(&[0, 4]),
@@ -85,15 +86,14 @@ impl IdRegister {
             Self::Isar2 => host & fields(&[4, 20, 28, 48, 52]),
             // ASID size, endianness, granules, ExS. Physical addresses no wider than the 40 bits of
             // stage 2; nothing of stage 2 itself, FGT, ECV.
-            Self::Mmfr0 => {
-                let range = host & 0xf;
-                let capped = if range > 2 { 2 } else { range };
-                host & fields(&[4, 8, 16, 20, 24, 28, 44]) | capped
+            Self::Mmfr0 => host & fields(&[4, 8, 16, 20, 24, 28, 44]) | capped(host, 0, 2),
+            // HPDS, PAN, ETS, AFP, nTLBPA; of hardware updates the access flag and dirty state.
+            Self::Mmfr1 => host & fields(&[12, 20, 36, 44, 48]) | capped(host, 0, 2),
+            // CnP, UAO, LSMAOC, CCIDX, TTST, unaligned atomics, IDS, TTL, BBM, E0PD; virtual addresses
+            // of up to 52 bits, as more need TCR2_EL1.
+            Self::Mmfr2 => {
+                host & fields(&[0, 4, 8, 20, 28, 32, 36, 48, 52, 60]) | capped(host, 16, 1)
             }
-            // Hardware access flag, HPDS, PAN, ETS, AFP, nTLBPA.
-            Self::Mmfr1 => host & fields(&[0, 12, 20, 36, 44, 48]),
-            // CnP, UAO, LSMAOC, VARange, CCIDX, TTST, unaligned atomics, IDS, TTL, BBM, E0PD.
-            Self::Mmfr2 => host & fields(&[0, 4, 8, 16, 20, 28, 32, 36, 48, 52, 60]),
         }
     }
 }
@@ -165,6 +165,22 @@ mod tests {
     fn physical_range_is_that_of_stage_two() {
         for (host, shown) in [(0, 0), (1, 1), (2, 2), (5, 2), (6, 2), (7, 2)] {
             assert_eq!(IdRegister::Mmfr0.shown(host), shown);
+        }
+    }
+
+    /// Where a greater value means more help, a guest sees the greatest that needs none.
+    #[test]
+    fn values_that_need_help_are_capped() {
+        let table = [
+            (IdRegister::Pfr0, 56, 1, "CSV2: SCXTNUM_ELx"),
+            (IdRegister::Mmfr1, 0, 2, "HAFDBS: TCR2_EL1.HAFT"),
+            (IdRegister::Mmfr2, 16, 1, "VARange: TCR2_EL1.D128"),
+        ];
+        for (register, start, most, why) in table {
+            for host in 0..16_u64 {
+                let shown = register.shown(host << start) >> start & 0xf;
+                assert_eq!(shown, host.min(most), "{register:?}, {why}");
+            }
         }
     }
 
