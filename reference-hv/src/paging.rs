@@ -53,6 +53,15 @@ pub trait Format {
     fn read(level: u8, entry: u64) -> Entry<Self::Attributes>;
 }
 
+/// What a domain may map: the attributes of second-stage tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// RAM: cached, readable, writable and executable.
+    Ram,
+    /// Registers of a device: never cached, readable and writable, never executable.
+    Device,
+}
+
 /// How wide the input is and where a walk begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Shape {
@@ -78,7 +87,11 @@ impl Shape {
     /// Returns the number of frames of the root.
     pub const fn root_frames(self) -> u64 {
         let resolved = shift(self.start) + 9;
-        if self.bits > resolved { 1 << (self.bits - resolved) } else { 1 }
+        if self.bits > resolved {
+            1 << (self.bits - resolved)
+        } else {
+            1
+        }
     }
 
     /// Returns the first address beyond the input range.
@@ -169,7 +182,11 @@ impl<F: Format> Space<F> {
     /// Makes a space in which nothing is mapped; `None` when no frame is left.
     pub fn new(tables: &mut impl Tables, shape: Shape) -> Option<Self> {
         let root = tables.take(shape.root_frames())?;
-        Some(Self { root, shape, format: PhantomData })
+        Some(Self {
+            root,
+            shape,
+            format: PhantomData,
+        })
     }
 
     /// Returns the address of the first table.
@@ -195,7 +212,10 @@ impl<F: Format> Space<F> {
                 return Err(MapError::Unaligned { value });
             }
         }
-        let beyond = MapError::Beyond { from: from.raw(), size };
+        let beyond = MapError::Beyond {
+            from: from.raw(),
+            size,
+        };
         let end = from.raw().checked_add(size).ok_or(beyond)?;
         to.raw().checked_add(size).ok_or(beyond)?;
         if end > self.shape.limit() {
@@ -206,7 +226,14 @@ impl<F: Format> Space<F> {
             let (input, output, left) = (from.raw() + done, to.raw() + done, size - done);
             let level = self.leaf_level(input | output, left);
             let table = self.descend(tables, input, level)?;
-            let leaves = Leaves { table, level, input, output, left, attributes };
+            let leaves = Leaves {
+                table,
+                level,
+                input,
+                output,
+                left,
+                attributes,
+            };
             done += self.fill(tables, &leaves)?;
         }
         Ok(())
@@ -221,12 +248,7 @@ impl<F: Format> Space<F> {
     }
 
     /// Returns the table of `level` that translates `input`, made where it is missing.
-    fn descend(
-        &mut self,
-        tables: &mut impl Tables,
-        input: u64,
-        level: u8,
-    ) -> Result<Pa, MapError> {
+    fn descend(&mut self, tables: &mut impl Tables, input: u64, level: u8) -> Result<Pa, MapError> {
         let mut table = self.root;
         for above in self.shape.start..level {
             let index = self.index(above, input);
@@ -252,15 +274,25 @@ impl<F: Format> Space<F> {
     ) -> Result<u64, MapError> {
         let step = span_of(leaves.level);
         let first = self.index(leaves.level, leaves.input);
-        let frames = if leaves.level == self.shape.start { self.shape.root_frames() } else { 1 };
+        let frames = if leaves.level == self.shape.start {
+            self.shape.root_frames()
+        } else {
+            1
+        };
         let count = (leaves.left / step).min(frames * ENTRIES - first);
         for nth in 0..count {
             let index = first + nth;
             if F::read(leaves.level, tables.load(leaves.table, index)) != Entry::Empty {
-                return Err(MapError::Occupied { at: leaves.input + nth * step });
+                return Err(MapError::Occupied {
+                    at: leaves.input + nth * step,
+                });
             }
             let to = Pa::new(leaves.output + nth * step);
-            tables.store(leaves.table, index, F::leaf(leaves.level, to, leaves.attributes));
+            tables.store(
+                leaves.table,
+                index,
+                F::leaf(leaves.level, to, leaves.attributes),
+            );
         }
         Ok(count * step)
     }
@@ -279,7 +311,11 @@ impl<F: Format> Space<F> {
                 Entry::Leaf(to, attributes) => {
                     let offset = input % span_of(level);
                     let to = Pa::new(to.raw() + offset);
-                    return Some(Translation { to, rest: span_of(level) - offset, attributes });
+                    return Some(Translation {
+                        to,
+                        rest: span_of(level) - offset,
+                        attributes,
+                    });
                 }
             }
         }
@@ -307,7 +343,11 @@ impl<F: Format> Space<F> {
     fn index(&self, level: u8, input: u64) -> u64 {
         let index = input >> shift(level);
         // The root of a concatenated table has more than one frame's worth of indices.
-        if level == self.shape.start { index } else { index % ENTRIES }
+        if level == self.shape.start {
+            index
+        } else {
+            index % ENTRIES
+        }
     }
 }
 

@@ -39,7 +39,12 @@ struct Pool {
 
 impl Pool {
     fn of(frames: u64) -> Self {
-        Self { entries: BTreeMap::new(), next: 0x10_0000, left: frames, out: 0 }
+        Self {
+            entries: BTreeMap::new(),
+            next: 0x10_0000,
+            left: frames,
+            out: 0,
+        }
     }
 }
 
@@ -55,10 +60,16 @@ impl Tables for Pool {
         self.out -= frames;
     }
     fn load(&self, table: Pa, index: u64) -> u64 {
-        self.entries.get(&(table.raw() + index / ENTRIES * PAGE_SIZE, index % ENTRIES)).copied().unwrap_or(0)
+        self.entries
+            .get(&(table.raw() + index / ENTRIES * PAGE_SIZE, index % ENTRIES))
+            .copied()
+            .unwrap_or(0)
     }
     fn store(&mut self, table: Pa, index: u64, entry: u64) {
-        self.entries.insert((table.raw() + index / ENTRIES * PAGE_SIZE, index % ENTRIES), entry);
+        self.entries.insert(
+            (table.raw() + index / ENTRIES * PAGE_SIZE, index % ENTRIES),
+            entry,
+        );
     }
 }
 
@@ -75,14 +86,24 @@ fn space(pool: &mut Pool) -> Space<Plain> {
 fn check(from: u64, to: u64, size: u64) {
     let mut pool = Pool::of(100);
     let mut space = space(&mut pool);
-    space.map(&mut pool, Ipa::new(from), Pa::new(to), size, true).expect("a mapping");
+    space
+        .map(&mut pool, Ipa::new(from), Pa::new(to), size, true)
+        .expect("a mapping");
     for offset in [0, 1, size / 2, size - 1] {
-        let seen = space.walk(&pool, Ipa::new(from + offset)).map(|t| t.to.raw());
+        let seen = space
+            .walk(&pool, Ipa::new(from + offset))
+            .map(|t| t.to.raw());
         assert_eq!(seen, Some(to + offset), "at offset {offset:#x}");
     }
-    let before = from.checked_sub(1).and_then(|at| space.walk(&pool, Ipa::new(at)));
+    let before = from
+        .checked_sub(1)
+        .and_then(|at| space.walk(&pool, Ipa::new(at)));
     assert_eq!(before, None, "one byte before");
-    assert_eq!(space.walk(&pool, Ipa::new(from + size)), None, "one byte after");
+    assert_eq!(
+        space.walk(&pool, Ipa::new(from + size)),
+        None,
+        "one byte after"
+    );
     space.release(&mut pool);
     assert_eq!(pool.out, 0, "tables not given back");
 }
@@ -93,7 +114,11 @@ fn mapping_is_exact() {
     check(0, 0x4000_0000, PAGE_SIZE);
     check(0x0903_0000, 0x0903_0000, PAGE_SIZE);
     check(0x4000_0000, 0x4780_0000, 8 << 20);
-    check(MIB2 - PAGE_SIZE, 0x8000_0000 - PAGE_SIZE, MIB2 + 2 * PAGE_SIZE);
+    check(
+        MIB2 - PAGE_SIZE,
+        0x8000_0000 - PAGE_SIZE,
+        MIB2 + 2 * PAGE_SIZE,
+    );
     check(GIB, 4 * GIB, 3 * GIB);
     check(GIB - MIB2, 2 * GIB - MIB2, GIB + 2 * MIB2);
     check((1 << 40) - PAGE_SIZE, 0x1000, PAGE_SIZE);
@@ -112,9 +137,15 @@ fn blocks_where_both_sides_allow() {
     ] {
         let mut pool = Pool::of(600);
         let mut space = space(&mut pool);
-        space.map(&mut pool, Ipa::new(from), Pa::new(to), size, false).expect("a mapping");
+        space
+            .map(&mut pool, Ipa::new(from), Pa::new(to), size, false)
+            .expect("a mapping");
         let found = space.walk(&pool, Ipa::new(from)).expect("mapped");
-        assert_eq!((found.rest, found.attributes), (rest, false), "{from:#x} to {to:#x}");
+        assert_eq!(
+            (found.rest, found.attributes),
+            (rest, false),
+            "{from:#x} to {to:#x}"
+        );
     }
 }
 
@@ -124,18 +155,33 @@ fn refusals() {
     let mut pool = Pool::of(20);
     let mut space = space(&mut pool);
     let mut map = |from, to, size| space.map(&mut pool, Ipa::new(from), Pa::new(to), size, true);
-    assert_eq!(map(0x800, 0, PAGE_SIZE), Err(MapError::Unaligned { value: 0x800 }));
+    assert_eq!(
+        map(0x800, 0, PAGE_SIZE),
+        Err(MapError::Unaligned { value: 0x800 })
+    );
     assert_eq!(map(0, 1, PAGE_SIZE), Err(MapError::Unaligned { value: 1 }));
     assert_eq!(map(0, 0, 0xfff), Err(MapError::Unaligned { value: 0xfff }));
     let top = 1 << 40;
     let beyond = |from, size| Err(MapError::Beyond { from, size });
     assert_eq!(map(top, 0, PAGE_SIZE), beyond(top, PAGE_SIZE));
-    assert_eq!(map(top - PAGE_SIZE, 0, 2 * PAGE_SIZE), beyond(top - PAGE_SIZE, 2 * PAGE_SIZE));
-    assert_eq!(map(PAGE_SIZE, 0, 0u64.wrapping_sub(PAGE_SIZE)), beyond(PAGE_SIZE, 0u64.wrapping_sub(PAGE_SIZE)));
+    assert_eq!(
+        map(top - PAGE_SIZE, 0, 2 * PAGE_SIZE),
+        beyond(top - PAGE_SIZE, 2 * PAGE_SIZE)
+    );
+    assert_eq!(
+        map(PAGE_SIZE, 0, 0u64.wrapping_sub(PAGE_SIZE)),
+        beyond(PAGE_SIZE, 0u64.wrapping_sub(PAGE_SIZE))
+    );
     assert_eq!(map(0x5000, 0x9000, PAGE_SIZE), Ok(()));
-    assert_eq!(map(0x4000, 0x9000, 3 * PAGE_SIZE), Err(MapError::Occupied { at: 0x5000 }));
+    assert_eq!(
+        map(0x4000, 0x9000, 3 * PAGE_SIZE),
+        Err(MapError::Occupied { at: 0x5000 })
+    );
     assert_eq!(map(GIB, GIB, GIB), Ok(()));
-    assert_eq!(map(GIB + 0x5000, 0, PAGE_SIZE), Err(MapError::Occupied { at: GIB + 0x5000 }));
+    assert_eq!(
+        map(GIB + 0x5000, 0, PAGE_SIZE),
+        Err(MapError::Occupied { at: GIB + 0x5000 })
+    );
 }
 
 /// Without frames for tables nothing is mapped, and that is said.

@@ -2,7 +2,7 @@
 
 use crate::addr::{Ipa, Pa};
 use crate::ids::DomainId;
-use crate::paging::{Entry, Format, Shape};
+use crate::paging::{Entry, Format, Memory, Shape};
 
 /// Output address bits of an entry, 48-bit addresses and 4 KiB granule.
 const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
@@ -17,24 +17,14 @@ const DEVICE_NGNRE: u64 = 0b0001 << 2;
 /// XN[1:0] = 0b10: executable at no exception level, with and without FEAT_XNX.
 const EXECUTE_NEVER: u64 = 1 << 54;
 
-/// What a domain may map.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Memory {
-    /// RAM: Normal write-back, read, write and execute.
-    Ram,
-    /// Registers: Device-nGnRE, read and write.
-    Device,
-}
-
-impl Memory {
-    const fn bits(self) -> u64 {
-        ACCESSED
-            | READ_WRITE
-            | match self {
-                Self::Ram => NORMAL_WRITE_BACK | INNER_SHAREABLE,
-                Self::Device => DEVICE_NGNRE | EXECUTE_NEVER,
-            }
-    }
+/// Returns the attributes of a leaf: Normal write-back memory, or Device-nGnRE.
+const fn attributes(memory: Memory) -> u64 {
+    ACCESSED
+        | READ_WRITE
+        | match memory {
+            Memory::Ram => NORMAL_WRITE_BACK | INNER_SHAREABLE,
+            Memory::Device => DEVICE_NGNRE | EXECUTE_NEVER,
+        }
 }
 
 /// Entries of the stage-2 tables.
@@ -49,9 +39,9 @@ impl Format for Stage2 {
         next.raw() & ADDRESS | TABLE_OR_PAGE | VALID
     }
 
-    fn leaf(level: u8, to: Pa, attributes: Memory) -> u64 {
+    fn leaf(level: u8, to: Pa, memory: Memory) -> u64 {
         let kind = if level == 3 { TABLE_OR_PAGE } else { 0 };
-        to.raw() & ADDRESS | attributes.bits() | kind | VALID
+        to.raw() & ADDRESS | attributes(memory) | kind | VALID
     }
 
     fn read(level: u8, entry: u64) -> Entry<Memory> {

@@ -17,7 +17,10 @@ pub unsafe fn open() {
     let memory = image::heap();
     // SAFETY: The linker script keeps this memory for the heap, the first tables map it read-write, and
     // the caller calls once.
-    unsafe { HEAP.lock().add_to_heap(memory.start as usize, memory.end as usize) }
+    unsafe {
+        HEAP.lock()
+            .add_to_heap(memory.start as usize, memory.end as usize)
+    }
 }
 
 /// Gives the allocator more memory.

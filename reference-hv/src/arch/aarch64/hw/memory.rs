@@ -32,6 +32,60 @@ unsafe fn clear(at: u64, size: u64) {
     }
 }
 
+/// Clears memory and writes it back to the point of coherency, 512 bytes a turn.
+///
+/// # Safety
+/// As for [`clear`], with the MMU on, in Normal memory and with multiples of 512; DC ZVA must clear
+/// 64 bytes at a time and cache lines must not be shorter.
+unsafe fn clear_down(at: u64, size: u64) {
+    // SAFETY: The caller owns the range, so DC ZVA writes zeroes to whole blocks of it and nothing else;
+    // DC CIVAC to the same address follows it in program order (Arm ARM D7.5.9.5).
+    unsafe {
+        asm!(
+            "2:",
+            ".rept 8",
+            "dc zva, {at}",
+            "dc civac, {at}",
+            "add {at}, {at}, #64",
+            ".endr",
+            "cmp {at}, {end}",
+            "b.lo 2b",
+            "dsb sy",
+            at = inout(reg) at => _,
+            end = in(reg) at + size,
+            options(nostack),
+        );
+    }
+}
+
+/// Copies memory, 64 bytes a turn.
+///
+/// # Safety
+/// Both ranges must be the caller's, apart, and as long as `size`, a multiple of 64.
+unsafe fn copy(from: u64, to: u64, size: u64) {
+    // SAFETY: The caller owns both ranges; the loop ends exactly at their end.
+    unsafe {
+        asm!(
+            "2: cmp {to}, {end}",
+            "b.hs 3f",
+            "ldp {a:q}, {b:q}, [{from}], #32",
+            "ldp {c:q}, {d:q}, [{from}], #32",
+            "stp {a:q}, {b:q}, [{to}], #32",
+            "stp {c:q}, {d:q}, [{to}], #32",
+            "b 2b",
+            "3:",
+            from = inout(reg) from => _,
+            to = inout(reg) to => _,
+            end = in(reg) to + size,
+            a = out(vreg) _,
+            b = out(vreg) _,
+            c = out(vreg) _,
+            d = out(vreg) _,
+            options(nostack),
+        );
+    }
+}
+
 /// Contiguous memory that frames are cut from.
 #[derive(Debug)]
 struct Area {
@@ -41,7 +95,11 @@ struct Area {
 }
 
 impl Area {
-    const EMPTY: Self = Self { base: 0, next: 0, end: 0 };
+    const EMPTY: Self = Self {
+        base: 0,
+        next: 0,
+        end: 0,
+    };
 
     fn cut(&mut self, size: u64) -> Option<u64> {
         let at = self.next.checked_next_multiple_of(size)?;
@@ -68,8 +126,15 @@ impl Frames {
     /// May be called once.
     pub unsafe fn early() -> Self {
         let pool = image::table_pool();
-        let area = Area { base: pool.start, next: pool.start, end: pool.end };
-        Self { areas: [area, Area::EMPTY], free: 0 }
+        let area = Area {
+            base: pool.start,
+            next: pool.start,
+            end: pool.end,
+        };
+        Self {
+            areas: [area, Area::EMPTY],
+            free: 0,
+        }
     }
 
     /// Adds the memory that most frames are cut from.
@@ -78,14 +143,24 @@ impl Frames {
     /// `span` must be whole pages of RAM, mapped read-write, that nothing else refers to from now on.
     pub unsafe fn extend(&mut self, span: Span<Pa>) {
         let base = span.first().raw();
-        self.areas[1] = Area { base, next: base, end: base + span.size() };
+        self.areas[1] = Area {
+            base,
+            next: base,
+            end: base + span.size(),
+        };
     }
 
     /// Returns the address of an entry; stops the hypervisor when no table of ours can be there.
     fn entry(&self, table: Pa, index: u64) -> *mut u64 {
         let at = table.raw() + index * 8;
-        let ours = self.areas.iter().any(|area| (area.base..area.next).contains(&at));
-        assert!(ours && table.is_page_aligned(), "{table} is no translation table");
+        let ours = self
+            .areas
+            .iter()
+            .any(|area| (area.base..area.next).contains(&at));
+        assert!(
+            ours && table.is_page_aligned(),
+            "{table} is no translation table"
+        );
         core::ptr::with_exposed_provenance_mut(at as usize)
     }
 }
@@ -133,8 +208,8 @@ impl Tables for Frames {
 #[derive(Debug)]
 pub struct Ram {
     windows: Vec<Span<Pa>>,
-    /// Bytes that DC ZVA clears, zero where it is prohibited.
-    block: u64,
+    /// Whether DC ZVA clears 64 bytes at a time, and cache lines are 64 bytes as well.
+    fast: bool,
     /// Bytes of the smallest data cache line.
     line: u64,
 }
@@ -146,11 +221,14 @@ impl Ram {
     /// They must be RAM, mapped read-write as Normal memory, with no reference into them anywhere;
     /// what is later lent as a slice must not be mapped writable to a guest while the slice lives.
     pub unsafe fn new(windows: Vec<Span<Pa>>) -> Self {
-        let zero = read!("dczid_el0");
-        // DZP prohibits; BS is the logarithm of the number of words.
-        let block = if zero & 0x10 == 0 { 4 << (zero & 0xf) } else { 0 };
         let line = 4 << (read!("ctr_el0") >> 16 & 0xf);
-        Self { windows, block, line }
+        // DCZID_EL0: DZP clear (not prohibited), BS = 4 (16 words).
+        let fast = line == 64 && read!("dczid_el0") & 0x1f == 4;
+        Self {
+            windows,
+            fast,
+            line,
+        }
     }
 
     fn holds(&self, span: Span<Pa>) -> bool {
@@ -163,7 +241,8 @@ impl Ram {
         let start = core::ptr::with_exposed_provenance(usize::try_from(at.first().raw()).ok()?);
         // SAFETY: The range is mapped RAM, initialized as far as memory without poison bits can be, and
         // whoever would write it through this type needs it mutably.
-        self.holds(at).then(|| unsafe { core::slice::from_raw_parts(start, length) })
+        self.holds(at)
+            .then(|| unsafe { core::slice::from_raw_parts(start, length) })
     }
 
     /// Clears whole pages, down to memory: a guest that runs with its caches off sees the zeroes and
@@ -174,31 +253,17 @@ impl Ram {
             return false;
         }
         let (at, size) = (span.first().raw(), span.size());
-        // SAFETY: The range is ours and mutably borrowed, and whole pages.
-        unsafe { if self.block == 0 { clear(at, size) } else { self.clear_blocks(at, size) } }
-        self.clean(at, size);
-        true
-    }
-
-    /// Clears by DC ZVA.
-    ///
-    /// # Safety
-    /// As for [`clear`], and `self.block` must not be zero and divide both numbers.
-    unsafe fn clear_blocks(&self, at: u64, size: u64) {
-        // SAFETY: The caller owns the range and it is Normal memory, so DC ZVA writes zeroes to whole
-        // blocks of it and nothing else.
+        // SAFETY: The range is ours and mutably borrowed, and whole pages; the caches work in units of 64
+        // bytes where `fast` says so.
         unsafe {
-            asm!(
-                "2: dc zva, {at}",
-                "add {at}, {at}, {block}",
-                "cmp {at}, {end}",
-                "b.lo 2b",
-                at = inout(reg) at => _,
-                end = in(reg) at + size,
-                block = in(reg) self.block,
-                options(nostack),
-            );
+            if self.fast {
+                clear_down(at, size);
+            } else {
+                clear(at, size);
+                self.clean(at, size);
+            }
         }
+        true
     }
 
     /// Writes the lines of a range back to memory and drops them (Arm ARM D7.5.9, to the point of
@@ -224,7 +289,9 @@ impl Ram {
     /// Writes bytes, down to memory. Returns whether all of it was RAM of this kind.
     #[must_use]
     pub fn write(&mut self, to: Pa, bytes: &[u8]) -> bool {
-        let Ok(span) = Span::new(to, bytes.len() as u64) else { return bytes.is_empty() };
+        let Ok(span) = Span::new(to, bytes.len() as u64) else {
+            return bytes.is_empty();
+        };
         if !self.holds(span) {
             return false;
         }
@@ -245,20 +312,16 @@ impl Ram {
         if !self.holds(source) || !self.holds(target) || source.overlaps(target) {
             return false;
         }
-        let read: *const u8 = core::ptr::with_exposed_provenance(from.raw() as usize);
-        let write: *mut u8 = core::ptr::with_exposed_provenance_mut(to.raw() as usize);
+        let most = size & !63;
+        let read: *const u8 = core::ptr::with_exposed_provenance((from.raw() + most) as usize);
+        let write: *mut u8 = core::ptr::with_exposed_provenance_mut((to.raw() + most) as usize);
         // SAFETY: Both ranges are ours and mutably borrowed, and do not overlap.
-        unsafe { core::ptr::copy_nonoverlapping(read, write, size as usize) };
+        unsafe {
+            copy(from.raw(), to.raw(), most);
+            core::ptr::copy_nonoverlapping(read, write, (size - most) as usize);
+        }
         self.clean(to.raw(), size);
         true
-    }
-
-    /// Takes a range of whole pages out for another use; `None` where it is not all of this kind.
-    pub fn give_up(&mut self, span: Span<Pa>) -> Option<Span<Pa>> {
-        let place = self.windows.iter().position(|window| window.covers(span))?;
-        let (before, after) = self.windows.swap_remove(place).without(span);
-        self.windows.extend(before.into_iter().chain(after));
-        Some(span)
     }
 }
 

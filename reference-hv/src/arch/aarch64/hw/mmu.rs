@@ -32,8 +32,13 @@ impl Mmu {
     /// the machine disagrees.
     pub unsafe fn map(&mut self, span: Span<Pa>, memory: Memory) -> Result<(), MapError> {
         let span = span.widened_to_pages();
-        let done =
-            self.space.map(&mut self.frames, span.first(), span.first(), span.size(), memory);
+        let done = self.space.map(
+            &mut self.frames,
+            span.first(),
+            span.first(),
+            span.size(),
+            memory,
+        );
         publish_tables();
         done
     }
@@ -73,7 +78,10 @@ extern "C" fn refhv_early_tables(tree: u64) -> Registers {
     // SAFETY: The start code calls this function once.
     let mut frames = unsafe { Frames::early() };
     let pa_range = read!("id_aa64mmfr0_el1") & 0xf;
-    let mut registers = Registers { ttbr0: 0, tcr: stage1::control(pa_range) };
+    let mut registers = Registers {
+        ttbr0: 0,
+        tcr: stage1::control(pa_range),
+    };
     if let Some(mut space) = Space::<Stage1>::new(&mut frames, stage1::SHAPE) {
         registers.ttbr0 = space.root().raw();
         let mut map = |range: Range<u64>, memory| {
@@ -89,7 +97,10 @@ extern "C" fn refhv_early_tables(tree: u64) -> Registers {
         let page = start::LAST_RESORT_CONSOLE;
         map(page..page + PAGE_SIZE, Memory::Device);
         if let Some(range) = start::tree_range(tree) {
-            map(range.start & !(PAGE_SIZE - 1)..range.end.next_multiple_of(PAGE_SIZE), Memory::Constant);
+            map(
+                range.start & !(PAGE_SIZE - 1)..range.end.next_multiple_of(PAGE_SIZE),
+                Memory::Constant,
+            );
         }
         // SAFETY: See `Handover`: nobody reads the cell before this function returns.
         unsafe { *HANDOVER.0.get() = Some(Mmu { frames, space }) };

@@ -72,8 +72,13 @@ extern "C" fn refhv_fatal(vector: u64) -> ! {
     // SAFETY: vectors.S has filled the structure in and writes no more to it: a second fault halts.
     let crash = unsafe { &refhv_crash };
     start::last_resort_console();
-    let what = usize::try_from(vector).ok().and_then(|vector| VECTORS.get(vector));
-    pl011::line(format_args!("fatal: {} in the hypervisor", what.unwrap_or(&"exception")));
+    let what = usize::try_from(vector)
+        .ok()
+        .and_then(|vector| VECTORS.get(vector));
+    pl011::line(format_args!(
+        "fatal: {} in the hypervisor",
+        what.unwrap_or(&"exception")
+    ));
     if image::guard().contains(&crash.far) {
         pl011::line(format_args!("the stack has overflowed"));
     }

@@ -1,14 +1,36 @@
 //! From the start code to the first domain.
 
+use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
 
-use super::sysreg::{halt, read};
-use super::{heap, image, mmu, pl011};
+use super::board::{Board, Private};
+use super::el2::{self, CpuError};
+use super::gicv3::{Gic, GicError};
+use super::memory::Ram;
+use super::mmu::{self, Mmu};
+use super::sysreg::halt;
+use super::{heap, image, pl011, timer};
+use crate::addr::{Pa, Span};
+use crate::arch::aarch64::gic::VIRTUAL_TIMER;
+use crate::arch::aarch64::stage1::Memory;
+use crate::assign::{self, Taken};
+use crate::config::{DomainClaim, Host, HostError, Modules, Owner, domains};
 use crate::dt::{self, Blob, DtError};
+#[cfg(feature = "seeded-faults")]
+use crate::fault;
+use crate::ids::DomainId;
+use crate::paging::MapError;
+use crate::vm::{self, Hypervisor};
+use crate::{carve, guest_tree};
 
 /// Where QEMU's `virt` has its PL011. Used only while the tree has not told where the console is:
 /// without it a bad tree, or a start at the wrong exception level, could not be reported at all.
 pub const LAST_RESORT_CONSOLE: u64 = 0x0900_0000;
+
+/// Part of RAM that each of the heap and the pool of table frames gets, and the bounds of that.
+const POOL_SHARE: u64 = 64;
+const POOL_BOUNDS: (u64, u64) = (512 << 10, 32 << 20);
 
 /// Returns where the device tree lies, as its header tells; `None` where it is no tree or not where
 /// the boot protocol allows one.
@@ -39,7 +61,9 @@ pub fn last_resort_console() {
 #[unsafe(no_mangle)]
 extern "C" fn refhv_wrong_level(_tree: u64, level: u64) -> ! {
     last_resort_console();
-    pl011::line(format_args!("fatal: entered at EL{level}, needs EL2 (virtualization=on)"));
+    pl011::line(format_args!(
+        "fatal: entered at EL{level}, needs EL2 (virtualization=on)"
+    ));
     halt()
 }
 
@@ -49,8 +73,273 @@ extern "C" fn refhv_wrong_level(_tree: u64, level: u64) -> ! {
 extern "C" fn refhv_start(tree: u64) -> ! {
     // SAFETY: The start code calls this function once.
     unsafe { heap::open() }
-    let mmu = mmu::take_over();
-    last_resort_console();
-    pl011::line(format_args!("hello from EL{} {:x?} {}", read!("CurrentEL") >> 2, tree_range(tree), mmu.is_some()));
-    halt()
+    match start(tree) {
+        Ok(Some(mut hypervisor)) => loop {
+            hypervisor.step();
+        },
+        Ok(None) => halt(),
+        Err(error) => {
+            last_resort_console();
+            pl011::line(format_args!("fatal: {error}"));
+            halt()
+        }
+    }
+}
+
+/// Why there is nothing to run.
+enum StartError<'t> {
+    NoTables,
+    NoTree(u64),
+    Tree(DtError<'t>),
+    Host(HostError),
+    Cpu(CpuError),
+    Map(MapError),
+    Gic(GicError),
+    Timer(u32),
+    NoRoom(u64),
+    #[cfg(feature = "seeded-faults")]
+    Fault(&'t str),
+}
+
+impl fmt::Display for StartError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTables => f.write_str("no memory for the first translation tables"),
+            Self::NoTree(at) => write!(f, "no device tree at {at:#x}, where x0 points"),
+            Self::Tree(error) => write!(f, "host device tree: {error}"),
+            Self::Host(error) => write!(f, "host device tree: {error}"),
+            Self::Cpu(error) => write!(f, "CPU: {error}"),
+            Self::Map(error) => write!(f, "address space of the hypervisor: {error}"),
+            Self::Gic(error) => write!(f, "interrupt controller: {error}"),
+            Self::Timer(line) => {
+                write!(f, "the virtual timer has INTID {line}, not {VIRTUAL_TIMER}")
+            }
+            Self::NoRoom(size) => write!(f, "no room in RAM for a pool of {size:#x} bytes"),
+            #[cfg(feature = "seeded-faults")]
+            Self::Fault(name) => write!(f, "no seeded fault is called {name}"),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($error:ty => $variant:ident),+) => {
+        $(impl From<$error> for StartError<'_> {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        })+
+    };
+}
+
+from!(HostError => Host, CpuError => Cpu, MapError => Map, GicError => Gic);
+
+/// Gets as far as the first domain; `None` when that was not what the arguments ask for.
+fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
+    let mut mmu = mmu::take_over().ok_or(StartError::NoTables)?;
+    let tree = tree_bytes(at).ok_or(StartError::NoTree(at))?;
+    let host = Host::read(Blob::new(tree).map_err(StartError::Tree)?)?;
+    open_console(&mut mmu, &host)?;
+    let (version, hertz) = (env!("CARGO_PKG_VERSION"), timer::frequency());
+    pl011::line(format_args!(
+        "refhv {version}, AArch64 EL2, counter at {hertz} Hz"
+    ));
+    for notice in host.notices.clone().into_lines() {
+        pl011::line(format_args!("{notice}"));
+    }
+    if !select_fault(&host)? {
+        return Ok(None);
+    }
+
+    let stage2 = el2::configure()?;
+    let gic = open_gic(&mut mmu, &host)?;
+    if host.timer.virtual_.intid() != VIRTUAL_TIMER {
+        return Err(StartError::Timer(host.timer.virtual_.intid()));
+    }
+    let private = Private {
+        alarm: host.timer.hypervisor.intid(),
+        maintenance: host.gic.maintenance.map(|line| line.intid()),
+    };
+
+    let mut taken = alloc::vec![
+        Taken {
+            span: span(image::whole()),
+            what: "the hypervisor"
+        },
+        Taken {
+            span: Span::new(Pa::new(at), tree.len() as u64).map_err(|_| StartError::NoTree(at))?,
+            what: "the host device tree"
+        },
+    ];
+    let ram = open_ram(&mut mmu, &host, &mut taken)?;
+    let machine = assign::Machine {
+        taken,
+        pa_bits: u32::from(stage2.pa_bits),
+        ipa_bits: u32::from(stage2.shape.bits),
+        spis: gic.shared_lines().min(crate::ids::IrqLine::MAX_SPIS),
+    };
+    let board = Board::new(mmu, ram, gic, private, stage2);
+    Ok(Some(populate(board, &host, &machine)))
+}
+
+/// Proves what the trees claim and makes the domains.
+fn populate(board: Board, host: &Host<'_>, machine: &assign::Machine) -> Hypervisor<Board> {
+    let assignment = assign::prove(host, &Loaded(&board.ram), machine);
+    for notice in assignment.notices() {
+        pl011::line(format_args!("{notice}"));
+    }
+    for refusal in assignment.refusals() {
+        pl011::line(format_args!("{refusal}"));
+    }
+    let mut refused = assignment.refusals().len();
+    let mut made = 0;
+    let mut hypervisor = Hypervisor::new(board);
+    for plan in assignment.domains() {
+        let tree = guest_tree::build(plan, &Loaded(&hypervisor.machine().ram));
+        let done = tree.map_err(|error| vm::refusal(plan, error));
+        match done.and_then(|tree| hypervisor.create(plan, &tree)) {
+            Ok(()) => made += 1,
+            Err(refusal) => {
+                refused += 1;
+                pl011::line(format_args!("{refusal}"));
+            }
+        }
+    }
+    pl011::line(format_args!("{made} domains, {refused} refused"));
+    hypervisor
+}
+
+/// The RAM as the reader of modules sees it.
+struct Loaded<'t>(&'t Ram);
+
+impl<'t> Modules<'t> for Loaded<'t> {
+    fn bytes(&self, at: Span<Pa>) -> Option<&'t [u8]> {
+        self.0.bytes(at)
+    }
+}
+
+fn span(range: Range<u64>) -> Span<Pa> {
+    // Ranges of the image are neither empty nor at the end of the address space.
+    Span::new(Pa::new(range.start), range.end - range.start)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn tree_bytes(at: u64) -> Option<&'static [u8]> {
+    let range = tree_range(at)?;
+    let start = core::ptr::with_exposed_provenance(range.start as usize);
+    // SAFETY: The first tables map exactly this range, read-only; nobody writes it: it is taken out of
+    // the RAM that domains get.
+    Some(unsafe { core::slice::from_raw_parts(start, (range.end - range.start) as usize) })
+}
+
+/// Opens the console that the tree names; `console=none` leaves it alone.
+fn open_console(mmu: &mut Mmu, host: &Host<'_>) -> Result<(), MapError> {
+    let wanted = host.argument("console") != Some("none");
+    match host.console.as_ref().filter(|_| wanted) {
+        None => pl011::close(),
+        Some(console) => {
+            if !mmu.is_mapped(console.span.first()) {
+                // SAFETY: The tree says that a PL011 is there.
+                unsafe { mmu.map(console.span, Memory::Device)? }
+            }
+            // SAFETY: It is mapped, and the proof gives the console to no domain.
+            unsafe { pl011::open(console.span.first().raw()) }
+        }
+    }
+    Ok(())
+}
+
+fn open_gic(mmu: &mut Mmu, host: &Host<'_>) -> Result<Gic, StartError<'static>> {
+    // SAFETY: The tree says that these are the frames of the interrupt controller.
+    let map = |span| unsafe { mmu.map(span, Memory::Device) };
+    // SAFETY: As above, and the frames are mapped as they are looked at.
+    Ok(unsafe { Gic::open(host.gic.distributor, &host.gic.redistributors, map)? })
+}
+
+/// Maps the RAM that is not in use, and cuts the heap and the pool of table frames from it.
+fn open_ram(
+    mmu: &mut Mmu,
+    host: &Host<'_>,
+    taken: &mut Vec<Taken>,
+) -> Result<Ram, StartError<'static>> {
+    let reserved = host
+        .regions
+        .iter()
+        .filter(|region| region.owner == Owner::Reserved);
+    let holes: Vec<_> = taken
+        .iter()
+        .map(|taken| taken.span)
+        .chain(reserved.map(|region| region.span))
+        .collect();
+    let windows = carve::without(&host.ram, &holes);
+    for window in &windows {
+        // SAFETY: The tree says that this is RAM; what else is mapped of it was taken out.
+        unsafe { mmu.map(*window, Memory::Data)? }
+    }
+
+    let size: u64 = windows.iter().map(|window| window.size()).sum();
+    let (least, most) = POOL_BOUNDS;
+    let pool = (size / POOL_SHARE).clamp(least, most);
+    let free = carve::without(&windows, &modules(host));
+    let room = carve::room(&free, 2 * pool).ok_or(StartError::NoRoom(2 * pool))?;
+    let halves = (
+        Span::new(room.first(), room.size() / 2),
+        room.first().raw() + room.size() / 2,
+    );
+    let (Ok(heap), Ok(frames)) = (halves.0, Span::new(Pa::new(halves.1), room.size() / 2)) else {
+        return Err(StartError::NoRoom(2 * pool));
+    };
+    // SAFETY: Both halves are mapped RAM that holds nothing; they are taken out of the windows below.
+    unsafe {
+        heap::extend(heap);
+        mmu.frames.extend(frames);
+    }
+    taken.push(Taken {
+        span: room,
+        what: "the hypervisor",
+    });
+    // SAFETY: The windows are RAM, just mapped, without image, tree and pools, so nothing refers into
+    // them; stage 2 gets only what the proof has found to be no module.
+    Ok(unsafe { Ram::new(carve::without(&windows, &[room])) })
+}
+
+/// Returns where modules were loaded, as far as that can be read.
+fn modules(host: &Host<'_>) -> Vec<Span<Pa>> {
+    let claims = domains(host)
+        .into_iter()
+        .zip(1..)
+        .filter_map(|(node, number)| DomainClaim::read(DomainId::new(number)?, node).ok());
+    claims
+        .flat_map(|claim| claim.modules.into_iter().map(|module| module.span))
+        .collect()
+}
+
+/// Makes the decision wrong that `fault=` names. Returns false when it only asked for the list.
+#[cfg(feature = "seeded-faults")]
+fn select_fault(host: &Host<'static>) -> Result<bool, StartError<'static>> {
+    match host.argument("fault") {
+        None => Ok(true),
+        Some("list") => {
+            for entry in fault::ALL {
+                pl011::line(format_args!(
+                    "fault {} {} {}",
+                    entry.name, entry.requirement, entry.text
+                ));
+            }
+            pl011::line(format_args!("faults end"));
+            Ok(false)
+        }
+        Some(name) => match fault::select(name) {
+            Ok(_) => {
+                pl011::line(format_args!("fault {name} is seeded"));
+                Ok(true)
+            }
+            Err(_) => Err(StartError::Fault(name)),
+        },
+    }
+}
+
+#[cfg(not(feature = "seeded-faults"))]
+fn select_fault(host: &Host<'_>) -> Result<bool, StartError<'static>> {
+    let _ = host;
+    Ok(true)
 }

@@ -5,7 +5,7 @@
 /// The registers named here may be read at EL2 without an effect on memory; those whose read
 /// changes something (ICC_IAR1_EL1) have a function of their own.
 macro_rules! read {
-    ($name:literal) => {{
+    ($name:expr) => {{
         let value: u64;
         // SAFETY: An MRS of a register that is implemented where this is called (callers check the
         // feature where the architecture makes it optional) and whose read has no side effect.
@@ -17,13 +17,13 @@ macro_rules! read {
 }
 
 /// Writes a system register; expands to an `unsafe` operation that the caller justifies.
-macro_rules! write {
-    ($name:literal, $value:expr) => {
+macro_rules! set {
+    ($name:expr, $value:expr) => {
         core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) $value, options(nostack, preserves_flags))
     };
 }
 
-pub(super) use {read, write};
+pub(super) use {read, set};
 
 /// Makes earlier system-register writes take effect before any later instruction.
 pub fn isb() {

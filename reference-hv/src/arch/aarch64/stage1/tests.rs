@@ -13,8 +13,14 @@ fn leaves_have_the_architected_bits() {
     ] {
         let entry = Stage1::leaf(3, Pa::new(0x4020_0000), memory);
         assert_eq!(entry, wanted, "{memory:?}");
-        assert_eq!(Stage1::read(3, entry), Entry::Leaf(Pa::new(0x4020_0000), memory));
-        assert!(entry & EXECUTE_NEVER != 0 || entry & READ_ONLY != 0, "{memory:?}");
+        assert_eq!(
+            Stage1::read(3, entry),
+            Entry::Leaf(Pa::new(0x4020_0000), memory)
+        );
+        assert!(
+            entry & EXECUTE_NEVER != 0 || entry & READ_ONLY != 0,
+            "{memory:?}"
+        );
     }
 }
 

@@ -21,10 +21,23 @@ fn leaves_have_the_architected_bits() {
 /// Entries that the architecture calls reserved at their level map nothing.
 #[test]
 fn reserved_entries_are_empty() {
-    for (level, entry) in [(0, 0x4000_0001), (3, 0x4000_0001), (1, 0), (2, 2), (3, 0x4000_0002)] {
-        assert_eq!(Stage2::read(level, entry), Entry::Empty, "level {level} {entry:#x}");
+    for (level, entry) in [
+        (0, 0x4000_0001),
+        (3, 0x4000_0001),
+        (1, 0),
+        (2, 2),
+        (3, 0x4000_0002),
+    ] {
+        assert_eq!(
+            Stage2::read(level, entry),
+            Entry::Empty,
+            "level {level} {entry:#x}"
+        );
     }
-    assert_eq!(Stage2::read(1, 0x4123_4003), Entry::Table(Pa::new(0x4123_4000)));
+    assert_eq!(
+        Stage2::read(1, 0x4123_4003),
+        Entry::Table(Pa::new(0x4123_4000))
+    );
 }
 
 /// 40 bits begin at level 1 with two tables; a CPU with fewer bits gets what it has.

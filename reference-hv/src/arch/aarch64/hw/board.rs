@@ -1,0 +1,334 @@
+//! The machine behind the seam of [`crate::hal`].
+
+use core::fmt;
+
+use super::el2::Stage2;
+use super::gicv3::{self, Features, Gic};
+use super::memory::{self, Frames, Ram};
+use super::mmu::Mmu;
+use super::sysreg::{self, read, set};
+use super::vcpu::{Left, Vcpu, el1};
+use super::{pl011, timer};
+use crate::addr::{Ipa, Pa, Span};
+use crate::arch::aarch64::esr;
+use crate::arch::aarch64::gic::{VIRTUAL_TIMER, eoi_count};
+use crate::arch::aarch64::inject::{self, Exception, Interrupted};
+use crate::arch::aarch64::stage2;
+use crate::arch::aarch64::sysreg::IdRegister;
+use crate::hal::{
+    Clock, Console, Cpu, Event, Interrupt, IrqChip, Lines, Translation, VirtualLines,
+};
+use crate::ids::{DomainId, IrqLine, MAX_DOMAINS, Trigger, VcpuId};
+use crate::paging::Shape;
+use crate::vdev::vgic;
+
+/// ICH_VMCR_EL2.VEOIM: the guest's EOI drops the priority only.
+const VEOIM: u64 = 1 << 9;
+
+/// PSTATE.SS and BTYPE, which completing an instruction clears.
+const STEP_AND_BRANCH: u64 = 1 << 21 | 0b11 << 10;
+
+/// INTIDs of the private lines that the hypervisor uses.
+#[derive(Clone, Copy, Debug)]
+pub struct Private {
+    /// The hypervisor's timer.
+    pub alarm: u32,
+    /// The virtual CPU interface's upkeep, where there is one.
+    pub maintenance: Option<u32>,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Board {
+    mmu: Mmu,
+    /// RAM of modules and domains.
+    pub ram: Ram,
+    gic: Gic,
+    private: Private,
+    features: Features,
+    stage2: Stage2,
+    /// What the alarm is set to.
+    alarm: Option<u64>,
+    /// List registers that may hold something.
+    listed: usize,
+    /// Whether the virtual timer's physical line may be active.
+    timer_active: bool,
+    /// Which virtual CPU of each domain was here last.
+    last: [Option<u32>; MAX_DOMAINS as usize + 1],
+}
+
+impl Board {
+    /// Puts the parts together and switches the hypervisor's own lines on.
+    pub fn new(mmu: Mmu, ram: Ram, gic: Gic, private: Private, stage2: Stage2) -> Self {
+        gic.enable_private(private.alarm);
+        gic.enable_private(VIRTUAL_TIMER);
+        if let Some(maintenance) = private.maintenance {
+            gic.enable_private(maintenance);
+        }
+        Self {
+            mmu,
+            ram,
+            gic,
+            private,
+            features: gicv3::features(),
+            stage2,
+            alarm: None,
+            listed: 0,
+            timer_active: false,
+            last: [None; MAX_DOMAINS as usize + 1],
+        }
+    }
+
+    fn set_alarm(&mut self, at: Option<u64>) {
+        if self.alarm != at {
+            timer::set_alarm(at);
+            self.alarm = at;
+        }
+    }
+
+    /// Makes the virtual timer's physical line active or inactive. The guest's own deactivation may
+    /// have made it inactive meanwhile.
+    fn set_timer_active(&mut self, active: bool) {
+        if self.timer_active || active {
+            if self.gic.is_private_active(VIRTUAL_TIMER) != active {
+                self.gic.set_private_active(VIRTUAL_TIMER, active);
+                // The redistributor has it before the guest can look.
+                sysreg::dsb_sy();
+            }
+            self.timer_active = active;
+        }
+    }
+
+    fn fill_lists(&mut self, lines: &VirtualLines<'_>) {
+        for (n, &register) in lines.registers.iter().enumerate() {
+            gicv3::set_list_register(n, register);
+        }
+        for n in lines.registers.len()..self.listed {
+            gicv3::set_list_register(n, 0);
+        }
+        self.listed = lines.registers.len();
+        set_interface_control(lines.control);
+    }
+
+    /// Reads the list registers back and switches the virtual interface off, so that it asks for no
+    /// upkeep meanwhile. Returns how many ends of interrupts found no list register.
+    fn drain_lists(&self, lines: &mut VirtualLines<'_>) -> u64 {
+        for (n, register) in lines.registers.iter_mut().enumerate() {
+            *register = gicv3::list_register(n);
+        }
+        let unlisted = match eoi_count(read!("ich_hcr_el2")) {
+            0 => 0,
+            _ if read!("ich_vmcr_el2") & VEOIM != 0 => 0,
+            count => count,
+        };
+        set_interface_control(0);
+        unlisted
+    }
+}
+
+fn set_interface_control(control: u64) {
+    // SAFETY: ICH_HCR_EL2 only says whether and how the guest's interface works.
+    unsafe { set!("ich_hcr_el2", control) }
+}
+
+impl crate::hal::Ram for Board {
+    fn scrub(&mut self, span: Span<Pa>) -> bool {
+        self.ram.scrub(span)
+    }
+    fn copy(&mut self, from: Pa, to: Pa, size: u64) -> bool {
+        self.ram.copy(from, to, size)
+    }
+    fn write(&mut self, to: Pa, bytes: &[u8]) -> bool {
+        self.ram.write(to, bytes)
+    }
+    fn publish_code(&mut self) {
+        memory::forget_instructions();
+    }
+}
+
+impl Console for Board {
+    fn line(&mut self, text: fmt::Arguments<'_>) {
+        pl011::line(text);
+    }
+
+    fn domain_line(&mut self, domain: DomainId, text: &[u8]) {
+        if let Some(mut console) = pl011::console() {
+            // Printing to a register cannot fail.
+            let _ = fmt::write(&mut console, format_args!("(HV) {domain}: "));
+            console.bytes(text);
+            console.bytes(b"\r\n");
+        }
+    }
+}
+
+impl Clock for Board {
+    fn now(&self) -> u64 {
+        timer::now()
+    }
+
+    fn frequency(&self) -> u64 {
+        timer::frequency()
+    }
+
+    fn idle(&mut self, until: Option<u64>) {
+        self.set_alarm(until);
+        sysreg::isb();
+        sysreg::wait_for_interrupt();
+    }
+}
+
+impl IrqChip for Board {
+    fn set_enabled(&mut self, line: IrqLine, on: bool) {
+        self.gic.set_enabled(line, on);
+    }
+    fn is_pending(&mut self, line: IrqLine) -> bool {
+        self.gic.is_pending(line)
+    }
+    fn clear_pending(&mut self, line: IrqLine) {
+        self.gic.clear_pending(line);
+    }
+    fn deactivate(&mut self, line: IrqLine) {
+        self.gic.deactivate(line);
+    }
+}
+
+impl Lines for Board {
+    fn configure(&mut self, line: IrqLine, trigger: Trigger) {
+        self.gic.configure(line, trigger);
+    }
+
+    fn acknowledge(&mut self) -> Option<Interrupt> {
+        let intid = self.gic.acknowledge()?;
+        if intid == VIRTUAL_TIMER {
+            // It stays active until its guest has dealt with it.
+            self.timer_active = true;
+            return Some(Interrupt::Own);
+        }
+        if let Some(line) = IrqLine::new(intid).filter(|line| line.is_spi()) {
+            return Some(Interrupt::Line(line));
+        }
+        if intid == self.private.alarm {
+            // The line is level: it must be low before the interrupt is over.
+            self.set_alarm(None);
+            sysreg::isb();
+        }
+        self.gic.deactivate_own(intid);
+        Some(Interrupt::Own)
+    }
+
+    fn virtual_interface(&self) -> (u8, u8) {
+        (self.features.list_registers, self.features.priority_bits)
+    }
+}
+
+impl Translation for Board {
+    type Format = stage2::Stage2;
+    type Tables = Frames;
+
+    fn shape(&self) -> Shape {
+        self.stage2.shape
+    }
+    fn tables(&mut self) -> &mut Frames {
+        &mut self.mmu.frames
+    }
+    fn publish(&mut self) {
+        sysreg::publish_tables();
+    }
+}
+
+impl Cpu for Board {
+    type Vcpu = Vcpu;
+    type Exception = Exception;
+    type Identity = IdRegister;
+
+    fn create(&mut self, id: VcpuId, root: Pa, since: u64) -> Vcpu {
+        Vcpu::new(vgic::mpidr(id.index), stage2::base(root, id.domain), since)
+    }
+
+    fn reset(&mut self, vcpu: &mut Vcpu, entry: Ipa, context: u64) {
+        vcpu.reset(entry.raw(), context);
+    }
+
+    fn load(&mut self, id: VcpuId, vcpu: &mut Vcpu) {
+        let last = self.last.get_mut(usize::from(id.domain.number()));
+        let before = last.and_then(|last| last.replace(id.index));
+        vcpu.load(
+            &self.features,
+            before.is_some_and(|before| before != id.index),
+        );
+    }
+
+    fn save(&mut self, vcpu: &mut Vcpu) -> bool {
+        vcpu.save(&self.features)
+    }
+
+    fn enter(
+        &mut self,
+        vcpu: &mut Vcpu,
+        lines: &mut VirtualLines<'_>,
+        until: Option<u64>,
+    ) -> (Event, u64) {
+        self.set_alarm(until);
+        self.set_timer_active(lines.timer_active);
+        self.fill_lists(lines);
+        // The exception return is a context synchronization event: all of the above holds in the guest.
+        let left = vcpu.enter();
+        let unlisted = self.drain_lists(lines);
+        let event = match left {
+            Left::Exception => Event::Exit(esr::decode(vcpu.syndrome(), vcpu.registers())),
+            Left::Interrupt => Event::Interrupt,
+            Left::Error => Event::Error,
+        };
+        (event, unlisted)
+    }
+
+    fn timer(&self, vcpu: &Vcpu) -> (bool, Option<u64>) {
+        vcpu.timer()
+    }
+
+    fn set_register(&mut self, vcpu: &mut Vcpu, n: u8, value: u64) {
+        vcpu.set_register(n, value);
+    }
+
+    fn skip(&mut self, vcpu: &mut Vcpu, bytes: u64) {
+        let (pc, pstate) = vcpu.position();
+        vcpu.set_position(pc.wrapping_add(bytes), pstate & !STEP_AND_BRANCH);
+    }
+
+    fn inject(&mut self, vcpu: &mut Vcpu, exception: &Exception) {
+        let (pc, pstate) = vcpu.position();
+        let at = Interrupted {
+            pc,
+            pstate,
+            vbar: el1::vectors(),
+            sctlr: el1::control(),
+        };
+        let entered = inject::enter(exception, &at);
+        el1::take(entered.elr, entered.spsr, entered.esr, entered.far);
+        vcpu.set_position(entered.pc, entered.pstate);
+    }
+
+    fn identify(&self, register: IdRegister) -> u64 {
+        match register {
+            IdRegister::Pfr0 => read!("id_aa64pfr0_el1"),
+            IdRegister::Pfr1 => read!("id_aa64pfr1_el1"),
+            IdRegister::Dfr0 => read!("id_aa64dfr0_el1"),
+            IdRegister::Isar0 => read!("id_aa64isar0_el1"),
+            IdRegister::Isar1 => read!("id_aa64isar1_el1"),
+            IdRegister::Isar2 => read!("s3_0_c0_c6_2"),
+            IdRegister::Mmfr0 => read!("id_aa64mmfr0_el1"),
+            IdRegister::Mmfr1 => read!("id_aa64mmfr1_el1"),
+            IdRegister::Mmfr2 => read!("s3_0_c0_c7_2"),
+        }
+    }
+
+    fn describe(&self, vcpu: &Vcpu, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (pc, pstate) = vcpu.position();
+        let last = vcpu.syndrome();
+        write!(
+            f,
+            "pc {pc:#x} pstate {pstate:#x} ESR {:#010x} FAR {:#x} HPFAR {:#x}",
+            last.esr, last.far, last.hpfar
+        )
+    }
+}

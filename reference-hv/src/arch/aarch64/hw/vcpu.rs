@@ -1,0 +1,339 @@
+//! A virtual CPU's registers: kept in memory while it does not run, in the CPU while it does.
+
+use super::gicv3::Features;
+use super::sysreg::{self, read, set};
+use super::{el2, timer};
+use crate::arch::aarch64::esr::Syndrome;
+
+/// What every exit saves and every entry restores; vectors.S knows the offsets.
+#[repr(C, align(16))]
+#[derive(Debug)]
+struct Context {
+    x: [u64; 31],
+    pc: u64,
+    pstate: u64,
+    fpcr: u64,
+    fpsr: u64,
+    v: [u128; 32],
+}
+
+const _: () = assert!(core::mem::offset_of!(Context, pc) == 248);
+const _: () = assert!(core::mem::offset_of!(Context, pstate) == 256);
+const _: () = assert!(core::mem::offset_of!(Context, fpcr) == 264);
+const _: () = assert!(core::mem::offset_of!(Context, fpsr) == 272);
+const _: () = assert!(core::mem::offset_of!(Context, v) == 288);
+
+unsafe extern "C" {
+    fn refhv_enter(context: *mut Context) -> u64;
+}
+
+/// Defines the EL1 and EL0 registers that are switched with a virtual CPU.
+macro_rules! bank {
+    ($($field:ident),+ $(,)?) => {
+        /// Registers of EL1 and EL0.
+        #[derive(Clone, Debug, Default)]
+        struct Bank {
+            $($field: u64,)+
+        }
+
+        impl Bank {
+            fn save() -> Self {
+                Self { $($field: read!(stringify!($field)),)+ }
+            }
+
+            fn restore(&self) {
+                // SAFETY: They rule EL1 and EL0 only, none of which runs now; stage 2 confines what
+                // translation they set up.
+                unsafe { $(set!(stringify!($field), self.$field);)+ }
+            }
+        }
+    };
+}
+
+bank!(
+    sctlr_el1,
+    cpacr_el1,
+    ttbr0_el1,
+    ttbr1_el1,
+    tcr_el1,
+    esr_el1,
+    afsr0_el1,
+    afsr1_el1,
+    far_el1,
+    mair_el1,
+    amair_el1,
+    vbar_el1,
+    contextidr_el1,
+    tpidr_el0,
+    tpidrro_el0,
+    tpidr_el1,
+    cntkctl_el1,
+    par_el1,
+    sp_el0,
+    sp_el1,
+    elr_el1,
+    spsr_el1,
+    csselr_el1,
+);
+
+/// SCTLR_EL1 as a CPU has it after reset: MMU and caches off, RES1 bits set.
+const SCTLR_RESET: u64 = 0x30d0_0800;
+/// PSTATE after reset: EL1h, everything masked.
+const PSTATE_RESET: u64 = 0x3c5;
+/// ICH_VMCR_EL2 after reset: nothing enabled, no priority passes.
+const VMCR_RESET: u64 = 0;
+
+/// Active priorities and control of the virtual CPU interface.
+#[derive(Clone, Debug, Default)]
+struct Interface {
+    control: u64,
+    group0: [u64; 4],
+    group1: [u64; 4],
+}
+
+/// The virtual timer.
+#[derive(Clone, Debug, Default)]
+struct VirtualTimer {
+    control: u64,
+    compare: u64,
+}
+
+/// A virtual CPU's registers.
+#[derive(Debug)]
+pub struct Vcpu {
+    context: Context,
+    bank: Bank,
+    interface: Interface,
+    timer: VirtualTimer,
+    /// VMPIDR_EL2.
+    affinity: u64,
+    /// VTTBR_EL2.
+    translation: u64,
+    /// CNTVOFF_EL2.
+    offset: u64,
+    /// Whether the CPU holds the registers rather than this structure.
+    loaded: bool,
+    /// What the last synchronous exit was.
+    syndrome: Syndrome,
+}
+
+/// How a guest was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Left {
+    /// By an exception of its own.
+    Exception,
+    /// By an interrupt.
+    Interrupt,
+    /// By a system error.
+    Error,
+}
+
+impl Vcpu {
+    /// Makes a virtual CPU that is not running anywhere.
+    pub fn new(affinity: u64, translation: u64, offset: u64) -> Self {
+        let context = Context {
+            x: [0; 31],
+            pc: 0,
+            pstate: PSTATE_RESET,
+            fpcr: 0,
+            fpsr: 0,
+            v: [0; 32],
+        };
+        Self {
+            context,
+            bank: Bank {
+                sctlr_el1: SCTLR_RESET,
+                ..Bank::default()
+            },
+            interface: Interface {
+                control: VMCR_RESET,
+                ..Interface::default()
+            },
+            timer: VirtualTimer::default(),
+            affinity,
+            translation,
+            offset,
+            loaded: false,
+            syndrome: Syndrome {
+                esr: 0,
+                far: 0,
+                hpfar: 0,
+                spsr: 0,
+            },
+        }
+    }
+
+    /// Puts everything back to reset, to start at `entry` with `context` in X0. It must not be loaded.
+    pub fn reset(&mut self, entry: u64, context: u64) {
+        *self = Self::new(self.affinity, self.translation, self.offset);
+        self.context.pc = entry;
+        self.context.x[0] = context;
+    }
+
+    /// Makes the registers the CPU's. `fresh` says that another virtual CPU of the domain was here
+    /// last.
+    pub fn load(&mut self, features: &Features, fresh: bool) {
+        self.bank.restore();
+        // SAFETY: These registers rule the guest's view only: its number, its stage 2 (tables built for
+        // its domain, tagged with its VMID), its clock and its interrupt interface.
+        unsafe {
+            set!("vmpidr_el2", self.affinity);
+            set!("vttbr_el2", self.translation);
+            set!("cntvoff_el2", self.offset);
+            set!("cntv_cval_el0", self.timer.compare);
+            set!("cntv_ctl_el0", self.timer.control);
+            set!("ich_vmcr_el2", self.interface.control);
+        }
+        self.interface
+            .restore_priorities(features.active_priorities);
+        if fresh {
+            el2::forget_other_vcpu();
+        }
+        self.loaded = true;
+    }
+
+    /// Takes the registers back from the CPU. Returns whether an error of the guest's is still pending.
+    pub fn save(&mut self, features: &Features) -> bool {
+        // What the guest has written to devices is done, errors included, before another runs.
+        sysreg::dsb_sy();
+        sysreg::isb();
+        self.bank = Bank::save();
+        self.timer.control = read!("cntv_ctl_el0");
+        self.timer.compare = read!("cntv_cval_el0");
+        self.interface.control = read!("ich_vmcr_el2");
+        self.interface.save_priorities(features.active_priorities);
+        // SAFETY: The virtual timer must not fire for another guest.
+        unsafe { set!("cntv_ctl_el0", 0_u64) }
+        self.loaded = false;
+        // ISR_EL1.A
+        read!("isr_el1") & 1 << 8 != 0
+    }
+
+    /// Runs the guest until something takes it out.
+    pub fn enter(&mut self) -> Left {
+        debug_assert!(self.loaded);
+        // SAFETY: The context is as vectors.S expects (offsets asserted above) and mutably borrowed; the
+        // guest runs at EL1 behind stage 2, and the CPU comes back to EL2 through VBAR_EL2 only.
+        let left = unsafe { refhv_enter(&raw mut self.context) };
+        match left {
+            0 => {
+                self.syndrome = Syndrome {
+                    esr: read!("esr_el2"),
+                    far: read!("far_el2"),
+                    hpfar: read!("hpfar_el2"),
+                    spsr: self.context.pstate,
+                };
+                Left::Exception
+            }
+            3 => Left::Error,
+            _ => Left::Interrupt,
+        }
+    }
+
+    /// Returns X0 to X30.
+    pub fn registers(&self) -> &[u64; 31] {
+        &self.context.x
+    }
+
+    /// Sets a general register; 31 is none.
+    pub fn set_register(&mut self, n: u8, value: u64) {
+        if let Some(x) = self.context.x.get_mut(usize::from(n)) {
+            *x = value;
+        }
+    }
+
+    /// Returns what the last synchronous exit was.
+    pub fn syndrome(&self) -> &Syndrome {
+        &self.syndrome
+    }
+
+    /// Returns where the guest goes on, and with what state.
+    pub fn position(&self) -> (u64, u64) {
+        (self.context.pc, self.context.pstate)
+    }
+
+    /// Has the guest go on elsewhere.
+    pub fn set_position(&mut self, pc: u64, pstate: u64) {
+        self.context.pc = pc;
+        self.context.pstate = pstate;
+    }
+
+    /// Tells whether the virtual timer's line is high, and the count at which it becomes high when it is
+    /// armed.
+    pub fn timer(&self) -> (bool, Option<u64>) {
+        let (control, compare) = if self.loaded {
+            (read!("cntv_ctl_el0"), read!("cntv_cval_el0"))
+        } else {
+            (self.timer.control, self.timer.compare)
+        };
+        if control & (timer::ENABLE | timer::MASKED) != timer::ENABLE {
+            return (false, None);
+        }
+        // A sum beyond the counter's width is never reached.
+        let due = compare.checked_add(self.offset);
+        (due.is_some_and(|due| due <= timer::now()), due)
+    }
+}
+
+impl Interface {
+    fn restore_priorities(&self, registers: usize) {
+        // SAFETY: Registers beyond the first exist as ICH_VTR_EL2.PREbits says, which `registers` comes from.
+        unsafe {
+            set!("ich_ap0r0_el2", self.group0[0]);
+            set!("ich_ap1r0_el2", self.group1[0]);
+            if registers > 1 {
+                set!("ich_ap0r1_el2", self.group0[1]);
+                set!("ich_ap1r1_el2", self.group1[1]);
+            }
+            if registers > 2 {
+                set!("ich_ap0r2_el2", self.group0[2]);
+                set!("ich_ap0r3_el2", self.group0[3]);
+                set!("ich_ap1r2_el2", self.group1[2]);
+                set!("ich_ap1r3_el2", self.group1[3]);
+            }
+        }
+    }
+
+    fn save_priorities(&mut self, registers: usize) {
+        self.group0[0] = read!("ich_ap0r0_el2");
+        self.group1[0] = read!("ich_ap1r0_el2");
+        if registers > 1 {
+            self.group0[1] = read!("ich_ap0r1_el2");
+            self.group1[1] = read!("ich_ap1r1_el2");
+        }
+        if registers > 2 {
+            self.group0[2] = read!("ich_ap0r2_el2");
+            self.group0[3] = read!("ich_ap0r3_el2");
+            self.group1[2] = read!("ich_ap1r2_el2");
+            self.group1[3] = read!("ich_ap1r3_el2");
+        }
+    }
+}
+
+/// The state of EL1 that taking an exception to it changes; the virtual CPU must be loaded.
+pub mod el1 {
+    use super::{read, set};
+
+    /// Returns VBAR_EL1.
+    pub fn vectors() -> u64 {
+        read!("vbar_el1")
+    }
+
+    /// Returns SCTLR_EL1.
+    pub fn control() -> u64 {
+        read!("sctlr_el1")
+    }
+
+    /// Sets what the guest's handler reads about an exception.
+    pub fn take(elr: u64, spsr: u64, esr: u64, far: Option<u64>) {
+        // SAFETY: They rule EL1 only, and are those of the guest that is loaded.
+        unsafe {
+            set!("elr_el1", elr);
+            set!("spsr_el1", spsr);
+            set!("esr_el1", esr);
+            if let Some(far) = far {
+                set!("far_el1", far);
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The one seam between what is decided and what is done.
+//!
+//! Everything above it is the same on a host, where the tests put a fake machine below it, and on
+//! the target. A machine has one physical CPU in use and is never entered twice.
+
+use core::fmt;
+
+use crate::addr::{Ipa, Pa, Span};
+use crate::exit::Exit;
+use crate::ids::{DomainId, IrqLine, Trigger, VcpuId};
+use crate::paging::{Format, Memory, Shape, Tables};
+
+pub mod irqchip;
+
+pub use irqchip::IrqChip;
+
+/// RAM that domains own or that is loaded for them. Each function returns whether it could: false
+/// means that a range was none of that, and that nothing was touched.
+pub trait Ram {
+    /// Clears whole pages, so that whoever reads them next, cached or not, finds zeroes.
+    #[must_use]
+    fn scrub(&mut self, span: Span<Pa>) -> bool;
+    /// Copies bytes between two ranges that do not overlap.
+    #[must_use]
+    fn copy(&mut self, from: Pa, to: Pa, size: u64) -> bool;
+    /// Writes bytes.
+    #[must_use]
+    fn write(&mut self, to: Pa, bytes: &[u8]) -> bool;
+    /// Makes what was written executable.
+    fn publish_code(&mut self);
+}
+
+/// Where lines of text go.
+pub trait Console {
+    /// Prints a line of the hypervisor's own.
+    fn line(&mut self, text: fmt::Arguments<'_>);
+    /// Prints a line of a domain's.
+    fn domain_line(&mut self, domain: DomainId, text: &[u8]);
+}
+
+/// Time, in ticks of one counter.
+pub trait Clock {
+    /// Returns the counter.
+    fn now(&self) -> u64;
+    /// Returns how many ticks a second has.
+    fn frequency(&self) -> u64;
+    /// Waits for an interrupt, or until the counter reaches `until`.
+    fn idle(&mut self, until: Option<u64>);
+}
+
+/// An interrupt that was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Interrupt {
+    /// A shared line. It is active until it is deactivated.
+    Line(IrqLine),
+    /// One that the machine has dealt with itself: the alarm, a virtual timer, the upkeep of list
+    /// registers. There is something to look at again.
+    Own,
+}
+
+/// The physical interrupt controller.
+pub trait Lines: IrqChip {
+    /// Prepares a disabled line for its owner: trigger, priority, route.
+    fn configure(&mut self, line: IrqLine, trigger: Trigger);
+    /// Takes the next interrupt, if there is one.
+    fn acknowledge(&mut self) -> Option<Interrupt>;
+    /// Returns the number of list registers and of the bits of a priority.
+    fn virtual_interface(&self) -> (u8, u8);
+}
+
+/// How a guest was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// It did something that needs an answer.
+    Exit(Exit),
+    /// An interrupt is waiting for [`Lines::acknowledge`].
+    Interrupt,
+    /// The memory system reported an error after the fact.
+    Error,
+}
+
+/// What the virtual interrupt interface holds during one stay in a guest.
+#[derive(Debug)]
+pub struct VirtualLines<'a> {
+    /// The list registers in use; read back when the guest is left.
+    pub registers: &'a mut [u64],
+    /// The interface's control register.
+    pub control: u64,
+    /// Whether the virtual timer's physical line is to be active.
+    pub timer_active: bool,
+}
+
+/// The physical CPU and the virtual ones it plays.
+pub trait Cpu {
+    /// A virtual CPU's registers.
+    type Vcpu;
+    /// An exception that a guest can be made to take.
+    type Exception;
+    /// Names an identification register.
+    type Identity;
+    /// Makes the registers of a virtual CPU of a domain whose second-stage tables begin at `root`, and
+    /// whose clock began at `since`.
+    fn create(&mut self, id: VcpuId, root: Pa, since: u64) -> Self::Vcpu;
+    /// Puts a virtual CPU that is not loaded back to reset, to start at `entry`.
+    fn reset(&mut self, vcpu: &mut Self::Vcpu, entry: Ipa, context: u64);
+    /// Makes a virtual CPU's registers the physical one's. No other may be loaded.
+    fn load(&mut self, id: VcpuId, vcpu: &mut Self::Vcpu);
+    /// Takes them back. Returns whether an error that it caused has yet to be reported.
+    #[must_use]
+    fn save(&mut self, vcpu: &mut Self::Vcpu) -> bool;
+    /// Runs the virtual CPU that is loaded, until `until` at the latest. Returns how it was left and
+    /// how many ends of interrupts found no list register.
+    fn enter(
+        &mut self,
+        vcpu: &mut Self::Vcpu,
+        lines: &mut VirtualLines<'_>,
+        until: Option<u64>,
+    ) -> (Event, u64);
+    /// Tells whether the virtual timer's line is high, and when it will be.
+    fn timer(&self, vcpu: &Self::Vcpu) -> (bool, Option<u64>);
+    /// Sets a general register; a number past the last is none.
+    fn set_register(&mut self, vcpu: &mut Self::Vcpu, n: u8, value: u64);
+    /// Has the guest go on some bytes further.
+    fn skip(&mut self, vcpu: &mut Self::Vcpu, bytes: u64);
+    /// Has the guest, whose virtual CPU is loaded, take an exception.
+    fn inject(&mut self, vcpu: &mut Self::Vcpu, exception: &Self::Exception);
+    /// Reads an identification register of the physical CPU.
+    fn identify(&self, register: Self::Identity) -> u64;
+    /// Describes where a guest stands, for a report.
+    fn describe(&self, vcpu: &Self::Vcpu, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// Second-stage translation.
+pub trait Translation {
+    /// What entries look like.
+    type Format: Format<Input = Ipa, Attributes = Memory>;
+    /// Where tables come from.
+    type Tables: Tables;
+    /// Returns the width and the first level of the tables.
+    fn shape(&self) -> Shape;
+    /// Returns the source of tables.
+    fn tables(&mut self) -> &mut Self::Tables;
+    /// Makes tables that were just built visible to the walkers.
+    fn publish(&mut self);
+}
+
+/// A whole machine.
+pub trait Machine: Ram + Console + Clock + Lines + Cpu + Translation {}
+
+impl<T: Ram + Console + Clock + Lines + Cpu + Translation> Machine for T {}

@@ -1,0 +1,306 @@
+//! The life of domains: from a plan to running virtual CPUs, exit by exit, to their end.
+//!
+//! Generic over [`Machine`], so that all of it runs on a host too.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::arch::aarch64::inject::Exception;
+use crate::arch::aarch64::sysreg::IdRegister;
+use crate::assign::{DomainPlan, Refusal};
+use crate::hal::{Event, Interrupt, Machine, VirtualLines};
+use crate::ids::{IrqLine, VcpuId};
+use crate::vdev::vgic::Vgic;
+
+mod act;
+mod domain;
+mod power;
+mod turns;
+
+pub use domain::{Domain, State, Vcpu, refusal};
+use turns::Turns;
+
+/// Slices of time a second has.
+const SLICES: u64 = 500;
+
+/// Describes a domain that was just made.
+struct Made<'a>(&'a DomainPlan);
+
+impl fmt::Display for Made<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DomainPlan {
+            name,
+            id,
+            memory,
+            cpus,
+            mmio,
+            irqs,
+            ..
+        } = self.0;
+        let pages: u64 = mmio.iter().map(|range| range.pages).sum();
+        write!(
+            f,
+            "domain {name} is {id}: {} KiB, {cpus} CPUs, {pages} device pages",
+            memory / 1024
+        )?;
+        for (irq, between) in irqs
+            .iter()
+            .zip(core::iter::once(", INTIDs ").chain(core::iter::repeat(" ")))
+        {
+            write!(f, "{between}{}", irq.line.intid())?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a virtual CPU is found: its domain among the domains, its place among that domain's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Place {
+    domain: usize,
+    vcpu: usize,
+}
+
+/// Runs domains on a machine.
+pub struct Hypervisor<M: Machine> {
+    machine: M,
+    domains: Vec<Domain<M>>,
+    turns: Turns<Place>,
+    /// Whose registers the CPU holds.
+    loaded: Option<Place>,
+    /// When the first timer of a blocked virtual CPU fires.
+    wake: Option<u64>,
+    /// An error that was laid at its author's door before it was reported.
+    settled_error: bool,
+}
+
+impl<M: Machine> fmt::Debug for Hypervisor<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Hypervisor({} domains, {:?} loaded)",
+            self.domains.len(),
+            self.loaded
+        )
+    }
+}
+
+impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+    /// Makes a hypervisor without domains.
+    pub fn new(machine: M) -> Self {
+        let slice = machine.frequency() / SLICES;
+        Self {
+            machine,
+            domains: Vec::new(),
+            turns: Turns::new(slice),
+            loaded: None,
+            wake: None,
+            settled_error: false,
+        }
+    }
+
+    /// Returns the machine.
+    pub fn machine(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
+    /// Makes a domain as planned; it runs as soon as [`Self::step`] is called.
+    ///
+    /// # Errors
+    /// Says why not; then nothing of it is left.
+    pub fn create(&mut self, plan: &DomainPlan, tree: &[u8]) -> Result<(), Refusal> {
+        let domain = Domain::create(&mut self.machine, plan, tree)?;
+        self.turns.add(Place {
+            domain: self.domains.len(),
+            vcpu: 0,
+        });
+        self.domains.push(domain);
+        self.machine.line(format_args!("{}", Made(plan)));
+        Ok(())
+    }
+
+    /// Runs the next virtual CPU until it is left once, or waits until one can run.
+    pub fn step(&mut self) {
+        let now = self.machine.now();
+        match self.turns.pick(now) {
+            Some(place) => self.turn(place),
+            None => {
+                self.machine.idle(self.wake);
+                self.interrupts();
+            }
+        }
+    }
+
+    fn turn(&mut self, place: Place) {
+        if !self.load(place) {
+            return;
+        }
+        let until = [self.turns.deadline(), self.wake]
+            .into_iter()
+            .flatten()
+            .min();
+        let Self {
+            machine, domains, ..
+        } = self;
+        let Some((vgic, vcpu, index)) = parts(domains, place) else {
+            return;
+        };
+        vgic.set_timer(index, machine.timer(&vcpu.registers).0);
+        let mut lists = vgic.load(machine, index);
+        let used = lists.used.min(lists.lr.len());
+        let (registers, _) = lists.lr.split_at_mut(used);
+        let mut lines = VirtualLines {
+            registers,
+            control: lists.hcr,
+            timer_active: lists.timer_active,
+        };
+        let (event, unlisted) = machine.enter(&mut vcpu.registers, &mut lines, until);
+        vgic.fold(machine, index, &lists, unlisted);
+        match event {
+            Event::Exit(exit) => self.answer(place, &exit),
+            Event::Interrupt => self.interrupts(),
+            Event::Error if self.settled_error => self.settled_error = false,
+            Event::Error => self.stop(place.domain, format_args!("caused a system error")),
+        }
+    }
+
+    /// Makes the virtual CPU's registers the machine's. Returns false when it must not run yet.
+    fn load(&mut self, place: Place) -> bool {
+        if self.loaded == Some(place) {
+            return true;
+        }
+        if !self.unload() {
+            return false;
+        }
+        let Some(domain) = self.domains.get(place.domain).map(|domain| domain.id) else {
+            return false;
+        };
+        let Some((_, vcpu, index)) = parts(&mut self.domains, place) else {
+            return false;
+        };
+        self.machine
+            .load(VcpuId { domain, index }, &mut vcpu.registers);
+        self.loaded = Some(place);
+        true
+    }
+
+    /// Takes the registers of whoever is loaded back. Returns false when that showed an error, which
+    /// has stopped its author; whose turn it is has to be asked again.
+    fn unload(&mut self) -> bool {
+        let Some(place) = self.loaded.take() else {
+            return true;
+        };
+        let Some((_, vcpu, _)) = parts(&mut self.domains, place) else {
+            return true;
+        };
+        // An error still on its way would be reported in the next guest's time.
+        if !self.machine.save(&mut vcpu.registers) || self.settled_error {
+            return true;
+        }
+        self.settled_error = true;
+        self.stop(place.domain, format_args!("caused a system error"));
+        false
+    }
+
+    /// Deals with all interrupts that are there.
+    fn interrupts(&mut self) {
+        while let Some(interrupt) = self.machine.acknowledge() {
+            match interrupt {
+                Interrupt::Line(line) => self.deliver(line),
+                Interrupt::Own => {}
+            }
+        }
+        self.wake_due();
+    }
+
+    /// Hands a host line to its owner.
+    fn deliver(&mut self, line: IrqLine) {
+        let Self {
+            machine, domains, ..
+        } = self;
+        let owner = domains
+            .iter_mut()
+            .find(|d| !d.stopped && d.lines.contains(&line));
+        if owner.is_some_and(|domain| domain.vgic.physical(machine, line).is_ok()) {
+            return;
+        }
+        // Nobody has enabled it, so it is firmware's or a fault's: it must not come again.
+        machine.set_enabled(line, false);
+        machine.deactivate(line);
+        machine.line(format_args!("{line} came and belongs to nobody; disabled"));
+    }
+
+    /// Wakes every blocked virtual CPU that an interrupt waits for, timers included.
+    fn wake_due(&mut self) {
+        self.wake = None;
+        let Self {
+            machine,
+            domains,
+            turns,
+            wake,
+            ..
+        } = self;
+        for (domain, at) in domains
+            .iter_mut()
+            .zip(0..)
+            .filter(|(domain, _)| !domain.stopped)
+        {
+            let Domain { vcpus, vgic, .. } = domain;
+            for ((vcpu, index), place) in vcpus.iter_mut().zip(0u32..).zip(0..) {
+                if vcpu.state != State::Blocked {
+                    continue;
+                }
+                let (high, due) = machine.timer(&vcpu.registers);
+                vgic.set_timer(index, high);
+                if vgic.pending(index) {
+                    vcpu.state = State::Ready;
+                    turns.add(Place {
+                        domain: at,
+                        vcpu: place,
+                    });
+                } else if let Some(due) = due.filter(|_| !high) {
+                    // A line that is high and waits for nothing is one that the guest has disabled.
+                    *wake = Some(wake.map_or(due, |first| first.min(due)));
+                }
+            }
+        }
+    }
+
+    /// Stops a domain: nothing of it runs any more, and its lines are quiet. What it has stays its own.
+    fn stop(&mut self, domain: usize, why: fmt::Arguments<'_>) {
+        let Self {
+            machine,
+            domains,
+            turns,
+            ..
+        } = self;
+        let Some(found) = domains.get_mut(domain).filter(|found| !found.stopped) else {
+            return;
+        };
+        found.stopped = true;
+        turns.remove(|place| place.domain == domain);
+        found.vgic.release(machine);
+        if let Some(line) = found.uart.as_mut().and_then(|uart| uart.flush()) {
+            machine.domain_line(found.id, line);
+        }
+        machine.line(format_args!(
+            "domain {} ({}) stopped: {why}",
+            found.name, found.id
+        ));
+        if self.loaded.is_some_and(|place| place.domain == domain) {
+            self.unload();
+        }
+    }
+}
+
+/// Finds a virtual CPU, its interrupt controller and its number within the domain.
+fn parts<M: Machine>(
+    domains: &mut [Domain<M>],
+    place: Place,
+) -> Option<(&mut Vgic, &mut Vcpu<M::Vcpu>, u32)> {
+    let Domain { vgic, vcpus, .. } = domains.get_mut(place.domain)?;
+    Some((
+        vgic,
+        vcpus.get_mut(place.vcpu)?,
+        u32::try_from(place.vcpu).ok()?,
+    ))
+}
