@@ -50,8 +50,16 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = |time: Duration| time.as_secs_f64() * 1000.0;
         let (case, suite) = (self.case_ratio(), self.suite_ratio());
-        writeln!(f, "empty start, median            {:8.1} ms", millis(self.empty))?;
-        writeln!(f, "one case, median               {:8.1} ms   {case:.2} empty starts (bar {CASE_BAR})", millis(self.case))?;
+        writeln!(
+            f,
+            "empty start, median            {:8.1} ms",
+            millis(self.empty)
+        )?;
+        writeln!(
+            f,
+            "one case, median               {:8.1} ms   {case:.2} empty starts (bar {CASE_BAR})",
+            millis(self.case)
+        )?;
         writeln!(
             f,
             "whole run of {:4} scenarios    {:8.1} ms   {suite:.2} empty starts a scenario and job, {} jobs (bar {SUITE_BAR})",
@@ -59,14 +67,25 @@ impl fmt::Display for Figures {
             millis(self.suite),
             self.jobs
         )?;
-        writeln!(f, "reset to a domain's first answer {:>6} instructions", self.instructions)
+        writeln!(
+            f,
+            "reset to a domain's first answer {:>6} instructions",
+            self.instructions
+        )
     }
 }
 
 /// Measures: `rounds` empty starts and cases in turn, the whole run once, the boot once.
 pub fn measure(rig: &Rig, scenarios: &[Scenario], rounds: usize, jobs: usize) -> Result<Figures> {
-    let judged: Vec<&Scenario> =
-        scenarios.iter().filter(|scenario| rig.profile().capabilities.missing(&scenario.needs).is_empty()).collect();
+    let judged: Vec<&Scenario> = scenarios
+        .iter()
+        .filter(|scenario| {
+            rig.profile()
+                .capabilities
+                .missing(&scenario.needs)
+                .is_empty()
+        })
+        .collect();
     if judged.is_empty() {
         bail!("the subject claims nothing that a scenario needs");
     }
@@ -102,11 +121,17 @@ fn median(mut times: Vec<Duration>) -> Duration {
 fn instructions(rig: &Rig) -> Result<u64> {
     let scenario = lone_domain();
     let (_, mut request) = rig.prepare(&scenario)?;
-    request.icount = Some(Icount { shift: 0, sleep: false });
+    request.icount = Some(Icount {
+        shift: 0,
+        sleep: false,
+    });
     let mut conductor = Conductor::new(&scenario, rig.nonce(&scenario));
     let outcome = runners::run(&request, &mut conductor)?;
     let seen = conductor.close(outcome);
-    let domain = seen.domains.get(&1).context("the lone domain did not run")?;
+    let domain = seen
+        .domains
+        .get(&1)
+        .context("the lone domain did not run")?;
     match (domain.answers.get(&0), domain.frequency) {
         (Some(Answer::Value(ticks)), Some(frequency)) if frequency > 0 => {
             let nanoseconds = u128::from(*ticks) * 1_000_000_000 / u128::from(frequency);
@@ -120,7 +145,8 @@ fn lone_domain() -> Scenario {
     let op = "mrs cntpct_el0".parse().expect("a well formed operation");
     Scenario {
         id: "boot".to_owned(),
-        case: crate::requirement::id::Id::new("XenValTestCase", "boot", 1).expect("a well formed id"),
+        case: crate::requirement::id::Id::new("XenValTestCase", "boot", 1)
+            .expect("a well formed id"),
         title: "one domain, one answer".to_owned(),
         covers: Vec::new(),
         class: Class::Positive,
@@ -139,7 +165,11 @@ fn lone_domain() -> Scenario {
             nr_spis: None,
             extra: Vec::new(),
             partial: None,
-            lines: vec![Line { op, expect: Expect::Any, from: From::Case }],
+            lines: vec![Line {
+                op,
+                expect: Expect::Any,
+                from: From::Case,
+            }],
             tree: Vec::new(),
             fate: Fate::Runs,
         }],

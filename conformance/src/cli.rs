@@ -185,7 +185,11 @@ fn dispatch(cli: &Cli) -> Result<u8> {
 
 fn requirements(args: &RequirementsArgs) -> u8 {
     use crate::requirement::cli;
-    let format = if args.json { Format::Json } else { Format::Text };
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Text
+    };
     let output = match (load(&args.requirements), args.what.as_str()) {
         (Err(problems), _) => cli::refused(&problems, format),
         (Ok(loaded), "trace") => cli::trace(&loaded.catalog, format),
@@ -214,14 +218,22 @@ fn refused(problems: &[Diagnostic]) -> anyhow::Error {
     for problem in problems {
         eprintln!("{problem}");
     }
-    anyhow::anyhow!("{} of the requirement and case files", match problems.len() {
-        1 => "1 error in one".to_owned(),
-        many => format!("{many} errors in some"),
-    })
+    anyhow::anyhow!(
+        "{} of the requirement and case files",
+        match problems.len() {
+            1 => "1 error in one".to_owned(),
+            many => format!("{many} errors in some"),
+        }
+    )
 }
 
 fn class(text: &str) -> Result<Class> {
-    let known = [Class::Positive, Class::Negative, Class::Boundary, Class::Fault];
+    let known = [
+        Class::Positive,
+        Class::Negative,
+        Class::Boundary,
+        Class::Fault,
+    ];
     match known.into_iter().find(|class| class.name() == text) {
         Some(class) => Ok(class),
         None => bail!("classes are positive, negative, boundary, fault"),
@@ -234,7 +246,9 @@ fn on_terminal() -> bool {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 fn default_requirements() -> PathBuf {
@@ -246,5 +260,7 @@ fn default_requirements() -> PathBuf {
 }
 
 fn default_images() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from).join("images")
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), PathBuf::from)
+        .join("images")
 }

@@ -36,48 +36,87 @@ pub struct Ground<'a> {
 
 /// Builds the trees and modules of `scenario`.
 pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> {
-    let mut shelf = Shelf { next: ground.modules.base, align: ground.modules.align, end: ground.modules.base.saturating_add(ground.modules.size), put: Vec::new() };
+    let mut shelf = Shelf {
+        next: ground.modules.base,
+        align: ground.modules.align,
+        end: ground.modules.base.saturating_add(ground.modules.size),
+        put: Vec::new(),
+    };
     let probe = shelf.put("probe", ground.probe.clone())?;
     let mut partials = Vec::new();
     let mut domains = Vec::new();
     for domain in &scenario.domains {
         let ops = domain.lines.iter().map(|line| line.op).collect();
-        let script = Script { nonce: ground.nonce, dom: domain.number, ops };
+        let script = Script {
+            nonce: ground.nonce,
+            dom: domain.number,
+            ops,
+        };
         let (args, ramdisk) = match script.boot_args() {
             BootArgs::Inline(args) => (args, None),
-            BootArgs::Ramdisk { args, ramdisk } => (args, Some(shelf.put(&format!("{}-script", domain.name), ramdisk.into_bytes())?)),
+            BootArgs::Ramdisk { args, ramdisk } => (
+                args,
+                Some(shelf.put(&format!("{}-script", domain.name), ramdisk.into_bytes())?),
+            ),
         };
         let tree = match &domain.partial {
             None => None,
             Some(partial) => {
-                let (tree, blob) = partial_tree(partial, ground.base).map_err(|why| format!("{}: {why}", domain.name))?;
+                let (tree, blob) = partial_tree(partial, ground.base)
+                    .map_err(|why| format!("{}: {why}", domain.name))?;
                 partials.push((domain.number, tree));
                 Some(shelf.put(&format!("{}-tree", domain.name), blob)?)
             }
         };
-        domains.push(domain_node(domain, Module { args: Some(args), ..probe.clone() }, ramdisk, tree)?);
+        domains.push(domain_node(
+            domain,
+            Module {
+                args: Some(args),
+                ..probe.clone()
+            },
+            ramdisk,
+            tree,
+        )?);
     }
     let mut edits = marks(scenario, ground.base);
     for text in &scenario.host {
         edits.push(edit(&with_modules(text, &domains))?);
     }
     let hypervisor_args = ground.hypervisor_args.to_owned();
-    let platform = Platform { base: ground.base.clone(), hypervisor_args, domains, edits };
+    let platform = Platform {
+        base: ground.base.clone(),
+        hypervisor_args,
+        domains,
+        edits,
+    };
     let host = dtb_gen::host(&platform).map_err(|error| error.to_string())?;
-    Ok(Blobs { host: host.emit().map_err(|error| error.to_string())?, modules: shelf.put, partials })
+    Ok(Blobs {
+        host: host.emit().map_err(|error| error.to_string())?,
+        modules: shelf.put,
+        partials,
+    })
 }
 
 /// Puts the names of module nodes in the place of `{kernel}`, `{ramdisk}` and `{tree}`.
 fn with_modules(text: &str, domains: &[dtb_gen::Domain]) -> String {
     domains.iter().fold(text.to_owned(), |text, domain| {
-        let parts = [("kernel", Some(&domain.kernel)), ("ramdisk", domain.ramdisk.as_ref()), ("tree", domain.tree.as_ref())];
-        parts.into_iter().fold(text, |text, (part, module)| match module {
-            Some(module) => {
-                let place = format!("/chosen/{}/{{{part}}}", domain.name);
-                text.replace(&place, &format!("/chosen/{}/{}", domain.name, module.node_name()))
-            }
-            None => text,
-        })
+        let parts = [
+            ("kernel", Some(&domain.kernel)),
+            ("ramdisk", domain.ramdisk.as_ref()),
+            ("tree", domain.tree.as_ref()),
+        ];
+        parts
+            .into_iter()
+            .fold(text, |text, (part, module)| match module {
+                Some(module) => {
+                    let place = format!("/chosen/{}/{{{part}}}", domain.name);
+                    text.replace(
+                        &place,
+                        &format!("/chosen/{}/{}", domain.name, module.node_name()),
+                    )
+                }
+                None => text,
+            })
     })
 }
 
@@ -94,12 +133,18 @@ impl Shelf {
         let bytes = bytes.into();
         let size = bytes.len() as u64;
         let address = self.next;
-        let end = address.checked_add(size.max(1)).and_then(|end| end.checked_next_multiple_of(self.align));
-        self.next = end
-            .filter(|end| *end <= self.end)
-            .ok_or_else(|| format!("module `{name}` of {size} bytes does not fit behind {address:#x}"))?;
+        let end = address
+            .checked_add(size.max(1))
+            .and_then(|end| end.checked_next_multiple_of(self.align));
+        self.next = end.filter(|end| *end <= self.end).ok_or_else(|| {
+            format!("module `{name}` of {size} bytes does not fit behind {address:#x}")
+        })?;
         self.put.push((name.to_owned(), address, bytes));
-        Ok(Module { address, size, args: None })
+        Ok(Module {
+            address,
+            size,
+            args: None,
+        })
     }
 }
 
@@ -110,7 +155,10 @@ fn domain_node(
     tree: Option<Module>,
 ) -> Result<dtb_gen::Domain, String> {
     let memory = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
-    let extra = domain.extra.iter().map(|(name, value)| Ok((name.clone(), property(value)?)));
+    let extra = domain
+        .extra
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), property(value)?)));
     Ok(dtb_gen::Domain {
         cpus: domain.cpus,
         vpl011: domain.vpl011,
@@ -124,19 +172,35 @@ fn domain_node(
 
 /// Marks the host nodes that are meant for domains.
 fn marks(scenario: &Scenario, base: &Tree) -> Vec<Edit> {
-    let paths = scenario.passthrough.clone().unwrap_or_else(|| named_nodes(scenario, base));
-    let mark = |path| Edit::Set { path, prop: "xen,passthrough".to_owned(), value: Value::Empty };
+    let paths = scenario
+        .passthrough
+        .clone()
+        .unwrap_or_else(|| named_nodes(scenario, base));
+    let mark = |path| Edit::Set {
+        path,
+        prop: "xen,passthrough".to_owned(),
+        value: Value::Empty,
+    };
     paths.into_iter().map(mark).collect()
 }
 
 /// Finds the host nodes that domains name by path or, for what has none, by an address inside their `reg`.
 fn named_nodes(scenario: &Scenario, base: &Tree) -> Vec<String> {
-    let devices = scenario.domains.iter().flat_map(|domain| &domain.partial).flat_map(|partial| &partial.devices);
+    let devices = scenario
+        .domains
+        .iter()
+        .flat_map(|domain| &domain.partial)
+        .flat_map(|partial| &partial.devices);
     let mut paths: Vec<String> = Vec::new();
     for device in devices {
         match &device.path {
             Some(path) => paths.extend(base.find(path).map(|_| path.clone())),
-            None => paths.extend(device.ranges.iter().filter_map(|range| owner(base, range.host))),
+            None => paths.extend(
+                device
+                    .ranges
+                    .iter()
+                    .filter_map(|range| owner(base, range.host)),
+            ),
         }
     }
     paths.sort();
@@ -147,17 +211,30 @@ fn named_nodes(scenario: &Scenario, base: &Tree) -> Vec<String> {
 /// Finds the child of the root whose `reg` (two cells each) holds `address`; memory and the like are no devices.
 fn owner(base: &Tree, address: u64) -> Option<String> {
     let holds = |node: &&dtb_gen::Node| {
-        let cells = node.get("reg").and_then(|reg| reg.cells()).unwrap_or_default();
+        let cells = node
+            .get("reg")
+            .and_then(|reg| reg.cells())
+            .unwrap_or_default();
         let word = |pair: &[u32]| u64::from(pair[0]) << 32 | u64::from(pair[1]);
         node.get("device_type").is_none()
-            && cells.chunks_exact(4).any(|entry| address.wrapping_sub(word(&entry[..2])) < word(&entry[2..]))
+            && cells
+                .chunks_exact(4)
+                .any(|entry| address.wrapping_sub(word(&entry[..2])) < word(&entry[2..]))
     };
-    base.root.children.iter().find(holds).map(|node| format!("/{}", node.name))
+    base.root
+        .children
+        .iter()
+        .find(holds)
+        .map(|node| format!("/{}", node.name))
 }
 
 fn partial_tree(partial: &Partial, base: &Tree) -> Result<(Tree, Vec<u8>), String> {
     let cells = |pair: Option<(u32, u32)>| pair.map(|(address, size)| Cells { address, size });
-    let devices = partial.devices.iter().map(|device| device_node(device, base)).collect::<Result<_, String>>()?;
+    let devices = partial
+        .devices
+        .iter()
+        .map(|device| device_node(device, base))
+        .collect::<Result<_, String>>()?;
     let plan = dtb_gen::Partial {
         passthrough: cells(partial.cells),
         encoding: cells(partial.encoding),
@@ -166,11 +243,16 @@ fn partial_tree(partial: &Partial, base: &Tree) -> Result<(Tree, Vec<u8>), Strin
         ..dtb_gen::Partial::default()
     };
     let mut tree = dtb_gen::partial(&plan).map_err(|error| error.to_string())?;
-    let edits: Vec<Edit> = partial.edits.iter().map(|text| edit(text)).collect::<Result<_, _>>()?;
+    let edits: Vec<Edit> = partial
+        .edits
+        .iter()
+        .map(|text| edit(text))
+        .collect::<Result<_, _>>()?;
     dtb_gen::apply_all(&edits, &mut tree).map_err(|error| error.to_string())?;
     if let Some(size) = partial.pad {
         let size = usize::try_from(size).map_err(|_| format!("{size} bytes of padding"))?;
-        tree.pad("/passthrough", size).map_err(|error| error.to_string())?;
+        tree.pad("/passthrough", size)
+            .map_err(|error| error.to_string())?;
     }
     let blob = tree.emit().map_err(|error| error.to_string())?;
     let blob = match &partial.spoil {
@@ -188,17 +270,27 @@ fn device_node(device: &Device, base: &Tree) -> Result<dtb_gen::Device, String> 
     let mut props: Vec<(String, Value)> = Vec::new();
     if let Some(node) = device.like.as_ref().and_then(|path| base.find(path)) {
         for name in ["compatible", "interrupts"] {
-            props.extend(node.get(name).map(|prop| (name.to_owned(), Value::Bytes(prop.value.clone()))));
+            props.extend(
+                node.get(name)
+                    .map(|prop| (name.to_owned(), Value::Bytes(prop.value.clone()))),
+            );
         }
     }
     if props.iter().any(|(name, _)| name == "interrupts") {
-        props.push(("interrupt-parent".to_owned(), Value::Cells(vec![GIC_PHANDLE])));
+        props.push((
+            "interrupt-parent".to_owned(),
+            Value::Cells(vec![GIC_PHANDLE]),
+        ));
     }
     for (name, text) in &device.props {
         props.retain(|(known, _)| known != name);
         props.push((name.clone(), property(text)?));
     }
-    let ranges = device.ranges.iter().map(|range| dtb_gen::Range { host: range.host, size: range.size, guest: range.guest });
+    let ranges = device.ranges.iter().map(|range| dtb_gen::Range {
+        host: range.host,
+        size: range.size,
+        guest: range.guest,
+    });
     Ok(dtb_gen::Device {
         ranges: ranges.collect(),
         path: device.path.clone(),

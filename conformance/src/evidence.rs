@@ -23,35 +23,53 @@ pub fn write(
     seen: &Seen,
 ) -> Result<()> {
     if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("{}: cannot be emptied", folder.display()))?;
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("{}: cannot be emptied", folder.display()))?;
     }
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     let put = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
         fs::write(&path, bytes).with_context(|| format!("{}: cannot be written", path.display()))
     };
-    put("scenario.json", (serde_json::to_string_pretty(scenario)? + "\n").as_bytes())?;
+    put(
+        "scenario.json",
+        (serde_json::to_string_pretty(scenario)? + "\n").as_bytes(),
+    )?;
     put("host.dts", dtb_gen::dts(&blobs.host).as_bytes())?;
     for (name, _, bytes) in &blobs.modules {
         if let Some(domain) = name.strip_suffix("-tree") {
-            put(&format!("partial-{domain}.dts"), dtb_gen::dts(bytes).as_bytes())?;
+            put(
+                &format!("partial-{domain}.dts"),
+                dtb_gen::dts(bytes).as_bytes(),
+            )?;
         }
     }
     for domain in &scenario.domains {
-        let tree = seen.domains.get(&domain.number).map(|seen| seen.tree.as_slice()).unwrap_or_default();
+        let tree = seen
+            .domains
+            .get(&domain.number)
+            .map(|seen| seen.tree.as_slice())
+            .unwrap_or_default();
         if !tree.is_empty() {
             put(&format!("guest-{}.dtb", domain.name), tree)?;
-            put(&format!("guest-{}.dts", domain.name), dtb_gen::dts(tree).as_bytes())?;
+            put(
+                &format!("guest-{}.dts", domain.name),
+                dtb_gen::dts(tree).as_bytes(),
+            )?;
         }
     }
     put(CONSOLE, &seen.console)?;
     put("seen.txt", told(scenario, seen).as_bytes())?;
-    for (name, bytes) in runners::evidence_files(request) {
-        put(&name, &bytes)?;
+    for file in runners::evidence_files(request) {
+        file.write(folder)
+            .with_context(|| format!("{}: cannot be written", folder.join(&file.name).display()))?;
     }
     // The image stays where it is: the script names it by an absolute path, so that folders stay small.
     let image = fs::canonicalize(image).unwrap_or_else(|_| image.to_path_buf());
-    put("run.sh", runners::script(request, &image.display().to_string()).as_bytes())
+    put(
+        "run.sh",
+        runners::script(request, &image.display().to_string()).as_bytes(),
+    )
 }
 
 /// Writes what was seen for people: a line an answer.
@@ -63,27 +81,48 @@ fn told(scenario: &Scenario, seen: &Seen) -> String {
             lines.push(format!("{}: nothing", domain.name));
             continue;
         };
-        lines.extend(spoke.troubles.iter().map(|trouble| format!("{}: {trouble}", domain.name)));
+        lines.extend(
+            spoke
+                .troubles
+                .iter()
+                .map(|trouble| format!("{}: {trouble}", domain.name)),
+        );
         for (place, answer) in &spoke.answers {
-            let op = domain.lines.get(usize::from(*place)).map_or_else(|| "?".to_owned(), |line| line.op.to_string());
+            let op = domain
+                .lines
+                .get(usize::from(*place))
+                .map_or_else(|| "?".to_owned(), |line| line.op.to_string());
             lines.push(format!("{} [{place}] {op}: {answer}", domain.name));
         }
-        lines.push(format!("{}: {}", domain.name, if spoke.ended { "end" } else { "no end" }));
+        lines.push(format!(
+            "{}: {}",
+            domain.name,
+            if spoke.ended { "end" } else { "no end" }
+        ));
     }
-    lines.extend(seen.outside.iter().map(|(label, answer)| format!("outside {label}: {answer:?}")));
+    lines.extend(
+        seen.outside
+            .iter()
+            .map(|(label, answer)| format!("outside {label}: {answer:?}")),
+    );
     lines.join("\n") + "\n"
 }
 
 /// Reads back the trees of a folder, as source, in the order of their names.
 pub fn trees(folder: &Path) -> Vec<(String, String)> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
     let mut found: Vec<(String, String)> = entries
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|end| end == "dts"))
         .filter_map(|path| {
             let name = path.file_name()?.to_string_lossy().into_owned();
-            Some((name, String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned()))
+            Some((
+                name,
+                String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned(),
+            ))
         })
         .collect();
     found.sort();

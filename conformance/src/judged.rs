@@ -26,13 +26,19 @@ pub struct Run<'a> {
 
 /// Makes the ledger of a run.
 pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
-    let mut times: BTreeMap<String, u64> =
-        rows.iter().map(|(row, took)| (row.scenario.clone(), millis(*took))).collect();
+    let mut times: BTreeMap<String, u64> = rows
+        .iter()
+        .map(|(row, took)| (row.scenario.clone(), millis(*took)))
+        .collect();
     times.insert(String::new(), millis(run.took));
     let rows: Vec<Row> = rows.into_iter().map(|(row, _)| row).collect();
     let over = |id: &Id| {
         let id = id.to_string();
-        Rollup::of(rows.iter().filter(|row| row.covers.contains(&id)).map(|row| row.verdict))
+        Rollup::of(
+            rows.iter()
+                .filter(|row| row.covers.contains(&id))
+                .map(|row| row.verdict),
+        )
     };
     let requirements: Vec<Requirement> = run
         .loaded
@@ -48,7 +54,9 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
         .filter(|item| item.needs.iter().any(|kind| kind == REQUIREMENT_KIND))
         .map(|item| {
             let id = item.id.to_string();
-            let below = requirements.iter().filter(|requirement| requirement.parents.contains(&id));
+            let below = requirements
+                .iter()
+                .filter(|requirement| requirement.parents.contains(&id));
             Parent {
                 title: title(item),
                 direct: over(&item.id),
@@ -58,8 +66,14 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
         })
         .collect();
     let conformant = requirements.iter().any(|requirement| requirement.in_scope)
-        && requirements.iter().filter(|requirement| requirement.in_scope).all(|requirement| requirement.verdict == Rollup::Pass)
-        && rows.iter().all(|row| row.verdict == crate::verdict::Verdict::Pass || row.verdict == crate::verdict::Verdict::Skip);
+        && requirements
+            .iter()
+            .filter(|requirement| requirement.in_scope)
+            .all(|requirement| requirement.verdict == Rollup::Pass)
+        && rows.iter().all(|row| {
+            row.verdict == crate::verdict::Verdict::Pass
+                || row.verdict == crate::verdict::Verdict::Skip
+        });
     let profile = run.rig.profile();
     Ledger {
         schema: SCHEMA.to_owned(),
@@ -82,21 +96,35 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
 }
 
 fn requirement(item: &Item, in_scope: bool, verdict: Rollup) -> Requirement {
-    let texts = [("Description", &item.description), ("Rationale", &item.rationale), ("Comments", &item.comment)];
-    let kept = texts.into_iter().filter(|(_, text)| !text.trim().is_empty());
+    let texts = [
+        ("Description", &item.description),
+        ("Rationale", &item.rationale),
+        ("Comments", &item.comment),
+    ];
+    let kept = texts
+        .into_iter()
+        .filter(|(_, text)| !text.trim().is_empty());
     Requirement {
         id: item.id.to_string(),
         title: title(item),
         group: item.group.clone().unwrap_or_default(),
-        texts: kept.map(|(title, text)| (title.to_owned(), text.trim().to_owned())).collect(),
-        parents: item.covers.iter().map(|cover| cover.id.to_string()).collect(),
+        texts: kept
+            .map(|(title, text)| (title.to_owned(), text.trim().to_owned()))
+            .collect(),
+        parents: item
+            .covers
+            .iter()
+            .map(|cover| cover.id.to_string())
+            .collect(),
         in_scope,
         verdict,
     }
 }
 
 fn title(item: &Item) -> String {
-    item.title.clone().unwrap_or_else(|| item.id.name().to_owned())
+    item.title
+        .clone()
+        .unwrap_or_else(|| item.id.name().to_owned())
 }
 
 fn millis(took: Duration) -> u64 {

@@ -152,7 +152,11 @@ impl Rollup {
         let all: Vec<Self> = rollups.into_iter().collect();
         let order = [Self::Fail, Self::Broken, Self::Skip, Self::NotVerified];
         let worst = order.into_iter().find(|rollup| all.contains(rollup));
-        worst.unwrap_or(if all.is_empty() { Self::NotVerified } else { Self::Pass })
+        worst.unwrap_or(if all.is_empty() {
+            Self::NotVerified
+        } else {
+            Self::Pass
+        })
     }
 }
 
@@ -164,15 +168,20 @@ impl Ledger {
 
     /// Reads a ledger, refusing one of another form.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("{}: cannot be read", path.display()))?;
         let value: serde_json::Value =
             serde_json::from_str(&text).with_context(|| format!("{}: not JSON", path.display()))?;
         match value.get("schema").and_then(|schema| schema.as_str()) {
             Some(SCHEMA) => {}
-            Some(other) => bail!("{}: schema `{other}`, this suite reads `{SCHEMA}`", path.display()),
+            Some(other) => bail!(
+                "{}: schema `{other}`, this suite reads `{SCHEMA}`",
+                path.display()
+            ),
             None => bail!("{}: no `schema`: not a ledger", path.display()),
         }
-        serde_json::from_value(value).with_context(|| format!("{}: not a ledger of this form", path.display()))
+        serde_json::from_value(value)
+            .with_context(|| format!("{}: not a ledger of this form", path.display()))
     }
 }
 
@@ -189,7 +198,10 @@ mod tests {
         assert_eq!(Rollup::of([Pass, Skip]), Rollup::Skip);
         assert_eq!(Rollup::of([Pass]), Rollup::Pass);
         assert_eq!(Rollup::of([]), Rollup::NotVerified);
-        assert_eq!(Rollup::over([Rollup::Pass, Rollup::NotVerified]), Rollup::NotVerified);
+        assert_eq!(
+            Rollup::over([Rollup::Pass, Rollup::NotVerified]),
+            Rollup::NotVerified
+        );
         assert_eq!(Rollup::over([Rollup::Pass, Rollup::Pass]), Rollup::Pass);
         assert_eq!(Rollup::over([]), Rollup::NotVerified);
     }

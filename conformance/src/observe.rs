@@ -73,7 +73,11 @@ pub struct Recorder {
 impl Recorder {
     /// Begins a record of the frames that carry `nonce`.
     pub fn new(nonce: u32) -> Self {
-        Self { nonce, order: Order::new(nonce), seen: Seen::default() }
+        Self {
+            nonce,
+            order: Order::new(nonce),
+            seen: Seen::default(),
+        }
     }
 
     /// Takes one line; returns the frame it held, if it is one of this run.
@@ -82,7 +86,9 @@ impl Recorder {
             Reading::Frame(frame) => frame,
             Reading::Chatter => return None,
             Reading::Damaged(damage) => {
-                self.seen.gaps.push(format!("damaged line ({damage}): {line}"));
+                self.seen
+                    .gaps
+                    .push(format!("damaged line ({damage}): {line}"));
                 return None;
             }
         };
@@ -125,15 +131,39 @@ mod tests {
     use super::*;
 
     fn line(seq: u16, note: Note) -> String {
-        Frame { nonce: 7, dom: 1, seq, note }.encode().to_string()
+        Frame {
+            nonce: 7,
+            dom: 1,
+            seq,
+            note,
+        }
+        .encode()
+        .to_string()
     }
 
     /// Frames fill the record whatever stands around them; a lost one is told.
     #[test]
     fn frames_are_recorded_and_gaps_told() {
         let mut recorder = Recorder::new(7);
-        recorder.line(&line(0, Note::Hello { version: 1, el: 1, frequency: 1, mpidr: 0 }));
-        recorder.line(&format!("(HV) d1: {}", line(1, Note::Op { index: 0, answer: Answer::Value(5) })));
+        recorder.line(&line(
+            0,
+            Note::Hello {
+                version: 1,
+                el: 1,
+                frequency: 1,
+                mpidr: 0,
+            },
+        ));
+        recorder.line(&format!(
+            "(HV) d1: {}",
+            line(
+                1,
+                Note::Op {
+                    index: 0,
+                    answer: Answer::Value(5)
+                }
+            )
+        ));
         recorder.line("(HV) d1 says @pt nothing");
         recorder.line(&line(3, Note::End { ops: 2 }));
         let domain = &recorder.seen.domains[&1];

@@ -12,12 +12,12 @@ use runners::{Machine, Profile};
 use sha2::{Digest, Sha256};
 
 use crate::dtb::{self, Blobs, Ground};
+use crate::evidence;
 use crate::ledger::Row;
 use crate::observe::{End, Seen};
 use crate::rig::{self, Conductor};
 use crate::scenario::Scenario;
 use crate::verdict::{self, Judgement, Verdict};
-use crate::evidence;
 
 /// What executes the guests' instructions: nothing but QEMU's translator is used so far.
 pub const ACCELERATOR: &str = "tcg";
@@ -50,12 +50,25 @@ pub struct Ran {
 impl Rig {
     /// Takes up a subject: its image and the probe are read once.
     pub fn new(profile: Profile, image: &Path, probe: &Path, seed: u64) -> Result<Self> {
-        let read = |path: &Path| std::fs::read(path).with_context(|| format!("{}: no image there", path.display()));
+        let read = |path: &Path| {
+            std::fs::read(path).with_context(|| format!("{}: no image there", path.display()))
+        };
         let hypervisor = read(image)?;
         let probe: Arc<[u8]> = read(probe)?.into();
-        let digests = BTreeMap::from([("image".to_owned(), hex(&hypervisor)), ("probe".to_owned(), hex(&probe))]);
+        let digests = BTreeMap::from([
+            ("image".to_owned(), hex(&hypervisor)),
+            ("probe".to_owned(), hex(&probe)),
+        ]);
         let bases = Mutex::new(HashMap::new());
-        Ok(Self { profile, image: image.to_path_buf(), probe, seed, arguments: None, digests, bases })
+        Ok(Self {
+            profile,
+            image: image.to_path_buf(),
+            probe,
+            seed,
+            arguments: None,
+            digests,
+            bases,
+        })
     }
 
     /// Gives the hypervisor one more argument.
@@ -82,8 +95,14 @@ impl Rig {
 
     /// Number that the frames of a scenario carry: the same for the same seed, another for every scenario.
     pub fn nonce(&self, scenario: &Scenario) -> u32 {
-        let digest = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(&scenario.id).finalize();
-        digest.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte))
+        let digest = Sha256::new()
+            .chain_update(self.seed.to_le_bytes())
+            .chain_update(&scenario.id)
+            .finalize();
+        digest
+            .iter()
+            .take(4)
+            .fold(0, |number, byte| number << 8 | u32::from(*byte))
     }
 
     /// Runs one scenario and judges it; with `folder`, everything about it is kept there.
@@ -91,7 +110,8 @@ impl Rig {
         let began = Instant::now();
         let (blobs, request) = self.prepare(scenario)?;
         let seen = self.observe(scenario, &request);
-        let mut judgement = verdict::judge(scenario, &seen, &blobs.partials, self.profile.diagnostics);
+        let mut judgement =
+            verdict::judge(scenario, &seen, &blobs.partials, self.profile.diagnostics);
         if judgement.verdict == Verdict::Broken && !verdict::sentinel_ran(scenario, &seen) {
             judgement = self.blame(scenario, judgement)?;
         }
@@ -105,13 +125,22 @@ impl Rig {
         for (name, _, bytes) in blobs.modules.iter().filter(|(name, ..)| name != "probe") {
             digests.insert(name.clone(), hex(bytes));
         }
-        Ok(Ran { judgement, seen, digests, took })
+        Ok(Ran {
+            judgement,
+            seen,
+            digests,
+            took,
+        })
     }
 
     /// Says what one run would look like, without running it.
     pub fn prepare(&self, scenario: &Scenario) -> Result<(Blobs, runners::Request)> {
         let base = self.base(&rig::machine(&self.profile, &scenario.machine))?;
-        let arguments = [self.profile.boot_args.as_str(), self.arguments.as_deref().unwrap_or("")].join(" ");
+        let arguments = [
+            self.profile.boot_args.as_str(),
+            self.arguments.as_deref().unwrap_or(""),
+        ]
+        .join(" ");
         let ground = Ground {
             base: &base,
             probe: &self.probe,
@@ -119,7 +148,8 @@ impl Rig {
             nonce: self.nonce(scenario),
             modules: self.profile.modules,
         };
-        let blobs = dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
+        let blobs =
+            dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
         let request = rig::request(scenario, &self.profile, &self.image, &blobs);
         Ok((blobs, request))
     }
@@ -128,21 +158,32 @@ impl Rig {
         let mut conductor = Conductor::new(scenario, self.nonce(scenario));
         match runners::run(request, &mut conductor) {
             Ok(outcome) => conductor.close(outcome),
-            Err(error) => Seen { end: End::Failed(error.to_string()), ..Seen::default() },
+            Err(error) => Seen {
+                end: End::Failed(error.to_string()),
+                ..Seen::default()
+            },
         }
     }
 
     /// Finds out whose fault it is that not even the sentinel ran: where it runs without the other domains, they
     /// took it down, and the hypervisor let them.
     fn blame(&self, scenario: &Scenario, judgement: Judgement) -> Result<Judgement> {
-        let Some(twin) = rig::twin(scenario) else { return Ok(judgement) };
+        let Some(twin) = rig::twin(scenario) else {
+            return Ok(judgement);
+        };
         let (_, request) = self.prepare(&twin)?;
         let seen = self.observe(&twin, &request);
         if !verdict::sentinel_ran(&twin, &seen) {
             return Ok(judgement);
         }
-        let reason = "the other domains did not run on: alone on the same machine, the sentinel runs".to_owned();
-        Ok(Judgement { verdict: Verdict::Fail, reason, ..judgement })
+        let reason =
+            "the other domains did not run on: alone on the same machine, the sentinel runs"
+                .to_owned();
+        Ok(Judgement {
+            verdict: Verdict::Fail,
+            reason,
+            ..judgement
+        })
     }
 
     /// The machine's own tree, asked for once a kind of machine.
@@ -169,25 +210,30 @@ pub fn run_all(
     row: &(dyn Fn(&Row, Duration) + Sync),
 ) -> Result<Vec<(Row, Duration)>> {
     let next = AtomicUsize::new(0);
-    let rows: Mutex<Vec<(usize, Result<(Row, Duration)>)>> = Mutex::new(Vec::new());
+    let rows: Mutex<BTreeMap<usize, Result<(Row, Duration)>>> = Mutex::default();
     std::thread::scope(|threads| {
         for _ in 0..jobs.clamp(1, scenarios.len().max(1)) {
             threads.spawn(|| {
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(scenario) = scenarios.get(place) else { break };
+                    let Some(scenario) = scenarios.get(place) else {
+                        break;
+                    };
                     let made = one(rig, scenario, out);
                     if let Ok((made, took)) = &made {
                         row(made, *took);
                     }
-                    rows.lock().unwrap_or_else(PoisonError::into_inner).push((place, made));
+                    rows.lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(place, made);
                 }
             });
         }
     });
-    let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
-    rows.sort_by_key(|(place, _)| *place);
-    rows.into_iter().map(|(_, row)| row).collect()
+    rows.into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .into_values()
+        .collect()
 }
 
 fn one(rig: &Rig, scenario: &Scenario, out: Option<&Path>) -> Result<(Row, Duration)> {
@@ -195,13 +241,23 @@ fn one(rig: &Rig, scenario: &Scenario, out: Option<&Path>) -> Result<(Row, Durat
     if !missing.is_empty() {
         let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
         let reason = format!("`{}` does not claim {}", rig.profile.name, names.join(", "));
-        let judgement = Judgement { verdict: Verdict::Skip, reason, checks: Vec::new() };
-        return Ok((row(rig, scenario, judgement, rig.digests.clone(), None), Duration::ZERO));
+        let judgement = Judgement {
+            verdict: Verdict::Skip,
+            reason,
+            checks: Vec::new(),
+        };
+        return Ok((
+            row(rig, scenario, judgement, rig.digests.clone(), None),
+            Duration::ZERO,
+        ));
     }
     let folder = scenario.folder();
     let ran = rig.run(scenario, out.map(|out| out.join(&folder)).as_deref())?;
     let evidence = out.map(|_| folder);
-    Ok((row(rig, scenario, ran.judgement, ran.digests, evidence), ran.took))
+    Ok((
+        row(rig, scenario, ran.judgement, ran.digests, evidence),
+        ran.took,
+    ))
 }
 
 fn row(
@@ -230,5 +286,8 @@ fn row(
 
 /// SHA-256 in hexadecimal.
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

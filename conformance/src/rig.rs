@@ -1,8 +1,9 @@
 //! Scenario and blobs to a request for the runner, and the conduct of the run. No processes here, those are the runner's.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
 
-use runners::{Action, Command, Director, Load, Machine, Outcome, Profile, Request};
+use runners::{Action, Command, Director, File, Load, Machine, Outcome, Profile, Request};
 use wire::{Answer, Frame, Note};
 
 use crate::dtb::Blobs;
@@ -10,55 +11,89 @@ use crate::observe::{End, OutsideAnswer, Recorder, Seen};
 use crate::scenario::{Fate, Moment, SENTINEL, Scenario, What};
 
 /// Size of the CFI flash at 0x0400_0000 of QEMU's `virt`.
-const FLASH_BYTES: usize = 64 << 20;
+const FLASH_BYTES: u64 = 64 << 20;
 /// How much of it is filled when a case asks for a pattern.
-const PATTERN_BYTES: usize = 8 << 20;
+const PATTERN_BYTES: u32 = 8 << 20;
 
 /// The machine of a scenario: the subject's, with what the case adds.
 pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     let mut machine = profile.machine.clone();
     if let Some(iommu) = &wanted.iommu {
-        machine.options.retain(|option| !option.starts_with("iommu="));
+        machine
+            .options
+            .retain(|option| !option.starts_with("iommu="));
         machine.options.push(format!("iommu={iommu}"));
     }
     if wanted.second_uart {
-        machine.extra.extend(["-serial".to_owned(), "null".to_owned()]);
+        machine
+            .extra
+            .extend(["-serial".to_owned(), "null".to_owned()]);
     }
     machine.devices.extend(wanted.devices.iter().cloned());
     machine
 }
 
 /// The request for one run.
-pub fn request(scenario: &Scenario, profile: &Profile, image: &std::path::Path, blobs: &Blobs) -> Request {
-    let mut request = Request::new(machine(profile, &scenario.machine), image, profile.deadline());
+pub fn request(
+    scenario: &Scenario,
+    profile: &Profile,
+    image: &std::path::Path,
+    blobs: &Blobs,
+) -> Request {
+    let mut request = Request::new(
+        machine(profile, &scenario.machine),
+        image,
+        profile.deadline(),
+    );
     request.host_dtb = Some(blobs.host.clone());
-    request.loads = blobs.modules.iter().map(|(_, at, bytes)| Load::new(*at, bytes.clone())).collect();
+    request.loads = blobs
+        .modules
+        .iter()
+        .map(|(_, at, bytes)| Load::new(*at, bytes.clone()))
+        .collect();
     if scenario.machine.flash_pattern {
-        request.files.push(("flash.img".to_owned(), pattern()));
+        request
+            .files
+            .push(File::new("flash.img", pattern()).padded(FLASH_BYTES));
         let drive = "if=pflash,unit=1,format=raw,readonly=on,file=flash.img";
-        request.extra.extend(["-drive".to_owned(), drive.to_owned()]);
+        request
+            .extra
+            .extend(["-drive".to_owned(), drive.to_owned()]);
     }
     request.before = steps(scenario, &Moment::Start).collect();
     request
 }
 
 /// Flash contents in which each 32-bit word holds its own offset, so that a wrong page is told from the right one.
-fn pattern() -> Vec<u8> {
-    let mut bytes = vec![0; FLASH_BYTES];
-    for (place, word) in (0_u32..).step_by(4).zip(bytes[..PATTERN_BYTES].chunks_exact_mut(4)) {
-        word.copy_from_slice(&place.to_le_bytes());
-    }
-    bytes
+fn pattern() -> Arc<[u8]> {
+    static PATTERN: LazyLock<Arc<[u8]>> = LazyLock::new(|| {
+        (0..PATTERN_BYTES)
+            .step_by(4)
+            .flat_map(u32::to_le_bytes)
+            .collect()
+    });
+    PATTERN.clone()
 }
 
 /// The acts of one moment, labelled by their place in the scenario.
-fn steps<'s>(scenario: &'s Scenario, moment: &'s Moment) -> impl Iterator<Item = runners::Act> + use<'s> {
-    scenario.outside.iter().enumerate().filter(move |(_, step)| step.at == *moment).flat_map(|(place, step)| {
-        step.acts.iter().enumerate().map(move |(turn, act)| runners::Act {
-            label: label(place, turn),
-            action: action(&act.what),
+fn steps<'s>(
+    scenario: &'s Scenario,
+    moment: &'s Moment,
+) -> impl Iterator<Item = runners::Act> + use<'s> {
+    scenario
+        .outside
+        .iter()
+        .enumerate()
+        .filter(move |(_, step)| step.at == *moment)
+        .flat_map(|(place, step)| {
+            step.acts
+                .iter()
+                .enumerate()
+                .map(move |(turn, act)| runners::Act {
+                    label: label(place, turn),
+                    action: action(&act.what),
+                })
         })
-    })
 }
 
 /// Names the answer to act `turn` of step `place`.
@@ -68,12 +103,22 @@ pub fn label(place: usize, turn: usize) -> String {
 
 fn action(what: &What) -> Action {
     match what {
-        What::Read(addr, bytes) => Action::Read { addr: *addr, len: usize::from(*bytes) },
-        What::Write(addr, bytes, value) => {
-            Action::Write { addr: *addr, bytes: value.to_le_bytes()[..usize::from(*bytes)].to_vec() }
-        }
-        What::Spi(spi, level) => Action::SetIrq { spi: *spi, level: *level },
-        What::Qmp(name) => Action::Qmp { execute: name.clone(), arguments: serde_json::json!({}) },
+        What::Read(addr, bytes) => Action::Read {
+            addr: *addr,
+            len: usize::from(*bytes),
+        },
+        What::Write(addr, bytes, value) => Action::Write {
+            addr: *addr,
+            bytes: value.to_le_bytes()[..usize::from(*bytes)].to_vec(),
+        },
+        What::Spi(spi, level) => Action::SetIrq {
+            spi: *spi,
+            level: *level,
+        },
+        What::Qmp(name) => Action::Qmp {
+            execute: name.clone(),
+            arguments: serde_json::json!({}),
+        },
         What::Stop => Action::Stop,
         What::Continue => Action::Continue,
     }
@@ -97,7 +142,12 @@ impl<'s> Conductor<'s> {
         Self {
             scenario,
             recorder: Recorder::new(nonce),
-            waiting: scenario.domains.iter().filter(speaks).map(|domain| domain.number).collect(),
+            waiting: scenario
+                .domains
+                .iter()
+                .filter(speaks)
+                .map(|domain| domain.number)
+                .collect(),
             pending: BTreeSet::new(),
             ending: false,
         }
@@ -110,8 +160,13 @@ impl<'s> Conductor<'s> {
             runners::End::Finished => End::Complete,
             runners::End::PoweredOff { reason } => End::PoweredOff(reason),
             runners::End::Deadline => End::Deadline,
-            runners::End::Flooded { bytes } => End::Failed(format!("the console was flooded: {bytes} bytes")),
-            runners::End::Died { status, stderr } => End::Failed(format!("QEMU ended by itself ({status}): {}", stderr.trim())),
+            runners::End::Flooded { bytes } => {
+                End::Failed(format!("the console was flooded: {bytes} bytes"))
+            }
+            runners::End::Died { status, stderr } => End::Failed(format!(
+                "QEMU ended by itself ({status}): {}",
+                stderr.trim()
+            )),
         };
         seen.console = outcome.console;
         seen
@@ -119,7 +174,8 @@ impl<'s> Conductor<'s> {
 
     fn begin(&mut self, moment: &Moment) -> Vec<Command> {
         let acts: Vec<runners::Act> = steps(self.scenario, moment).collect();
-        self.pending.extend(acts.iter().map(|act| act.label.clone()));
+        self.pending
+            .extend(acts.iter().map(|act| act.label.clone()));
         acts.into_iter().map(Command::Act).collect()
     }
 
@@ -139,10 +195,19 @@ impl<'s> Conductor<'s> {
     }
 
     fn said(&mut self, frame: &Frame) {
-        let Some(domain) = self.scenario.domains.iter().find(|domain| domain.number == frame.dom) else { return };
+        let Some(domain) = self
+            .scenario
+            .domains
+            .iter()
+            .find(|domain| domain.number == frame.dom)
+        else {
+            return;
+        };
         let done = match frame.note {
             Note::End { .. } | Note::Bad { .. } => true,
-            Note::Op { index, .. } => domain.falls_silent() && usize::from(index) + 1 == domain.awaited(),
+            Note::Op { index, .. } => {
+                domain.falls_silent() && usize::from(index) + 1 == domain.awaited()
+            }
             Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } => false,
         };
         // A domain that should not run and does is the verdict; there is no need to hear it out.
@@ -154,10 +219,16 @@ impl<'s> Conductor<'s> {
 
 impl Director for Conductor<'_> {
     fn line(&mut self, line: &str) -> Vec<Command> {
-        let Some(frame) = self.recorder.line(line) else { return Vec::new() };
+        let Some(frame) = self.recorder.line(line) else {
+            return Vec::new();
+        };
         self.said(&frame);
         let mut commands = Vec::new();
-        if let Note::Op { answer: Answer::Mark(name), .. } = frame.note {
+        if let Note::Op {
+            answer: Answer::Mark(name),
+            ..
+        } = frame.note
+        {
             commands = self.begin(&Moment::Mark(frame.dom, name.as_str().to_owned()));
         }
         commands.extend(self.proceed());
@@ -181,6 +252,12 @@ impl Director for Conductor<'_> {
 pub fn twin(scenario: &Scenario) -> Option<Scenario> {
     let sentinel = scenario.domain(SENTINEL)?.clone();
     let id = format!("{}/twin", scenario.id);
-    let alone = Scenario { id, domains: vec![sentinel], outside: Vec::new(), host: Vec::new(), ..scenario.clone() };
+    let alone = Scenario {
+        id,
+        domains: vec![sentinel],
+        outside: Vec::new(),
+        host: Vec::new(),
+        ..scenario.clone()
+    };
     (scenario.domains.len() > 1).then_some(alone)
 }

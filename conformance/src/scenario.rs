@@ -212,8 +212,18 @@ pub enum What {
 impl Scenario {
     /// Names the folder of its evidence.
     pub fn folder(&self) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-+=".contains(c) { c } else { '_' };
-        self.id.replace('/', "@").chars().map(|c| if c == '@' { '@' } else { plain(c) }).collect()
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || "._-+=".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        };
+        self.id
+            .replace('/', "@")
+            .chars()
+            .map(|c| if c == '@' { '@' } else { plain(c) })
+            .collect()
     }
 
     /// Returns the domain of this name.
@@ -225,13 +235,26 @@ impl Scenario {
 impl Domain {
     /// Tells whether its probe stops talking before the end of its script, on purpose.
     pub fn falls_silent(&self) -> bool {
-        self.lines.iter().any(|line| matches!(line.op, Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin))
+        self.lines.iter().any(|line| {
+            matches!(
+                line.op,
+                Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin
+            )
+        })
     }
 
     /// Counts the answers that must come before the domain is done.
     pub fn awaited(&self) -> usize {
-        let silent = |line: &Line| matches!(line.op, Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin);
-        self.lines.iter().position(silent).map_or(self.lines.len(), |place| place + 1)
+        let silent = |line: &Line| {
+            matches!(
+                line.op,
+                Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin
+            )
+        };
+        self.lines
+            .iter()
+            .position(silent)
+            .map_or(self.lines.len(), |place| place + 1)
     }
 }
 

@@ -43,7 +43,10 @@ pub fn faults(profile: &Profile, image: &Path, host: Vec<u8>) -> Result<Vec<Faul
     let outcome = runners::run(&request, &mut listing)?;
     if !listing.complete {
         let console = String::from_utf8_lossy(&outcome.console).into_owned();
-        bail!("{}: the image lists no faults (built without them?); it said:\n{console}", image.display());
+        bail!(
+            "{}: the image lists no faults (built without them?); it said:\n{console}",
+            image.display()
+        );
     }
     if listing.faults.is_empty() {
         bail!("{}: the image offers no fault", image.display());
@@ -86,7 +89,12 @@ fn fault(line: &str) -> Option<Fault> {
 
 /// Runs the scenarios of a fault's requirement against it, and the others only when none of them catches it.
 pub fn check(rig: &Rig, fault: &Fault, scenarios: &[Scenario], jobs: usize) -> Result<Catch> {
-    let covers = |scenario: &&Scenario| scenario.covers.iter().any(|id| id.to_string() == fault.requirement);
+    let covers = |scenario: &&Scenario| {
+        scenario
+            .covers
+            .iter()
+            .any(|id| id.to_string() == fault.requirement)
+    };
     let own: Vec<Scenario> = scenarios.iter().filter(covers).cloned().collect();
     let with = |verdict, rows: &[(crate::ledger::Row, Duration)]| {
         let hit = rows.iter().filter(|(row, _)| row.verdict == verdict);
@@ -101,9 +109,20 @@ pub fn check(rig: &Rig, fault: &Fault, scenarios: &[Scenario], jobs: usize) -> R
     if !broken.is_empty() {
         return Ok(Catch::Unclear(broken));
     }
-    let others: Vec<Scenario> = scenarios.iter().filter(|scenario| !covers(scenario)).cloned().collect();
-    let elsewhere = with(Verdict::Fail, &run_all(rig, &others, jobs, None, &|_, _| {})?);
-    Ok(if elsewhere.is_empty() { Catch::Escaped } else { Catch::Elsewhere(elsewhere) })
+    let others: Vec<Scenario> = scenarios
+        .iter()
+        .filter(|scenario| !covers(scenario))
+        .cloned()
+        .collect();
+    let elsewhere = with(
+        Verdict::Fail,
+        &run_all(rig, &others, jobs, None, &|_, _| {})?,
+    );
+    Ok(if elsewhere.is_empty() {
+        Catch::Escaped
+    } else {
+        Catch::Elsewhere(elsewhere)
+    })
 }
 
 #[cfg(test)]
@@ -114,7 +133,10 @@ mod tests {
     #[test]
     fn listings_are_read() {
         let told = fault("(HV) fault owner-forgotten XenSSR~x~1 forgets who owns a page").unwrap();
-        assert_eq!((told.name.as_str(), told.requirement.as_str()), ("owner-forgotten", "XenSSR~x~1"));
+        assert_eq!(
+            (told.name.as_str(), told.requirement.as_str()),
+            ("owner-forgotten", "XenSSR~x~1")
+        );
         assert_eq!(told.text, "forgets who owns a page");
         assert_eq!(fault("(HV) fault at address 5"), None);
     }

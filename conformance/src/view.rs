@@ -21,7 +21,10 @@ pub fn of(ledger: &Ledger, folder: Option<&Path>) -> view::Run {
             sections: requirement
                 .texts
                 .iter()
-                .map(|(title, text)| view::Section { title: title.clone(), text: text.clone() })
+                .map(|(title, text)| view::Section {
+                    title: title.clone(),
+                    text: text.clone(),
+                })
                 .collect(),
             parents: requirement.parents.clone(),
             mandatory: requirement.in_scope,
@@ -43,7 +46,9 @@ pub fn of(ledger: &Ledger, folder: Option<&Path>) -> view::Run {
             arch: ledger.subject.arch.clone(),
             digest: ledger.subject.digest.clone(),
         },
-        command: format!("cargo xtask conformance {}", ledger.selection.join(" ")).trim_end().to_owned(),
+        command: format!("cargo xtask conformance {}", ledger.selection.join(" "))
+            .trim_end()
+            .to_owned(),
         seed: ledger.seed.to_string(),
         accelerator: ledger.accelerator.clone(),
         conformant: ledger.conformant,
@@ -56,7 +61,11 @@ pub fn of(ledger: &Ledger, folder: Option<&Path>) -> view::Run {
 
 fn cases(ledger: &Ledger, requirement: &str, folder: Option<&Path>) -> Vec<view::Case> {
     let mut cases: Vec<view::Case> = Vec::new();
-    for row in ledger.rows.iter().filter(|row| row.covers.iter().any(|id| id == requirement)) {
+    for row in ledger
+        .rows
+        .iter()
+        .filter(|row| row.covers.iter().any(|id| id == requirement))
+    {
         let scenario = scenario(ledger, row, folder);
         match cases.iter_mut().find(|case| case.id == row.case) {
             Some(case) => case.scenarios.push(scenario),
@@ -71,15 +80,25 @@ fn cases(ledger: &Ledger, requirement: &str, folder: Option<&Path>) -> Vec<view:
         }
     }
     for case in &mut cases {
-        let of_case = ledger.rows.iter().filter(|row| row.case == case.id).map(|row| row.verdict);
+        let of_case = ledger
+            .rows
+            .iter()
+            .filter(|row| row.case == case.id)
+            .map(|row| row.verdict);
         case.verdict = rollup(Rollup::of(of_case));
     }
     cases
 }
 
 fn scenario(ledger: &Ledger, row: &Row, folder: Option<&Path>) -> view::Scenario {
-    let evidence = folder.zip(row.evidence.as_ref()).map(|(folder, name)| folder.join(name));
-    let read = |name| evidence.as_ref().and_then(|folder| std::fs::read(folder.join(name)).ok());
+    let evidence = folder
+        .zip(row.evidence.as_ref())
+        .map(|(folder, name)| folder.join(name));
+    let read = |name| {
+        evidence
+            .as_ref()
+            .and_then(|folder| std::fs::read(folder.join(name)).ok())
+    };
     let console = read(evidence::CONSOLE).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let trees = evidence.as_deref().map(evidence::trees).unwrap_or_default();
     view::Scenario {
@@ -98,7 +117,10 @@ fn scenario(ledger: &Ledger, row: &Row, folder: Option<&Path>) -> view::Scenario
             .collect(),
         evidence: row.evidence.clone(),
         reproduce: format!("cargo xtask reproduce {}", row.scenario),
-        trees: trees.into_iter().map(|(name, dts)| view::Tree { name, dts }).collect(),
+        trees: trees
+            .into_iter()
+            .map(|(name, dts)| view::Tree { name, dts })
+            .collect(),
         console: console.unwrap_or_default(),
         seed: row.seed.clone(),
         digests: row.digests.clone().into_iter().collect(),

@@ -27,23 +27,49 @@ fn main() -> ExitCode {
 
 /// Makes a trial of each scenario. Listing needs no image; running without one is told once, not once a trial.
 fn trials(list: bool) -> Result<Vec<Trial>, String> {
-    let profile = Profile::shipped("reference", Arch::Aarch64).map_err(|error| error.to_string())?;
-    let all = |problems: Vec<_>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let profile =
+        Profile::shipped("reference", Arch::Aarch64).map_err(|error| error.to_string())?;
+    let all = |problems: Vec<_>| {
+        problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     let loaded = load(&root().join("requirements")).map_err(all)?;
     let scenarios = generate::scenarios(&loaded, &profile).map_err(all)?;
-    let rig = if list { None } else { Some(Arc::new(rig(profile)?)) };
-    Ok(scenarios.into_iter().map(|scenario| trial(rig.clone(), scenario)).collect())
+    let rig = if list {
+        None
+    } else {
+        Some(Arc::new(rig(profile)?))
+    };
+    Ok(scenarios
+        .into_iter()
+        .map(|scenario| trial(rig.clone(), scenario))
+        .collect())
 }
 
 fn trial(rig: Option<Arc<Rig>>, scenario: Scenario) -> Trial {
-    let missing = |rig: &Arc<Rig>| !rig.profile().capabilities.missing(&scenario.needs).is_empty();
+    let missing = |rig: &Arc<Rig>| {
+        !rig.profile()
+            .capabilities
+            .missing(&scenario.needs)
+            .is_empty()
+    };
     let skipped = rig.as_ref().is_some_and(missing);
     Trial::test(scenario.id.clone(), move || {
         let rig = rig.ok_or("trials are only listed")?;
-        let judgement = rig.run(&scenario, None).map_err(|error| format!("{error:#}"))?.judgement;
+        let judgement = rig
+            .run(&scenario, None)
+            .map_err(|error| format!("{error:#}"))?
+            .judgement;
         match judgement.verdict {
             Verdict::Pass => Ok(()),
-            verdict => Err(Failed::from(format!("{}: {}", verdict.name(), judgement.reason))),
+            verdict => Err(Failed::from(format!(
+                "{}: {}",
+                verdict.name(),
+                judgement.reason
+            ))),
         }
     })
     .with_ignored_flag(skipped)
@@ -51,12 +77,19 @@ fn trial(rig: Option<Arc<Rig>>, scenario: Scenario) -> Trial {
 
 fn rig(profile: Profile) -> Result<Rig, String> {
     let folder = images().join("aarch64");
-    Rig::new(profile, &folder.join("refhv.img"), &folder.join("probe.img"), 0)
-        .map_err(|error| format!("{error:#}: run `cargo xtask image`"))
+    Rig::new(
+        profile,
+        &folder.join("refhv.img"),
+        &folder.join("probe.img"),
+        0,
+    )
+    .map_err(|error| format!("{error:#}: run `cargo xtask image`"))
 }
 
 fn images() -> PathBuf {
-    let target = || std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = || {
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    };
     std::env::var_os("CONFORMANCE_IMAGES").map_or_else(|| target().join("images"), PathBuf::from)
 }
 

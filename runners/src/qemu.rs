@@ -119,13 +119,13 @@ pub fn run(request: &Request, director: &mut dyn Director) -> Result<Outcome, Ru
 fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Outcome, RunError> {
     let deadline = Deadline::after(request.deadline);
     let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
-    for (name, bytes) in script::files(request) {
-        let mut parts = Path::new(&name).components();
-        if name.is_empty() || !parts.all(|part| matches!(part, Component::Normal(_))) {
-            return Err(RunError::BadName(name));
+    for file in script::evidence_files(request) {
+        let mut parts = Path::new(&file.name).components();
+        if file.name.is_empty() || !parts.all(|part| matches!(part, Component::Normal(_))) {
+            return Err(RunError::BadName(file.name));
         }
-        dir.write(&name, bytes)
-            .map_err(RunError::doing(format!("writing {name}")))?;
+        file.write(dir.path())
+            .map_err(RunError::doing(format!("writing {}", file.name)))?;
     }
     let image = std::path::absolute(&request.image).map_err(RunError::doing(format!(
         "finding {}",

@@ -1,6 +1,8 @@
 //! What to run: the machine, its images, and what is done to it from outside.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +60,49 @@ impl Load {
     }
 }
 
+/// A file that the command line of a run names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its name, relative to the folder of the run.
+    pub name: String,
+    /// What it begins with; shared, since many runs use the same.
+    pub bytes: Arc<[u8]>,
+    /// Its size; what lies behind `bytes` is a hole that reads as zeros and costs nothing.
+    pub size: u64,
+}
+
+impl File {
+    /// Describes a file of just these bytes.
+    pub fn new(name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            name: name.into(),
+            size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            bytes,
+        }
+    }
+
+    /// Makes the file `size` bytes long, zeros behind its bytes.
+    #[must_use]
+    pub fn padded(self, size: u64) -> Self {
+        Self {
+            size: size.max(self.size),
+            ..self
+        }
+    }
+
+    /// Writes the file below `folder`, and the folders it lies in.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let path = folder.join(&self.name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let mut file = fs::File::create(path)?;
+        file.write_all(&self.bytes)?;
+        file.set_len(self.size)
+    }
+}
+
 /// Makes virtual time follow executed instructions: one instruction takes `2^shift` ns.
 ///
 /// The guest reads the virtual clock as `CNTVCT_EL0` over `CNTFRQ_EL0`. From outside, the count
@@ -83,7 +128,7 @@ pub struct Request {
     /// Further images in memory.
     pub loads: Vec<Load>,
     /// Files that `extra` names; QEMU runs in the folder they are written to.
-    pub files: Vec<(String, Vec<u8>)>,
+    pub files: Vec<File>,
     /// Arguments of this run only.
     pub extra: Vec<String>,
     /// Virtual time by instructions instead of by the host's clock.

@@ -52,15 +52,6 @@ impl RunDir {
         self.dir.path()
     }
 
-    /// Writes a file, and the folders it lies in.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.path().join(name);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write(path, bytes)
-    }
-
     /// Listens on a socket in the folder. However long the folder's path is, the address is
     /// short: it goes through our own descriptor of the folder.
     pub fn listen(&self, name: &str) -> io::Result<UnixListener> {
@@ -141,7 +132,9 @@ mod tests {
         let outer = tempfile::tempdir().expect("temporary folder");
         let root = outer.path().join("root");
         let first = RunDir::create_in(&root, me()).expect("first");
-        first.write("deep/file", b"x").expect("write");
+        crate::File::new("deep/file", *b"x")
+            .write(first.path())
+            .expect("write");
         let orphan = root.join("run-orphan");
         fs::create_dir(&orphan).expect("orphan");
         fs::write(orphan.join("image"), b"x").expect("file");
@@ -174,7 +167,9 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..50 {
                         let run = RunDir::create_in(&root, me()).expect("create");
-                        run.write("file", b"x").expect("write");
+                        crate::File::new("file", *b"x")
+                            .write(run.path())
+                            .expect("write");
                         assert!(run.path().join("file").exists());
                     }
                 });

@@ -65,16 +65,26 @@ impl Expect {
             ["gic", letters] if letters.chars().all(|letter| "epa".contains(letter)) => {
                 Self::Gic((*letters).to_owned())
             }
-            ["sweep", ok, faults] => Self::Sweep { ok: field(ok, "ok=")?, faults: field(faults, "fault=")? },
-            [value] if value.starts_with(|first: char| first.is_ascii_digit()) => {
-                Self::Value { value: number(value)?, mask: u64::MAX }
-            }
-            [value, "&", mask] => Self::Value { value: number(value)?, mask: number(mask)? },
+            ["sweep", ok, faults] => Self::Sweep {
+                ok: field(ok, "ok=")?,
+                faults: field(faults, "fault=")?,
+            },
+            [value] if value.starts_with(|first: char| first.is_ascii_digit()) => Self::Value {
+                value: number(value)?,
+                mask: u64::MAX,
+            },
+            [value, "&", mask] => Self::Value {
+                value: number(value)?,
+                mask: number(mask)?,
+            },
             _ => {
                 let known = KNOWN.iter().copied();
                 let near = crate::requirement::nearest(words.first().copied().unwrap_or(""), known);
                 let hint = near.map_or_else(|| KNOWN.join("`, `"), str::to_owned);
-                return Err(format!("`{}` is no expectation; did you mean `{hint}`?", text.trim()));
+                return Err(format!(
+                    "`{}` is no expectation; did you mean `{hint}`?",
+                    text.trim()
+                ));
             }
         })
     }
@@ -84,17 +94,23 @@ impl Expect {
         match self {
             Self::Any => true,
             Self::Works => works(answer),
-            Self::Value { value, mask } => matches!(answer, Answer::Value(seen) if seen & mask == value & mask),
+            Self::Value { value, mask } => {
+                matches!(answer, Answer::Value(seen) if seen & mask == value & mask)
+            }
             Self::Not(value) => matches!(answer, Answer::Value(seen) if seen != value),
             Self::Unchanged => works(answer) && first.is_some_and(|first| first == answer),
             Self::Fault => match (crate::scenario::address(op), answer) {
                 (Some(at), Answer::Fault { esr, far }) => abort_of_access(*esr) && *far == at,
                 _ => false,
             },
-            Self::AlignmentFault => matches!(answer, Answer::Fault { esr, .. } if status(*esr) == ALIGNMENT),
+            Self::AlignmentFault => {
+                matches!(answer, Answer::Fault { esr, .. } if status(*esr) == ALIGNMENT)
+            }
             Self::AnyFault => matches!(answer, Answer::Fault { .. } | Answer::Serror { .. }),
             Self::Timeout => matches!(answer, Answer::Timeout(_)),
-            Self::Irqs(count) => matches!(answer, Answer::Irqs { count: seen, .. } if u64::from(*seen) == *count),
+            Self::Irqs(count) => {
+                matches!(answer, Answer::Irqs { count: seen, .. } if u64::from(*seen) == *count)
+            }
             Self::Sweep { ok, faults } => matches!(answer, Answer::Sweep(seen)
                 if u64::from(seen.ok) == *ok && u64::from(seen.faults) == *faults && seen.bad_far == 0),
             Self::Gic(letters) => matches!(answer, Answer::Gic { enabled, pending, active }
@@ -106,7 +122,17 @@ impl Expect {
 }
 
 const KNOWN: &[&str] = &[
-    "ok", "any", "unchanged", "fault", "alignment-fault", "any-fault", "timeout", "irqs", "not", "gic", "sweep",
+    "ok",
+    "any",
+    "unchanged",
+    "fault",
+    "alignment-fault",
+    "any-fault",
+    "timeout",
+    "irqs",
+    "not",
+    "gic",
+    "sweep",
 ];
 
 /// Fault status of a data or instruction abort (ISS[5:0], Arm ARM D24.2.40).
@@ -128,15 +154,26 @@ fn abort_of_access(esr: u64) -> bool {
 /// Tells an operation that went through.
 pub fn works(answer: &Answer) -> bool {
     match answer {
-        Answer::Ok | Answer::Value(_) | Answer::Tree(_) | Answer::Irqs { .. } | Answer::Gic { .. } | Answer::Mark(_) => true,
+        Answer::Ok
+        | Answer::Value(_)
+        | Answer::Tree(_)
+        | Answer::Irqs { .. }
+        | Answer::Gic { .. }
+        | Answer::Mark(_) => true,
         Answer::Sweep(sweep) => sweep.faults == 0,
         Answer::Same(same) => same.mismatches == 0 && same.faults == 0,
-        Answer::Fault { .. } | Answer::Serror { .. } | Answer::Timeout(_) | Answer::BadRam(_) | Answer::Cannot(_) => false,
+        Answer::Fault { .. }
+        | Answer::Serror { .. }
+        | Answer::Timeout(_)
+        | Answer::BadRam(_)
+        | Answer::Cannot(_) => false,
     }
 }
 
 fn field(text: &str, name: &str) -> Result<u64, String> {
-    let value = text.strip_prefix(name).ok_or_else(|| format!("`{text}` should read `{name}NUMBER`"))?;
+    let value = text
+        .strip_prefix(name)
+        .ok_or_else(|| format!("`{text}` should read `{name}NUMBER`"))?;
     number(value)
 }
 
@@ -145,7 +182,10 @@ impl fmt::Display for Expect {
         match self {
             Self::Works => f.write_str("goes through"),
             Self::Any => f.write_str("any answer"),
-            Self::Value { value, mask: u64::MAX } => write!(f, "{value:#x}"),
+            Self::Value {
+                value,
+                mask: u64::MAX,
+            } => write!(f, "{value:#x}"),
             Self::Value { value, mask } => write!(f, "{value:#x} under mask {mask:#x}"),
             Self::Not(value) => write!(f, "anything but {value:#x}"),
             Self::Unchanged => f.write_str("the same value as before"),
@@ -154,12 +194,20 @@ impl fmt::Display for Expect {
             Self::AnyFault => f.write_str("exception"),
             Self::Timeout => f.write_str("nothing until the time is out"),
             Self::Irqs(count) => write!(f, "exactly {count} interrupts"),
-            Self::Sweep { ok, faults } => write!(f, "{ok} accesses go through, {faults} abort at their own addresses"),
-            Self::Gic(letters) if letters.is_empty() => f.write_str("not enabled, not pending, not active"),
+            Self::Sweep { ok, faults } => write!(
+                f,
+                "{ok} accesses go through, {faults} abort at their own addresses"
+            ),
+            Self::Gic(letters) if letters.is_empty() => {
+                f.write_str("not enabled, not pending, not active")
+            }
             Self::Gic(letters) => {
                 let states = [('e', "enabled"), ('p', "pending"), ('a', "active")];
-                let set: Vec<&str> =
-                    states.iter().filter(|(letter, _)| letters.contains(*letter)).map(|(_, name)| *name).collect();
+                let set: Vec<&str> = states
+                    .iter()
+                    .filter(|(letter, _)| letters.contains(*letter))
+                    .map(|(_, name)| *name)
+                    .collect();
                 write!(f, "exactly {}", set.join(" and "))
             }
         }
@@ -173,19 +221,63 @@ mod tests {
     fn check(expect: &str, op: &str, answer: Answer, met: bool) {
         let expect = Expect::parse(expect).unwrap();
         let op: Op = op.parse().unwrap();
-        assert_eq!(expect.met_by(&op, &answer, None), met, "{op} => {expect}: {answer}");
+        assert_eq!(
+            expect.met_by(&op, &answer, None),
+            met,
+            "{op} => {expect}: {answer}"
+        );
     }
 
     /// A fault counts only when it is an abort reported for the address that was accessed.
     #[test]
     fn a_fault_names_its_address() {
         let external = 0x9600_0010;
-        check("fault", "r32 0x1000", Answer::Fault { esr: external, far: 0x1000 }, true);
-        check("fault", "r32 0x1000", Answer::Fault { esr: external, far: 0x1004 }, false);
-        check("fault", "r32 0x1000", Answer::Fault { esr: 0x9600_0021, far: 0x1000 }, false);
-        check("fault", "r32 0x1000", Answer::Fault { esr: 0x0200_0000, far: 0x1000 }, false);
+        check(
+            "fault",
+            "r32 0x1000",
+            Answer::Fault {
+                esr: external,
+                far: 0x1000,
+            },
+            true,
+        );
+        check(
+            "fault",
+            "r32 0x1000",
+            Answer::Fault {
+                esr: external,
+                far: 0x1004,
+            },
+            false,
+        );
+        check(
+            "fault",
+            "r32 0x1000",
+            Answer::Fault {
+                esr: 0x9600_0021,
+                far: 0x1000,
+            },
+            false,
+        );
+        check(
+            "fault",
+            "r32 0x1000",
+            Answer::Fault {
+                esr: 0x0200_0000,
+                far: 0x1000,
+            },
+            false,
+        );
         check("fault", "r32 0x1000", Answer::Value(0), false);
-        check("alignment-fault", "r32 0x1001", Answer::Fault { esr: 0x9600_0021, far: 0x1001 }, true);
+        check(
+            "alignment-fault",
+            "r32 0x1001",
+            Answer::Fault {
+                esr: 0x9600_0021,
+                far: 0x1001,
+            },
+            true,
+        );
     }
 
     /// Values are compared under their mask; an operation without a word must work.
@@ -195,15 +287,40 @@ mod tests {
         check("0x61", "r32 0x1000", Answer::Value(0x1061), false);
         check("not 0", "r32 0x1000", Answer::Value(0), false);
         check("ok", "r32 0x1000", Answer::Timeout(0), false);
-        check("irqs 1", "irq count 34", Answer::Irqs { intid: 34, count: 2 }, false);
-        check("gic ep", "irq state 34", Answer::Gic { enabled: true, pending: true, active: false }, true);
+        check(
+            "irqs 1",
+            "irq count 34",
+            Answer::Irqs {
+                intid: 34,
+                count: 2,
+            },
+            false,
+        );
+        check(
+            "gic ep",
+            "irq state 34",
+            Answer::Gic {
+                enabled: true,
+                pending: true,
+                active: false,
+            },
+            true,
+        );
     }
 
     /// What is no expectation is refused with the nearest one.
     #[test]
     fn unknown_expectations_are_refused() {
-        assert!(Expect::parse("falt").unwrap_err().contains("did you mean `fault`"));
-        assert!(Expect::parse("sweep ok=1 faults=2").unwrap_err().contains("fault=NUMBER"));
+        assert!(
+            Expect::parse("falt")
+                .unwrap_err()
+                .contains("did you mean `fault`")
+        );
+        assert!(
+            Expect::parse("sweep ok=1 faults=2")
+                .unwrap_err()
+                .contains("fault=NUMBER")
+        );
         assert!(Expect::parse("0x61 0x2").is_err());
     }
 }

@@ -43,7 +43,10 @@ pub struct Culprit {
 impl Culprit {
     /// Blames `text`.
     pub fn new(text: &str, why: impl Into<String>) -> Self {
-        Self { text: text.to_owned(), why: why.into() }
+        Self {
+            text: text.to_owned(),
+            why: why.into(),
+        }
     }
 }
 
@@ -51,12 +54,18 @@ impl LoadedCase {
     /// Points at the line of the case that holds the culprit.
     pub fn diagnostic(&self, culprit: &Culprit) -> Diagnostic {
         let from = usize::try_from(self.line).unwrap_or(0).saturating_sub(1);
-        let found = self.text.lines().enumerate().skip(from).find(|(_, line)| line.contains(&culprit.text));
+        let found = self
+            .text
+            .lines()
+            .enumerate()
+            .skip(from)
+            .find(|(_, line)| line.contains(&culprit.text));
         let (line, excerpt) = match found {
             Some((line, text)) => (u32::try_from(line + 1).unwrap_or(0), text),
             None => (self.line, self.text.lines().nth(from).unwrap_or("")),
         };
-        Diagnostic::error(&self.file, line, format!("{}: {}", self.id, culprit.why)).excerpt(excerpt)
+        Diagnostic::error(&self.file, line, format!("{}: {}", self.id, culprit.why))
+            .excerpt(excerpt)
     }
 }
 
@@ -70,7 +79,11 @@ pub fn load(root: &Path) -> Result<Loaded, Vec<Diagnostic>> {
         let text: std::sync::Arc<str> = match fs::read_to_string(&path) {
             Ok(text) => text.into(),
             Err(error) => {
-                problems.push(Diagnostic::error(shown, 0, format!("cannot be read: {error}")));
+                problems.push(Diagnostic::error(
+                    shown,
+                    0,
+                    format!("cannot be read: {error}"),
+                ));
                 continue;
             }
         };
@@ -80,22 +93,45 @@ pub fn load(root: &Path) -> Result<Loaded, Vec<Diagnostic>> {
         }
     }
     for case in &cases {
-        let covers = case.covers.iter().map(|id| Reference { id: id.clone(), line: case.line }).collect();
-        let at = Location { file: case.file.as_str().into(), line: case.line };
-        catalog.add(Item { title: Some(case.case.title.clone()), covers, ..Item::new(case.id.clone(), at) });
+        let covers = case
+            .covers
+            .iter()
+            .map(|id| Reference {
+                id: id.clone(),
+                line: case.line,
+            })
+            .collect();
+        let at = Location {
+            file: case.file.as_str().into(),
+            line: case.line,
+        };
+        catalog.add(Item {
+            title: Some(case.case.title.clone()),
+            covers,
+            ..Item::new(case.id.clone(), at)
+        });
     }
-    if problems.is_empty() { Ok(Loaded { catalog, cases }) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Loaded { catalog, cases })
+    } else {
+        Err(problems)
+    }
 }
 
 fn yaml_files(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
         for path in entries.flatten().map(|entry| entry.path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+            } else if path
+                .extension()
+                .is_some_and(|end| end == "yaml" || end == "yml")
+            {
                 found.push(path);
             }
         }
@@ -113,7 +149,10 @@ fn accept(
     problems: &mut Vec<Diagnostic>,
 ) {
     let blame = |culprit: &str, message: String| {
-        let found = text.lines().enumerate().find(|(_, line)| line.contains(culprit));
+        let found = text
+            .lines()
+            .enumerate()
+            .find(|(_, line)| line.contains(culprit));
         let (line, excerpt) = found.map_or((0, ""), |(line, text)| (line + 1, text));
         Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message).excerpt(excerpt)
     };
@@ -128,7 +167,10 @@ fn accept(
         let id = match case.id.parse::<Id>() {
             Ok(id) if id.kind() == CASE_KIND => id,
             Ok(id) => {
-                problems.push(blame(&case.id, format!("`{id}` should begin with `{CASE_KIND}~`")));
+                problems.push(blame(
+                    &case.id,
+                    format!("`{id}` should begin with `{CASE_KIND}~`"),
+                ));
                 continue;
             }
             Err(error) => {
@@ -136,37 +178,69 @@ fn accept(
                 continue;
             }
         };
-        let belongs = id.name().strip_prefix(requirement.name()).is_some_and(|rest| rest.starts_with('.'));
+        let belongs = id
+            .name()
+            .strip_prefix(requirement.name())
+            .is_some_and(|rest| rest.starts_with('.'));
         if !belongs {
             let wanted = format!("{CASE_KIND}~{}.<suffix>~<revision>", requirement.name());
-            problems.push(blame(&case.id, format!("`{id}` stands under {requirement}: it should read `{wanted}`")));
+            problems.push(blame(
+                &case.id,
+                format!("`{id}` stands under {requirement}: it should read `{wanted}`"),
+            ));
         }
         if let Some(other) = cases.iter().find(|other| other.id == id) {
-            problems.push(blame(&case.id, format!("`{id}` is defined twice, first in {}:{}", other.file, other.line)));
+            problems.push(blame(
+                &case.id,
+                format!(
+                    "`{id}` is defined twice, first in {}:{}",
+                    other.file, other.line
+                ),
+            ));
             continue;
         }
         let mut covers = Vec::new();
-        let written = if case.covers.is_empty() { vec![file.requirement.clone()] } else { case.covers.clone() };
+        let written = if case.covers.is_empty() {
+            vec![file.requirement.clone()]
+        } else {
+            case.covers.clone()
+        };
         for text in written {
             match known(&text, catalog) {
                 Ok(id) => covers.push(id),
                 Err(why) => problems.push(blame(&text, format!("{id}: {why}"))),
             }
         }
-        let line = text.lines().position(|line| line.contains(&case.id)).map_or(0, |line| line + 1);
+        let line = text
+            .lines()
+            .position(|line| line.contains(&case.id))
+            .map_or(0, |line| line + 1);
         let line = u32::try_from(line).unwrap_or(0);
-        cases.push(LoadedCase { case, id, covers, file: shown.to_owned(), text: text.clone(), line });
+        cases.push(LoadedCase {
+            case,
+            id,
+            covers,
+            file: shown.to_owned(),
+            text: text.clone(),
+            line,
+        });
     }
 }
 
 /// Finds a requirement by its full id, revision included.
 fn known(text: &str, catalog: &Catalog) -> Result<Id, String> {
-    let id = text.parse::<Id>().map_err(|error| format!("`{text}`: {error}"))?;
+    let id = text
+        .parse::<Id>()
+        .map_err(|error| format!("`{text}`: {error}"))?;
     if catalog.get(&id).is_some() {
         return Ok(id);
     }
     if let Some(item) = catalog.find(id.kind(), id.name()).next() {
-        return Err(format!("`{id}`: the requirement is at revision {}, `{}`", item.id.revision(), item.id));
+        return Err(format!(
+            "`{id}`: the requirement is at revision {}, `{}`",
+            item.id.revision(),
+            item.id
+        ));
     }
     match catalog.nearest(text) {
         Some(near) => Err(format!("nothing defines `{id}`; did you mean `{near}`?")),
@@ -176,9 +250,13 @@ fn known(text: &str, catalog: &Catalog) -> Result<Id, String> {
 
 fn not_a_case_file(shown: &str, text: &str, error: &serde_yaml::Error) -> Diagnostic {
     let line = error.location().map_or(0, |place| place.line());
-    let excerpt = line.checked_sub(1).and_then(|line| text.lines().nth(line)).unwrap_or("");
+    let excerpt = line
+        .checked_sub(1)
+        .and_then(|line| text.lines().nth(line))
+        .unwrap_or("");
     let message = error.to_string();
-    let mut told = Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message.clone()).excerpt(excerpt);
+    let mut told = Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message.clone())
+        .excerpt(excerpt);
     // serde names the key and every key that it knows: "unknown field `scrip`, expected one of `id`, `title`".
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     if let (true, [unknown, known @ ..]) = (message.contains("unknown "), quoted.as_slice())
@@ -191,6 +269,15 @@ fn not_a_case_file(shown: &str, text: &str, error: &serde_yaml::Error) -> Diagno
 
 /// Lists the requirements without a case, which a complete suite does not have.
 pub fn without_case(loaded: &Loaded) -> Vec<&Item> {
-    let shown = |item: &&Item| !loaded.cases.iter().any(|case| case.covers.contains(&item.id));
-    loaded.catalog.of_kind(REQUIREMENT_KIND).filter(shown).collect()
+    let shown = |item: &&Item| {
+        !loaded
+            .cases
+            .iter()
+            .any(|case| case.covers.contains(&item.id))
+    };
+    loaded
+        .catalog
+        .of_kind(REQUIREMENT_KIND)
+        .filter(shown)
+        .collect()
 }

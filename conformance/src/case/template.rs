@@ -14,8 +14,10 @@ impl Names {
         constants: impl IntoIterator<Item = (&'a String, &'a String)>,
         row: &BTreeMap<String, Text>,
     ) -> Self {
-        let mut all: BTreeMap<String, String> =
-            constants.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut all: BTreeMap<String, String> = constants
+            .into_iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
         let constants = Self(all.clone());
         // A value of a row may be a constant; what it names besides is told where the value is used.
         let value = |text: &Text| constants.fill(&text.0).unwrap_or_else(|_| text.0.clone());
@@ -59,9 +61,17 @@ mod tests {
         let constants = BTreeMap::from([("gicd".to_owned(), "0x3001000".to_owned())]);
         let row = BTreeMap::from([("size".to_owned(), Text("7".to_owned()))]);
         let names = Names::new(&constants, &row);
-        assert_eq!(names.fill("r32 ${gicd} x${size}").unwrap(), "r32 0x3001000 x7");
+        assert_eq!(
+            names.fill("r32 ${gicd} x${size}").unwrap(),
+            "r32 0x3001000 x7"
+        );
         assert_eq!(names.fill("plain").unwrap(), "plain");
-        assert!(names.fill("${gicx}").unwrap_err().contains("did you mean `${gicd}`"));
+        assert!(
+            names
+                .fill("${gicx}")
+                .unwrap_err()
+                .contains("did you mean `${gicd}`")
+        );
         assert!(names.fill("${gicd").unwrap_err().contains("without"));
     }
 }

@@ -9,7 +9,12 @@ pub fn number(text: &str) -> Result<u64, String> {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => plain.parse(),
     };
-    parsed.map_err(|_| format!("`{}` is not a number (decimal or 0x hexadecimal)", text.trim()))
+    parsed.map_err(|_| {
+        format!(
+            "`{}` is not a number (decimal or 0x hexadecimal)",
+            text.trim()
+        )
+    })
 }
 
 /// Reads a number that must fit 32 bits.
@@ -25,14 +30,25 @@ pub fn property(text: &str) -> Result<Value, String> {
         return Ok(Value::Empty);
     }
     if let Some(inner) = text.strip_prefix('<') {
-        let inner = inner.strip_suffix('>').ok_or_else(|| format!("`{text}` lacks its `>`"))?;
-        return inner.split_whitespace().map(number32).collect::<Result<_, _>>().map(Value::Cells);
-    }
-    if let Some(inner) = text.strip_prefix('[') {
-        let inner = inner.strip_suffix(']').ok_or_else(|| format!("`{text}` lacks its `]`"))?;
+        let inner = inner
+            .strip_suffix('>')
+            .ok_or_else(|| format!("`{text}` lacks its `>`"))?;
         return inner
             .split_whitespace()
-            .map(|byte| u8::from_str_radix(byte, 16).map_err(|_| format!("`{byte}` is not a byte in hexadecimal")))
+            .map(number32)
+            .collect::<Result<_, _>>()
+            .map(Value::Cells);
+    }
+    if let Some(inner) = text.strip_prefix('[') {
+        let inner = inner
+            .strip_suffix(']')
+            .ok_or_else(|| format!("`{text}` lacks its `]`"))?;
+        return inner
+            .split_whitespace()
+            .map(|byte| {
+                u8::from_str_radix(byte, 16)
+                    .map_err(|_| format!("`{byte}` is not a byte in hexadecimal"))
+            })
             .collect::<Result<_, _>>()
             .map(Value::Bytes);
     }
@@ -47,7 +63,10 @@ fn texts(list: &str) -> Result<Vec<String>, String> {
     let mut rest = list.trim();
     loop {
         let bad = || format!("`{rest}` is not a quoted text");
-        let (item, after) = rest.strip_prefix('"').and_then(|open| open.split_once('"')).ok_or_else(bad)?;
+        let (item, after) = rest
+            .strip_prefix('"')
+            .and_then(|open| open.split_once('"'))
+            .ok_or_else(bad)?;
         found.push(item.to_owned());
         match after.trim_start() {
             "" => return Ok(found),
@@ -80,7 +99,10 @@ pub fn edit(text: &str) -> Result<Edit, String> {
             None => {
                 let near = crate::requirement::nearest(verb, known.clone());
                 let list: Vec<&str> = near.map_or_else(|| known.collect(), |near| vec![near]);
-                format!("`{verb}` is no edit of a tree; did you mean `{}`?", list.join("`, `"))
+                format!(
+                    "`{verb}` is no edit of a tree; did you mean `{}`?",
+                    list.join("`, `")
+                )
             }
         }
     };
@@ -90,26 +112,55 @@ pub fn edit(text: &str) -> Result<Edit, String> {
     let alone = second.is_empty();
     let last = rest.is_empty();
     match verb {
-        "set" if !alone => Ok(Edit::Set { path, prop: second.to_owned(), value: property(rest)? }),
-        "delete" if !alone && last => Ok(Edit::Delete { path, prop: second.to_owned() }),
+        "set" if !alone => Ok(Edit::Set {
+            path,
+            prop: second.to_owned(),
+            value: property(rest)?,
+        }),
+        "delete" if !alone && last => Ok(Edit::Delete {
+            path,
+            prop: second.to_owned(),
+        }),
         "resize" if !alone && !last => {
             let bytes = i64::try_from(number(rest.trim_start_matches('-'))?);
             let bytes = bytes.map_err(|_| format!("`{rest}` is too many bytes"))?;
             let by = if rest.starts_with('-') { -bytes } else { bytes };
-            Ok(Edit::Resize { path, prop: second.to_owned(), by })
+            Ok(Edit::Resize {
+                path,
+                prop: second.to_owned(),
+                by,
+            })
         }
         "add" if alone => {
             let (parent, name) = path.rsplit_once('/').ok_or_else(usage)?;
             let parent = if parent.is_empty() { "/" } else { parent };
-            Ok(Edit::AddNode { parent: parent.to_owned(), node: Node::new(name) })
+            Ok(Edit::AddNode {
+                parent: parent.to_owned(),
+                node: Node::new(name),
+            })
         }
         "remove" if alone => Ok(Edit::RemoveNode { path }),
-        "copy" if !alone && last => Ok(Edit::CopyNode { path, name: second.to_owned() }),
-        "rename" if !alone && last => Ok(Edit::RenameNode { path, name: second.to_owned() }),
+        "copy" if !alone && last => Ok(Edit::CopyNode {
+            path,
+            name: second.to_owned(),
+        }),
+        "rename" if !alone && last => Ok(Edit::RenameNode {
+            path,
+            name: second.to_owned(),
+        }),
         "point" if !alone && !last => {
             let (target, cells) = cut(rest);
-            let after = cells.split_whitespace().map(number32).collect::<Result<_, _>>()?;
-            Ok(Edit::Point { path, prop: second.to_owned(), target: target.to_owned(), before: Vec::new(), after })
+            let after = cells
+                .split_whitespace()
+                .map(number32)
+                .collect::<Result<_, _>>()?;
+            Ok(Edit::Point {
+                path,
+                prop: second.to_owned(),
+                target: target.to_owned(),
+                before: Vec::new(),
+                after,
+            })
         }
         _ => Err(usage()),
     }
@@ -118,7 +169,8 @@ pub fn edit(text: &str) -> Result<Edit, String> {
 /// Splits off the first word.
 pub fn cut(text: &str) -> (&str, &str) {
     let text = text.trim();
-    text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim_start()))
+    text.split_once(char::is_whitespace)
+        .map_or((text, ""), |(word, rest)| (word, rest.trim_start()))
 }
 
 #[cfg(test)]
@@ -129,14 +181,27 @@ mod tests {
     #[test]
     fn property_values_are_read() {
         assert_eq!(property("").unwrap(), Value::Empty);
-        assert_eq!(property("<0 0x10 0x9030_000>").unwrap(), Value::Cells(vec![0, 16, 0x903_0000]));
+        assert_eq!(
+            property("<0 0x10 0x9030_000>").unwrap(),
+            Value::Cells(vec![0, 16, 0x903_0000])
+        );
         assert_eq!(property("[00 Ff]").unwrap(), Value::Bytes(vec![0, 255]));
         assert_eq!(property("okay").unwrap(), Value::Text("okay".into()));
-        assert_eq!(property("\"a,b\", \"c\"").unwrap(), Value::Texts(vec!["a,b".into(), "c".into()]));
-        assert_eq!(property("\"a\" b").unwrap_err(), "`\"a\" b` is not a quoted text");
+        assert_eq!(
+            property("\"a,b\", \"c\"").unwrap(),
+            Value::Texts(vec!["a,b".into(), "c".into()])
+        );
+        assert_eq!(
+            property("\"a\" b").unwrap_err(),
+            "`\"a\" b` is not a quoted text"
+        );
         assert_eq!(property("\"a").unwrap_err(), "`\"a` is not a quoted text");
         assert!(property("<0 1").unwrap_err().contains("lacks its `>`"));
-        assert!(property("<0x1_0000_0000>").unwrap_err().contains("does not fit"));
+        assert!(
+            property("<0x1_0000_0000>")
+                .unwrap_err()
+                .contains("does not fit")
+        );
     }
 
     /// An edit is understood as a whole or refused with its form.
@@ -144,15 +209,33 @@ mod tests {
     fn edits_are_read() {
         assert_eq!(
             edit("set /a b <1>").unwrap(),
-            Edit::Set { path: "/a".into(), prop: "b".into(), value: Value::Cells(vec![1]) }
+            Edit::Set {
+                path: "/a".into(),
+                prop: "b".into(),
+                value: Value::Cells(vec![1])
+            }
         );
         assert_eq!(
             edit("resize /a b -4").unwrap(),
-            Edit::Resize { path: "/a".into(), prop: "b".into(), by: -4 }
+            Edit::Resize {
+                path: "/a".into(),
+                prop: "b".into(),
+                by: -4
+            }
         );
-        assert!(matches!(edit("add /a/b").unwrap(), Edit::AddNode { parent, .. } if parent == "/a"));
+        assert!(
+            matches!(edit("add /a/b").unwrap(), Edit::AddNode { parent, .. } if parent == "/a")
+        );
         assert!(edit("ad /a/b").unwrap_err().contains("did you mean `add`"));
-        assert!(edit("delete /a").unwrap_err().contains("reads `delete PATH PROPERTY`"));
-        assert!(edit("set a b").unwrap_err().contains("reads `set PATH PROPERTY VALUE`"));
+        assert!(
+            edit("delete /a")
+                .unwrap_err()
+                .contains("reads `delete PATH PROPERTY`")
+        );
+        assert!(
+            edit("set a b")
+                .unwrap_err()
+                .contains("reads `set PATH PROPERTY VALUE`")
+        );
     }
 }

@@ -19,7 +19,11 @@ pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
         Some(from) => from.clone(),
         None => newest(&images.with_file_name("conformance"))?,
     };
-    let path = if from.is_dir() { from.join(LEDGER) } else { from };
+    let path = if from.is_dir() {
+        from.join(LEDGER)
+    } else {
+        from
+    };
     let ledger = Ledger::load(&path)?;
     let evidence = path.parent().unwrap_or(Path::new("."));
     let out = args.out.as_deref().unwrap_or(evidence);
@@ -29,11 +33,18 @@ pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
 }
 
 fn newest(folder: &Path) -> Result<PathBuf> {
-    let ledgers = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path().join(LEDGER));
+    let ledgers = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join(LEDGER));
     let dated = ledgers.filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)));
     match dated.max() {
         Some((_, path)) => Ok(path),
-        None => bail!("{}: no ledger there; run `cargo xtask conformance` first or name one", folder.display()),
+        None => bail!(
+            "{}: no ledger there; run `cargo xtask conformance` first or name one",
+            folder.display()
+        ),
     }
 }
 
@@ -47,14 +58,20 @@ pub fn write(ledger: &Ledger, evidence: &Path, out: &Path) -> Result<String> {
     put("report.html", Html.render(&run)?)?;
     put("junit.xml", Junit.render(&run)?)?;
     let width = terminal_width();
-    let colour = std::io::IsTerminal::is_terminal(&std::io::stdout()) && std::env::var_os("NO_COLOR").is_none();
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stdout())
+        && std::env::var_os("NO_COLOR").is_none();
     let mut summary = Terminal { colour, width }.render(&run)?;
     summary.push_str(&format!("\nledger    {}\n", out.join(LEDGER).display()));
-    summary.push_str(&format!("report    {}\n", out.join("report.html").display()));
+    summary.push_str(&format!(
+        "report    {}\n",
+        out.join("report.html").display()
+    ));
     summary.push_str(&format!("JUnit     {}\n", out.join("junit.xml").display()));
     Ok(summary)
 }
 
 fn terminal_width() -> usize {
-    console::Term::stdout().size_checked().map_or(100, |(_, columns)| usize::from(columns))
+    console::Term::stdout()
+        .size_checked()
+        .map_or(100, |(_, columns)| usize::from(columns))
 }

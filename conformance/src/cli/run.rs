@@ -22,25 +22,46 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     let chosen = choose(&args.choice, args.shard, &loaded, &profile)?;
     if args.list {
         for scenario in &chosen.scenarios {
-            println!("{}  [{}]  {}", scenario.id, scenario.class.name(), scenario.title);
+            println!(
+                "{}  [{}]  {}",
+                scenario.id,
+                scenario.class.name(),
+                scenario.title
+            );
         }
         return Ok(0);
     }
     if chosen.scenarios.is_empty() && chosen.scope.is_empty() {
         bail!("nothing to run: no scenario has all that was asked for");
     }
-    let out = args.out.clone().unwrap_or_else(|| default_out(images, &profile));
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| default_out(images, &profile));
     fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
     let rig = rig(&args.choice, profile, images, "refhv.img")?;
     let began = Instant::now();
     let progress = Progress::new(chosen.scenarios.len());
-    let rows = run_all(&rig, &chosen.scenarios, jobs(&args.choice), Some(&out), &|row, took| progress.row(row, took))?;
+    let rows = run_all(
+        &rig,
+        &chosen.scenarios,
+        jobs(&args.choice),
+        Some(&out),
+        &|row, took| progress.row(row, took),
+    )?;
     progress.finish();
     let took = began.elapsed();
-    let run = judged::Run { loaded: &loaded, rig: &rig, scope: &chosen.scope, selection: selection(args), took };
+    let run = judged::Run {
+        loaded: &loaded,
+        rig: &rig,
+        scope: &chosen.scope,
+        selection: selection(args),
+        took,
+    };
     let ledger = judged::ledger(&run, rows);
     let path = out.join(reports::LEDGER);
-    fs::write(&path, ledger.to_json()?).with_context(|| format!("{}: cannot be written", path.display()))?;
+    fs::write(&path, ledger.to_json()?)
+        .with_context(|| format!("{}: cannot be written", path.display()))?;
     print!("{}", reports::write(&ledger, &out, &out)?);
     Ok(u8::from(!ledger.conformant))
 }
@@ -48,11 +69,22 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
 /// Arguments that chose the scenarios, without places that differ from machine to machine.
 fn selection(args: &RunArgs) -> Vec<String> {
     let choice = &args.choice;
-    let mut words = vec!["--subject".to_owned(), choice.subject.clone(), "--arch".to_owned(), choice.arch.clone()];
+    let mut words = vec![
+        "--subject".to_owned(),
+        choice.subject.clone(),
+        "--arch".to_owned(),
+        choice.arch.clone(),
+    ];
     let mut add = |flag: &str, value: &str| words.extend([flag.to_owned(), value.to_owned()]);
-    choice.requirement.iter().for_each(|id| add("--requirement", id));
+    choice
+        .requirement
+        .iter()
+        .for_each(|id| add("--requirement", id));
     choice.case.iter().for_each(|id| add("--case", id));
-    choice.class.iter().for_each(|class| add("--class", class.name()));
+    choice
+        .class
+        .iter()
+        .for_each(|class| add("--class", class.name()));
     if choice.seed != 0 {
         add("--seed", &choice.seed.to_string());
     }
@@ -66,15 +98,42 @@ fn selection(args: &RunArgs) -> Vec<String> {
 pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
     let loaded = suite(&args.choice.requirements)?;
     let profile = profile(&args.choice)?;
-    let choice = Choice { case: vec![args.scenario.clone()], ..args.choice.clone() };
+    let choice = Choice {
+        case: vec![args.scenario.clone()],
+        ..args.choice.clone()
+    };
     let chosen = choose(&choice, None, &loaded, &profile)?;
     let [scenario] = chosen.scenarios.as_slice() else {
-        let names: Vec<&str> = chosen.scenarios.iter().map(|scenario| scenario.id.as_str()).collect();
-        bail!("`{}` is {} scenarios, name one:\n  {}", args.scenario, names.len(), names.join("\n  "));
+        let names: Vec<&str> = chosen
+            .scenarios
+            .iter()
+            .map(|scenario| scenario.id.as_str())
+            .collect();
+        bail!(
+            "`{}` is {} scenarios, name one:\n  {}",
+            args.scenario,
+            names.len(),
+            names.join("\n  ")
+        );
     };
-    let out = args.out.clone().unwrap_or_else(|| default_out(images, &profile).with_file_name("reproduce"));
-    let seeded = args.argument.as_ref().is_some_and(|argument| argument.contains("fault="));
-    let mut rig = rig(&args.choice, profile, images, if seeded { "refhv-faults.img" } else { "refhv.img" })?;
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| default_out(images, &profile).with_file_name("reproduce"));
+    let seeded = args
+        .argument
+        .as_ref()
+        .is_some_and(|argument| argument.contains("fault="));
+    let mut rig = rig(
+        &args.choice,
+        profile,
+        images,
+        if seeded {
+            "refhv-faults.img"
+        } else {
+            "refhv.img"
+        },
+    )?;
     if let Some(argument) = &args.argument {
         rig = rig.with_argument(argument);
     }
@@ -83,11 +142,17 @@ pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
     println!("{}\n{}\n", scenario.id, scenario.title);
     for check in &ran.judgement.checks {
         let mark = if check.ok { "ok  " } else { "FAIL" };
-        println!("{mark}  {}\n        wanted {}\n        saw    {}", check.what, check.wanted, check.seen);
+        println!(
+            "{mark}  {}\n        wanted {}\n        saw    {}",
+            check.what, check.wanted, check.seen
+        );
     }
     println!("\nconsole:\n{}", printable(&ran.seen.console));
     println!("{} {}", ran.judgement.verdict.name(), ran.judgement.reason);
-    println!("evidence {}  (run.sh there repeats the run by hand)", folder.display());
+    println!(
+        "evidence {}  (run.sh there repeats the run by hand)",
+        folder.display()
+    );
     Ok(u8::from(ran.judgement.verdict != Verdict::Pass))
 }
 
@@ -113,7 +178,12 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
         bail!("nothing to measure: no scenario has all that was asked for");
     }
     let rig = rig(&args.choice, profile, images, "refhv.img")?;
-    let figures = benchmark::measure(&rig, &chosen.scenarios, args.rounds.get(), jobs(&args.choice))?;
+    let figures = benchmark::measure(
+        &rig,
+        &chosen.scenarios,
+        args.rounds.get(),
+        jobs(&args.choice),
+    )?;
     print!("{figures}");
     Ok(u8::from(!figures.within_bars()))
 }
@@ -129,11 +199,15 @@ pub fn rig(choice: &Choice, profile: runners::Profile, images: &Path, image: &st
 /// Returns how many scenarios run at a time.
 pub fn jobs(choice: &Choice) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    choice.jobs.map_or_else(processors, std::num::NonZeroUsize::get)
+    choice
+        .jobs
+        .map_or_else(processors, std::num::NonZeroUsize::get)
 }
 
 fn default_out(images: &Path, profile: &runners::Profile) -> PathBuf {
-    images.with_file_name("conformance").join(format!("{}-{}", profile.name, profile.arch.name()))
+    images
+        .with_file_name("conformance")
+        .join(format!("{}-{}", profile.name, profile.arch.name()))
 }
 
 /// Tells how far a run is: a bar on a terminal, a line for each bad verdict and each tenth elsewhere.
@@ -151,14 +225,24 @@ impl Progress {
             let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        Self { bar, done: std::sync::atomic::AtomicUsize::new(0), total }
+        Self {
+            bar,
+            done: std::sync::atomic::AtomicUsize::new(0),
+            total,
+        }
     }
 
     /// Tells about one row.
     pub fn row(&self, row: &Row, took: Duration) {
         let done = self.done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         let bad = matches!(row.verdict, Verdict::Fail | Verdict::Broken);
-        let line = format!("{:6} {} ({} ms) {}", row.verdict.name(), row.scenario, took.as_millis(), row.reason);
+        let line = format!(
+            "{:6} {} ({} ms) {}",
+            row.verdict.name(),
+            row.scenario,
+            took.as_millis(),
+            row.reason
+        );
         match &self.bar {
             Some(bar) => {
                 bar.set_message(row.scenario.clone());

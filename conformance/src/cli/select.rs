@@ -26,7 +26,9 @@ impl Shard {
 
 /// Reads `I/N`.
 pub fn shard(text: &str) -> Result<Shard> {
-    let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    let parts = text
+        .split_once('/')
+        .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
     match parts {
         Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
         _ => bail!("`{text}` is not I/N with I from 1 to N"),
@@ -46,23 +48,44 @@ pub fn profile(choice: &Choice) -> Result<Profile> {
     if choice.subject.ends_with(".toml") {
         return Ok(Profile::load(std::path::Path::new(&choice.subject))?);
     }
-    let arch = if choice.arch == "amd64" { runners::Arch::Amd64 } else { runners::Arch::Aarch64 };
+    let arch = if choice.arch == "amd64" {
+        runners::Arch::Amd64
+    } else {
+        runners::Arch::Aarch64
+    };
     Ok(Profile::shipped(&choice.subject, arch)?)
 }
 
 /// Chooses scenarios; a name that nothing has is an error, not an empty run.
-pub fn choose(choice: &Choice, shard: Option<Shard>, loaded: &Loaded, profile: &Profile) -> Result<Chosen> {
-    let mut scenarios = generate::scenarios(loaded, profile).map_err(|problems| refused(&problems))?;
-    let every: Vec<Id> = loaded.catalog.of_kind(REQUIREMENT_KIND).map(|item| item.id.clone()).collect();
+pub fn choose(
+    choice: &Choice,
+    shard: Option<Shard>,
+    loaded: &Loaded,
+    profile: &Profile,
+) -> Result<Chosen> {
+    let mut scenarios =
+        generate::scenarios(loaded, profile).map_err(|problems| refused(&problems))?;
+    let every: Vec<Id> = loaded
+        .catalog
+        .of_kind(REQUIREMENT_KIND)
+        .map(|item| item.id.clone())
+        .collect();
     let mut scope = every.clone();
     if !choice.requirement.is_empty() {
-        scope = choice.requirement.iter().map(|text| requirement(text, &every)).collect::<Result<_>>()?;
+        scope = choice
+            .requirement
+            .iter()
+            .map(|text| requirement(text, &every))
+            .collect::<Result<_>>()?;
         scenarios.retain(|scenario| scenario.covers.iter().any(|id| scope.contains(id)));
     }
     if !choice.case.is_empty() {
         for text in &choice.case {
             if !scenarios.iter().any(|scenario| is_named(scenario, text)) {
-                bail!("no scenario is `{text}`{}", hint(text, scenarios.iter().map(|scenario| scenario.id.as_str())));
+                bail!(
+                    "no scenario is `{text}`{}",
+                    hint(text, scenarios.iter().map(|scenario| scenario.id.as_str()))
+                );
             }
         }
         scenarios.retain(|scenario| choice.case.iter().any(|text| is_named(scenario, text)));
@@ -71,21 +94,35 @@ pub fn choose(choice: &Choice, shard: Option<Shard>, loaded: &Loaded, profile: &
         scenarios.retain(|scenario| choice.class.contains(&scenario.class));
     }
     if !choice.case.is_empty() || !choice.class.is_empty() {
-        scope.retain(|id| scenarios.iter().any(|scenario| scenario.covers.contains(id)));
+        scope.retain(|id| {
+            scenarios
+                .iter()
+                .any(|scenario| scenario.covers.contains(id))
+        });
     }
     if let Some(shard) = shard {
         let part = |place: usize| place % shard.count == shard.index - 1;
         let mut place = 0..;
         scenarios.retain(|_| place.next().is_some_and(part));
-        scope.retain(|id| scenarios.iter().any(|scenario| scenario.covers.contains(id)));
+        scope.retain(|id| {
+            scenarios
+                .iter()
+                .any(|scenario| scenario.covers.contains(id))
+        });
     }
     Ok(Chosen { scenarios, scope })
 }
 
 fn requirement(text: &str, every: &[Id]) -> Result<Id> {
-    match every.iter().find(|id| id.as_str() == text || id.name() == text) {
+    match every
+        .iter()
+        .find(|id| id.as_str() == text || id.name() == text)
+    {
         Some(id) => Ok(id.clone()),
-        None => bail!("no requirement is `{text}`{}", hint(text, every.iter().flat_map(|id| [id.as_str(), id.name()]))),
+        None => bail!(
+            "no requirement is `{text}`{}",
+            hint(text, every.iter().flat_map(|id| [id.as_str(), id.name()]))
+        ),
     }
 }
 

@@ -26,22 +26,35 @@ pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
     }
     let mut escaped = 0_usize;
     for fault in &all {
-        let seeded = rig(&args.choice, profile.clone(), images, IMAGE)?.with_argument(&format!("fault={}", fault.name));
+        let seeded = rig(&args.choice, profile.clone(), images, IMAGE)?
+            .with_argument(&format!("fault={}", fault.name));
         let catch = check(&seeded, fault, &chosen.scenarios, jobs(&args.choice))?;
         escaped += usize::from(!matches!(catch, Catch::Caught(_)));
         println!("{}", told(fault, &catch));
     }
     let caught = all.len() - escaped;
-    println!("\n{caught} of {} seeded faults caught by their own requirement, {escaped} not", all.len());
+    println!(
+        "\n{caught} of {} seeded faults caught by their own requirement, {escaped} not",
+        all.len()
+    );
     Ok(u8::from(escaped > 0))
 }
 
 fn offered(args: &SelfcheckArgs, profile: &runners::Profile, images: &Path) -> Result<Vec<Fault>> {
-    let image = args.choice.image.clone().unwrap_or_else(|| images.join(profile.arch.name()).join(IMAGE));
+    let image = args
+        .choice
+        .image
+        .clone()
+        .unwrap_or_else(|| images.join(profile.arch.name()).join(IMAGE));
     let tree = runners::dump_tree(&profile.machine).context("the machine's own device tree")?;
     let base = dtb_gen::Tree::read(&tree)?;
     let hypervisor_args = format!("{} fault=list", profile.boot_args);
-    let platform = dtb_gen::Platform { base, hypervisor_args, domains: Vec::new(), edits: Vec::new() };
+    let platform = dtb_gen::Platform {
+        base,
+        hypervisor_args,
+        domains: Vec::new(),
+        edits: Vec::new(),
+    };
     let all = faults(profile, &image, dtb_gen::host(&platform)?.emit()?)?;
     if args.fault.is_empty() {
         return Ok(all);
@@ -50,7 +63,10 @@ fn offered(args: &SelfcheckArgs, profile: &runners::Profile, images: &Path) -> R
         Some(fault) => Ok(fault.clone()),
         None => {
             let near = nearest(name, all.iter().map(|fault| fault.name.as_str()));
-            bail!("no fault is `{name}`{}", near.map_or_else(String::new, |near| format!("; did you mean `{near}`?")))
+            bail!(
+                "no fault is `{name}`{}",
+                near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+            )
         }
     };
     args.fault.iter().map(find).collect()
@@ -65,9 +81,21 @@ fn told(fault: &Fault, catch: &Catch) -> String {
     match catch {
         Catch::Caught(by) => format!("caught   {}  by {}", fault.name, few(by)),
         Catch::Elsewhere(by) => {
-            format!("STRAYED  {}  {} did not notice, only {}", fault.name, fault.requirement, few(by))
+            format!(
+                "STRAYED  {}  {} did not notice, only {}",
+                fault.name,
+                fault.requirement,
+                few(by)
+            )
         }
-        Catch::Escaped => format!("ESCAPED  {}  {} ({})", fault.name, fault.requirement, fault.text),
-        Catch::Unclear(rows) => format!("BROKEN   {}  the rig could not tell: {}", fault.name, few(rows)),
+        Catch::Escaped => format!(
+            "ESCAPED  {}  {} ({})",
+            fault.name, fault.requirement, fault.text
+        ),
+        Catch::Unclear(rows) => format!(
+            "BROKEN   {}  the rig could not tell: {}",
+            fault.name,
+            few(rows)
+        ),
     }
 }

@@ -11,14 +11,22 @@ use crate::case::value::{edit, number, number32, property};
 use crate::case::{self, Case, Text};
 use crate::requirement::diagnostic::Diagnostic;
 use crate::scenario::guards::{Occupied, guards};
-use crate::scenario::{DOMAIN_MEMORY_KIB, Device, Domain, Fate, From, Line, Partial, SENTINEL, Scenario, Step, TreeCheck, parse};
+use crate::scenario::{
+    DOMAIN_MEMORY_KIB, Device, Domain, Fate, From, Line, Partial, SENTINEL, Scenario, Step,
+    TreeCheck, parse,
+};
 
 /// Expands all cases for the architecture of `profile`; all errors of all files at once.
 pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
     let mut all = Vec::new();
     let mut problems = Vec::new();
     for case in &loaded.cases {
-        if !case.case.arch.iter().any(|arch| arch.name() == profile.arch.name()) {
+        if !case
+            .case
+            .arch
+            .iter()
+            .any(|arch| arch.name() == profile.arch.name())
+        {
             continue;
         }
         for row in rows(&case.case) {
@@ -34,11 +42,19 @@ pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Ve
             problems.push(Diagnostic::error("requirements", 0, message));
         }
     }
-    if problems.is_empty() { Ok(all) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(all)
+    } else {
+        Err(problems)
+    }
 }
 
 fn rows(case: &Case) -> Vec<BTreeMap<String, Text>> {
-    if case.each.is_empty() { vec![BTreeMap::new()] } else { case.each.clone() }
+    if case.each.is_empty() {
+        vec![BTreeMap::new()]
+    } else {
+        case.each.clone()
+    }
 }
 
 /// One case with one row.
@@ -52,7 +68,12 @@ struct Expansion<'a> {
 impl<'a> Expansion<'a> {
     fn new(case: &'a LoadedCase, profile: &'a Profile, row: &'a BTreeMap<String, Text>) -> Self {
         let constants = constants(profile);
-        Self { case, profile, row, names: Names::new(&constants, row) }
+        Self {
+            case,
+            profile,
+            row,
+            names: Names::new(&constants, row),
+        }
     }
 
     fn scenario(&self) -> Result<Scenario, Culprit> {
@@ -64,22 +85,31 @@ impl<'a> Expansion<'a> {
         };
         let mut domains = Vec::new();
         for domain in &case.domains {
-            let number = u8::try_from(domains.len() + 1).map_err(|_| Culprit::new(&domain.name, "too many domains"))?;
+            let number = u8::try_from(domains.len() + 1)
+                .map_err(|_| Culprit::new(&domain.name, "too many domains"))?;
             domains.push(self.domain(domain, number)?);
         }
         if case.sentinel {
-            let number = u8::try_from(domains.len() + 1).map_err(|_| Culprit::new(SENTINEL, "too many domains"))?;
+            let number = u8::try_from(domains.len() + 1)
+                .map_err(|_| Culprit::new(SENTINEL, "too many domains"))?;
             domains.push(sentinel(number, self.profile));
         }
         let needs = case
             .needs
             .iter()
-            .map(|name| name.parse().map_err(|error| Culprit::new(name, format!("{error}"))))
+            .map(|name| {
+                name.parse()
+                    .map_err(|error| Culprit::new(name, format!("{error}")))
+            })
             .collect::<Result<_, _>>()?;
         let mut outside = Vec::new();
         for step in &case.outside {
             let at = self.each(&step.at, |text| parse::moment(text, &domains))?;
-            let acts = step.acts.iter().map(|act| self.each(act, parse::act)).collect::<Result<_, _>>()?;
+            let acts = step
+                .acts
+                .iter()
+                .map(|act| self.each(act, parse::act))
+                .collect::<Result<_, _>>()?;
             outside.push(Step { at, acts });
         }
         self.edits(&case.host)?;
@@ -89,32 +119,56 @@ impl<'a> Expansion<'a> {
             title: case.title.clone(),
             covers: self.case.covers.clone(),
             class: case.class,
-            arch: if self.profile.arch.name() == "amd64" { case::Arch::Amd64 } else { case::Arch::Aarch64 },
+            arch: if self.profile.arch.name() == "amd64" {
+                case::Arch::Amd64
+            } else {
+                case::Arch::Aarch64
+            },
             needs,
             note: case.note.clone(),
             machine: case.machine.clone(),
             host: self.edits(&case.host)?,
-            passthrough: case.passthrough.as_ref().map(|paths| self.all(paths)).transpose()?,
+            passthrough: case
+                .passthrough
+                .as_ref()
+                .map(|paths| self.all(paths))
+                .transpose()?,
             domains,
             outside,
         })
     }
 
     fn domain(&self, domain: &case::Domain, number: u8) -> Result<Domain, Culprit> {
-        let mut lines: Vec<Line> =
-            domain.script.iter().map(|text| self.each(text, parse::line)).collect::<Result<_, _>>()?;
+        let mut lines: Vec<Line> = domain
+            .script
+            .iter()
+            .map(|text| self.each(text, parse::line))
+            .collect::<Result<_, _>>()?;
         let fate = match &domain.refused {
             Some(words) => Fate::Refused(self.all(words)?),
             None => Fate::Runs,
         };
-        let mut tree: Vec<TreeCheck> =
-            domain.tree.iter().map(|text| self.each(text, TreeCheck::parse)).collect::<Result<_, _>>()?;
+        let mut tree: Vec<TreeCheck> = domain
+            .tree
+            .iter()
+            .map(|text| self.each(text, TreeCheck::parse))
+            .collect::<Result<_, _>>()?;
         if !tree.is_empty() {
             // The tree is asked for first: later operations may stop the probe.
-            lines.insert(0, Line { op: Op::Tree, expect: crate::case::expect::Expect::Works, from: From::Case });
+            lines.insert(
+                0,
+                Line {
+                    op: Op::Tree,
+                    expect: crate::case::expect::Expect::Works,
+                    from: From::Case,
+                },
+            );
         }
         if lines.iter().any(|line| line.op == Op::Tree) {
-            let always = TreeCheck::always().into_iter().filter(|rule| !tree.contains(rule)).collect::<Vec<_>>();
+            let always = TreeCheck::always()
+                .into_iter()
+                .filter(|rule| !tree.contains(rule))
+                .collect::<Vec<_>>();
             tree.extend(always);
         }
         let mut made = Domain {
@@ -143,24 +197,51 @@ impl<'a> Expansion<'a> {
             return Ok(None);
         }
         let shape = domain.partial.clone().unwrap_or_default();
-        let gic = |text: &str| if text == "none" { Ok(None) } else { number32(text).map(Some) };
+        let gic = |text: &str| {
+            if text == "none" {
+                Ok(None)
+            } else {
+                number32(text).map(Some)
+            }
+        };
         Ok(Some(Partial {
-            cells: self.optional(shape.cells.as_ref(), parse::cells)?.unwrap_or(Some((2, 2))),
-            encoding: self.optional(shape.encoding.as_ref(), parse::cells)?.flatten(),
-            gic: self.optional(shape.gic.as_ref(), gic)?.unwrap_or(Some(GIC_PHANDLE)),
-            devices: domain.devices.iter().map(|device| self.device(device)).collect::<Result<_, _>>()?,
+            cells: self
+                .optional(shape.cells.as_ref(), parse::cells)?
+                .unwrap_or(Some((2, 2))),
+            encoding: self
+                .optional(shape.encoding.as_ref(), parse::cells)?
+                .flatten(),
+            gic: self
+                .optional(shape.gic.as_ref(), gic)?
+                .unwrap_or(Some(GIC_PHANDLE)),
+            devices: domain
+                .devices
+                .iter()
+                .map(|device| self.device(device))
+                .collect::<Result<_, _>>()?,
             edits: self.edits(&shape.edit)?,
             pad: self.optional(shape.pad.as_ref(), number64)?,
             spoil: self.optional(shape.spoil.as_ref(), |text| {
-                text.parse::<dtb_gen::spoil::Spoil>().map_err(|error| error.to_string())?;
+                text.parse::<dtb_gen::spoil::Spoil>()
+                    .map_err(|error| error.to_string())?;
                 Ok(text.to_owned())
             })?,
         }))
     }
 
     fn device(&self, device: &case::Device) -> Result<Device, Culprit> {
-        let path = device.path.as_ref().map(|text| self.fill(text)).transpose()?.filter(|path| !path.is_empty());
-        let like = device.like.as_ref().map(|text| self.fill(text)).transpose()?.filter(|like| !like.is_empty());
+        let path = device
+            .path
+            .as_ref()
+            .map(|text| self.fill(text))
+            .transpose()?
+            .filter(|path| !path.is_empty());
+        let like = device
+            .like
+            .as_ref()
+            .map(|text| self.fill(text))
+            .transpose()?
+            .filter(|like| !like.is_empty());
         Ok(Device {
             node: self.fill(&device.node)?,
             ranges: device
@@ -171,7 +252,9 @@ impl<'a> Expansion<'a> {
                 .concat(),
             like: like.or_else(|| path.clone()),
             path,
-            force: self.optional(device.force.as_ref(), parse::truth)?.unwrap_or(false),
+            force: self
+                .optional(device.force.as_ref(), parse::truth)?
+                .unwrap_or(false),
             props: self.properties(&device.props)?,
         })
     }
@@ -187,14 +270,20 @@ impl<'a> Expansion<'a> {
     }
 
     fn fill(&self, text: &Text) -> Result<String, Culprit> {
-        self.names.fill(&text.0).map_err(|why| Culprit::new(&text.0, why))
+        self.names
+            .fill(&text.0)
+            .map_err(|why| Culprit::new(&text.0, why))
     }
 
     fn all(&self, texts: &[Text]) -> Result<Vec<String>, Culprit> {
         texts.iter().map(|text| self.fill(text)).collect()
     }
 
-    fn each<T>(&self, text: &Text, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Culprit> {
+    fn each<T>(
+        &self,
+        text: &Text,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, Culprit> {
         read(&self.fill(text)?).map_err(|why| Culprit::new(&text.0, why))
     }
 
@@ -238,7 +327,10 @@ fn constants(profile: &Profile) -> BTreeMap<String, String> {
         ("gicr".to_owned(), hex(guest.gicr.base)),
         ("uart".to_owned(), hex(guest.uart.base)),
         ("ram".to_owned(), hex(guest.ram.base)),
-        ("ipa_end".to_owned(), hex(1_u64.checked_shl(u32::from(profile.ipa_bits)).unwrap_or(0))),
+        (
+            "ipa_end".to_owned(),
+            hex(1_u64.checked_shl(u32::from(profile.ipa_bits)).unwrap_or(0)),
+        ),
     ])
 }
 
@@ -251,7 +343,10 @@ fn occupied(profile: &Profile, domain: &Domain) -> Occupied {
         (guest.gicd.base, guest.gicd.base + 0xffff),
         (guest.gicr.base, guest.gicr.base + gicr - 1),
         (guest.uart.base, guest.uart.base + 0xfff),
-        (guest.ram.base, guest.ram.base.saturating_add(memory).saturating_sub(1)),
+        (
+            guest.ram.base,
+            guest.ram.base.saturating_add(memory).saturating_sub(1),
+        ),
     ])
 }
 
@@ -259,8 +354,14 @@ fn occupied(profile: &Profile, domain: &Domain) -> Occupied {
 /// does run, and ends.
 fn sentinel(number: u8, profile: &Profile) -> Domain {
     let last = profile.guest.ram.base + DOMAIN_MEMORY_KIB * 1024 - 0x1000;
-    let script = [format!("ram {last:#x} 0x1000"), "timer 1".to_owned(), "yield 4".to_owned()];
-    let lines = script.iter().map(|text| parse::line(text).expect("the sentinel's script is well formed"));
+    let script = [
+        format!("ram {last:#x} 0x1000"),
+        "timer 1".to_owned(),
+        "yield 4".to_owned(),
+    ];
+    let lines = script
+        .iter()
+        .map(|text| parse::line(text).expect("the sentinel's script is well formed"));
     Domain {
         name: SENTINEL.to_owned(),
         number,

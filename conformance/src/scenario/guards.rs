@@ -15,17 +15,25 @@ pub struct Occupied(pub Vec<(u64, u64)>);
 
 impl Occupied {
     fn holds(&self, at: u64) -> bool {
-        self.0.iter().any(|(first, last)| (*first..=*last).contains(&at))
+        self.0
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&at))
     }
 }
 
 /// Returns the guards of a domain that runs.
 pub fn guards(domain: &Domain, occupied: &Occupied, ipa_bits: u8) -> Vec<Line> {
-    let ranges: Vec<Range> =
-        domain.partial.iter().flat_map(|partial| &partial.devices).flat_map(|device| device.ranges.iter().copied()).collect();
+    let ranges: Vec<Range> = domain
+        .partial
+        .iter()
+        .flat_map(|partial| &partial.devices)
+        .flat_map(|device| device.ranges.iter().copied())
+        .collect();
     let mut at: Vec<u64> = Vec::new();
     for range in &ranges {
-        let Some(last) = range.guest.checked_add(range.size.wrapping_sub(1)) else { continue };
+        let Some(last) = range.guest.checked_add(range.size.wrapping_sub(1)) else {
+            continue;
+        };
         at.extend(range.guest.checked_sub(PAGE));
         at.extend(last.checked_add(1));
         if range.guest != range.host {
@@ -36,9 +44,22 @@ pub fn guards(domain: &Domain, occupied: &Occupied, ipa_bits: u8) -> Vec<Line> {
     at.sort_unstable();
     at.dedup();
     let limit = 1_u64.checked_shl(u32::from(ipa_bits)).unwrap_or(u64::MAX);
-    let mapped = |at: u64| ranges.iter().any(|range| at.wrapping_sub(range.guest) < range.size);
+    let mapped = |at: u64| {
+        ranges
+            .iter()
+            .any(|range| at.wrapping_sub(range.guest) < range.size)
+    };
     at.retain(|at| *at < limit && !mapped(*at) && !occupied.holds(*at));
-    at.into_iter().map(|at| Line { op: Op::Read { width: Width::W32, at }, expect: Expect::Fault, from: From::Guard }).collect()
+    at.into_iter()
+        .map(|at| Line {
+            op: Op::Read {
+                width: Width::W32,
+                at,
+            },
+            expect: Expect::Fault,
+            from: From::Guard,
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -47,9 +68,18 @@ mod tests {
     use crate::scenario::{Device, Fate, Partial};
 
     fn domain(ranges: &[(u64, u64, u64)]) -> Domain {
-        let ranges = ranges.iter().map(|&(host, size, guest)| Range { host, size, guest }).collect();
-        let device =
-            Device { node: "d".into(), ranges, path: None, force: true, like: None, props: Vec::new() };
+        let ranges = ranges
+            .iter()
+            .map(|&(host, size, guest)| Range { host, size, guest })
+            .collect();
+        let device = Device {
+            node: "d".into(),
+            ranges,
+            path: None,
+            force: true,
+            like: None,
+            props: Vec::new(),
+        };
         Domain {
             name: "dA".into(),
             number: 1,
@@ -58,7 +88,10 @@ mod tests {
             vpl011: true,
             nr_spis: None,
             extra: Vec::new(),
-            partial: Some(Partial { devices: vec![device], ..Partial::default() }),
+            partial: Some(Partial {
+                devices: vec![device],
+                ..Partial::default()
+            }),
             lines: Vec::new(),
             tree: Vec::new(),
             fate: Fate::Runs,
@@ -77,15 +110,30 @@ mod tests {
     /// The pages before and behind are tried, and the physical address of what was moved.
     #[test]
     fn neighbours_and_origins_are_tried() {
-        check(&[(0x903_0000, 0x1000, 0x903_0000)], &[0x902_f000, 0x903_1000]);
-        check(&[(0x903_0000, 0x1000, 0x3a00_0000)], &[0x903_0000, 0x39ff_f000, 0x3a00_1000]);
+        check(
+            &[(0x903_0000, 0x1000, 0x903_0000)],
+            &[0x902_f000, 0x903_1000],
+        );
+        check(
+            &[(0x903_0000, 0x1000, 0x3a00_0000)],
+            &[0x903_0000, 0x39ff_f000, 0x3a00_1000],
+        );
     }
 
     /// What is mapped by another range, is the domain's memory or lies beyond the address width is left alone.
     #[test]
     fn what_is_there_is_left_alone() {
-        check(&[(0x903_0000, 0x1000, 0x903_0000), (0x903_1000, 0x1000, 0x903_1000)], &[0x902_f000, 0x903_2000]);
+        check(
+            &[
+                (0x903_0000, 0x1000, 0x903_0000),
+                (0x903_1000, 0x1000, 0x903_1000),
+            ],
+            &[0x902_f000, 0x903_2000],
+        );
         check(&[(0x3fff_f000, 0x1000, 0x3fff_f000)], &[0x3fff_e000]);
-        check(&[(0x903_0000, 0x1000, 0xff_ffff_f000)], &[0x903_0000, 0xff_ffff_e000]);
+        check(
+            &[(0x903_0000, 0x1000, 0xff_ffff_f000)],
+            &[0x903_0000, 0xff_ffff_e000],
+        );
     }
 }

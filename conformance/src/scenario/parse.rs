@@ -10,7 +10,11 @@ use crate::scenario::{Act, Domain, From, Line, Moment, Range, What};
 pub fn line(text: &str) -> Result<Line, String> {
     let (op, expect) = halves(text)?;
     let op = op.parse::<Op>().map_err(|error| error.explain(op))?;
-    Ok(Line { op, expect, from: From::Case })
+    Ok(Line {
+        op,
+        expect,
+        from: From::Case,
+    })
 }
 
 fn halves(text: &str) -> Result<(&str, Expect), String> {
@@ -26,22 +30,42 @@ pub fn ranges(text: &str) -> Result<Vec<Range>, String> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let (one, row) = text.split_once(" x ").map_or((text, None), |(one, row)| (one, Some(row)));
-    let numbers: Vec<u64> = one.split_whitespace().map(number).collect::<Result<_, _>>()?;
+    let (one, row) = text
+        .split_once(" x ")
+        .map_or((text, None), |(one, row)| (one, Some(row)));
+    let numbers: Vec<u64> = one
+        .split_whitespace()
+        .map(number)
+        .collect::<Result<_, _>>()?;
     let &[host, size, guest] = numbers.as_slice() else {
-        return Err(format!("`{text}`: {} numbers instead of three: host, size, guest", numbers.len()));
+        return Err(format!(
+            "`{text}`: {} numbers instead of three: host, size, guest",
+            numbers.len()
+        ));
     };
-    let Some(row) = row else { return Ok(vec![Range { host, size, guest }]) };
+    let Some(row) = row else {
+        return Ok(vec![Range { host, size, guest }]);
+    };
     let words: Vec<&str> = row.split_whitespace().collect();
     let &[count, host_step, guest_step] = words.as_slice() else {
-        return Err(format!("`{row}`: a row reads `x COUNT HOST-STEP GUEST-STEP`"));
+        return Err(format!(
+            "`{row}`: a row reads `x COUNT HOST-STEP GUEST-STEP`"
+        ));
     };
     let (count, host_step) = (number(count)?, number(host_step)?);
     let back = guest_step.strip_prefix('-');
     let guest_step = number(back.unwrap_or(guest_step))?;
     let along = |base: u64, step: u64, place: u64| base.wrapping_add(step.wrapping_mul(place));
-    let guest_step = if back.is_some() { guest_step.wrapping_neg() } else { guest_step };
-    let one = |place| Range { host: along(host, host_step, place), size, guest: along(guest, guest_step, place) };
+    let guest_step = if back.is_some() {
+        guest_step.wrapping_neg()
+    } else {
+        guest_step
+    };
+    let one = |place| Range {
+        host: along(host, host_step, place),
+        size,
+        guest: along(guest, guest_step, place),
+    };
     Ok((0..count).map(one).collect())
 }
 
@@ -56,7 +80,8 @@ pub fn cells(text: &str) -> Result<Option<(u32, u32)>, String> {
 
 /// Reads `true` or `false`.
 pub fn truth(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`"))
+    text.parse()
+        .map_err(|_| format!("`{text}` is neither `true` nor `false`"))
 }
 
 /// Reads when a step outside is taken.
@@ -68,7 +93,10 @@ pub fn moment(text: &str, domains: &[Domain]) -> Result<Moment, String> {
             let names = || domains.iter().map(|domain| domain.name.as_str());
             let Some(domain) = domains.iter().find(|domain| domain.name == name) else {
                 let near = crate::requirement::nearest(name, names().chain(["start", "end"]));
-                return Err(format!("`{name}` is no domain; did you mean `{}`?", near.unwrap_or("start")));
+                return Err(format!(
+                    "`{name}` is no domain; did you mean `{}`?",
+                    near.unwrap_or("start")
+                ));
             };
             let said = |line: &&Line| matches!(&line.op, Op::Mark(name) if name.as_str() == mark);
             match domain.lines.iter().find(said) {
@@ -85,7 +113,9 @@ pub fn act(text: &str) -> Result<Act, String> {
     let words: Vec<&str> = act.split_whitespace().collect();
     let what = match words.as_slice() {
         [verb, at] if verb.starts_with("read") => What::Read(number(at)?, width(verb, "read")?),
-        [verb, at, value] if verb.starts_with("write") => What::Write(number(at)?, width(verb, "write")?, number(value)?),
+        [verb, at, value] if verb.starts_with("write") => {
+            What::Write(number(at)?, width(verb, "write")?, number(value)?)
+        }
         ["spi", line, "high"] => What::Spi(number32(line)?, true),
         ["spi", line, "low"] => What::Spi(number32(line)?, false),
         ["qmp", name] => What::Qmp((*name).to_owned()),
@@ -97,7 +127,11 @@ pub fn act(text: &str) -> Result<Act, String> {
             ));
         }
     };
-    Ok(Act { text: act.to_owned(), what, expect })
+    Ok(Act {
+        text: act.to_owned(),
+        what,
+        expect,
+    })
 }
 
 fn width(verb: &str, kind: &str) -> Result<u8, String> {
@@ -117,17 +151,48 @@ mod tests {
     /// Lines, ranges and acts are understood or refused with the culprit.
     #[test]
     fn texts_are_read() {
-        assert_eq!(line("r32 0x0903_0fe0 => 0x61").unwrap().expect, Expect::Value { value: 0x61, mask: u64::MAX });
+        assert_eq!(
+            line("r32 0x0903_0fe0 => 0x61").unwrap().expect,
+            Expect::Value {
+                value: 0x61,
+                mask: u64::MAX
+            }
+        );
         assert_eq!(line("tree").unwrap().expect, Expect::Works);
         assert!(line("r33 0x10").is_err());
-        assert!(line("r32 0x10 => falt").unwrap_err().contains("did you mean `fault`"));
-        assert_eq!(ranges("1 0x10 2_0").unwrap(), [Range { host: 1, size: 16, guest: 20 }]);
+        assert!(
+            line("r32 0x10 => falt")
+                .unwrap_err()
+                .contains("did you mean `fault`")
+        );
+        assert_eq!(
+            ranges("1 0x10 2_0").unwrap(),
+            [Range {
+                host: 1,
+                size: 16,
+                guest: 20
+            }]
+        );
         let row = ranges("0x1000 0x1000 0x9000 x 2 0x1000 -0x1000").unwrap();
-        assert_eq!(row[1], Range { host: 0x2000, size: 0x1000, guest: 0x8000 });
-        assert!(ranges("1 2").unwrap_err().contains("2 numbers instead of three"));
+        assert_eq!(
+            row[1],
+            Range {
+                host: 0x2000,
+                size: 0x1000,
+                guest: 0x8000
+            }
+        );
+        assert!(
+            ranges("1 2")
+                .unwrap_err()
+                .contains("2 numbers instead of three")
+        );
         assert!(ranges("1 2 3 x 2").unwrap_err().contains("a row reads"));
         assert_eq!(act("write16 0x10 3").unwrap().what, What::Write(16, 2, 3));
-        assert_eq!(act("read32 0x10 => unchanged").unwrap().expect, Expect::Unchanged);
+        assert_eq!(
+            act("read32 0x10 => unchanged").unwrap().expect,
+            Expect::Unchanged
+        );
         assert!(act("read33 0x10").unwrap_err().contains("width"));
         assert!(act("spi 1 up").unwrap_err().contains("no act outside"));
         assert_eq!(cells("none").unwrap(), None);

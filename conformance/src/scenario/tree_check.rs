@@ -45,23 +45,45 @@ impl TreeCheck {
                 property(value)?;
                 Self::Property(owned(path), owned(name), owned(value))
             }
-            ("no-property", path, name) if !name.is_empty() => Self::NoProperty(owned(path), owned(name)),
+            ("no-property", path, name) if !name.is_empty() => {
+                Self::NoProperty(owned(path), owned(name))
+            }
             ("nowhere", name, "") if !name.is_empty() => Self::NowhereProperty(owned(name)),
-            ("nowhere-compatible", name, "") if !name.is_empty() => Self::NowhereCompatible(owned(name)),
+            ("nowhere-compatible", name, "") if !name.is_empty() => {
+                Self::NowhereCompatible(owned(name))
+            }
             ("phandles-unique", "", "") => Self::PhandlesUnique,
             ("parent-is-gic", path, "") if !path.is_empty() => Self::ParentIsGic(owned(path)),
             ("passthrough-kept", "", "") => Self::PassthroughKept,
-            _ => return Err(format!("`{text}` is no rule for a tree; rules are `{}`", FORMS.join("`, `"))),
+            _ => {
+                return Err(format!(
+                    "`{text}` is no rule for a tree; rules are `{}`",
+                    FORMS.join("`, `")
+                ));
+            }
         })
     }
 
     /// The rules that hold for the tree of every domain.
     pub fn always() -> Vec<Self> {
-        let hidden = ["iommus", "iommu-map", "iommu-map-mask", "msi-map", "#iommu-cells", "xen,passthrough"];
+        let hidden = [
+            "iommus",
+            "iommu-map",
+            "iommu-map-mask",
+            "msi-map",
+            "#iommu-cells",
+            "xen,passthrough",
+        ];
         let reader = ["xen,reg", "xen,path", "xen,force-assign-without-iommu"];
-        let mut rules: Vec<Self> =
-            reader.iter().chain(&hidden).map(|name| Self::NowhereProperty((*name).to_owned())).collect();
-        rules.extend(["arm,smmu-v3", "arm,mmu-500", "virtio,pci-iommu"].map(|name| Self::NowhereCompatible(name.to_owned())));
+        let mut rules: Vec<Self> = reader
+            .iter()
+            .chain(&hidden)
+            .map(|name| Self::NowhereProperty((*name).to_owned()))
+            .collect();
+        rules.extend(
+            ["arm,smmu-v3", "arm,mmu-500", "virtio,pci-iommu"]
+                .map(|name| Self::NowhereCompatible(name.to_owned())),
+        );
         rules.push(Self::PhandlesUnique);
         rules
     }
@@ -69,28 +91,47 @@ impl TreeCheck {
     /// Says what is wrong with `tree`, or nothing. `partial` is the tree that the domain was given.
     pub fn broken_by(&self, tree: &Tree, partial: Option<&Tree>) -> Option<String> {
         match self {
-            Self::Node(path) => tree.find(path).is_none().then(|| format!("there is no {path}")),
+            Self::Node(path) => tree
+                .find(path)
+                .is_none()
+                .then(|| format!("there is no {path}")),
             Self::NoNode(path) => tree.find(path).map(|_| format!("{path} is there")),
             Self::Property(path, name, value) => {
-                let Some(node) = tree.find(path) else { return Some(format!("there is no {path}")) };
-                let Some(prop) = node.get(name) else { return Some(format!("{path} lacks `{name}`")) };
+                let Some(node) = tree.find(path) else {
+                    return Some(format!("there is no {path}"));
+                };
+                let Some(prop) = node.get(name) else {
+                    return Some(format!("{path} lacks `{name}`"));
+                };
                 let wanted = property(value).map(|value| value.bytes());
-                (wanted.as_ref() != Ok(&prop.value)).then(|| format!("`{name}` is {}", shown(&prop.value)))
+                (wanted.as_ref() != Ok(&prop.value))
+                    .then(|| format!("`{name}` is {}", shown(&prop.value)))
             }
             Self::NoProperty(path, name) => match tree.find(path) {
                 None => Some(format!("there is no {path}")),
-                Some(node) => node.get(name).map(|prop| format!("`{name}` is {}", shown(&prop.value))),
+                Some(node) => node
+                    .get(name)
+                    .map(|prop| format!("`{name}` is {}", shown(&prop.value))),
             },
             Self::NowhereProperty(name) => {
                 let has = |path: &String| tree.find(path).is_some_and(|node| node.has(name));
-                tree.paths().into_iter().find(has).map(|path| format!("{path} has `{name}`"))
+                tree.paths()
+                    .into_iter()
+                    .find(has)
+                    .map(|path| format!("{path} has `{name}`"))
             }
             Self::NowhereCompatible(name) => {
                 let is = |path: &String| {
-                    let texts = tree.find(path).and_then(|node| node.get("compatible")).and_then(|prop| prop.texts());
+                    let texts = tree
+                        .find(path)
+                        .and_then(|node| node.get("compatible"))
+                        .and_then(|prop| prop.texts());
                     texts.is_some_and(|texts| texts.contains(&name.as_str()))
                 };
-                tree.paths().into_iter().find(is).map(|path| format!("{path} is compatible with `{name}`"))
+                tree.paths()
+                    .into_iter()
+                    .find(is)
+                    .map(|path| format!("{path} is compatible with `{name}`"))
             }
             Self::PhandlesUnique => shared_phandle(tree),
             Self::ParentIsGic(path) => gic_is_parent(tree, path),
@@ -134,13 +175,21 @@ const NOT_COPIED: &[&str] = &[
 ];
 
 fn differs(path: &str, given: &Node, kept: &Node) -> Option<String> {
-    for prop in given.props.iter().filter(|prop| !NOT_COPIED.contains(&prop.name.as_str())) {
+    for prop in given
+        .props
+        .iter()
+        .filter(|prop| !NOT_COPIED.contains(&prop.name.as_str()))
+    {
         match kept.get(&prop.name) {
             None => return Some(format!("{path} lost `{}`", prop.name)),
             // The hypervisor may give its interrupt controller another phandle, see `ParentIsGic`.
             Some(_) if prop.name == "interrupt-parent" => {}
             Some(found) if found.value != prop.value => {
-                return Some(format!("{path}: `{}` became {}", prop.name, shown(&found.value)));
+                return Some(format!(
+                    "{path}: `{}` became {}",
+                    prop.name,
+                    shown(&found.value)
+                ));
             }
             Some(_) => {}
         }
@@ -149,22 +198,38 @@ fn differs(path: &str, given: &Node, kept: &Node) -> Option<String> {
         return Some(format!("{path} gained `{}`", added.name));
     }
     if given.children.len() != kept.children.len() {
-        return Some(format!("{path} has {} children instead of {}", kept.children.len(), given.children.len()));
+        return Some(format!(
+            "{path} has {} children instead of {}",
+            kept.children.len(),
+            given.children.len()
+        ));
     }
-    given.children.iter().zip(&kept.children).find_map(|(given, kept)| {
-        let path = format!("{path}/{}", given.name);
-        if given.name == kept.name { differs(&path, given, kept) } else { Some(format!("{path} became {}", kept.name)) }
-    })
+    given
+        .children
+        .iter()
+        .zip(&kept.children)
+        .find_map(|(given, kept)| {
+            let path = format!("{path}/{}", given.name);
+            if given.name == kept.name {
+                differs(&path, given, kept)
+            } else {
+                Some(format!("{path} became {}", kept.name))
+            }
+        })
 }
 
 fn phandle(node: &Node) -> Option<u32> {
-    node.get("phandle").or_else(|| node.get("linux,phandle")).and_then(|prop| prop.u32())
+    node.get("phandle")
+        .or_else(|| node.get("linux,phandle"))
+        .and_then(|prop| prop.u32())
 }
 
 fn shared_phandle(tree: &Tree) -> Option<String> {
     let mut seen: Vec<(u32, String)> = Vec::new();
     for path in tree.paths() {
-        let Some(number) = tree.find(&path).and_then(phandle) else { continue };
+        let Some(number) = tree.find(&path).and_then(phandle) else {
+            continue;
+        };
         if let Some((_, other)) = seen.iter().find(|(known, _)| *known == number) {
             return Some(format!("{other} and {path} share phandle {number:#x}"));
         }
@@ -177,22 +242,35 @@ fn gic_is_parent(tree: &Tree, path: &str) -> Option<String> {
     // The property is inherited from the nearest ancestor that has it (Devicetree Specification 2.4.1).
     let mut at = path;
     let parent = loop {
-        let Some(node) = tree.find(at) else { return Some(format!("there is no {at}")) };
+        let Some(node) = tree.find(at) else {
+            return Some(format!("there is no {at}"));
+        };
         if let Some(prop) = node.get("interrupt-parent") {
             break prop.u32();
         }
         if at == "/" {
             return Some(format!("{path} has no interrupt parent"));
         }
-        at = at.rsplit_once('/').map_or("/", |(above, _)| if above.is_empty() { "/" } else { above });
+        at = at
+            .rsplit_once('/')
+            .map_or("/", |(above, _)| if above.is_empty() { "/" } else { above });
     };
     let target = parent.and_then(|number| tree.by_phandle(number));
-    let compatible = target.as_deref().and_then(|path| tree.find(path)).and_then(|node| node.get("compatible"));
+    let compatible = target
+        .as_deref()
+        .and_then(|path| tree.find(path))
+        .and_then(|node| node.get("compatible"));
     let is_gic = compatible
         .and_then(|prop| prop.texts())
-        .is_some_and(|texts| texts.iter().any(|text| text.starts_with("arm,gic") || text.starts_with("arm,cortex-a15-gic")));
+        .is_some_and(|texts| {
+            texts
+                .iter()
+                .any(|text| text.starts_with("arm,gic") || text.starts_with("arm,cortex-a15-gic"))
+        });
     (!is_gic).then(|| match (parent, target) {
-        (Some(number), Some(target)) => format!("the interrupt parent of {path}, {number:#x}, is {target}"),
+        (Some(number), Some(target)) => {
+            format!("the interrupt parent of {path}, {number:#x}, is {target}")
+        }
         (Some(number), None) => format!("the interrupt parent of {path}, {number:#x}, is no node"),
         (None, _) => format!("the interrupt parent of {path} is not one cell"),
     })
@@ -203,11 +281,18 @@ fn shown(value: &[u8]) -> String {
     if value.is_empty() {
         return "empty".to_owned();
     }
-    let text = value.strip_suffix(&[0]).filter(|text| !text.is_empty() && text.iter().all(|byte| (0x20..0x7f).contains(byte)));
+    let text = value
+        .strip_suffix(&[0])
+        .filter(|text| !text.is_empty() && text.iter().all(|byte| (0x20..0x7f).contains(byte)));
     match text.and_then(|text| std::str::from_utf8(text).ok()) {
         Some(text) => format!("\"{text}\""),
-        None if value.len() % 4 == 0 && value.len() <= 64 => {
-            let cells = value.chunks_exact(4).map(|cell| format!("{:#x}", cell.iter().fold(0_u32, |n, byte| n << 8 | u32::from(*byte))));
+        None if value.len().is_multiple_of(4) && value.len() <= 64 => {
+            let cells = value.chunks_exact(4).map(|cell| {
+                format!(
+                    "{:#x}",
+                    cell.iter().fold(0_u32, |n, byte| n << 8 | u32::from(*byte))
+                )
+            });
             format!("<{}>", cells.collect::<Vec<_>>().join(" "))
         }
         None => format!("{} bytes", value.len()),
@@ -227,8 +312,12 @@ impl fmt::Display for TreeCheck {
             Self::NowhereProperty(name) => write!(f, "no node has `{name}`"),
             Self::NowhereCompatible(name) => write!(f, "no node is compatible with `{name}`"),
             Self::PhandlesUnique => f.write_str("no two nodes share a phandle"),
-            Self::ParentIsGic(path) => write!(f, "the interrupt parent of {path} is the domain's GIC"),
-            Self::PassthroughKept => f.write_str("/passthrough is as the partial tree says, less what only the hypervisor reads"),
+            Self::ParentIsGic(path) => {
+                write!(f, "the interrupt parent of {path} is the domain's GIC")
+            }
+            Self::PassthroughKept => f.write_str(
+                "/passthrough is as the partial tree says, less what only the hypervisor reads",
+            ),
         }
     }
 }
@@ -238,16 +327,26 @@ mod tests {
     use super::*;
 
     fn tree() -> Tree {
-        let gic = Node::new("interrupt-controller@3001000").with("compatible", "arm,gic-v3").with("phandle", 0xfde8_u32);
-        let device = Node::new("gpio@9030000").with("reg", [0_u32, 0x903_0000, 0, 0x1000]).with("phandle", 7_u32);
-        let mut tree = Tree::default();
-        tree.root = Node::new("").child(gic).child(Node::new("passthrough").with("interrupt-parent", 0xfde8_u32).child(device));
-        tree
+        let gic = Node::new("interrupt-controller@3001000")
+            .with("compatible", "arm,gic-v3")
+            .with("phandle", 0xfde8_u32);
+        let device = Node::new("gpio@9030000")
+            .with("reg", [0_u32, 0x903_0000, 0, 0x1000])
+            .with("phandle", 7_u32);
+        let passthrough = Node::new("passthrough")
+            .with("interrupt-parent", 0xfde8_u32)
+            .child(device);
+        Tree {
+            root: Node::new("").child(gic).child(passthrough),
+            ..Tree::default()
+        }
     }
 
     fn check(rule: &str, wrong: Option<&str>) {
         let tree = tree();
-        let found = TreeCheck::parse(rule).unwrap().broken_by(&tree, Some(&tree));
+        let found = TreeCheck::parse(rule)
+            .unwrap()
+            .broken_by(&tree, Some(&tree));
         match (wrong, found) {
             (None, None) => {}
             (Some(part), Some(text)) if text.contains(part) => {}
@@ -261,25 +360,49 @@ mod tests {
         check("node /passthrough/gpio@9030000", None);
         check("node /passthrough/rtc", Some("there is no"));
         check("no-node /passthrough", Some("is there"));
-        check("property /passthrough/gpio@9030000 reg <0 0x9030000 0 0x1000>", None);
-        check("property /passthrough/gpio@9030000 reg <0 0 0 0x1000>", Some("<0x0 0x9030000 0x0 0x1000>"));
-        check("no-property /passthrough/gpio@9030000 reg", Some("`reg` is"));
+        check(
+            "property /passthrough/gpio@9030000 reg <0 0x9030000 0 0x1000>",
+            None,
+        );
+        check(
+            "property /passthrough/gpio@9030000 reg <0 0 0 0x1000>",
+            Some("<0x0 0x9030000 0x0 0x1000>"),
+        );
+        check(
+            "no-property /passthrough/gpio@9030000 reg",
+            Some("`reg` is"),
+        );
         check("nowhere phandle", Some("has `phandle`"));
         check("nowhere-compatible arm,gic-v3", Some("is compatible"));
         check("phandles-unique", None);
         check("parent-is-gic /passthrough/gpio@9030000", None);
         check("passthrough-kept", None);
-        assert!(TreeCheck::parse("nod /x").unwrap_err().contains("rules are"));
+        assert!(
+            TreeCheck::parse("nod /x")
+                .unwrap_err()
+                .contains("rules are")
+        );
     }
 
     /// A property that only the hypervisor reads may go; any other change of the copied part is told.
     #[test]
     fn the_copied_part_is_compared() {
         let mut given = tree();
-        given.find_mut("/passthrough/gpio@9030000").unwrap().set("xen,path", "/pl061@9030000");
-        assert_eq!(TreeCheck::PassthroughKept.broken_by(&tree(), Some(&given)), None);
-        given.find_mut("/passthrough/gpio@9030000").unwrap().set("label", "x");
-        let told = TreeCheck::PassthroughKept.broken_by(&tree(), Some(&given)).unwrap();
+        given
+            .find_mut("/passthrough/gpio@9030000")
+            .unwrap()
+            .set("xen,path", "/pl061@9030000");
+        assert_eq!(
+            TreeCheck::PassthroughKept.broken_by(&tree(), Some(&given)),
+            None
+        );
+        given
+            .find_mut("/passthrough/gpio@9030000")
+            .unwrap()
+            .set("label", "x");
+        let told = TreeCheck::PassthroughKept
+            .broken_by(&tree(), Some(&given))
+            .unwrap();
         assert_eq!(told, "/passthrough/gpio@9030000 lost `label`");
     }
 
@@ -287,7 +410,15 @@ mod tests {
     #[test]
     fn shared_phandles_are_found() {
         let mut shared = tree();
-        shared.find_mut("/passthrough").unwrap().set("phandle", 7_u32);
-        assert!(TreeCheck::PhandlesUnique.broken_by(&shared, None).unwrap().contains("share phandle 0x7"));
+        shared
+            .find_mut("/passthrough")
+            .unwrap()
+            .set("phandle", 7_u32);
+        assert!(
+            TreeCheck::PhandlesUnique
+                .broken_by(&shared, None)
+                .unwrap()
+                .contains("share phandle 0x7")
+        );
     }
 }

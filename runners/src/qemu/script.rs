@@ -4,31 +4,22 @@ use std::fmt::Write as _;
 
 use super::argv::{HOST_DTB, Io, argv, load_name};
 use super::{qmp, qtest};
-use crate::request::{Act, Action, Request};
+use crate::request::{Act, Action, File, Request};
 use serde_json::Value;
 
 /// Returns the files a run needs beside its image, by the names its command line has for them.
-pub fn evidence_files(request: &Request) -> Vec<(String, Vec<u8>)> {
-    files(request)
-        .map(|(name, bytes)| (name, bytes.to_vec()))
-        .collect()
-}
-
-/// Lists the files of a run without copying them.
-pub fn files(request: &Request) -> impl Iterator<Item = (String, &[u8])> {
+pub fn evidence_files(request: &Request) -> Vec<File> {
     let tree = request
         .host_dtb
         .iter()
-        .map(|bytes| (HOST_DTB.to_owned(), bytes.as_slice()));
+        .map(|bytes| File::new(HOST_DTB, bytes.as_slice()));
     let loads = request
         .loads
         .iter()
-        .map(|load| (load_name(load.addr), &*load.bytes));
-    let others = request
-        .files
-        .iter()
-        .map(|(name, bytes)| (name.clone(), bytes.as_slice()));
-    tree.chain(loads).chain(others)
+        .map(|load| File::new(load_name(load.addr), load.bytes.clone()));
+    tree.chain(loads)
+        .chain(request.files.iter().cloned())
+        .collect()
 }
 
 /// Renders a script for `/bin/sh` that repeats the run from the folder it lies in, where

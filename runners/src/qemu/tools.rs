@@ -6,7 +6,7 @@ use super::argv::machine_argv;
 use super::process::{Tie, to_end};
 use super::{RunError, with_kind};
 use crate::deadline::Deadline;
-use crate::request::Machine;
+use crate::request::{File, Machine};
 use crate::rundir::RunDir;
 
 /// No QEMU that ends by itself takes this long, however loaded the machine is.
@@ -65,7 +65,8 @@ pub fn time_empty_start(machine: &Machine) -> Result<Duration, RunError> {
         .iter()
         .flat_map(|word| word.to_le_bytes())
         .collect();
-    dir.write(IMAGE, &image)
+    File::new(IMAGE, image)
+        .write(dir.path())
         .map_err(RunError::doing("writing the image"))?;
     with_kind(machine, |kind| {
         let mut argv = machine_argv(machine, kind);

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
-use runners::{Act, Action, Icount, Io, Load, Request, argv, evidence_files, script};
+use runners::{Act, Action, File, Icount, Io, Load, Request, argv, evidence_files, script};
 use serde_json::json;
 
 use crate::image::{self, LAST_WORDS};
@@ -35,7 +35,7 @@ fn full_request() -> Request {
     request.loads.push(Load::new(0x4a00_0000, *b"probe"));
     request
         .files
-        .push(("disk image".to_owned(), b"disk".to_vec()));
+        .push(File::new("disk image", *b"disk").padded(512));
     request
         .extra
         .extend(["-drive", "if=none,id=d,file=disk image"].map(str::to_owned));
@@ -126,8 +126,12 @@ fn scripts() {
 fn evidence() {
     let request = full_request();
     let files = evidence_files(&request);
-    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["host.dtb", "load-4a000000.bin", "disk image"]);
+    let (_, dir) = image::request(&LAST_WORDS);
+    files[2].write(dir.path()).expect("evidence");
+    let disk = std::fs::read(dir.path().join("disk image")).expect("the file written");
+    assert_eq!((disk.len(), &disk[..5]), (512, b"disk\0".as_slice()));
     let text = script(&request, "../refhv");
     for name in names {
         assert!(text.contains(name), "{name}");
@@ -141,8 +145,8 @@ fn scripts_run() {
         let paused = !before.is_empty();
         request.before = before;
         request.loads = vec![Load::new(0x4a00_0000, *b"probe")];
-        for (name, bytes) in evidence_files(&request) {
-            std::fs::write(dir.path().join(name), bytes).expect("evidence");
+        for file in evidence_files(&request) {
+            file.write(dir.path()).expect("evidence");
         }
         let path = dir.path().join("run.sh");
         std::fs::write(&path, script(&request, "image.bin")).expect("script");

@@ -230,7 +230,7 @@ fn missing_program() {
 fn outside_file() {
     for name in ["../escape", "/tmp/escape", ""] {
         let mut request = request("silent");
-        request.files.push((name.to_owned(), Vec::new()));
+        request.files.push(runners::File::new(name, Vec::new()));
         let error = run(&request, &mut Idle).expect_err(name);
         assert!(
             matches!(&error, RunError::BadName(bad) if bad == name),
