@@ -11,9 +11,18 @@ fn main() {
         return;
     }
     let layout = format!("{}.ld", variable("CARGO_CFG_TARGET_ARCH"));
-    let layout = Path::new(&variable("CARGO_MANIFEST_DIR")).join("link").join(layout);
+    let layout = Path::new(&variable("CARGO_MANIFEST_DIR"))
+        .join("link")
+        .join(layout);
     // `-ztext`: a relocation in code, which boot.S does not apply, shall fail here.
-    for argument in ["-pie", "--no-dynamic-linker", "-ztext", "-znorelro", "--no-undefined", "--build-id=none"] {
+    for argument in [
+        "-pie",
+        "--no-dynamic-linker",
+        "-ztext",
+        "-znorelro",
+        "--no-undefined",
+        "--build-id=none",
+    ] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
     println!("cargo:rustc-link-arg-bins=-T{}", layout.display());

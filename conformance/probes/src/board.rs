@@ -54,9 +54,14 @@ impl<'a> Board<'a> {
         };
         let psci = tree.find(b"/psci").and_then(|node| node.text(b"method"));
         Self {
-            arguments: chosen.and_then(|node| node.text(b"bootargs")).unwrap_or_default(),
-            ramdisk: address(b"linux,initrd-start".as_slice()).zip(address(b"linux,initrd-end".as_slice())),
-            uart: root.and_then(|root| Uart::find(tree, root, chosen)).unwrap_or_default(),
+            arguments: chosen
+                .and_then(|node| node.text(b"bootargs"))
+                .unwrap_or_default(),
+            ramdisk: address(b"linux,initrd-start".as_slice())
+                .zip(address(b"linux,initrd-end".as_slice())),
+            uart: root
+                .and_then(|root| Uart::find(tree, root, chosen))
+                .unwrap_or_default(),
             gic: root.and_then(Gic::find),
             smc: psci == Some(b"smc".as_slice()),
             banks: root.map(banks).unwrap_or_default(),
@@ -67,7 +72,10 @@ impl<'a> Board<'a> {
 impl Default for Uart {
     /// Returns the one that is used when the tree names none.
     fn default() -> Self {
-        Self { base: XEN_UART, whole: false }
+        Self {
+            base: XEN_UART,
+            whole: false,
+        }
     }
 }
 
@@ -78,34 +86,60 @@ impl Uart {
         let named = chosen.and_then(|chosen| {
             let path = chosen.text(b"stdout-path")?;
             let path = path.split(|byte| *byte == b':').next()?;
-            let path = if path.starts_with(b"/") { path } else { tree.find(b"/aliases")?.text(path)? };
+            let path = if path.starts_with(b"/") {
+                path
+            } else {
+                tree.find(b"/aliases")?.text(path)?
+            };
             tree.find(path)
         });
         let first = |wanted: &[u8]| root.children().find(|node| node.is_compatible(wanted));
-        let node = named.or_else(|| first(b"arm,sbsa-uart")).or_else(|| first(b"arm,pl011"))?;
+        let node = named
+            .or_else(|| first(b"arm,sbsa-uart"))
+            .or_else(|| first(b"arm,pl011"))?;
         // A console's node stands under the root; a bus in between is taken to map addresses as they are.
         let (base, _) = node.reg(root).next()?;
-        Some(Self { base, whole: node.is_compatible(b"arm,pl011") })
+        Some(Self {
+            base,
+            whole: node.is_compatible(b"arm,pl011"),
+        })
     }
 }
 
 impl Gic {
     fn find(root: Node<'_>) -> Option<Self> {
-        let node = root.children().find(|node| node.is_compatible(b"arm,gic-v3"))?;
+        let node = root
+            .children()
+            .find(|node| node.is_compatible(b"arm,gic-v3"))?;
         let mut reg = node.reg(root);
         let (distributor, _) = reg.next()?;
-        let regions = node.cell(b"#redistributor-regions").and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
-        Some(Self { distributor, redistributors: first(reg.take(regions)) })
+        let regions = node
+            .cell(b"#redistributor-regions")
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or(1);
+        Some(Self {
+            distributor,
+            redistributors: first(reg.take(regions)),
+        })
     }
 }
 
 fn banks(root: Node<'_>) -> [(u64, u64); LIMIT] {
-    let memory = root.children().filter(|node| node.text(b"device_type") == Some(b"memory".as_slice()));
-    first(memory.flat_map(|node| node.reg(root)).filter(|(base, size)| *size > 0 && base.checked_add(*size).is_some()))
+    let memory = root
+        .children()
+        .filter(|node| node.text(b"device_type") == Some(b"memory".as_slice()));
+    first(
+        memory
+            .flat_map(|node| node.reg(root))
+            .filter(|(base, size)| *size > 0 && base.checked_add(*size).is_some()),
+    )
 }
 
 fn first(entries: impl Iterator<Item = (u64, u64)>) -> [(u64, u64); LIMIT] {
     let mut array = [(0, 0); LIMIT];
-    array.iter_mut().zip(entries).for_each(|(slot, entry)| *slot = entry);
+    array
+        .iter_mut()
+        .zip(entries)
+        .for_each(|(slot, entry)| *slot = entry);
     array
 }

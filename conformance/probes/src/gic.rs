@@ -61,14 +61,25 @@ pub struct State {
 
 impl Gic {
     /// Switches distributor, redistributor and CPU interface on. `None` if no redistributor is this CPU's.
-    pub fn start(machine: &impl Machine, board: &board::Gic, mpidr: u64) -> Result<Option<Self>, Abort> {
+    pub fn start(
+        machine: &impl Machine,
+        board: &board::Gic,
+        mpidr: u64,
+    ) -> Result<Option<Self>, Abort> {
         let affinity = (mpidr & 0xff_ffff) | (mpidr >> 32 & 0xff) << 24;
         let Some(redistributor) = redistributor(machine, board, affinity)? else {
             return Ok(None);
         };
         let lines = machine.read(Width::W32, board.distributor + TYPER)? & 0x1f;
-        let end = u32::try_from(32 * (lines + 1)).unwrap_or(SPIS).min(MAX_INTID + 1);
-        let gic = Self { distributor: board.distributor, redistributor, affinity: mpidr & 0xff_00ff_ffff, end };
+        let end = u32::try_from(32 * (lines + 1))
+            .unwrap_or(SPIS)
+            .min(MAX_INTID + 1);
+        let gic = Self {
+            distributor: board.distributor,
+            redistributor,
+            affinity: mpidr & 0xff_00ff_ffff,
+            end,
+        };
 
         machine.write(Width::W32, gic.distributor + CTLR, CTLR_ON)?;
         gic.settle(machine, gic.distributor + CTLR, RWP)?;
@@ -87,13 +98,23 @@ impl Gic {
     }
 
     /// Enables an interrupt for this CPU, in group 1. An SGI's trigger cannot be chosen.
-    pub fn enable(&self, machine: &impl Machine, intid: u32, trigger: Trigger, priority: u8) -> Result<(), Abort> {
+    pub fn enable(
+        &self,
+        machine: &impl Machine,
+        intid: u32,
+        trigger: Trigger,
+        priority: u8,
+    ) -> Result<(), Abort> {
         let base = self.base(intid);
         self.disable(machine, intid)?;
         let group = bit_register(base, IGROUPR, intid);
         let groups = machine.read(Width::W32, group)?;
         machine.write(Width::W32, group, groups | bit(intid))?;
-        machine.write(Width::W8, base + IPRIORITYR + u64::from(intid), u64::from(priority))?;
+        machine.write(
+            Width::W8,
+            base + IPRIORITYR + u64::from(intid),
+            u64::from(priority),
+        )?;
         if intid >= 16 {
             let config = base + ICFGR + u64::from(intid / 16) * 4;
             let edge = 0b10 << (intid % 16 * 2);
@@ -108,7 +129,11 @@ impl Gic {
             }
         }
         if intid >= SPIS {
-            machine.write(Width::W64, base + IROUTER + u64::from(intid) * 8, self.affinity)?;
+            machine.write(
+                Width::W64,
+                base + IROUTER + u64::from(intid) * 8,
+                self.affinity,
+            )?;
         }
         machine.write(Width::W32, bit_register(base, ISENABLER, intid), bit(intid))
     }
@@ -117,28 +142,51 @@ impl Gic {
     pub fn disable(&self, machine: &impl Machine, intid: u32) -> Result<(), Abort> {
         let base = self.base(intid);
         machine.write(Width::W32, bit_register(base, ICENABLER, intid), bit(intid))?;
-        let control = if intid < SPIS { self.redistributor } else { self.distributor } + CTLR;
+        let control = if intid < SPIS {
+            self.redistributor
+        } else {
+            self.distributor
+        } + CTLR;
         // GICR_CTLR has its RWP elsewhere: bit 3.
         self.settle(machine, control, if intid < SPIS { 1 << 3 } else { RWP })
     }
 
     /// Sets or clears an interrupt's pending state.
-    pub fn set_pending(&self, machine: &impl Machine, intid: u32, pending: bool) -> Result<(), Abort> {
+    pub fn set_pending(
+        &self,
+        machine: &impl Machine,
+        intid: u32,
+        pending: bool,
+    ) -> Result<(), Abort> {
         let register = if pending { ISPENDR } else { ICPENDR };
-        machine.write(Width::W32, bit_register(self.base(intid), register, intid), bit(intid))
+        machine.write(
+            Width::W32,
+            bit_register(self.base(intid), register, intid),
+            bit(intid),
+        )
     }
 
     /// Reads an interrupt's state.
     pub fn state(&self, machine: &impl Machine, intid: u32) -> Result<State, Abort> {
         let base = self.base(intid);
         let read = |register| {
-            machine.read(Width::W32, bit_register(base, register, intid)).map(|bits| bits & bit(intid) != 0)
+            machine
+                .read(Width::W32, bit_register(base, register, intid))
+                .map(|bits| bits & bit(intid) != 0)
         };
-        Ok(State { enabled: read(ISENABLER)?, pending: read(ISPENDR)?, active: read(ISACTIVER)? })
+        Ok(State {
+            enabled: read(ISENABLER)?,
+            pending: read(ISPENDR)?,
+            active: read(ISACTIVER)?,
+        })
     }
 
     fn base(&self, intid: u32) -> u64 {
-        if intid < SPIS { self.redistributor + FRAME } else { self.distributor }
+        if intid < SPIS {
+            self.redistributor + FRAME
+        } else {
+            self.distributor
+        }
     }
 
     fn settle(&self, machine: &impl Machine, register: u64, busy: u64) -> Result<(), Abort> {
@@ -152,7 +200,11 @@ impl Gic {
 }
 
 /// Walks the regions for the frames of the CPU with this affinity.
-fn redistributor(machine: &impl Machine, board: &board::Gic, affinity: u64) -> Result<Option<u64>, Abort> {
+fn redistributor(
+    machine: &impl Machine,
+    board: &board::Gic,
+    affinity: u64,
+) -> Result<Option<u64>, Abort> {
     for (base, size) in board.redistributors {
         let mut at = base;
         while at.wrapping_sub(base) < size {
@@ -164,7 +216,13 @@ fn redistributor(machine: &impl Machine, board: &board::Gic, affinity: u64) -> R
                 break;
             }
             // With virtual LPIs a redistributor has four frames instead of two.
-            let Some(next) = at.checked_add(if typer & VLPIS != 0 { 4 * FRAME } else { 2 * FRAME }) else { break };
+            let Some(next) = at.checked_add(if typer & VLPIS != 0 {
+                4 * FRAME
+            } else {
+                2 * FRAME
+            }) else {
+                break;
+            };
             at = next;
         }
     }

@@ -9,7 +9,8 @@ use wire::Width;
 
 const SLOTS: usize = 16;
 const ACTIONS: usize = 4;
-const FREE: u32 = u32::MAX;
+/// What stands in a free slot, so that an empty table takes no room in the image.
+const FREE: u32 = 0;
 
 /// No place is left for another interrupt, or for another action of this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub struct Irqs {
 
 #[derive(Debug)]
 struct Slot {
-    intid: AtomicU32,
+    /// The interrupt's number and one, or [`FREE`].
+    tag: AtomicU32,
     count: AtomicU32,
     stays_active: AtomicBool,
     used: AtomicU8,
@@ -48,18 +50,25 @@ pub struct Handling {
 
 impl Irqs {
     /// Starts without any.
-    #[expect(clippy::new_without_default, reason = "it stands in a static, where a default cannot be called")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "it stands in a static, where a default cannot be called"
+    )]
     pub const fn new() -> Self {
-        const ACTION: Action =
-            Action { width: AtomicU8::new(0), at: AtomicU64::new(0), value: AtomicU64::new(0) };
         Self {
             slots: [const {
                 Slot {
-                    intid: AtomicU32::new(FREE),
+                    tag: AtomicU32::new(FREE),
                     count: AtomicU32::new(0),
                     stays_active: AtomicBool::new(false),
                     used: AtomicU8::new(0),
-                    actions: [ACTION; ACTIONS],
+                    actions: [const {
+                        Action {
+                            width: AtomicU8::new(0),
+                            at: AtomicU64::new(0),
+                            value: AtomicU64::new(0),
+                        }
+                    }; ACTIONS],
                 }
             }; SLOTS],
         }
@@ -76,8 +85,13 @@ impl Irqs {
         let slot = self.claim(intid)?;
         let used = slot.used.load(Relaxed);
         let action = slot.actions.get(usize::from(used)).ok_or(Full)?;
-        let bits = Width::ALL.iter().position(|candidate| *candidate == width).unwrap_or_default();
-        action.width.store(u8::try_from(bits).unwrap_or_default(), Relaxed);
+        let bits = Width::ALL
+            .iter()
+            .position(|candidate| *candidate == width)
+            .unwrap_or_default();
+        action
+            .width
+            .store(u8::try_from(bits).unwrap_or_default(), Relaxed);
         action.at.store(at, Relaxed);
         action.value.store(value, Relaxed);
         slot.used.store(used + 1, Relaxed);
@@ -102,19 +116,29 @@ impl Irqs {
         let mut writes = [None; ACTIONS];
         let used = usize::from(slot.used.load(Relaxed));
         for (write, action) in writes.iter_mut().zip(&slot.actions).take(used) {
-            let width = Width::ALL.get(usize::from(action.width.load(Relaxed))).copied();
-            *write = width.map(|width| (width, action.at.load(Relaxed), action.value.load(Relaxed)));
+            let width = Width::ALL
+                .get(usize::from(action.width.load(Relaxed)))
+                .copied();
+            *write =
+                width.map(|width| (width, action.at.load(Relaxed), action.value.load(Relaxed)));
         }
-        Some(Handling { writes, ends: !slot.stays_active.load(Relaxed) })
+        Some(Handling {
+            writes,
+            ends: !slot.stays_active.load(Relaxed),
+        })
     }
 
     fn find(&self, intid: u32) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.intid.load(Relaxed) == intid)
+        self.tagged(intid.checked_add(1)?)
+    }
+
+    fn tagged(&self, tag: u32) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.tag.load(Relaxed) == tag)
     }
 
     fn claim(&self, intid: u32) -> Result<&Slot, Full> {
-        let slot = self.find(intid).or_else(|| self.find(FREE)).ok_or(Full)?;
-        slot.intid.store(intid, Relaxed);
+        let slot = self.find(intid).or_else(|| self.tagged(FREE)).ok_or(Full)?;
+        slot.tag.store(intid.checked_add(1).ok_or(Full)?, Relaxed);
         Ok(slot)
     }
 }
@@ -131,7 +155,13 @@ mod tests {
         let irqs = Irqs::new();
         assert_eq!(irqs.take(39), None);
         irqs.expect(39).unwrap();
-        assert_eq!(irqs.take(39), Some(Handling { writes: [None; ACTIONS], ends: true }));
+        assert_eq!(
+            irqs.take(39),
+            Some(Handling {
+                writes: [None; ACTIONS],
+                ends: true
+            })
+        );
         irqs.take(39);
         assert_eq!((irqs.count(39), irqs.count(40)), (2, 0));
         irqs.expect(39).unwrap();
@@ -146,8 +176,15 @@ mod tests {
         irqs.act(39, W8, 1, 2).unwrap();
         irqs.leave_active(39).unwrap();
         irqs.expect(39).unwrap();
-        let writes: [Option<(Width, u64, u64)>; 4] = [Some((W32, 0x0903_041c, 8)), Some((W8, 1, 2)), None, None];
-        assert_eq!(irqs.take(39), Some(Handling { writes, ends: false }));
+        let writes: [Option<(Width, u64, u64)>; 4] =
+            [Some((W32, 0x0903_041c, 8)), Some((W8, 1, 2)), None, None];
+        assert_eq!(
+            irqs.take(39),
+            Some(Handling {
+                writes,
+                ends: false
+            })
+        );
     }
 
     /// What does not fit is told.

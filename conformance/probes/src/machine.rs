@@ -21,6 +21,8 @@ pub enum Abort {
     Unmapped,
     /// It was not tried: it would overwrite the probe itself.
     Own,
+    /// It was not tried: there is no room for one more.
+    Full,
 }
 
 impl From<Abort> for Answer {
@@ -30,6 +32,7 @@ impl From<Abort> for Answer {
             Abort::Serror { esr } => Self::Serror { esr },
             Abort::Unmapped => Self::Cannot(Reason::Map),
             Abort::Own => Self::Cannot(Reason::Own),
+            Abort::Full => Self::Cannot(Reason::Full),
         }
     }
 }

@@ -73,7 +73,12 @@ impl<'a> Tables<'a> {
     /// Lays out tables in `pool`, which lies at physical address `base`, for the first 512 GiB as
     /// [`Kind::Outside`]. Fails where the pool has fewer than two tables.
     pub fn new(pool: &'a mut [Table], base: u64) -> Result<Self, Full> {
-        let mut tables = Self { pool, base, used: 0, far: None };
+        let mut tables = Self {
+            pool,
+            base,
+            used: 0,
+            far: None,
+        };
         let root = tables.take(|_| 0)?;
         debug_assert_eq!(root, 0, "the root is the first table");
         tables.branch(0)?;
@@ -96,7 +101,9 @@ impl<'a> Tables<'a> {
             return Ok(false);
         };
         self.set(0, before, 0);
-        self.fill(table, |entry| region(slot) + entry * GIB | Kind::Outside.bits());
+        self.fill(table, |entry| {
+            (region(slot) + entry * GIB) | Kind::Outside.bits()
+        });
         let link = self.link(table);
         self.set(0, slot, link);
         self.far = Some((table, slot));
@@ -114,10 +121,16 @@ impl<'a> Tables<'a> {
             if at >= LIMIT || shared {
                 return Err(Full);
             }
-            let mut table = if self.entry(0, slot) & VALID == 0 { self.branch(slot)? } else { self.child(0, slot) };
+            let mut table = if self.entry(0, slot) & VALID == 0 {
+                self.branch(slot)?
+            } else {
+                self.child(0, slot)
+            };
             let mut level = 1;
             // Down to the largest block that begins here and does not end beyond.
-            while level < 3 && (at & (shift_size(level) - 1) != 0 || last - at < shift_size(level) - 1) {
+            while level < 3
+                && (at & (shift_size(level) - 1) != 0 || last - at < shift_size(level) - 1)
+            {
                 table = self.descend(table, index(at, level), level)?;
                 level += 1;
             }
@@ -166,7 +179,7 @@ impl<'a> Tables<'a> {
 
     /// Adds a table below the root, whose 512 GiB are [`Kind::Outside`].
     fn branch(&mut self, slot: usize) -> Result<usize, Full> {
-        let table = self.take(|entry| region(slot) + entry * GIB | Kind::Outside.bits())?;
+        let table = self.take(|entry| (region(slot) + entry * GIB) | Kind::Outside.bits())?;
         let link = self.link(table);
         self.set(0, slot, link);
         Ok(table)
@@ -184,7 +197,9 @@ impl<'a> Tables<'a> {
 
     fn fill(&mut self, table: usize, entries: impl Fn(u64) -> u64) {
         if let Some(table) = self.pool.get_mut(table) {
-            (0..).zip(table.iter_mut()).for_each(|(index, entry)| *entry = entries(index));
+            (0..)
+                .zip(table.iter_mut())
+                .for_each(|(index, entry)| *entry = entries(index));
         }
     }
 
@@ -201,11 +216,19 @@ impl<'a> Tables<'a> {
     }
 
     fn entry(&self, table: usize, slot: usize) -> u64 {
-        self.pool.get(table).and_then(|table| table.get(slot)).copied().unwrap_or(0)
+        self.pool
+            .get(table)
+            .and_then(|table| table.get(slot))
+            .copied()
+            .unwrap_or(0)
     }
 
     fn set(&mut self, table: usize, slot: usize, entry: u64) {
-        if let Some(place) = self.pool.get_mut(table).and_then(|table| table.get_mut(slot)) {
+        if let Some(place) = self
+            .pool
+            .get_mut(table)
+            .and_then(|table| table.get_mut(slot))
+        {
             *place = entry;
         }
     }
@@ -228,135 +251,4 @@ fn index(at: u64, level: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{ACCESSED, ADDRESS, ENTRIES, Full, GIB, Kind, LIMIT, PXN, TABLE, Table, Tables, VALID, index, shift_size};
-
-    const BASE: u64 = 0x4020_0000;
-    const MIB: u64 = 1 << 20;
-
-    /// Walks as the hardware does: output address, kind and whether code may be fetched.
-    fn walk(tables: &Tables<'_>, at: u64) -> Option<(u64, u64, bool)> {
-        let mut table = 0;
-        for level in 0..=3 {
-            let entry = tables.entry(table, index(at, level));
-            if entry & VALID == 0 {
-                return None;
-            }
-            if level == 3 || entry & TABLE == 0 {
-                assert!(level > 0, "no blocks at level 0");
-                assert_ne!(entry & ACCESSED, 0);
-                let inside = shift_size(level) - 1;
-                assert_eq!(entry & ADDRESS & inside, 0, "block is aligned");
-                return Some(((entry & ADDRESS) | (at & inside), (entry >> 2) & 7, entry & PXN == 0));
-            }
-            table = tables.child(table, index(at, level));
-        }
-        None
-    }
-
-    #[track_caller]
-    fn check(tables: &Tables<'_>, at: u64, kind: Kind) {
-        assert_eq!(walk(tables, at), Some((at, kind.index(), kind == Kind::Ram)), "{at:#x}");
-    }
-
-    /// Everything below 512 GiB is mapped where it is from the start, and nothing above.
-    #[test]
-    fn outside_is_identity() {
-        let mut pool = [[0; ENTRIES]; 2];
-        let tables = Tables::new(&mut pool, BASE).unwrap();
-        for at in [0, 0x0903_0fe0, 0x4000_0000, (1 << 39) - 1] {
-            check(&tables, at, Kind::Outside);
-        }
-        assert_eq!(walk(&tables, 1 << 39), None);
-    }
-
-    /// Own RAM is memory to the page, with its neighbours untouched.
-    #[test]
-    fn ram_is_mapped_to_the_page() {
-        let mut pool = [[0; ENTRIES]; 16];
-        for (first, last) in [
-            (0x4000_0000, 0x4000_0000 + 64 * MIB - 1),
-            (0x4000_0000, 0x4000_0000 + 3 * MIB - 1),
-            (0x4012_3000, 0x4012_3fff),
-            (0x4000_0000, 0x4000_0000 + 2 * GIB - 1),
-            (0x2_0000_0000, 0x2_0000_0fff),
-            (LIMIT - 4096, LIMIT - 1),
-        ] {
-            let mut tables = Tables::new(&mut pool, BASE).unwrap();
-            tables.map(first, last, Kind::Ram).unwrap();
-            for at in [first, first + 8, last & !7, last, first + (last - first) / 2] {
-                check(&tables, at, Kind::Ram);
-            }
-            check(&tables, first - 1, Kind::Outside);
-            if last + 1 < LIMIT {
-                check(&tables, last + 1, Kind::Outside);
-            }
-        }
-    }
-
-    /// A range that is no multiple of pages takes the pages it touches.
-    #[test]
-    fn ranges_are_widened() {
-        let mut pool = [[0; ENTRIES]; 4];
-        let mut tables = Tables::new(&mut pool, BASE).unwrap();
-        tables.map(0x2200_0010, 0x2200_0011, Kind::Device).unwrap();
-        check(&tables, 0x2200_0000, Kind::Device);
-        check(&tables, 0x2200_0fff, Kind::Device);
-        check(&tables, 0x2200_1000, Kind::Outside);
-    }
-
-    /// High addresses are reached on demand, however many, the last one of 48 bits included.
-    #[test]
-    fn high_addresses_are_reached() {
-        let mut pool = [[0; ENTRIES]; 3];
-        let mut tables = Tables::new(&mut pool, BASE).unwrap();
-        assert_eq!(tables.reach(0x0903_0000), Ok(false));
-        assert_eq!(tables.reach(1 << 40), Ok(false), "the first one replaces nothing");
-        assert_eq!(tables.reach((1 << 40) + GIB), Ok(false));
-        check(&tables, 1 << 40, Kind::Outside);
-        for at in [LIMIT - 4096, 1 << 45, 1 << 39] {
-            assert_eq!(tables.reach(at), Ok(true));
-            check(&tables, at, Kind::Outside);
-            assert_eq!(walk(&tables, 1 << 40), None, "one table serves them all");
-        }
-        assert_eq!(tables.reach(LIMIT), Err(Full));
-        assert_eq!(tables.reach(u64::MAX), Err(Full));
-        check(&tables, 0, Kind::Outside);
-    }
-
-    /// What must stay mapped is not put where high addresses come and go.
-    #[test]
-    fn lasting_entries_do_not_share() {
-        let mut pool = [[0; ENTRIES]; 8];
-        let mut tables = Tables::new(&mut pool, BASE).unwrap();
-        tables.map(1 << 42, (1 << 42) + 0xfff, Kind::Ram).unwrap();
-        tables.reach(1 << 40).unwrap();
-        tables.reach(1 << 41).unwrap();
-        check(&tables, 1 << 42, Kind::Ram);
-        assert_eq!(tables.map(1 << 41, (1 << 41) + 0xfff, Kind::Device), Err(Full));
-    }
-
-    /// A leaf can be changed and changed back.
-    #[test]
-    fn leaves_are_replaced() {
-        let mut pool = [[0; ENTRIES]; 8];
-        let mut tables = Tables::new(&mut pool, BASE).unwrap();
-        tables.map(0x4000_0000, 0x4000_0000 + 3 * MIB - 1, Kind::Ram).unwrap();
-        for at in [0x0903_0000, 0x4000_0000, 0x4030_0000] {
-            let old = tables.replace(at, |_| 0).unwrap();
-            assert_eq!(walk(&tables, at), None);
-            tables.replace(at, |_| Tables::executable(old)).unwrap();
-            assert_eq!(walk(&tables, at).map(|(_, _, code)| code), Some(true));
-        }
-    }
-
-    /// A pool that is too small is told, not overrun.
-    #[test]
-    fn small_pools_are_refused() {
-        let mut pool: [Table; 1] = [[0; ENTRIES]; 1];
-        assert!(Tables::new(&mut pool, BASE).is_err());
-        let mut pool = [[0; ENTRIES]; 2];
-        let mut tables = Tables::new(&mut pool, BASE).unwrap();
-        assert_eq!(tables.map(0x4000_0000, 0x4000_0fff, Kind::Ram), Err(Full));
-    }
-}
+mod tests;

@@ -57,22 +57,41 @@ impl<'a> Tree<'a> {
     /// Takes the blob as a tree. The error is the offset of the header field that does not hold.
     pub fn new(blob: &'a [u8]) -> Result<Self, u32> {
         let small = |value: u32| usize::try_from(value).ok();
-        let field = |at: u32| small(at).and_then(|at| cell(blob, at)).and_then(small).ok_or(at);
+        let field = |at: u32| {
+            small(at)
+                .and_then(|at| cell(blob, at))
+                .and_then(small)
+                .ok_or(at)
+        };
         let block = |offset: u32, size: u32| {
             let (start, len) = (field(offset)?, field(size)?);
-            start.checked_add(len).and_then(|end| blob.get(start..end)).ok_or(offset)
+            start
+                .checked_add(len)
+                .and_then(|end| blob.get(start..end))
+                .ok_or(offset)
         };
         if cell(blob, 0) != Some(MAGIC) {
             return Err(0);
         }
-        let tree = Self { structure: block(8, 36)?, strings: block(12, 32)? };
-        if tree.root().is_some() { Ok(tree) } else { Err(8) }
+        let tree = Self {
+            structure: block(8, 36)?,
+            strings: block(12, 32)?,
+        };
+        if tree.root().is_some() {
+            Ok(tree)
+        } else {
+            Err(8)
+        }
     }
 
     /// Returns the root.
     pub fn root(self) -> Option<Node<'a>> {
         match self.token(0)? {
-            (Token::Begin(name), at) => Some(Node { tree: self, at, name }),
+            (Token::Begin(name), at) => Some(Node {
+                tree: self,
+                at,
+                name,
+            }),
             _ => None,
         }
     }
@@ -93,7 +112,10 @@ impl<'a> Tree<'a> {
             match kind {
                 BEGIN_NODE => {
                     let name = text(self.structure.get(at..)?)?;
-                    return Some((Token::Begin(name), aligned(at.checked_add(name.len())?.checked_add(1)?)?));
+                    return Some((
+                        Token::Begin(name),
+                        aligned(at.checked_add(name.len())?.checked_add(1)?)?,
+                    ));
                 }
                 END_NODE => return Some((Token::End, at)),
                 PROP => {
@@ -138,37 +160,56 @@ impl<'a> Node<'a> {
 
     /// Returns a property's value of one cell.
     pub fn cell(self, name: &[u8]) -> Option<u32> {
-        self.property(name).filter(|value| value.len() == 4).and_then(|value| cell(value, 0))
+        self.property(name)
+            .filter(|value| value.len() == 4)
+            .and_then(|value| cell(value, 0))
     }
 
     /// Returns the children, in order.
     pub fn children(self) -> Children<'a> {
-        Children { tree: self.tree, at: self.at }
+        Children {
+            tree: self.tree,
+            at: self.at,
+        }
     }
 
     /// Returns the child with this name; a name without unit address stands for any.
     pub fn child(self, name: &[u8]) -> Option<Self> {
         self.children().find(|child| {
-            child.name == name || child.name.strip_prefix(name).is_some_and(|rest| rest.starts_with(b"@"))
+            child.name == name
+                || child
+                    .name
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with(b"@"))
         })
     }
 
     /// Tells whether the node says to be compatible with `wanted`.
     pub fn is_compatible(self, wanted: &[u8]) -> bool {
-        self.property(b"compatible").is_some_and(|list| list.split(|byte| *byte == 0).any(|entry| entry == wanted))
+        self.property(b"compatible")
+            .is_some_and(|list| list.split(|byte| *byte == 0).any(|entry| entry == wanted))
     }
 
     /// Returns the entries of `reg`, address and size, with this node's parent's cell counts.
     pub fn reg(self, parent: Self) -> impl Iterator<Item = (u64, u64)> + 'a {
-        let count = |name, default| parent.cell(name).map_or(Some(default), |cells| usize::try_from(cells).ok());
+        let count = |name, default| {
+            parent
+                .cell(name)
+                .map_or(Some(default), |cells| usize::try_from(cells).ok())
+        };
         let cells = count(b"#address-cells", 2).zip(count(b"#size-cells", 1));
-        let (address, size) = cells.filter(|cells| cells.0 <= 2 && cells.1 <= 2).unwrap_or((0, 0));
+        let (address, size) = cells
+            .filter(|cells| cells.0 <= 2 && cells.1 <= 2)
+            .unwrap_or((0, 0));
         let value = self.property(b"reg").unwrap_or_default();
         // No entry is longer than 16 bytes; one of no cells has no number and ends the list.
         let step = (address + size) * 4;
         (0..).map_while(move |entry: usize| {
             let at = entry.checked_mul(step)?;
-            Some((number(value, at, address)?, number(value, at.checked_add(address * 4)?, size)?))
+            Some((
+                number(value, at, address)?,
+                number(value, at.checked_add(address * 4)?, size)?,
+            ))
         })
     }
 }
@@ -191,7 +232,11 @@ impl<'a> Iterator for Children<'a> {
                 Token::Begin(name) => {
                     // A child without an end is the last one that can be told.
                     self.at = self.tree.past(at).unwrap_or(usize::MAX);
-                    return Some(Node { tree: self.tree, at, name });
+                    return Some(Node {
+                        tree: self.tree,
+                        at,
+                        name,
+                    });
                 }
                 Token::End => return None,
                 Token::Prop(..) => {}

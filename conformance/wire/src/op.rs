@@ -112,7 +112,8 @@ pub enum Op {
         ms: u32,
     },
     /// `ram A L`: writes a pattern of its own, reads it back, restores what was there; steps over the
-    /// probe's own image, tree and ramdisk. Answers `Ok`, `BadRam`, `Fault` or `Serror`.
+    /// probe's own image, tree and ramdisk, and `Cannot` where nothing else is left. Answers `Ok`,
+    /// `BadRam`, `Fault` or `Serror`.
     Ram {
         /// First address, a multiple of 8.
         at: u64,

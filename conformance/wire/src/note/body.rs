@@ -127,8 +127,8 @@ impl Answer {
                     flag(active, 'a')
                 )
             }
-            Self::Mark(name) => write!(out, "n {name}"),
-            Self::Cannot(reason) => write!(out, "x {reason}"),
+            Self::Mark(name) => words(out, &["n ", name.as_str()]),
+            Self::Cannot(reason) => words(out, &["x ", reason.word()]),
         }
     }
 
@@ -178,6 +178,11 @@ impl Answer {
             _ => return None,
         })
     }
+}
+
+/// Writes words one after the other; formatting text would bring its padding into the probe's image.
+fn words(out: &mut impl Write, words: &[&str]) -> fmt::Result {
+    words.iter().try_for_each(|word| out.write_str(word))
 }
 
 fn optional(out: &mut impl Write, value: Option<u64>) -> fmt::Result {

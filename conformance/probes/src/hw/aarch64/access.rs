@@ -6,8 +6,10 @@ use wire::{Sysreg, Width};
 
 use crate::machine::{Abort, Conduit};
 
-/// Exception class of an SError interrupt (ESR_EL1.EC).
+/// Exception classes (ESR_EL1.EC) of an SError interrupt, and of those that set FAR_EL1: aborts of
+/// fetches and of data, and a PC out of alignment.
 const SERROR: u64 = 0x2f;
+const ADDRESSED: [u64; 5] = [0x20, 0x21, 0x22, 0x24, 0x25];
 
 /// Calls a routine of `.text.access` with x0 and x1, and makes its x0 to x2 a result.
 macro_rules! attempt {
@@ -26,10 +28,12 @@ macro_rules! attempt {
 }
 
 fn outcome(value: u64, esr: u64, far: u64) -> Result<u64, Abort> {
-    match esr {
-        0 => Ok(value),
-        esr if esr >> 26 & 0x3f == SERROR => Err(Abort::Serror { esr }),
-        esr => Err(Abort::Fault { esr, far }),
+    match esr >> 26 & 0x3f {
+        _ if esr == 0 => Ok(value),
+        SERROR => Err(Abort::Serror { esr }),
+        class if ADDRESSED.contains(&class) => Err(Abort::Fault { esr, far }),
+        // FAR holds an earlier exception's address, or nothing.
+        _ => Err(Abort::Fault { esr, far: 0 }),
     }
 }
 
@@ -74,10 +78,14 @@ pub fn call(conduit: Conduit, arguments: [u64; 4]) -> Result<u64, Abort> {
     // has the power anyway.
     unsafe {
         match conduit {
-            Conduit::Hvc => asm!("bl access_hvc", inlateout("x0") x0 => value, inlateout("x1") x1 => esr,
-                inlateout("x2") x2 => far, inlateout("x3") x3 => _, clobber_abi("C")),
-            Conduit::Smc => asm!("bl access_smc", inlateout("x0") x0 => value, inlateout("x1") x1 => esr,
-                inlateout("x2") x2 => far, inlateout("x3") x3 => _, clobber_abi("C")),
+            Conduit::Hvc => {
+                asm!("bl access_hvc", inlateout("x0") x0 => value, inlateout("x1") x1 => esr,
+                inlateout("x2") x2 => far, inlateout("x3") x3 => _, clobber_abi("C"))
+            }
+            Conduit::Smc => {
+                asm!("bl access_smc", inlateout("x0") x0 => value, inlateout("x1") x1 => esr,
+                inlateout("x2") x2 => far, inlateout("x3") x3 => _, clobber_abi("C"))
+            }
         }
     }
     outcome(value, esr, far)

@@ -38,12 +38,23 @@ impl Console {
             let _abort = put(uart.base + LCR_H, LCR_H_8N1_FIFO);
             let _abort = put(uart.base + CR, CR_ON);
         }
-        Self { uart, nonce, dom, seq: 0 }
+        Self {
+            uart,
+            nonce,
+            dom,
+            seq: 0,
+        }
     }
 
     /// Says a note as the next frame, in a line of its own.
     pub fn say(&mut self, note: Note) {
-        let line = Frame { nonce: self.nonce, dom: self.dom, seq: self.seq, note }.encode();
+        let line = Frame {
+            nonce: self.nonce,
+            dom: self.dom,
+            seq: self.seq,
+            note,
+        }
+        .encode();
         self.seq = self.seq.wrapping_add(1);
         let mut room = 0;
         for byte in line.as_bytes().iter().chain(b"\n") {

@@ -85,7 +85,14 @@ pub fn open_window() {
     // SAFETY: An interrupt taken here runs `probe_interrupt`, which changes what any call may change, so
     // all of that is declared; and it needs the stack, so that is not excluded. It returns with
     // interrupts masked (boot.S, `interrupt`).
-    unsafe { asm!("msr daifclr, #2", "isb", "msr daifset, #2", clobber_abi("C")) }
+    unsafe {
+        asm!(
+            "msr daifclr, #2",
+            "isb",
+            "msr daifset, #2",
+            clobber_abi("C")
+        )
+    }
 }
 
 /// Switches the GIC CPU interface on, for group 1 and every priority, with one step to end an interrupt.
@@ -154,7 +161,15 @@ pub fn publish_tables() {
 pub fn forget_translations() {
     // SAFETY: Forgetting translations that the tables still hold costs time only; those that they no
     // longer hold must not be used, and are not by what runs here.
-    unsafe { asm!("dsb ishst", "tlbi vmalle1is", "dsb ish", "isb", options(nostack, preserves_flags)) }
+    unsafe {
+        asm!(
+            "dsb ishst",
+            "tlbi vmalle1is",
+            "dsb ish",
+            "isb",
+            options(nostack, preserves_flags)
+        )
+    }
 }
 
 /// Cleans the cache line that holds `at` to memory, for a CPU whose caches are off.

@@ -30,6 +30,9 @@ const XEN_SCHED_OP: u64 = 29;
 const XEN_SHUTDOWN: u64 = 2;
 static XEN_CRASHED: u32 = 3;
 
+/// How many tables there is room for (link/aarch64.ld).
+const TABLES: usize = 24;
+
 /// How many CPUs beside the first have a stack (link/aarch64.ld).
 const SECONDARIES: u32 = 3;
 const STACK: u64 = 4096;
@@ -68,12 +71,15 @@ unsafe extern "C" {
     static _start: u8;
     static image_end: u8;
     static secondary_stacks: u8;
-    static mut tables_begin: [paging::Table; 24];
+    static mut tables_begin: paging::Table;
 }
 
 /// Returns the memory that the image takes, stacks and tables included: first and last address.
 pub fn image() -> (u64, u64) {
-    ((&raw const _start).addr() as u64, (&raw const image_end).addr() as u64 - 1)
+    (
+        (&raw const _start).addr() as u64,
+        (&raw const image_end).addr() as u64 - 1,
+    )
 }
 
 fn mair(outside: Attr) -> u64 {
@@ -81,7 +87,9 @@ fn mair(outside: Attr) -> u64 {
         Attr::Device => DEVICE_NGNRE,
         Attr::Normal => NORMAL,
     };
-    NORMAL << (8 * Kind::Ram.index()) | outside << (8 * Kind::Outside.index()) | DEVICE_NGNRE << (8 * Kind::Device.index())
+    NORMAL << (8 * Kind::Ram.index())
+        | outside << (8 * Kind::Outside.index())
+        | DEVICE_NGNRE << (8 * Kind::Device.index())
 }
 
 /// Lays the tables out and switches translation and caches on. To be called once, by the first CPU.
@@ -89,9 +97,9 @@ fn mair(outside: Attr) -> u64 {
 /// # Safety
 /// The MMU is off, and nothing else has taken the tables' memory.
 pub unsafe fn translate(board: &Board<'_>) -> Result<Tables<'static>, paging::Full> {
-    // SAFETY: The linker script reserves 24 pages there for this one reference, which no other
+    // SAFETY: The linker script reserves that many pages there for this one reference, which no other
     // reference aliases as long as this function runs once. Any bits are valid entries.
-    let pool = unsafe { &mut *(&raw mut tables_begin) };
+    let pool = unsafe { core::slice::from_raw_parts_mut(&raw mut tables_begin, TABLES) };
     let base = pool.as_ptr().addr() as u64;
     let mut tables = Tables::new(pool, base)?;
     let image = image();
@@ -100,7 +108,8 @@ pub unsafe fn translate(board: &Board<'_>) -> Result<Tables<'static>, paging::Fu
         if size > 0 {
             // The tree's reader has no bank that wraps. One too many for the tables stays outside.
             let last = first + (size - 1);
-            covered |= tables.map(first, last, Kind::Ram).is_ok() && first <= image.0 && image.1 <= last;
+            covered |=
+                tables.map(first, last, Kind::Ram).is_ok() && first <= image.0 && image.1 <= last;
         }
     }
     if !covered {
@@ -109,7 +118,10 @@ pub unsafe fn translate(board: &Board<'_>) -> Result<Tables<'static>, paging::Fu
     // T0SZ 16; walks inner shareable, write-back; nothing through TTBR1; at most 48 bits out.
     let tcr = 16 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | cpu::physical_range().min(5) << 32;
     let settings = [base, tcr, mair(Attr::Device)];
-    probe_translation.iter().zip(settings).for_each(|(slot, value)| slot.store(value, Ordering::Relaxed));
+    probe_translation
+        .iter()
+        .zip(settings)
+        .for_each(|(slot, value)| slot.store(value, Ordering::Relaxed));
     // SAFETY: The tables map the image where it is, as memory, so that this code and its stack go on.
     unsafe { mmu_first_enable(base, tcr, settings[2]) };
     Ok(tables)
@@ -119,18 +131,39 @@ impl Hardware {
     /// Gathers what the start found.
     pub fn new(console: Console, tables: Tables<'static>, board: &Board<'_>, tree: &[u8]) -> Self {
         let tree = tree.as_ptr_range();
-        let span = |first: u64, end: u64| if first < end { (first, end - 1) } else { image() };
-        let ramdisk = board.ramdisk.map_or_else(image, |(first, end)| span(first, end));
-        let own = [image(), span(tree.start.addr() as u64, tree.end.addr() as u64), ramdisk];
+        let span = |first: u64, end: u64| {
+            if first < end {
+                (first, end - 1)
+            } else {
+                image()
+            }
+        };
+        let ramdisk = board
+            .ramdisk
+            .map_or_else(image, |(first, end)| span(first, end));
+        let own = [
+            image(),
+            span(tree.start.addr() as u64, tree.end.addr() as u64),
+            ramdisk,
+        ];
         let uart = (board.uart.base, board.uart.base + 0xfff);
         let mut driven = [uart; 9];
         if let Some(gic) = &board.gic {
             let regions = gic.redistributors.iter().filter(|(_, size)| *size > 0);
             let regions = regions.map(|(base, size)| (*base, base.saturating_add(size - 1)));
             let all = core::iter::once((gic.distributor, gic.distributor + 0xffff)).chain(regions);
-            driven.iter_mut().skip(1).zip(all).for_each(|(slot, span)| *slot = span);
+            driven
+                .iter_mut()
+                .skip(1)
+                .zip(all)
+                .for_each(|(slot, span)| *slot = span);
         }
-        Self { console: Mutex::new(console), tables: Mutex::new(tables), own, driven }
+        Self {
+            console: Mutex::new(console),
+            tables: Mutex::new(tables),
+            own,
+            driven,
+        }
     }
 
     /// Makes sure that stage 1 has an answer for every byte of an access.
@@ -153,7 +186,9 @@ impl Hardware {
 
     fn touches_own(&self, at: u64, bytes: u64) -> bool {
         let last = at.saturating_add(bytes - 1);
-        self.own.iter().any(|(first, end)| *first <= last && at <= *end)
+        self.own
+            .iter()
+            .any(|(first, end)| *first <= last && at <= *end)
     }
 }
 
@@ -180,7 +215,11 @@ impl Machine for Hardware {
         // Fetching is allowed for this call alone, so that nothing fetches from devices speculatively
         // before; an entry changes by way of an invalid one (Arm ARM D8.16.1).
         let exchange = |change: &dyn Fn(u64) -> u64| {
-            let old = self.tables.lock().replace(at, change).map_err(|paging::Full| Abort::Unmapped)?;
+            let old = self
+                .tables
+                .lock()
+                .replace(at, change)
+                .map_err(|paging::Full| Abort::Unmapped)?;
             cpu::forget_translations();
             Ok(old)
         };
@@ -203,7 +242,10 @@ impl Machine for Hardware {
     fn attr(&self, attr: Attr) -> Result<(), Abort> {
         // What the probe itself drives stays Device.
         for (first, last) in self.driven {
-            self.tables.lock().map(first, last, Kind::Device).map_err(|paging::Full| Abort::Unmapped)?;
+            self.tables
+                .lock()
+                .map(first, last, Kind::Device)
+                .map_err(|paging::Full| Abort::Unmapped)?;
         }
         cpu::forget_translations();
         // SAFETY: The image is Ram, whose type does not change.
@@ -248,9 +290,11 @@ impl Machine for Hardware {
         // A CPU that does not start leaves its stack unused; scripts do not fail that often.
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         if number >= SECONDARIES {
-            return Err(Abort::Unmapped);
+            return Err(Abort::Full);
         }
-        probe_translation.iter().for_each(|slot| cpu::clean_line((&raw const *slot).addr() as u64));
+        probe_translation
+            .iter()
+            .for_each(|slot| cpu::clean_line((&raw const *slot).addr() as u64));
         let entry = (secondary_start as *const ()).addr() as u64;
         // Stacks grow down from here, the first one nearest to it.
         let top = (&raw const secondary_stacks).addr() as u64 - u64::from(number) * STACK;
@@ -306,7 +350,9 @@ extern "C" fn probe_interrupt() {
     if intid == run::TIMER {
         cpu::silence_timer();
     }
-    let Some(hardware) = HARDWARE.get() else { return };
+    let Some(hardware) = HARDWARE.get() else {
+        return;
+    };
     match run::handle(hardware, &IRQS, intid) {
         Some(true) => cpu::end_interrupt(intid),
         Some(false) => {}

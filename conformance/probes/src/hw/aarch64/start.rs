@@ -40,12 +40,22 @@ extern "C" fn probe_start(blob: u64) -> ! {
     // SAFETY: boot.S calls this function once, and has not switched the MMU on.
     let Ok(tables) = (unsafe { hardware::translate(&board) }) else {
         // The tables suffice for any image; without translation there is no lock to speak under.
-        Console::new(board.uart, 0, 0).say(Note::Bad { at: 0, why: Why::Panic });
+        Console::new(board.uart, 0, 0).say(Note::Bad {
+            at: 0,
+            why: Why::Panic,
+        });
         idle()
     };
     let script = match parsed {
         Ok(_) => script(&board),
-        Err(at) => Err((Header { nonce: 0, dom: 0, in_ramdisk: false }, Note::Bad { at, why: Why::Tree })),
+        Err(at) => Err((
+            Header {
+                nonce: 0,
+                dom: 0,
+                in_ramdisk: false,
+            },
+            Note::Bad { at, why: Why::Tree },
+        )),
     };
     let header = match &script {
         Ok(script) => script.header,
@@ -62,7 +72,11 @@ extern "C" fn probe_start(blob: u64) -> ! {
             controller: board.gic,
             gic: None,
             tree,
-            conduit: if board.smc { Conduit::Smc } else { Conduit::Hvc },
+            conduit: if board.smc {
+                Conduit::Smc
+            } else {
+                Conduit::Hvc
+            },
         }
         // Every op was read once before the first is carried out, so none is left out here.
         .run(script.ops.filter_map(Result::ok)),
@@ -93,14 +107,39 @@ fn greet(hardware: &Hardware) {
 
 /// Finds the script, and reads every op of it. An error comes with as much of a header as was found.
 fn script(board: &Board<'static>) -> Result<Script, (Header, Note)> {
-    let unknown = Header { nonce: 0, dom: 0, in_ramdisk: false };
-    let bad = |header| move |error: wire::OpError| (header, Note::Bad { at: place(error.at), why: error.kind.why() });
+    let unknown = Header {
+        nonce: 0,
+        dom: 0,
+        in_ramdisk: false,
+    };
+    let bad = |header| {
+        move |error: wire::OpError| {
+            (
+                header,
+                Note::Bad {
+                    at: place(error.at),
+                    why: error.kind.why(),
+                },
+            )
+        }
+    };
     let (header, mut ops) = parse_script(board.arguments).map_err(bad(unknown))?;
     if header.in_ramdisk {
-        let missing = (header, Note::Bad { at: 0, why: Why::Script });
+        let missing = (
+            header,
+            Note::Bad {
+                at: 0,
+                why: Why::Script,
+            },
+        );
         let (first, end) = board.ramdisk.ok_or(missing)?;
-        let size = end.checked_sub(first).filter(|size| *size <= RAMDISK_LIMIT).ok_or(missing)?;
-        ops = parse_script(memory_at(first, size).ok_or(missing)?).map_err(bad(header))?.1;
+        let size = end
+            .checked_sub(first)
+            .filter(|size| *size <= RAMDISK_LIMIT)
+            .ok_or(missing)?;
+        ops = parse_script(memory_at(first, size).ok_or(missing)?)
+            .map_err(bad(header))?
+            .1;
     }
     match ops.clone().find_map(Result::err) {
         Some(error) => Err(bad(header)(error)),
@@ -114,8 +153,12 @@ fn place(at: usize) -> u32 {
 
 /// Takes the tree at an address, if there is one of a size that the boot protocol allows.
 fn tree_at(at: u64) -> Option<&'static [u8]> {
-    let read = |at| access::read(Width::W32, at).ok().and_then(|word| u32::try_from(word).ok());
-    if at % 8 != 0 {
+    let read = |at| {
+        access::read(Width::W32, at)
+            .ok()
+            .and_then(|word| u32::try_from(word).ok())
+    };
+    if !at.is_multiple_of(8) {
         return None;
     }
     let mut head = [0; 8];
@@ -123,7 +166,11 @@ fn tree_at(at: u64) -> Option<&'static [u8]> {
         half.copy_from_slice(&read(at)?.to_le_bytes());
     }
     let size = u64::from(tree::total_size(head)?);
-    if size > TREE_LIMIT { None } else { memory_at(at, size) }
+    if size > TREE_LIMIT {
+        None
+    } else {
+        memory_at(at, size)
+    }
 }
 
 /// Takes memory that somebody else filled, after a look at each of its pages.
@@ -140,7 +187,12 @@ fn memory_at(at: u64, size: u64) -> Option<&'static [u8]> {
     // SAFETY: Every page of it was readable just now, none of it is the image, and the boot protocol
     // leaves it to this program; scripts cannot write to it (`Hardware::write`). A hypervisor that
     // changes it meanwhile would be a finding, and may be one that shows as nonsense.
-    Some(unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(first), usize::try_from(size).ok()?) })
+    Some(unsafe {
+        core::slice::from_raw_parts(
+            core::ptr::with_exposed_provenance(first),
+            usize::try_from(size).ok()?,
+        )
+    })
 }
 
 /// Reports an exception that nothing was waiting for. Called by the vectors.
@@ -154,14 +206,22 @@ extern "C" fn probe_accident(kind: u64, esr: u64, elr: u64, far: u64) -> ! {
         2 => Vector::Fiq,
         _ => Vector::Serror,
     };
-    accident(Note::Fault { vector, esr, elr, far })
+    accident(Note::Fault {
+        vector,
+        esr,
+        elr,
+        far,
+    })
 }
 
 /// Reports a mistake of the probe itself.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let at = info.location().map_or(0, |location| location.line());
-    accident(Note::Bad { at, why: Why::Panic })
+    accident(Note::Bad {
+        at,
+        why: Why::Panic,
+    })
 }
 
 fn accident(note: Note) -> ! {
@@ -187,6 +247,8 @@ pub fn give_up(hardware: &Hardware, note: Note) -> ! {
         unsafe { hardware.console.force_unlock() };
     }
     hardware.say(note);
-    hardware.say(Note::End { ops: DONE.load(Ordering::Relaxed) });
+    hardware.say(Note::End {
+        ops: DONE.load(Ordering::Relaxed),
+    });
     idle()
 }

@@ -1,0 +1,464 @@
+//! What a script's ops answer on a machine made up for the purpose.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use probe::board;
+use probe::irq::Irqs;
+use probe::machine::{Abort, Conduit, Machine, Stop};
+use probe::run::{Runner, TIMER, handle};
+use wire::{Answer, Attr, Note, Op, Reason, Same, Sweep, Sysreg, Width, parse_op};
+
+const RAM: u64 = 0x4000_0000;
+const GICD: u64 = 0x0300_1000;
+const GICR: u64 = 0x0302_0000;
+/// Synchronous external abort on a read, FAR valid; the same with FnV set.
+const ESR: u64 = 0x9600_0010;
+const ESR_NO_FAR: u64 = ESR | 1 << 10;
+
+/// A page of RAM, a GIC made of plain memory, one faulting page that reports no FAR, and a clock that
+/// advances as it is looked at.
+struct Fake {
+    memory: RefCell<BTreeMap<u64, u8>>,
+    stuck: Option<u64>,
+    own: Vec<(u64, u64)>,
+    clock: Cell<u64>,
+    due: RefCell<VecDeque<u32>>,
+    irqs: Irqs,
+    notes: RefCell<Vec<Note>>,
+    ended: Cell<Option<Stop>>,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let fake = Self {
+            memory: RefCell::default(),
+            stuck: None,
+            own: vec![(RAM + 0x100, RAM + 0x1ff)],
+            clock: Cell::new(0),
+            due: RefCell::default(),
+            irqs: Irqs::new(),
+            notes: RefCell::default(),
+            ended: Cell::new(None),
+        };
+        // ITLinesNumber 2: 96 interrupts. GICR_TYPER: affinity 1 first, then this CPU's, the last one.
+        fake.poke(Width::W32, GICD + 4, 2);
+        fake.poke(Width::W64, GICR + 8, 1 << 32);
+        fake.poke(Width::W64, GICR + 0x2_0008, 1 << 4);
+        fake
+    }
+
+    fn poke(&self, width: Width, at: u64, value: u64) {
+        let mut memory = self.memory.borrow_mut();
+        (at..)
+            .zip(value.to_le_bytes())
+            .take(width.bytes() as usize)
+            .for_each(|(at, byte)| {
+                memory.insert(at, byte);
+            });
+    }
+
+    fn peek(&self, width: Width, at: u64) -> u64 {
+        let memory = self.memory.borrow();
+        let byte = |at| u64::from(memory.get(&at).copied().unwrap_or(0));
+        (0..width.bytes())
+            .map(|offset| byte(at + offset) << (8 * offset))
+            .sum()
+    }
+
+    fn check(at: u64) -> Result<(), Abort> {
+        match at {
+            RAM..0x4000_1000 | GICD..0x0301_1000 | GICR..0x0306_0000 => Ok(()),
+            0x5000_0000..0x5000_1000 => Err(Abort::Fault {
+                esr: ESR_NO_FAR,
+                far: at,
+            }),
+            0x6000_0000..0x6000_1000 => Err(Abort::Serror { esr: 0xbe00_0000 }),
+            0x7000_0000.. => Err(Abort::Unmapped),
+            _ => Err(Abort::Fault { esr: ESR, far: at }),
+        }
+    }
+}
+
+impl Machine for Fake {
+    fn read(&self, width: Width, at: u64) -> Result<u64, Abort> {
+        Self::check(at)?;
+        Ok(self.peek(width, at))
+    }
+
+    fn write(&self, width: Width, at: u64, value: u64) -> Result<(), Abort> {
+        if self
+            .own
+            .iter()
+            .any(|(first, last)| *first < at + width.bytes() && at <= *last)
+        {
+            return Err(Abort::Own);
+        }
+        Self::check(at)?;
+        if self.stuck != Some(at) {
+            self.poke(width, at, value);
+        }
+        Ok(())
+    }
+
+    fn exec(&self, at: u64) -> Result<(), Abort> {
+        Self::check(at)
+    }
+
+    fn call(&self, conduit: Conduit, [x0, ..]: [u64; 4]) -> Result<u64, Abort> {
+        match conduit {
+            Conduit::Hvc => Ok(x0 + 1),
+            Conduit::Smc => Err(Abort::Fault {
+                esr: 0x0200_0000,
+                far: 0,
+            }),
+        }
+    }
+
+    fn mrs(&self, _: Sysreg) -> Result<u64, Abort> {
+        Ok(0x8000_0000)
+    }
+
+    fn attr(&self, _: Attr) -> Result<(), Abort> {
+        Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.set(self.clock.get() + 1);
+        self.clock.get()
+    }
+
+    fn frequency(&self) -> u64 {
+        1_000_000
+    }
+
+    fn open_interrupts(&self) {}
+
+    fn send_sgi(&self, intid: u32) {
+        self.due.borrow_mut().push_back(intid);
+    }
+
+    fn serve(&self) {
+        while let Some(intid) = self.due.borrow_mut().pop_front() {
+            handle(self, &self.irqs, intid);
+        }
+    }
+
+    fn sleep(&self, until: u64) {
+        if self.due.borrow().is_empty() {
+            self.clock.set(self.clock.get().max(until));
+            self.due.borrow_mut().push_back(TIMER);
+        }
+        self.serve();
+    }
+
+    fn start_cpu(&self, _: Conduit, mpidr: u64) -> Result<u64, Abort> {
+        match mpidr {
+            1 => Ok(0),
+            2 => Ok(-2i64 as u64),
+            _ => Err(Abort::Full),
+        }
+    }
+
+    fn own(&self) -> &[(u64, u64)] {
+        &self.own
+    }
+
+    fn say(&self, note: Note) {
+        self.notes.borrow_mut().push(note);
+    }
+
+    fn stop(&self, _: Conduit, how: Stop) -> ! {
+        self.ended.set(Some(how));
+        panic!("the machine stopped")
+    }
+}
+
+/// Runs a script and returns its answers; checks that each op has one, in order, and that the end is told.
+#[track_caller]
+fn run(fake: &Fake, script: &str) -> Vec<Answer> {
+    let ops: Vec<Op> = script.split(';').map(|op| parse_op(op).unwrap()).collect();
+    let mut redistributors = [(0, 0); 8];
+    redistributors[0] = (GICR, 0x4_0000);
+    let done = AtomicU16::new(0);
+    let mut runner = Runner {
+        machine: fake,
+        irqs: &fake.irqs,
+        done: &done,
+        controller: Some(board::Gic {
+            distributor: GICD,
+            redistributors,
+        }),
+        gic: None,
+        tree: &[7; 100],
+        conduit: Conduit::Hvc,
+    };
+    runner.run(ops.iter().copied());
+    assert_eq!(usize::from(done.load(Ordering::Relaxed)), ops.len());
+    let notes = fake.notes.take();
+    assert_eq!(
+        notes.last(),
+        Some(&Note::End {
+            ops: u16::try_from(ops.len()).unwrap()
+        })
+    );
+    let answers = notes.iter().filter_map(|note| match note {
+        Note::Op { index, answer } => Some((usize::from(*index), *answer)),
+        _ => None,
+    });
+    answers
+        .enumerate()
+        .map(|(wanted, (index, answer))| {
+            assert_eq!(index, wanted);
+            answer
+        })
+        .collect()
+}
+
+#[track_caller]
+fn answer(script: &str) -> Answer {
+    *run(&Fake::new(), script).last().unwrap()
+}
+
+/// A single access says value, fault or that it was not tried.
+#[test]
+fn accesses() {
+    for (script, wanted) in [
+        (
+            "w32 0x40000000 0x12345678;r16 0x40000002",
+            Answer::Value(0x1234),
+        ),
+        ("w32 0x40000000 1", Answer::Ok),
+        (
+            "r32 0x1000",
+            Answer::Fault {
+                esr: ESR,
+                far: 0x1000,
+            },
+        ),
+        ("w8 0x60000000 1", Answer::Serror { esr: 0xbe00_0000 }),
+        ("r32 0x7000_0000", Answer::Cannot(Reason::Map)),
+        ("w32 0x400000fe 1", Answer::Cannot(Reason::Own)),
+        (
+            "exec 0x1000",
+            Answer::Fault {
+                esr: ESR,
+                far: 0x1000,
+            },
+        ),
+        ("exec 0x40000000", Answer::Ok),
+        ("hvc 5 0 0 0", Answer::Value(6)),
+        (
+            "smc 5 0 0 0",
+            Answer::Fault {
+                esr: 0x0200_0000,
+                far: 0,
+            },
+        ),
+        ("storm 0x1000 7", Answer::Value(7)),
+        ("storm 0x40000000 7", Answer::Value(0)),
+        ("cpuon 1", Answer::Ok),
+        ("cpuon 2", Answer::Value(-2i64 as u64)),
+        ("cpuon 3", Answer::Cannot(Reason::Full)),
+        ("tree", Answer::Tree(100)),
+    ] {
+        assert_eq!(answer(script), wanted, "{script}");
+    }
+}
+
+/// A sweep counts both outcomes and remembers the first of each, and an FAR that says nothing counts as wrong.
+#[test]
+fn sweeps() {
+    assert_eq!(
+        answer("sweep r32 0x3fffe000 4 0x1000"),
+        Answer::Sweep(Sweep {
+            ok: 1,
+            faults: 3,
+            first_ok: Some(RAM),
+            first_fault: Some(0x3fff_e000),
+            bad_far: 0,
+            first_esr: Some(0x9600_0010),
+        })
+    );
+    assert_eq!(
+        answer("sweep w8 0x50000000 2 1 9"),
+        Answer::Sweep(Sweep {
+            faults: 2,
+            first_fault: Some(0x5000_0000),
+            bad_far: 2,
+            first_esr: Some(0x9600_0410),
+            ..Sweep::default()
+        })
+    );
+    let fake = Fake::new();
+    run(&fake, "sweep w32 0x40000000 4 8 0xffffffff");
+    assert_eq!(fake.peek(Width::W64, RAM + 24), 0xffff_ffff);
+    assert_eq!(fake.peek(Width::W64, RAM + 32), 0);
+    assert_eq!(
+        answer("sweep r32 0x6fffffff 2 1"),
+        Answer::Cannot(Reason::Map)
+    );
+}
+
+/// A comparison counts matches, others and faults, and its values wrap at the width.
+#[test]
+fn comparisons() {
+    let script = "w8 0x40000000 255;w8 0x40000001 0;w8 0x40000002 7;same r8 0x40000000 3 1 255 1";
+    let wanted = Same {
+        matches: 2,
+        mismatches: 1,
+        faults: 0,
+        first: Some((RAM + 2, 7)),
+    };
+    assert_eq!(answer(script), Answer::Same(wanted));
+    let wanted = Same {
+        matches: 1,
+        mismatches: 0,
+        faults: 1,
+        first: None,
+    };
+    assert_eq!(answer("same r32 0x40000ffc 2 4 0 0"), Answer::Same(wanted));
+}
+
+/// A poll ends with the value wanted, at its bound, or with the access's abort.
+#[test]
+fn polls() {
+    assert_eq!(
+        answer("w32 0x40000000 0x13;wait32 0x40000000 3 3 5"),
+        Answer::Value(0x13)
+    );
+    assert_eq!(
+        answer("wait32 0x1000 1 1 5"),
+        Answer::Fault {
+            esr: ESR,
+            far: 0x1000
+        }
+    );
+    let fake = Fake::new();
+    assert_eq!(run(&fake, "wait32 0x40000000 1 1 5"), [Answer::Timeout(0)]);
+    let looks = fake.irqs.count(TIMER);
+    assert!(
+        (40..=60).contains(&looks),
+        "five milliseconds, ten looks each: {looks}"
+    );
+}
+
+/// A RAM test finds a word that does not hold, restores the others, and steps over the probe's own.
+#[test]
+fn ram() {
+    let mut fake = Fake::new();
+    fake.poke(Width::W64, RAM + 0x40, 0x1122_3344_5566_7788);
+    fake.poke(Width::W64, RAM + 0x140, 0x99);
+    assert_eq!(run(&fake, "ram 0x40000000 0x1000"), [Answer::Ok]);
+    assert_eq!(fake.peek(Width::W64, RAM + 0x40), 0x1122_3344_5566_7788);
+    assert_eq!(
+        fake.peek(Width::W64, RAM + 0x140),
+        0x99,
+        "own memory is not touched"
+    );
+    assert_eq!(
+        run(&fake, "ram 0x40000000 0x1008"),
+        [Answer::Fault {
+            esr: ESR,
+            far: RAM + 0x1000
+        }]
+    );
+    for stuck in [RAM, RAM + 0xf8, RAM + 0x200, RAM + 0xff8] {
+        fake.stuck = Some(stuck);
+        assert_eq!(run(&fake, "ram 0x40000000 0x1000"), [Answer::BadRam(stuck)]);
+    }
+    fake.stuck = Some(RAM + 0x180);
+    assert_eq!(
+        run(&fake, "ram 0x40000100 0x100"),
+        [Answer::Cannot(Reason::Own)]
+    );
+    assert_eq!(
+        run(&fake, "ram 0xfffffffffffffff8 16"),
+        [Answer::Cannot(Reason::Map)]
+    );
+}
+
+/// Interrupts are counted from `irq on`, do what was ordered, and a wait ends either way.
+#[test]
+fn interrupts() {
+    let fake = Fake::new();
+    let taken = |intid, count| Answer::Irqs { intid, count };
+    let answers = run(
+        &fake,
+        "irq act 3 w32 0x40000000 0x77;irq on 3 edge;sgi 3;irq count 3;irq wait 3 1 5;irq wait 3 2 5;irq on 3 edge;irq count 3",
+    );
+    assert_eq!(
+        answers[3..],
+        [
+            taken(3, 1),
+            taken(3, 1),
+            Answer::Timeout(1),
+            Answer::Ok,
+            taken(3, 0)
+        ]
+    );
+    assert_eq!(fake.peek(Width::W32, RAM), 0x77);
+    assert_eq!(
+        run(&Fake::new(), "timer 3;yield 4"),
+        [taken(TIMER, 1), Answer::Ok]
+    );
+    assert_eq!(answer("irq on 96 level"), Answer::Cannot(Reason::Intid));
+    assert_eq!(answer("irq state 1000"), Answer::Cannot(Reason::Intid));
+}
+
+/// An SPI is set up as the distributor has it: group 1, priority, trigger, this CPU, enabled.
+#[test]
+fn spis_are_set_up() {
+    let fake = Fake::new();
+    run(&fake, "irq on 39 edge 0x80;irq pend 39");
+    assert_eq!(
+        fake.peek(Width::W32, GICD) & 0x12,
+        0x12,
+        "affinity routing and group 1"
+    );
+    assert_eq!(fake.peek(Width::W32, GICD + 0x84), 1 << 7, "IGROUPR1");
+    assert_eq!(fake.peek(Width::W8, GICD + 0x400 + 39), 0x80, "IPRIORITYR");
+    assert_eq!(fake.peek(Width::W32, GICD + 0xc08), 0b10 << 14, "ICFGR2");
+    assert_eq!(fake.peek(Width::W64, GICD + 0x6000 + 39 * 8), 0, "IROUTER");
+    assert_eq!(fake.peek(Width::W32, GICD + 0x104), 1 << 7, "ISENABLER1");
+    assert_eq!(fake.peek(Width::W32, GICD + 0x204), 1 << 7, "ISPENDR1");
+    // The timer's PPI, in the redistributor with this CPU's affinity: the second one.
+    assert_eq!(
+        fake.peek(Width::W32, GICR + 0x3_0100),
+        1 << 27,
+        "GICR_ISENABLER0"
+    );
+    assert_eq!(fake.peek(Width::W32, GICR + 0x1_0100), 0);
+}
+
+/// An op that never comes back is answered first.
+#[test]
+fn endings_are_answered() {
+    for (script, how) in [
+        ("idle", Stop::Idle),
+        ("off", Stop::Off),
+        ("reset", Stop::Reset),
+        ("crash", Stop::Crash),
+        ("spin", Stop::Spin),
+    ] {
+        let fake = Fake::new();
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            run(&fake, &format!("mark x;{script};mark y"))
+        }));
+        assert!(ran.is_err());
+        assert_eq!(fake.ended.get(), Some(how));
+        let notes = fake.notes.take();
+        assert!(
+            matches!(
+                notes.last(),
+                Some(Note::Op {
+                    index: 1,
+                    answer: Answer::Ok
+                })
+            ),
+            "{notes:?}"
+        );
+    }
+}
