@@ -135,8 +135,13 @@ impl<A: Address> Span<A> {
     /// Refuses an empty range and one that wraps.
     pub fn new(base: A, size: u64) -> Result<Self, SpanError> {
         let base_raw = base.raw();
-        let reach = size.checked_sub(1).ok_or(SpanError::Empty { base: base_raw })?;
-        let last = base.checked_add(reach).ok_or(SpanError::Wraps { base: base_raw, size })?;
+        let reach = size
+            .checked_sub(1)
+            .ok_or(SpanError::Empty { base: base_raw })?;
+        let last = base.checked_add(reach).ok_or(SpanError::Wraps {
+            base: base_raw,
+            size,
+        })?;
         Ok(Self { first: base, last })
     }
 
@@ -174,7 +179,10 @@ impl<A: Address> Span<A> {
 
     /// Returns the smallest range of whole pages around this one.
     pub fn widened_to_pages(self) -> Self {
-        Self { first: self.first.page_start(), last: self.last.page_end() }
+        Self {
+            first: self.first.page_start(),
+            last: self.last.page_end(),
+        }
     }
 
     /// Tells whether `address` lies in the range.
@@ -205,10 +213,14 @@ impl<A: Address> Span<A> {
             return (Some(self), None);
         }
         // The overlap makes the neighbours of the hole lie inside this range when they exist.
-        let before = (self.first < hole.first)
-            .then(|| Self { first: self.first, last: A::new(hole.first.raw() - 1) });
-        let after = (hole.last < self.last)
-            .then(|| Self { first: A::new(hole.last.raw() + 1), last: self.last });
+        let before = (self.first < hole.first).then(|| Self {
+            first: self.first,
+            last: A::new(hole.first.raw() - 1),
+        });
+        let after = (hole.last < self.last).then(|| Self {
+            first: A::new(hole.last.raw() + 1),
+            last: self.last,
+        });
         (before, after)
     }
 
@@ -228,7 +240,10 @@ impl<A: Address> Span<A> {
             Some(end) => (end & !mask).checked_sub(1)?,
             None => u64::MAX,
         };
-        (first <= last).then_some(Self { first: A::new(first), last: A::new(last) })
+        (first <= last).then_some(Self {
+            first: A::new(first),
+            last: A::new(last),
+        })
     }
 }
 

@@ -234,17 +234,32 @@ pub fn prove<'t>(host: &Host<'t>, modules: &dyn Modules<'t>, machine: &Machine) 
         machine,
         owners: Owners::default(),
         free: FreeRam::default(),
-        notices: host.notices.clone().into_lines().into_iter().map(Notice).collect(),
+        notices: host
+            .notices
+            .clone()
+            .into_lines()
+            .into_iter()
+            .map(Notice)
+            .collect(),
     };
     let mut domains = Vec::new();
     let mut refusals = Vec::new();
     let mut claims = Vec::new();
     for (place, node) in config::domains(host).into_iter().enumerate() {
-        let refuse = |flaw| Refusal { number: place + 1, domain: node.name().to_owned(), flaw };
-        let id = u16::try_from(place + 1).ok().and_then(DomainId::new).ok_or_else(|| {
-            let what = format_args!("is the node of one more domain than the {MAX_DOMAINS} there can be");
-            Flaw::new(node, "compatible", what)
-        });
+        let refuse = |flaw| Refusal {
+            number: place + 1,
+            domain: node.name().to_owned(),
+            flaw,
+        };
+        let id = u16::try_from(place + 1)
+            .ok()
+            .and_then(DomainId::new)
+            .ok_or_else(|| {
+                let what = format_args!(
+                    "is the node of one more domain than the {MAX_DOMAINS} there can be"
+                );
+                Flaw::new(node, "compatible", what)
+            });
         match id.and_then(|id| DomainClaim::read(id, node)) {
             Ok(claim) => claims.push(claim),
             Err(flaw) => refusals.push(refuse(flaw)),
@@ -267,10 +282,12 @@ pub fn prove<'t>(host: &Host<'t>, modules: &dyn Modules<'t>, machine: &Machine) 
     }
     domains.sort_by_key(|plan: &DomainPlan| plan.id);
     refusals.sort_by_key(|refusal| refusal.number);
-    Assignment { domains, refusals, notices: proof.notices }
+    Assignment {
+        domains,
+        refusals,
+        notices: proof.notices,
+    }
 }
-
-
 
 /// The judging, as far as it has come.
 struct Proof<'p, 't> {
@@ -348,7 +365,10 @@ impl<'t> Proof<'_, 't> {
         let Some(module) = claim.module(ModuleKind::Tree) else {
             return Ok(None);
         };
-        let bytes = self.modules.bytes(module.span).ok_or_else(|| module::unreachable(module))?;
+        let bytes = self
+            .modules
+            .bytes(module.span)
+            .ok_or_else(|| module::unreachable(module))?;
         let blob = Blob::new(bytes).map_err(|error| unreadable(module.node, error))?;
         Partial::read(blob).map(Some)
     }
@@ -362,7 +382,10 @@ impl<'t> Proof<'_, 't> {
         draft: &mut Draft<'t>,
     ) -> Result<(), Flaw> {
         if let (true, Some(device)) = (claim.no_passthrough, partial.devices.first()) {
-            let what = format_args!("is \"disabled\", yet {} asks for a device", device.node.path());
+            let what = format_args!(
+                "is \"disabled\", yet {} asks for a device",
+                device.node.path()
+            );
             return Err(Flaw::new(claim.node, "passthrough", what));
         }
         for device in &partial.devices {
@@ -381,7 +404,8 @@ impl<'t> Proof<'_, 't> {
     }
 
     fn notice(&mut self, notices: Notices) {
-        self.notices.extend(notices.into_lines().into_iter().map(Notice));
+        self.notices
+            .extend(notices.into_lines().into_iter().map(Notice));
     }
 }
 

@@ -25,6 +25,3 @@ pub use partial::{
     DeviceClaim, MAX_DEVICES, MAX_TUPLES, Partial, Tuple, XEN_FORCE, XEN_PATH, XEN_REG, phandle,
 };
 pub use platform::{Conduit, Console, Gic, Iommu, Timer};
-
-#[cfg(test)]
-mod tests;

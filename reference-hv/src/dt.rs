@@ -20,6 +20,3 @@ pub const MAX_DEPTH: usize = 64;
 
 /// Longest tree that is read: the bound of the arm64 boot protocol.
 pub const MAX_SIZE: usize = 2 * 1024 * 1024;
-
-#[cfg(test)]
-mod tests;

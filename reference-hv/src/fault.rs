@@ -192,7 +192,10 @@ mod select {
             SELECTED.store(0, Ordering::Relaxed);
             return Ok(None);
         }
-        let place = ALL.iter().position(|entry| entry.name == name).ok_or(UnknownFault)?;
+        let place = ALL
+            .iter()
+            .position(|entry| entry.name == name)
+            .ok_or(UnknownFault)?;
         SELECTED.store(place + 1, Ordering::Relaxed);
         Ok(ALL.get(place).copied())
     }

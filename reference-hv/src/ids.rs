@@ -18,7 +18,11 @@ pub struct DomainId(u16);
 impl DomainId {
     /// Names the domain with this number; `None` for zero and past [`MAX_DOMAINS`].
     pub const fn new(number: u16) -> Option<Self> {
-        if number == 0 || number > MAX_DOMAINS { None } else { Some(Self(number)) }
+        if number == 0 || number > MAX_DOMAINS {
+            None
+        } else {
+            Some(Self(number))
+        }
     }
     /// Tells the number.
     pub const fn number(self) -> u16 {
@@ -62,7 +66,11 @@ impl IrqLine {
 
     /// Names the line with this INTID; `None` where the GIC has no line.
     pub const fn new(intid: u32) -> Option<Self> {
-        if intid > Self::LAST_SPI { None } else { Some(Self(intid)) }
+        if intid > Self::LAST_SPI {
+            None
+        } else {
+            Some(Self(intid))
+        }
     }
     /// Names the shared line `number`, counted from zero as device trees do.
     pub const fn spi(number: u32) -> Option<Self> {
@@ -73,7 +81,11 @@ impl IrqLine {
     }
     /// Names the private line `number`, counted from zero as device trees do.
     pub const fn ppi(number: u32) -> Option<Self> {
-        if number > 15 { None } else { Self::new(number + 16) }
+        if number > 15 {
+            None
+        } else {
+            Self::new(number + 16)
+        }
     }
     /// Tells the INTID.
     pub const fn intid(self) -> u32 {

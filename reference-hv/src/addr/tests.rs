@@ -10,10 +10,28 @@ fn check(base: u64, size: u64, wanted: Result<(u64, u64), SpanError>) {
 #[test]
 fn span_may_touch_the_top() {
     check(u64::MAX, 1, Ok((u64::MAX, u64::MAX)));
-    check(u64::MAX, 2, Err(SpanError::Wraps { base: u64::MAX, size: 2 }));
+    check(
+        u64::MAX,
+        2,
+        Err(SpanError::Wraps {
+            base: u64::MAX,
+            size: 2,
+        }),
+    );
     check(1, u64::MAX, Ok((1, u64::MAX)));
-    check(2, u64::MAX, Err(SpanError::Wraps { base: 2, size: u64::MAX }));
-    check(0xffff_ffff_ffff_f000, 0x1000, Ok((0xffff_ffff_ffff_f000, u64::MAX)));
+    check(
+        2,
+        u64::MAX,
+        Err(SpanError::Wraps {
+            base: 2,
+            size: u64::MAX,
+        }),
+    );
+    check(
+        0xffff_ffff_ffff_f000,
+        0x1000,
+        Ok((0xffff_ffff_ffff_f000, u64::MAX)),
+    );
     check(0x1000, 0, Err(SpanError::Empty { base: 0x1000 }));
 }
 
@@ -28,7 +46,11 @@ fn a_hole_leaves_its_surroundings() {
     for (hole, before, after) in [
         (span(0, 0xfff), Some(whole), None),
         (span(0, 0x1fff), None, Some(span(0x2000, 0x4fff))),
-        (span(0x2000, 0x2fff), Some(span(0x1000, 0x1fff)), Some(span(0x3000, 0x4fff))),
+        (
+            span(0x2000, 0x2fff),
+            Some(span(0x1000, 0x1fff)),
+            Some(span(0x3000, 0x4fff)),
+        ),
         (span(0x4fff, 0x5000), Some(span(0x1000, 0x4ffe)), None),
         (whole, None, None),
         (span(0, u64::MAX - 1), None, None),
@@ -41,11 +63,27 @@ fn a_hole_leaves_its_surroundings() {
 #[test]
 fn pages_in_and_around() {
     for (given, inner, outer) in [
-        (span(0x1000, 0x1fff), Some(span(0x1000, 0x1fff)), span(0x1000, 0x1fff)),
+        (
+            span(0x1000, 0x1fff),
+            Some(span(0x1000, 0x1fff)),
+            span(0x1000, 0x1fff),
+        ),
         (span(0x1001, 0x1fff), None, span(0x1000, 0x1fff)),
-        (span(0x0fff, 0x2000), Some(span(0x1000, 0x1fff)), span(0, 0x2fff)),
-        (span(0xa00_0000, 0xa00_01ff), None, span(0xa00_0000, 0xa00_0fff)),
-        (span(u64::MAX - 0x1000, u64::MAX), Some(span(u64::MAX - 0xfff, u64::MAX)), span(u64::MAX - 0x1fff, u64::MAX)),
+        (
+            span(0x0fff, 0x2000),
+            Some(span(0x1000, 0x1fff)),
+            span(0, 0x2fff),
+        ),
+        (
+            span(0xa00_0000, 0xa00_01ff),
+            None,
+            span(0xa00_0000, 0xa00_0fff),
+        ),
+        (
+            span(u64::MAX - 0x1000, u64::MAX),
+            Some(span(u64::MAX - 0xfff, u64::MAX)),
+            span(u64::MAX - 0x1fff, u64::MAX),
+        ),
     ] {
         assert_eq!(given.narrowed_to_pages(), inner, "inside {given}");
         assert_eq!(given.widened_to_pages(), outer, "around {given}");
@@ -58,5 +96,8 @@ fn pages_in_and_around() {
 fn overlap_is_one_shared_byte() {
     assert!(!span(0, 0xfff).overlaps(span(0x1000, 0x1fff)));
     assert!(span(0, 0x1000).overlaps(span(0x1000, 0x1fff)));
-    assert_eq!(span(0, 0x1000).intersection(span(0x1000, 0x1fff)), Some(span(0x1000, 0x1000)));
+    assert_eq!(
+        span(0, 0x1000).intersection(span(0x1000, 0x1fff)),
+        Some(span(0x1000, 0x1000))
+    );
 }

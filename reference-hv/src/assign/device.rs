@@ -2,7 +2,8 @@
 
 use super::owners::Draft;
 use crate::config::{
-    Brief, DeviceClaim, Flaw, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PATH, XEN_REG, dma_sign, is_okay,
+    Brief, DeviceClaim, Flaw, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PATH, XEN_REG, dma_sign,
+    is_okay,
 };
 use crate::dt::{Node, Prop};
 use crate::fault::{self, Fault};
@@ -15,11 +16,15 @@ pub(super) fn judge<'t>(host: &Host<'t>, device: &DeviceClaim<'t>) -> Result<Opt
     match (&device.tuples, device.path, device.forced) {
         (None, Some(path), _) => {
             let path = Brief(path);
-            refuse(XEN_REG, format_args!("is missing, yet `{XEN_PATH}` names {path}"))
+            refuse(
+                XEN_REG,
+                format_args!("is missing, yet `{XEN_PATH}` names {path}"),
+            )
         }
-        (None, None, _) => {
-            refuse(XEN_FORCE, format_args!("stands alone: `{XEN_REG}` is missing"))
-        }
+        (None, None, _) => refuse(
+            XEN_FORCE,
+            format_args!("stands alone: `{XEN_REG}` is missing"),
+        ),
         (Some(_), None, false) => refuse(
             XEN_REG,
             format_args!("stands alone: `{XEN_PATH}` and `{XEN_FORCE}` are both missing"),
@@ -105,7 +110,9 @@ pub(super) fn judge_kind(
     if !fault::on(Fault::MarkNotRequired)
         && !named.read("xen,passthrough", Prop::flag)?.unwrap_or(false)
     {
-        return refuse(format_args!("names {path}, which is not marked `xen,passthrough`"));
+        return refuse(format_args!(
+            "names {path}, which is not marked `xen,passthrough`"
+        ));
     }
     if !fault::on(Fault::DmaAccepted)
         && let Some(sign) = dma_sign(named)

@@ -18,21 +18,26 @@ pub(super) fn judge(
     let emulated = emulated(claim);
     for mapping in &draft.mappings {
         let guest = mapping.guest;
-        let refuse =
-            |what: core::fmt::Arguments<'_>| Err(Flaw::new(mapping.node, XEN_REG, what));
+        let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(mapping.node, XEN_REG, what));
         let bits = machine.guest_bits();
         if guest.last().raw() > last_address(bits) && !fault::on(Fault::IpaWidthUnchecked) {
-            return refuse(format_args!("names guest range {guest}, wider than {bits} bits"));
+            return refuse(format_args!(
+                "names guest range {guest}, wider than {bits} bits"
+            ));
         }
         if let Some(bank) = banks.iter().find(|bank| bank.overlaps(guest))
             && !fault::on(Fault::GuestRamOverlap)
         {
-            return refuse(format_args!("names guest range {guest}, which overlaps its RAM at {bank}"));
+            return refuse(format_args!(
+                "names guest range {guest}, which overlaps its RAM at {bank}"
+            ));
         }
         if let Some((what, span)) = emulated.iter().find(|(_, span)| span.overlaps(guest))
             && !fault::on(Fault::GuestDeviceOverlap)
         {
-            return refuse(format_args!("names guest range {guest}, which overlaps {what} at {span}"));
+            return refuse(format_args!(
+                "names guest range {guest}, which overlaps {what} at {span}"
+            ));
         }
     }
     let mut sorted: Vec<&Mapping<'_>> = draft.mappings.iter().collect();
@@ -44,8 +49,7 @@ pub(super) fn judge(
         {
             let (first, second) = (one.guest, other.guest);
             let path = one.node.path();
-            let what =
-                format_args!("names guest range {second}, which overlaps {first} of {path}");
+            let what = format_args!("names guest range {second}, which overlaps {first} of {path}");
             return Err(Flaw::new(other.node, XEN_REG, what));
         }
     }
@@ -54,10 +58,22 @@ pub(super) fn judge(
 
 /// Returns what of the guest's address space is not its own to use.
 fn emulated(claim: &DomainClaim<'_>) -> Vec<(&'static str, Span<Ipa>)> {
-    let uart = (layout::VPL011_BASE, layout::VPL011_SIZE, "its emulated UART");
+    let uart = (
+        layout::VPL011_BASE,
+        layout::VPL011_SIZE,
+        "its emulated UART",
+    );
     [
-        (layout::GICD_BASE, layout::GICD_SIZE, "its interrupt distributor"),
-        (layout::GICR_BASE, layout::GICR_SIZE, "its interrupt redistributors"),
+        (
+            layout::GICD_BASE,
+            layout::GICD_SIZE,
+            "its interrupt distributor",
+        ),
+        (
+            layout::GICR_BASE,
+            layout::GICR_SIZE,
+            "its interrupt redistributors",
+        ),
         (layout::GRANT_BASE, layout::GRANT_SIZE, "its grant tables"),
         (layout::MAGIC_BASE, layout::MAGIC_SIZE, "its shared pages"),
     ]
@@ -77,7 +93,11 @@ pub(super) fn mappings(draft: &Draft<'_>, machine: &Machine) -> Vec<MmioMapping>
     let mut mappings = Vec::with_capacity(draft.mappings.len());
     for mapping in &draft.mappings {
         let (pa, ipa) = (mapping.host.first(), mapping.guest.first());
-        let exact = MmioMapping { ipa, pa, pages: mapping.host.pages() };
+        let exact = MmioMapping {
+            ipa,
+            pa,
+            pages: mapping.host.pages(),
+        };
         spoil(exact, machine, &mut mappings);
     }
     mappings
@@ -113,7 +133,10 @@ fn spoil(exact: MmioMapping, machine: &Machine, mappings: &mut Vec<MmioMapping>)
     }
     mappings.push(mapping);
     if fault::on(Fault::IdentityToo) && pa.raw() != ipa.raw() {
-        mappings.push(MmioMapping { ipa: Ipa::new(pa.raw()), pa, pages });
+        mappings.push(MmioMapping {
+            ipa: Ipa::new(pa.raw()),
+            pa,
+            pages,
+        });
     }
 }
-

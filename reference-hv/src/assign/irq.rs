@@ -15,13 +15,20 @@ use crate::ids::IrqLine;
 pub(super) fn nr_spis(claim: &DomainClaim<'_>, machine: &Machine) -> Result<u32, Flaw> {
     let count = match claim.nr_spis {
         Some(stated) if stated > IrqLine::MAX_SPIS => {
-            let what = format_args!("is {stated}, more than the {} of any GIC", IrqLine::MAX_SPIS);
+            let what = format_args!(
+                "is {stated}, more than the {} of any GIC",
+                IrqLine::MAX_SPIS
+            );
             return Err(Flaw::new(claim.node, "nr_spis", what));
         }
         Some(stated) => stated,
         None => machine.spis.min(IrqLine::MAX_SPIS),
     };
-    Ok(count.max(if claim.vpl011 { layout::VPL011_SPI + 1 } else { 0 }))
+    Ok(count.max(if claim.vpl011 {
+        layout::VPL011_SPI + 1
+    } else {
+        0
+    }))
 }
 
 /// Judges the lines of a host node and returns what is to be said about those that cannot be
@@ -36,30 +43,49 @@ pub(super) fn judge(
 ) -> Result<Option<String>, Flaw> {
     let node = host.node(id);
     let found = host.interrupts(id)?;
-    let property =
-        if node.has("interrupts-extended") { "interrupts-extended" } else { "interrupts" };
+    let property = if node.has("interrupts-extended") {
+        "interrupts-extended"
+    } else {
+        "interrupts"
+    };
     let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
-    let limit = if fault::on(Fault::SpiLimitOffByOne) { nr_spis + 1 } else { nr_spis };
+    let limit = if fault::on(Fault::SpiLimitOffByOne) {
+        nr_spis + 1
+    } else {
+        nr_spis
+    };
     for wanted in found.lines {
         let line = wanted.line;
         if let Some(user) = host.use_of(line) {
             return refuse(format_args!("names {line}, which is that of {user}"));
         }
-        if claim.vpl011 && Some(line) == layout::vpl011_line() && !fault::on(Fault::VirtualLineClash)
+        if claim.vpl011
+            && Some(line) == layout::vpl011_line()
+            && !fault::on(Fault::VirtualLineClash)
         {
-            return refuse(format_args!("names {line}, which is that of the emulated UART"));
+            return refuse(format_args!(
+                "names {line}, which is that of the emulated UART"
+            ));
         }
         if line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= limit {
-            return refuse(format_args!("names {line}, beyond the {nr_spis} of the domain"));
+            return refuse(format_args!(
+                "names {line}, beyond the {nr_spis} of the domain"
+            ));
         }
         if let Some(owner) = owners.of_line(line)
             && !fault::on(Fault::IrqOwnerForgotten)
         {
-            return refuse(format_args!("{}", taken_by(format_args!("names {line}"), owner)));
+            return refuse(format_args!(
+                "{}",
+                taken_by(format_args!("names {line}"), owner)
+            ));
         }
         let known = draft.lines.iter().find(|known| known.line == line);
         match known {
-            None => draft.lines.push(IrqAssignment { line, trigger: wanted.trigger }),
+            None => draft.lines.push(IrqAssignment {
+                line,
+                trigger: wanted.trigger,
+            }),
             Some(known) if known.trigger == wanted.trigger => {}
             Some(_) if fault::on(Fault::TriggerConflict) => {}
             Some(known) => {
@@ -71,6 +97,10 @@ pub(super) fn judge(
         }
     }
     Ok(found.elsewhere.map(|controller| {
-        format!("{}: `{property}` goes to {controller}; not routed to {}", node.path(), claim.id)
+        format!(
+            "{}: `{property}` goes to {controller}; not routed to {}",
+            node.path(),
+            claim.id
+        )
     }))
 }

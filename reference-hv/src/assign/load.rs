@@ -24,7 +24,11 @@ impl Header {
         if bytes.get(Self::MAGIC_AT..)?.first_chunk::<4>()? != Self::MAGIC {
             return None;
         }
-        Some(Self { text_offset: word(8)?, image_size: word(16)?, flags: word(24)? })
+        Some(Self {
+            text_offset: word(8)?,
+            image_size: word(16)?,
+            flags: word(24)?,
+        })
     }
 }
 
@@ -37,14 +41,25 @@ pub(super) fn place<'t>(
     partial: usize,
 ) -> Result<Load, Flaw> {
     let Some(kernel) = claim.module(ModuleKind::Kernel) else {
-        return Err(Flaw::new(claim.node, "compatible", "is that of a domain without a kernel"));
+        return Err(Flaw::new(
+            claim.node,
+            "compatible",
+            "is that of a domain without a kernel",
+        ));
     };
     let ramdisk = claim.module(ModuleKind::Ramdisk);
     let kib = claim.memory_kib;
     let too_small = |what: &str| {
-        Flaw::new(claim.node, "memory", format_args!("is {kib} KiB, too little for {what}"))
+        Flaw::new(
+            claim.node,
+            "memory",
+            format_args!("is {kib} KiB, too little for {what}"),
+        )
     };
-    let bank = banks.first().copied().ok_or_else(|| too_small("anything"))?;
+    let bank = banks
+        .first()
+        .copied()
+        .ok_or_else(|| too_small("anything"))?;
 
     let (offset, size) = kernel_room(kernel, modules)?;
     let start = bank.first().checked_add(offset);
@@ -60,17 +75,24 @@ pub(super) fn place<'t>(
         top = base;
         (base > kernel_span.last().raw()).then_some(span)
     };
-    let tree = below(tree_room(claim, partial)).ok_or_else(|| too_small("kernel and device tree"))?;
+    let tree =
+        below(tree_room(claim, partial)).ok_or_else(|| too_small("kernel and device tree"))?;
     let ramdisk = match ramdisk {
         None => None,
         Some(module) => {
             let span = below(module.span.size())
                 .ok_or_else(|| too_small("kernel, device tree and RAM disk"))?;
-            Some(Placed { from: module.span, to: span.first() })
+            Some(Placed {
+                from: module.span,
+                to: span.first(),
+            })
         }
     };
     Ok(Load {
-        kernel: Placed { from: kernel.span, to: kernel_span.first() },
+        kernel: Placed {
+            from: kernel.span,
+            to: kernel_span.first(),
+        },
         ramdisk,
         tree,
     })
@@ -79,11 +101,20 @@ pub(super) fn place<'t>(
 /// Returns where the kernel wants to lie from the start of RAM on and how much it needs there.
 fn kernel_room<'t>(kernel: &Module<'t>, modules: &dyn Modules<'t>) -> Result<(u64, u64), Flaw> {
     let refuse = |what: core::fmt::Arguments<'_>| Flaw::new(kernel.node, "reg", what);
-    let bytes = modules.bytes(kernel.span).ok_or_else(|| super::module::unreachable(kernel))?;
-    let header = Header::read(bytes)
-        .ok_or_else(|| refuse(format_args!("names {}, which is no arm64 Image", kernel.span)))?;
+    let bytes = modules
+        .bytes(kernel.span)
+        .ok_or_else(|| super::module::unreachable(kernel))?;
+    let header = Header::read(bytes).ok_or_else(|| {
+        refuse(format_args!(
+            "names {}, which is no arm64 Image",
+            kernel.span
+        ))
+    })?;
     if header.flags & 1 != 0 {
-        return Err(refuse(format_args!("names a big-endian kernel, flags {:#x}", header.flags)));
+        return Err(refuse(format_args!(
+            "names a big-endian kernel, flags {:#x}",
+            header.flags
+        )));
     }
     // Images of before Linux 3.17 do not say their size and mean this offset.
     let (offset, size) = match header.image_size {
@@ -91,7 +122,9 @@ fn kernel_room<'t>(kernel: &Module<'t>, modules: &dyn Modules<'t>) -> Result<(u6
         stated => (header.text_offset, stated.max(kernel.span.size())),
     };
     if !offset.is_multiple_of(PAGE_SIZE) || offset >= BLOCK_SIZE {
-        return Err(refuse(format_args!("names a kernel with the text offset {offset:#x}")));
+        return Err(refuse(format_args!(
+            "names a kernel with the text offset {offset:#x}"
+        )));
     }
     Ok((offset, size))
 }
@@ -100,7 +133,9 @@ fn kernel_room<'t>(kernel: &Module<'t>, modules: &dyn Modules<'t>) -> Result<(u6
 /// bytes, and more than what the hypervisor adds. The figures are those of readable trees, so none
 /// of this can wrap.
 fn tree_room(claim: &DomainClaim<'_>, partial: usize) -> u64 {
-    let arguments = claim.module(ModuleKind::Kernel).and_then(|kernel| kernel.arguments);
+    let arguments = claim
+        .module(ModuleKind::Kernel)
+        .and_then(|kernel| kernel.arguments);
     let bytes = partial + arguments.map_or(0, str::len);
     let cpus = u64::from(claim.cpus) * 256;
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX / 2);

@@ -10,7 +10,13 @@ use crate::config::{DomainClaim, Flaw, Host, Owner};
 /// Returns the banks of RAM that a domain asks for.
 pub(super) fn banks(claim: &DomainClaim<'_>, machine: &Machine) -> Result<Vec<Span<Ipa>>, Flaw> {
     let kib = claim.memory_kib;
-    let refuse = |what: &str| Err(Flaw::new(claim.node, "memory", format_args!("is {kib} KiB, {what}")));
+    let refuse = |what: &str| {
+        Err(Flaw::new(
+            claim.node,
+            "memory",
+            format_args!("is {kib} KiB, {what}"),
+        ))
+    };
     let Some(bytes) = kib.checked_mul(1024) else {
         return refuse("more than addresses can say");
     };
@@ -22,17 +28,24 @@ pub(super) fn banks(claim: &DomainClaim<'_>, machine: &Machine) -> Result<Vec<Sp
     }
     let mut left = bytes;
     let mut banks = Vec::new();
-    for (base, size) in
-        [(layout::RAM0_BASE, layout::RAM0_SIZE), (layout::RAM1_BASE, layout::RAM1_SIZE)]
-    {
-        let room = last_address(machine.guest_bits()).saturating_add(1).saturating_sub(base.raw());
+    for (base, size) in [
+        (layout::RAM0_BASE, layout::RAM0_SIZE),
+        (layout::RAM1_BASE, layout::RAM1_SIZE),
+    ] {
+        let room = last_address(machine.guest_bits())
+            .saturating_add(1)
+            .saturating_sub(base.raw());
         let here = left.min(size).min(room);
         if let Ok(bank) = Span::new(base, here) {
             banks.push(bank);
             left -= here;
         }
     }
-    if left == 0 { Ok(banks) } else { refuse("more than the guest's address space has room for") }
+    if left == 0 {
+        Ok(banks)
+    } else {
+        refuse("more than the guest's address space has room for")
+    }
 }
 
 /// Host RAM that nobody has.
@@ -43,8 +56,17 @@ impl FreeRam {
     /// Takes all RAM but what anything is known about: the hypervisor and the host tree, reserved
     /// memory, the modules of every domain, and whatever else a tree puts there.
     pub fn new(host: &Host<'_>, machine: &Machine, claims: &[DomainClaim<'_>]) -> Self {
-        let mut free = Self(host.ram.iter().filter_map(|ram| ram.narrowed_to_pages()).collect());
-        for region in host.regions.iter().filter(|region| region.owner != Owner::Memory) {
+        let mut free = Self(
+            host.ram
+                .iter()
+                .filter_map(|ram| ram.narrowed_to_pages())
+                .collect(),
+        );
+        for region in host
+            .regions
+            .iter()
+            .filter(|region| region.owner != Owner::Memory)
+        {
             free.remove(region.span);
         }
         for taken in &machine.taken {
@@ -100,19 +122,24 @@ impl FreeRam {
     }
 
     /// Takes up to `size` bytes in multiples of `unit` for the guest addresses from `at` on, and
-    /// returns the guest address behind the last byte that it got.
+    /// returns the guest address behind the last byte that it got. RAM comes from the top, so that
+    /// guest and host addresses differ and a mix-up of the two shows.
     fn take_units(&mut self, at: Ipa, size: u64, unit: u64, ram: &mut Vec<RamMapping>) -> Ipa {
         let (mut at, mut left) = (at, size);
         while left >= unit {
-            let Some(fitting) = self.0.iter().find_map(|span| span.narrowed_to(unit)) else {
+            let Some(fitting) = self.0.iter().rev().find_map(|span| span.narrowed_to(unit)) else {
                 break;
             };
             let bytes = fitting.size().min(left) / unit * unit;
-            let (Ok(taken), Some(next)) = (Span::new(fitting.first(), bytes), at.checked_add(bytes))
-            else {
+            let base = Pa::new(fitting.last().raw() - (bytes - 1));
+            let (Ok(taken), Some(next)) = (Span::new(base, bytes), at.checked_add(bytes)) else {
                 break;
             };
-            ram.push(RamMapping { ipa: at, pa: taken.first(), pages: taken.pages() });
+            ram.push(RamMapping {
+                ipa: at,
+                pa: taken.first(),
+                pages: taken.pages(),
+            });
             self.remove(taken);
             at = next;
             left -= bytes;

@@ -36,9 +36,15 @@ pub(super) fn judge<'t>(
         if fault::on(Fault::LastTupleLost) && place != 0 && place + 1 == tuples.len() {
             continue;
         }
-        let Some((pa, ipa)) = ranges(node, *tuple)? else { continue };
+        let Some((pa, ipa)) = ranges(node, *tuple)? else {
+            continue;
+        };
         judge_host(host, machine, owners, draft, node, pa, own.as_ref())?;
-        draft.mappings.push(Mapping { node, host: pa, guest: ipa });
+        draft.mappings.push(Mapping {
+            node,
+            host: pa,
+            guest: ipa,
+        });
     }
     Ok(())
 }
@@ -49,19 +55,32 @@ type Pair = (Span<Pa>, Span<Ipa>);
 /// Makes ranges of the numbers of a tuple: page-exact, not empty, without wrap. Nothing comes of
 /// a tuple only where a seeded fault lets it pass.
 fn ranges(node: Node<'_>, tuple: Tuple) -> Result<Option<Pair>, Flaw> {
-    let Tuple { mut host, mut size, mut guest } = tuple;
+    let Tuple {
+        mut host,
+        mut size,
+        mut guest,
+    } = tuple;
     let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, XEN_REG, what));
     if size == 0 && fault::on(Fault::SizeZeroAccepted) {
         return Ok(None);
     }
-    let columns = [("host address", host), ("size", size), ("guest address", guest)];
+    let columns = [
+        ("host address", host),
+        ("size", size),
+        ("guest address", guest),
+    ];
     for (column, value) in columns {
         if !value.is_multiple_of(PAGE_SIZE) && !fault::on(Fault::AlignmentRounded) {
-            return refuse(format_args!("has the {column} {value:#x}, which is not page aligned"));
+            return refuse(format_args!(
+                "has the {column} {value:#x}, which is not page aligned"
+            ));
         }
     }
     if fault::on(Fault::AlignmentRounded) {
-        size = size.max(1).checked_next_multiple_of(PAGE_SIZE).unwrap_or(PAGE_SIZE);
+        size = size
+            .max(1)
+            .checked_next_multiple_of(PAGE_SIZE)
+            .unwrap_or(PAGE_SIZE);
         host &= !(PAGE_SIZE - 1);
         guest &= !(PAGE_SIZE - 1);
     }
@@ -88,33 +107,50 @@ fn judge_host<'t>(
     let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, XEN_REG, what));
     if pa.last().raw() > last_address(machine.pa_bits) {
         let bits = machine.pa_bits;
-        return refuse(format_args!("names host range {pa}, wider than {bits} bits"));
+        return refuse(format_args!(
+            "names host range {pa}, wider than {bits} bits"
+        ));
     }
     if let Some(taken) = machine.taken.iter().find(|taken| taken.span.overlaps(pa))
         && !fault::on(Fault::RamGivenAway)
     {
-        return refuse(format_args!("names host range {pa}, which overlaps the {}", taken.what));
+        return refuse(format_args!(
+            "names host range {pa}, which overlaps the {}",
+            taken.what
+        ));
     }
     if let Some(own) = own
         && let Some(page) = first_outside(pa, &own.rounded)
     {
         let path = host.node(own.id).path();
-        return refuse(format_args!("names host range {pa}, of which {page} is not in {path}"));
+        return refuse(format_args!(
+            "names host range {pa}, of which {page} is not in {path}"
+        ));
     }
     if let Some((part, owner)) = owners.of_pages(pa)
         && !forgets_pages()
     {
-        return refuse(format_args!("{}", taken_by(format_args!("names host range {part}"), owner)));
+        return refuse(format_args!(
+            "{}",
+            taken_by(format_args!("names host range {part}"), owner)
+        ));
     }
     let mut devices: Vec<Span<Pa>> = Vec::new();
     let mut window = None;
-    for region in host.regions.iter().filter(|region| region.span.overlaps(pa)) {
+    for region in host
+        .regions
+        .iter()
+        .filter(|region| region.span.overlaps(pa))
+    {
         match region.owner {
             Owner::Device => devices.push(region.span.widened_to_pages()),
             Owner::PciWindow => window = Some(region),
             Owner::Memory if fault::on(Fault::RamGivenAway) => {}
             Owner::Hypervisor(_) | Owner::Memory | Owner::Reserved => {
-                return refuse(format_args!("names host range {pa}, {}", lies_in(host, region)));
+                return refuse(format_args!(
+                    "names host range {pa}, {}",
+                    lies_in(host, region)
+                ));
             }
         }
         if region.owner == Owner::Device {
@@ -164,7 +200,10 @@ fn judge_resident<'t>(
         && !forgets_pages()
     {
         let path = host.node(id).path();
-        let what = taken_by(format_args!("names host range {pa}, in which {path} lies"), owner);
+        let what = taken_by(
+            format_args!("names host range {pa}, in which {path} lies"),
+            owner,
+        );
         return Err(Flaw::new(node, XEN_REG, what));
     }
     match own {
@@ -219,12 +258,19 @@ impl Extent {
                     Owner::PciWindow | Owner::Hypervisor(_) | Owner::Reserved => false,
                 }
         };
-        let spans: Vec<Span<Pa>> =
-            host.regions.iter().filter(own).map(|region| region.span).collect();
+        let spans: Vec<Span<Pa>> = host
+            .regions
+            .iter()
+            .filter(own)
+            .map(|region| region.span)
+            .collect();
         Self {
             id,
             rounded: spans.iter().map(|span| span.widened_to_pages()).collect(),
-            whole: spans.iter().filter_map(|span| span.narrowed_to_pages()).collect(),
+            whole: spans
+                .iter()
+                .filter_map(|span| span.narrowed_to_pages())
+                .collect(),
         }
     }
 }

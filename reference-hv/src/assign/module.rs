@@ -1,7 +1,7 @@
 //! Modules: in RAM, and nobody else's.
 
-use super::owners::{Draft, Owners};
 use super::Machine;
+use super::owners::{Draft, Owners};
 use crate::config::{Flaw, Host, Module, Owner};
 
 /// Judges where a module lies. Two domains may share a module of one kind, for it is only read;
@@ -19,7 +19,10 @@ pub(super) fn judge<'t>(
         return refuse(format_args!("names {span}, which is not in RAM"));
     }
     if let Some(taken) = machine.taken.iter().find(|taken| taken.span.overlaps(span)) {
-        return refuse(format_args!("names {span}, which overlaps the {}", taken.what));
+        return refuse(format_args!(
+            "names {span}, which overlaps the {}",
+            taken.what
+        ));
     }
     // An entry of the memory reservation block may well be the boot loader's own way to keep the
     // module safe; a node under /reserved-memory is not.
@@ -28,10 +31,9 @@ pub(super) fn judge<'t>(
         Owner::Device | Owner::PciWindow | Owner::Hypervisor(_) => true,
         Owner::Memory => false,
     };
-    let other = host
-        .regions
-        .iter()
-        .find(|region| region.node.is_some() && reserved(region.owner) && region.span.overlaps(span));
+    let other = host.regions.iter().find(|region| {
+        region.node.is_some() && reserved(region.owner) && region.span.overlaps(span)
+    });
     if let Some(node) = other.and_then(|region| region.node) {
         let path = host.node(node).path();
         return refuse(format_args!("names {span}, which overlaps {path}"));
@@ -42,7 +44,9 @@ pub(super) fn judge<'t>(
         .find(|(other, _)| other.overlaps(span))
         .map(|(other, _)| *other);
     if let Some(other) = drafted.or(owners.other_module(span, module.kind)) {
-        return refuse(format_args!("names {span}, which overlaps the module at {other}"));
+        return refuse(format_args!(
+            "names {span}, which overlaps the module at {other}"
+        ));
     }
     draft.modules.push((span, module.kind));
     Ok(())

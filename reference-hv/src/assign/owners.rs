@@ -66,25 +66,36 @@ impl Draft<'_> {
 impl Owners {
     /// Makes a draft true.
     pub fn commit(&mut self, owner: DomainId, draft: Draft<'_>) {
-        self.pages.extend(draft.mappings.iter().map(|mapping| (mapping.host, owner)));
-        self.devices.extend(draft.devices.into_iter().map(|id| (id, owner)));
-        self.lines.extend(draft.lines.iter().map(|irq| (irq.line, owner)));
+        self.pages
+            .extend(draft.mappings.iter().map(|mapping| (mapping.host, owner)));
+        self.devices
+            .extend(draft.devices.into_iter().map(|id| (id, owner)));
+        self.lines
+            .extend(draft.lines.iter().map(|irq| (irq.line, owner)));
         self.modules.extend(draft.modules);
     }
 
     /// Returns who has a page of this range, and which part of it.
     pub fn of_pages(&self, span: Span<Pa>) -> Option<(Span<Pa>, DomainId)> {
-        self.pages.iter().find_map(|(owned, owner)| Some((owned.intersection(span)?, *owner)))
+        self.pages
+            .iter()
+            .find_map(|(owned, owner)| Some((owned.intersection(span)?, *owner)))
     }
 
     /// Returns who has this host node.
     pub fn of_device(&self, id: NodeId) -> Option<DomainId> {
-        self.devices.iter().find(|(owned, _)| *owned == id).map(|(_, owner)| *owner)
+        self.devices
+            .iter()
+            .find(|(owned, _)| *owned == id)
+            .map(|(_, owner)| *owner)
     }
 
     /// Returns who has this line.
     pub fn of_line(&self, line: IrqLine) -> Option<DomainId> {
-        self.lines.iter().find(|(owned, _)| *owned == line).map(|(_, owner)| *owner)
+        self.lines
+            .iter()
+            .find(|(owned, _)| *owned == line)
+            .map(|(_, owner)| *owner)
     }
 
     /// Returns a module that shares bytes with this range without being the same.

@@ -27,7 +27,9 @@ pub fn dma_sign(node: Node<'_>) -> Option<&'static str> {
             "device_type" => prop.strings().any(|kind| kind == "pci"),
             _ => prop.strings().any(is_dma_model),
         };
-        if let Some(name) = ["device_type", "compatible"].into_iter().find(|name| prop.is(name))
+        if let Some(name) = ["device_type", "compatible"]
+            .into_iter()
+            .find(|name| prop.is(name))
             && shows(name)
         {
             return Some(name);
@@ -48,7 +50,10 @@ pub fn is_iommu(node: Node<'_>) -> bool {
 
 fn is_iommu_model(model: &str) -> bool {
     model.starts_with("arm,smmu")
-        || matches!(model, "arm,mmu-400" | "arm,mmu-401" | "arm,mmu-500" | "virtio,pci-iommu")
+        || matches!(
+            model,
+            "arm,mmu-400" | "arm,mmu-401" | "arm,mmu-500" | "virtio,pci-iommu"
+        )
 }
 
 /// Tells whether the node is usable: its status says so or says nothing.

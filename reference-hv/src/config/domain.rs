@@ -46,9 +46,14 @@ pub fn domains<'t>(host: &Host<'t>) -> Vec<Node<'t>> {
         return Vec::new();
     };
     let is_domain = |id: &NodeId| {
-        host.node(*id).compatible(|name| name.eq_ignore_ascii_case("xen,domain"))
+        host.node(*id)
+            .compatible(|name| name.eq_ignore_ascii_case("xen,domain"))
     };
-    host.index.children(chosen).filter(is_domain).map(|id| host.node(id)).collect()
+    host.index
+        .children(chosen)
+        .filter(is_domain)
+        .map(|id| host.node(id))
+        .collect()
 }
 
 impl<'t> DomainClaim<'t> {
@@ -88,7 +93,9 @@ impl<'t> DomainClaim<'t> {
                     claim.modules.push(found);
                 }
                 None => {
-                    claim.notices.add(format_args!("{}: node has no effect", child.path()));
+                    claim
+                        .notices
+                        .add(format_args!("{}: node has no effect", child.path()));
                 }
             }
         }
@@ -120,7 +127,11 @@ impl<'t> DomainClaim<'t> {
             "trap-unmapped-accesses" => match prop.u32() {
                 Ok(1) => Ok(()),
                 Ok(0) => refuse("is 0, which is not implemented: unmapped accesses always fault"),
-                Ok(other) => Err(Flaw::new(node, name, format_args!("is {other}, neither 0 nor 1"))),
+                Ok(other) => Err(Flaw::new(
+                    node,
+                    name,
+                    format_args!("is {other}, neither 0 nor 1"),
+                )),
                 Err(flaw) => Err(Flaw::new(node, name, flaw)),
             },
             "capabilities" => match prop.u32() {
@@ -141,9 +152,7 @@ impl<'t> DomainClaim<'t> {
                 )),
                 Err(flaw) => Err(Flaw::new(node, name, flaw)),
             },
-            "direct-map" | "sve" | "llc-colors" | "domain-cpupool" => {
-                refuse("is not implemented")
-            }
+            "direct-map" | "sve" | "llc-colors" | "domain-cpupool" => refuse("is not implemented"),
             // Sizes of pools that this hypervisor does not have.
             "xen,domain-p2m-mem-mb" => self.ignore(name),
             _ if name.starts_with("xen,") => refuse("is not implemented"),
@@ -152,7 +161,8 @@ impl<'t> DomainClaim<'t> {
     }
 
     fn ignore(&mut self, name: &str) -> Result<(), Flaw> {
-        self.notices.add(format_args!("{}: `{name}` has no effect", self.node.path()));
+        self.notices
+            .add(format_args!("{}: `{name}` has no effect", self.node.path()));
         Ok(())
     }
 }

@@ -76,7 +76,11 @@ impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooManyNodes => {
-                write!(f, "host device tree: has more than {} nodes", super::MAX_NODES)
+                write!(
+                    f,
+                    "host device tree: has more than {} nodes",
+                    super::MAX_NODES
+                )
             }
             Self::Part { part, count } => {
                 write!(f, "host device tree: has {count} nodes for {part}, not one")
@@ -134,5 +138,9 @@ impl fmt::Display for Brief<'_> {
 
 /// Reports that a tree cannot be read, with the module that holds it as the place.
 pub(crate) fn unreadable(module: Node<'_>, error: DtError<'_>) -> Flaw {
-    Flaw::new(module, "reg", format_args!("names a device tree that {error}"))
+    Flaw::new(
+        module,
+        "reg",
+        format_args!("names a device tree that {error}"),
+    )
 }

@@ -92,14 +92,23 @@ impl<'t> Host<'t> {
         }
         for reserved in blob.reserved() {
             // An empty entry reserves nothing; one that wraps reserves all there is behind it.
-            let size = reserved.size.min((u64::MAX - reserved.base).saturating_add(1));
+            let size = reserved
+                .size
+                .min((u64::MAX - reserved.base).saturating_add(1));
             if let Ok(span) = Span::new(Pa::new(reserved.base), size) {
-                host.regions.push(Region { span, node: None, owner: Owner::Reserved });
+                host.regions.push(Region {
+                    span,
+                    node: None,
+                    owner: Owner::Reserved,
+                });
             }
         }
         host.ram = merged(host.ram);
         if host.ram.is_empty() {
-            return Err(HostError::Part { part: "memory", count: 0 });
+            return Err(HostError::Part {
+                part: "memory",
+                count: 0,
+            });
         }
         Ok(host)
     }
@@ -126,7 +135,10 @@ impl<'t> Host<'t> {
 
     /// Names the use that the hypervisor has for a line.
     pub fn use_of(&self, line: IrqLine) -> Option<&'static str> {
-        let console = self.console.as_ref().is_some_and(|console| console.lines.contains(&line));
+        let console = self
+            .console
+            .as_ref()
+            .is_some_and(|console| console.lines.contains(&line));
         if console && !fault::on(Fault::ConsoleGivenAway) {
             return Some("the hypervisor's console");
         }
@@ -142,7 +154,9 @@ impl<'t> Host<'t> {
     }
 
     fn is_console(&self, id: NodeId) -> bool {
-        self.console.as_ref().is_some_and(|console| console.id == id)
+        self.console
+            .as_ref()
+            .is_some_and(|console| console.id == id)
     }
 
     /// Adds what one node says.
@@ -159,18 +173,27 @@ impl<'t> Host<'t> {
                 if owner == Owner::Memory && is_okay(node) {
                     self.ram.extend(&spans);
                 }
-                self.regions
-                    .extend(spans.iter().map(|span| Region { span: *span, node: Some(id), owner }));
+                self.regions.extend(spans.iter().map(|span| Region {
+                    span: *span,
+                    node: Some(id),
+                    owner,
+                }));
             }
             // What is not known to be RAM must not be taken for a hole, so this cannot go on.
             Reg::Unreadable(what) if owner == Owner::Memory || owner == Owner::Reserved => {
                 return Err(Flaw::new(node, "reg", what).into());
             }
             Reg::Unreadable(what) => {
-                self.notices.add(format_args!("{}: `reg` {what}; not assignable", node.path()));
+                self.notices.add(format_args!(
+                    "{}: `reg` {what}; not assignable",
+                    node.path()
+                ));
             }
         }
-        if node.prop("device_type").is_some_and(|prop| prop.strings().any(|kind| kind == "pci")) {
+        if node
+            .prop("device_type")
+            .is_some_and(|prop| prop.strings().any(|kind| kind == "pci"))
+        {
             let windows = pci_windows(&self.index, id);
             self.regions.extend(windows.iter().map(|span| Region {
                 span: *span,
@@ -194,7 +217,9 @@ impl<'t> Host<'t> {
         if self.is_console(id) {
             return Owner::Hypervisor("the hypervisor's console");
         }
-        if node.prop("device_type").is_some_and(|prop| prop.strings().any(|kind| kind == "memory"))
+        if node
+            .prop("device_type")
+            .is_some_and(|prop| prop.strings().any(|kind| kind == "memory"))
         {
             return Owner::Memory;
         }

@@ -113,12 +113,17 @@ impl<'t> Index<'t> {
 
     /// Returns the parent; the root has none.
     pub fn parent(&self, id: NodeId) -> Option<NodeId> {
-        if id == NodeId::ROOT { None } else { self.entries.get(id.place()).map(|e| e.parent) }
+        if id == NodeId::ROOT {
+            None
+        } else {
+            self.entries.get(id.place()).map(|e| e.parent)
+        }
     }
 
     /// Returns the children in the order in which they stand.
     pub fn children(&self, parent: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        self.ids().filter(move |id| self.parent(*id) == Some(parent))
+        self.ids()
+            .filter(move |id| self.parent(*id) == Some(parent))
     }
 
     /// Returns how many cells the addresses and the sizes of the children of `id` have, as the
@@ -126,7 +131,9 @@ impl<'t> Index<'t> {
     pub fn cells(&self, id: NodeId) -> (u32, u32) {
         self.entries
             .get(id.place())
-            .map_or((UNREADABLE, UNREADABLE), |e| (e.address_cells, e.size_cells))
+            .map_or((UNREADABLE, UNREADABLE), |e| {
+                (e.address_cells, e.size_cells)
+            })
     }
 
     /// Finds the node that a phandle names.
@@ -164,7 +171,10 @@ impl<'t> Index<'t> {
         let mut at = NodeId::ROOT;
         for part in parts.split('/') {
             let mut found = Found::Nothing;
-            for child in self.children(at).filter(|child| same(self.node(*child).name(), part)) {
+            for child in self
+                .children(at)
+                .filter(|child| same(self.node(*child).name(), part))
+            {
                 found.add(child);
             }
             match found {

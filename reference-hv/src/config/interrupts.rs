@@ -72,7 +72,11 @@ fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<I
             let is = value.len();
             if unit == 0 || !is.is_multiple_of(unit * 4) {
                 let unit = unit * 4;
-                return Err(Flaw::new(node, "interrupts", PropFlaw::Remainder { is, unit }));
+                return Err(Flaw::new(
+                    node,
+                    "interrupts",
+                    PropFlaw::Remainder { is, unit },
+                ));
             }
             let words: Vec<u32> = prop.words().collect();
             for specifier in words.chunks_exact(unit) {
@@ -115,7 +119,10 @@ fn extended(
                 return Err(Flaw::new(
                     node,
                     NAME,
-                    format_args!("names {}, which is no interrupt controller", index.node(parent).path()),
+                    format_args!(
+                        "names {}, which is no interrupt controller",
+                        index.node(parent).path()
+                    ),
                 ));
             }
             Controller::Other(other) => {
@@ -156,7 +163,11 @@ fn follow(
             (Some(next), _) => next,
         };
     }
-    Err(Flaw::new(device, "interrupt-parent", "leads through a circle of nodes to no end"))
+    Err(Flaw::new(
+        device,
+        "interrupt-parent",
+        "leads through a circle of nodes to no end",
+    ))
 }
 
 /// Returns the interrupt parent of a node: what it or the nearest node around it says.
@@ -178,14 +189,22 @@ fn named(index: &Index<'_>, node: Node<'_>, name: &str, phandle: u32) -> Result<
         Found::Nothing => "no node",
         Found::Several => "more than one node",
     };
-    Err(Flaw::new(node, name, format_args!("names phandle {phandle:#x}, which {what} has")))
+    Err(Flaw::new(
+        node,
+        name,
+        format_args!("names phandle {phandle:#x}, which {what} has"),
+    ))
 }
 
 /// Returns how many cells an interrupt of this controller takes.
 fn interrupt_cells(controller: Node<'_>) -> Result<usize, Flaw> {
     let cells = controller.required("#interrupt-cells")?;
-    let count = cells.u32().map_err(|flaw| controller.flaw("#interrupt-cells", flaw))?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX).min(usize::MAX / 8))
+    let count = cells
+        .u32()
+        .map_err(|flaw| controller.flaw("#interrupt-cells", flaw))?;
+    Ok(usize::try_from(count)
+        .unwrap_or(usize::MAX)
+        .min(usize::MAX / 8))
 }
 
 /// Reads one interrupt as the GIC's binding writes it: type, number, flags. Nothing comes of one
@@ -193,7 +212,10 @@ fn interrupt_cells(controller: Node<'_>) -> Result<usize, Flaw> {
 fn line(node: Node<'_>, name: &str, specifier: &[u32]) -> Result<Option<HostLine>, Flaw> {
     let flaw = |what: String| Err(Flaw::new(node, name, what));
     let [kind, number, flags, ..] = *specifier else {
-        return flaw(format!("has interrupts of {} cells, not 3", specifier.len()));
+        return flaw(format!(
+            "has interrupts of {} cells, not 3",
+            specifier.len()
+        ));
     };
     let line = match kind {
         0 if fault::on(Fault::SpiOffByOne) => IrqLine::spi(number.saturating_add(1)),
@@ -204,7 +226,11 @@ fn line(node: Node<'_>, name: &str, specifier: &[u32]) -> Result<Option<HostLine
                 "names private interrupt {number}; only shared ones can be assigned"
             ));
         }
-        _ => return flaw(format!("names interrupt {number} of the unknown type {kind}")),
+        _ => {
+            return flaw(format!(
+                "names interrupt {number} of the unknown type {kind}"
+            ));
+        }
     };
     let Some(line) = line else {
         return flaw(format!("names interrupt {number}, which no GIC has"));
@@ -235,7 +261,11 @@ pub fn private_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Vec<I
     };
     let words: Vec<u32> = prop.words().collect();
     if unit < 3 {
-        return Err(Flaw::new(index.node(gic), "#interrupt-cells", format_args!("is {unit}, not 3")));
+        return Err(Flaw::new(
+            index.node(gic),
+            "#interrupt-cells",
+            format_args!("is {unit}, not 3"),
+        ));
     }
     words
         .chunks(unit)

@@ -59,10 +59,18 @@ pub fn module<'t>(node: Node<'t>, cells: Cells) -> Result<Option<Module<'t>>, Fl
     let kind = match (says("multiboot,module"), kinds.next(), kinds.next()) {
         (true, Some(kind), None) => kind,
         (true, Some(_), Some(_)) => {
-            return Err(Flaw::new(node, "compatible", "names more than one kind of module"));
+            return Err(Flaw::new(
+                node,
+                "compatible",
+                "names more than one kind of module",
+            ));
         }
         (true, None, _) => {
-            return Err(Flaw::new(node, "compatible", "names no known kind of module"));
+            return Err(Flaw::new(
+                node,
+                "compatible",
+                "names no known kind of module",
+            ));
         }
         (false, Some(kind), _) => {
             let what = format_args!("names {} without multiboot,module", kind.name());
@@ -70,23 +78,36 @@ pub fn module<'t>(node: Node<'t>, cells: Cells) -> Result<Option<Module<'t>>, Fl
         }
         (false, None, _) => {
             if let Some(name) = foreign(node) {
-                return Err(Flaw::new(node, "compatible", format_args!("names {name}, which is not implemented")));
+                return Err(Flaw::new(
+                    node,
+                    "compatible",
+                    format_args!("names {name}, which is not implemented"),
+                ));
             }
             return Ok(None);
         }
     };
     let reg = node.required("reg")?;
-    let mut pairs = cells.pairs(reg.value()).map_err(|flaw| node.flaw("reg", flaw))?;
+    let mut pairs = cells
+        .pairs(reg.value())
+        .map_err(|flaw| node.flaw("reg", flaw))?;
     let (Some([base, size]), None) = (pairs.next(), pairs.next()) else {
         return Err(Flaw::new(node, "reg", "names more than one range"));
     };
     let span = Span::new(Pa::new(base), size).map_err(|error| Flaw::new(node, "reg", error))?;
     let arguments = node.read("bootargs", Prop::text)?;
-    Ok(Some(Module { node, kind, span, arguments }))
+    Ok(Some(Module {
+        node,
+        kind,
+        span,
+        arguments,
+    }))
 }
 
 /// Names what a child of a domain's node asks for that is known, but not to this hypervisor.
 fn foreign<'t>(node: Node<'t>) -> Option<&'t str> {
     let compatible = node.prop("compatible")?;
-    compatible.strings().find(|name| name.starts_with("xen,") || name.starts_with("multiboot,"))
+    compatible
+        .strings()
+        .find(|name| name.starts_with("xen,") || name.starts_with("multiboot,"))
 }

@@ -94,7 +94,9 @@ impl<'t> Partial<'t> {
                 &mut gic
             } else {
                 refuse_all_requests(child)?;
-                partial.notices.add(format_args!("{}: node has no effect", child.path()));
+                partial
+                    .notices
+                    .add(format_args!("{}: node has no effect", child.path()));
                 continue;
             };
             if slot.replace(child).is_some() {
@@ -121,7 +123,11 @@ impl<'t> Partial<'t> {
     /// Reads every node that the guest gets.
     fn scan(&mut self, root: Node<'t>, passthrough: Node<'t>) -> Result<(), Flaw> {
         if !passthrough.compatible(|model| model == "simple-bus") {
-            return Err(Flaw::new(passthrough, "compatible", "does not name simple-bus"));
+            return Err(Flaw::new(
+                passthrough,
+                "compatible",
+                "does not name simple-bus",
+            ));
         }
         passthrough.required("ranges")?;
         self.take(passthrough, root, root)?;
@@ -162,10 +168,24 @@ impl<'t> Partial<'t> {
             let what = format_args!("is one more than the {MAX_DEVICES} devices a domain can have");
             return Err(Flaw::new(node, node.name(), what));
         }
-        let bus = if fault::on(Fault::CellsWrongLevel) { above } else { parent };
+        let bus = if fault::on(Fault::CellsWrongLevel) {
+            above
+        } else {
+            parent
+        };
         let tuples = reg.map(|reg| tuples(node, reg, bus)).transpose()?;
-        let device = DeviceClaim { node, path, forced, tuples };
-        let count = self.devices.iter().chain([&device]).map(DeviceClaim::len).sum::<usize>();
+        let device = DeviceClaim {
+            node,
+            path,
+            forced,
+            tuples,
+        };
+        let count = self
+            .devices
+            .iter()
+            .chain([&device])
+            .map(DeviceClaim::len)
+            .sum::<usize>();
         if count > MAX_TUPLES {
             let what = format_args!("brings the domain to {count} ranges, more than {MAX_TUPLES}");
             return Err(Flaw::new(node, XEN_REG, what));
@@ -217,7 +237,9 @@ fn tuples<'t>(node: Node<'t>, reg: Prop<'t>, bus: Node<'t>) -> Result<Vec<Tuple>
     } else {
         Tuples::new(reg.value(), widths).map_err(|flaw| node.flaw(XEN_REG, flaw))?
     };
-    Ok(list.map(|[host, size, guest]| Tuple { host, size, guest }).collect())
+    Ok(list
+        .map(|[host, size, guest]| Tuple { host, size, guest })
+        .collect())
 }
 
 /// Returns the phandle of a node, by either of its names.
@@ -230,20 +252,30 @@ pub fn phandle(node: Node<'_>) -> Result<Option<u32>, Flaw> {
     if let (Some(new), Some(old)) = (new, old)
         && new != old
     {
-        return Err(Flaw::new(node, "linux,phandle", format_args!("is {old:#x}, not {new:#x}")));
+        return Err(Flaw::new(
+            node,
+            "linux,phandle",
+            format_args!("is {old:#x}, not {new:#x}"),
+        ));
     }
     let stated = new.or(old);
     match stated {
-        Some(value @ (0 | u32::MAX)) => {
-            Err(Flaw::new(node, "phandle", format_args!("is {value:#x}, which names no node")))
-        }
+        Some(value @ (0 | u32::MAX)) => Err(Flaw::new(
+            node,
+            "phandle",
+            format_args!("is {value:#x}, which names no node"),
+        )),
         _ => Ok(stated),
     }
 }
 
 /// Refuses a request of the host in a node that the guest does not get.
 fn refuse_requests(node: Node<'_>) -> Result<(), Flaw> {
-    let asks = |prop: &Prop<'_>| [XEN_REG, XEN_PATH, XEN_FORCE].into_iter().find(|name| prop.is(name));
+    let asks = |prop: &Prop<'_>| {
+        [XEN_REG, XEN_PATH, XEN_FORCE]
+            .into_iter()
+            .find(|name| prop.is(name))
+    };
     match node.props().find_map(|prop| asks(&prop)) {
         Some(name) => Err(Flaw::new(node, name, "stands outside /passthrough")),
         None => Ok(()),

@@ -79,13 +79,20 @@ pub fn is_gic_part(node: Node<'_>) -> bool {
 
 /// Finds the GICv3.
 pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {
-    let mut nodes =
-        index.ids().filter(|id| index.node(*id).compatible(|model| model == "arm,gic-v3"));
+    let mut nodes = index
+        .ids()
+        .filter(|id| index.node(*id).compatible(|model| model == "arm,gic-v3"));
     let (Some(id), rest) = (nodes.next(), nodes.count()) else {
-        return Err(HostError::Part { part: "an arm,gic-v3", count: 0 });
+        return Err(HostError::Part {
+            part: "an arm,gic-v3",
+            count: 0,
+        });
     };
     if rest != 0 {
-        return Err(HostError::Part { part: "an arm,gic-v3", count: rest + 1 });
+        return Err(HostError::Part {
+            part: "an arm,gic-v3",
+            count: rest + 1,
+        });
     }
     let node = index.node(id);
     let regions = node
@@ -100,7 +107,10 @@ pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {
     let redistributors = spans.get(1..).and_then(|rest| rest.get(..regions));
     let (Some(distributor), Some(redistributors @ [_, ..])) = (spans.first(), redistributors)
     else {
-        let what = format_args!("names {} ranges, too few for {regions} regions", spans.len());
+        let what = format_args!(
+            "names {} ranges, too few for {regions} regions",
+            spans.len()
+        );
         return Err(Flaw::new(node, "reg", what).into());
     };
     let maintenance = private_lines(index, id, id)?.first().copied();
@@ -114,21 +124,32 @@ pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {
 
 /// Finds the timer's lines.
 pub fn timer(index: &Index<'_>, gic: NodeId) -> Result<Timer, HostError> {
-    let mut nodes = index
-        .ids()
-        .filter(|id| index.node(*id).compatible(|model| model == "arm,armv8-timer"));
+    let mut nodes = index.ids().filter(|id| {
+        index
+            .node(*id)
+            .compatible(|model| model == "arm,armv8-timer")
+    });
     let (Some(id), 0) = (nodes.next(), nodes.count()) else {
         let count = index
             .ids()
-            .filter(|id| index.node(*id).compatible(|model| model == "arm,armv8-timer"))
+            .filter(|id| {
+                index
+                    .node(*id)
+                    .compatible(|model| model == "arm,armv8-timer")
+            })
             .count();
-        return Err(HostError::Part { part: "an arm,armv8-timer", count });
+        return Err(HostError::Part {
+            part: "an arm,armv8-timer",
+            count,
+        });
     };
     // In this order by the binding: secure, non-secure, virtual, hypervisor.
     match private_lines(index, gic, id)?.as_slice() {
-        [_, physical, virtual_, hypervisor, ..] => {
-            Ok(Timer { physical: *physical, virtual_: *virtual_, hypervisor: *hypervisor })
-        }
+        [_, physical, virtual_, hypervisor, ..] => Ok(Timer {
+            physical: *physical,
+            virtual_: *virtual_,
+            hypervisor: *hypervisor,
+        }),
         lines => Err(Flaw::new(
             index.node(id),
             "interrupts",
@@ -141,7 +162,11 @@ pub fn timer(index: &Index<'_>, gic: NodeId) -> Result<Timer, HostError> {
 /// Finds the UART that /chosen names, when there is one that this hypervisor can drive.
 pub fn console<'t>(index: &Index<'t>, gic: NodeId) -> Option<Console<'t>> {
     let chosen = index.node(one(index.by_path("/chosen"))?);
-    let named = chosen.prop("stdout-path").or(chosen.prop("linux,stdout-path"))?.text().ok()?;
+    let named = chosen
+        .prop("stdout-path")
+        .or(chosen.prop("linux,stdout-path"))?
+        .text()
+        .ok()?;
     // Behind a colon stand the line settings.
     let name = named.split(':').next().unwrap_or(named);
     let path = if name.starts_with('/') {
@@ -158,7 +183,12 @@ pub fn console<'t>(index: &Index<'t>, gic: NodeId) -> Option<Console<'t>> {
         return None;
     };
     let lines = shared_lines(index, gic, id);
-    Some(Console { id, path, span: *spans.first()?, lines })
+    Some(Console {
+        id,
+        path,
+        span: *spans.first()?,
+        lines,
+    })
 }
 
 /// Finds every IOMMU.

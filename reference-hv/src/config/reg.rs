@@ -49,7 +49,11 @@ pub fn reg(index: &Index<'_>, id: NodeId) -> Reg {
             Translated::Outside => return Reg::Unreadable("names a range that no bus passes on"),
         }
     }
-    if spans.is_empty() { Reg::Unreadable("is empty") } else { Reg::Spans(spans) }
+    if spans.is_empty() {
+        Reg::Unreadable("is empty")
+    } else {
+        Reg::Spans(spans)
+    }
 }
 
 /// Where a range on a bus lies for the CPU.
@@ -92,7 +96,9 @@ fn through(ranges: &[u8], widths: [usize; 3], span: Span<Pa>) -> Option<Span<Pa>
     let mut rest = ranges;
     while let Some(([child, above, size], behind)) = take(rest, widths) {
         rest = behind;
-        let Ok(window) = Span::new(Pa::new(child), size) else { continue };
+        let Ok(window) = Span::new(Pa::new(child), size) else {
+            continue;
+        };
         if window.covers(span) {
             let base = Pa::new(above).checked_add(span.first().raw() - child)?;
             return Span::new(base, span.size()).ok();

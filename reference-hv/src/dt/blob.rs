@@ -60,7 +60,10 @@ pub fn total_size(start: &[u8; 8]) -> Result<usize, DtError<'static>> {
     let stated = be32(start, 4).unwrap_or(0);
     let total = length(stated);
     if total < HEADER_SIZE {
-        return Err(bare(DtErrorKind::TotalSize { stated, available: start.len() }));
+        return Err(bare(DtErrorKind::TotalSize {
+            stated,
+            available: start.len(),
+        }));
     }
     if total > MAX_SIZE {
         return Err(bare(DtErrorKind::TooLong { stated }));
@@ -78,8 +81,18 @@ impl<'t> Blob<'t> {
             return Err(bare(DtErrorKind::Short { len: bytes.len() }));
         };
         let word = |index: usize| be32(header, index * 4).unwrap_or(0);
-        let [magic, stated, off_struct, off_strings, off_reserved, version, compatible, _, size_strings, size_struct]: [u32; 10] =
-            core::array::from_fn(word);
+        let [
+            magic,
+            stated,
+            off_struct,
+            off_strings,
+            off_reserved,
+            version,
+            compatible,
+            _,
+            size_strings,
+            size_struct,
+        ]: [u32; 10] = core::array::from_fn(word);
         if magic != MAGIC {
             return Err(bare(DtErrorKind::Magic { found: magic }));
         }
@@ -87,23 +100,39 @@ impl<'t> Blob<'t> {
             return Err(bare(DtErrorKind::TooLong { stated }));
         }
         if version < VERSION || compatible > VERSION {
-            return Err(bare(DtErrorKind::Version { version, compatible }));
+            return Err(bare(DtErrorKind::Version {
+                version,
+                compatible,
+            }));
         }
         let whole = match bytes.get(..length(stated)) {
             Some(whole) if whole.len() >= HEADER_SIZE => whole,
-            _ => return Err(bare(DtErrorKind::TotalSize { stated, available: bytes.len() })),
+            _ => {
+                return Err(bare(DtErrorKind::TotalSize {
+                    stated,
+                    available: bytes.len(),
+                }));
+            }
         };
 
         let block = |block, offset: u32, size: u32, align: u32| {
             if !offset.is_multiple_of(align) || !size.is_multiple_of(align) {
-                return Err(bare(DtErrorKind::Misaligned { block, offset, size }));
+                return Err(bare(DtErrorKind::Misaligned {
+                    block,
+                    offset,
+                    size,
+                }));
             }
             let first = length(offset);
             first
                 .checked_add(length(size))
                 .filter(|_| first >= HEADER_SIZE)
                 .and_then(|end| whole.get(first..end).map(|bytes| (bytes, first, end)))
-                .ok_or(bare(DtErrorKind::Block { block, offset, size }))
+                .ok_or(bare(DtErrorKind::Block {
+                    block,
+                    offset,
+                    size,
+                }))
         };
         let (_, first, end) = block("structure", off_struct, size_struct, 4)?;
         let (strings, ..) = block("strings", off_strings, size_strings, 1)?;
@@ -112,8 +141,13 @@ impl<'t> Blob<'t> {
         let reserved = reserved_entries(whole.get(reserved_first..).unwrap_or_default())
             .ok_or(bare(DtErrorKind::ReservedUnterminated))?;
 
-        let mut blob =
-            Self { bytes: whole, structure: (first, end), strings, reserved, root: first };
+        let mut blob = Self {
+            bytes: whole,
+            structure: (first, end),
+            strings,
+            reserved,
+            root: first,
+        };
         blob.root = blob.check_structure()?;
         Ok(blob)
     }
@@ -180,8 +214,11 @@ impl<'t> Blob<'t> {
         loop {
             let fail = |kind| DtError { node, kind };
             let Some(token) = self.word(at) else {
-                let kind =
-                    if at >= self.structure.1 { DtErrorKind::NoEnd } else { DtErrorKind::Cut { at } };
+                let kind = if at >= self.structure.1 {
+                    DtErrorKind::NoEnd
+                } else {
+                    DtErrorKind::Cut { at }
+                };
                 return Err(fail(kind));
             };
             match token {
@@ -205,7 +242,9 @@ impl<'t> Blob<'t> {
                     at = aligned(at + 4 + name.len() + 1);
                 }
                 END_NODE => {
-                    open = open.checked_sub(1).ok_or(fail(DtErrorKind::EndWithoutNode { at }))?;
+                    open = open
+                        .checked_sub(1)
+                        .ok_or(fail(DtErrorKind::EndWithoutNode { at }))?;
                     after_child = true;
                     at += 4;
                 }
@@ -245,7 +284,9 @@ fn bare(kind: DtErrorKind) -> DtError<'static> {
 
 /// Returns the entries in front of the one that is all zero.
 fn reserved_entries(bytes: &[u8]) -> Option<&[u8]> {
-    let count = bytes.chunks_exact(16).position(|entry| entry.iter().all(|byte| *byte == 0))?;
+    let count = bytes
+        .chunks_exact(16)
+        .position(|entry| entry.iter().all(|byte| *byte == 0))?;
     bytes.get(..count * 16)
 }
 

@@ -52,7 +52,10 @@ pub struct Cells {
 
 impl Cells {
     /// What holds for the children of a node that does not say (Devicetree Specification 2.3.5).
-    pub const DEFAULT: Self = Self { address: CellCount::Two, size: CellCount::One };
+    pub const DEFAULT: Self = Self {
+        address: CellCount::Two,
+        size: CellCount::One,
+    };
 
     /// Reads what `node` says about its children; `default` stands in for what it does not say.
     ///
@@ -81,7 +84,11 @@ impl Cells {
 /// Tells whether a value is exactly `wanted` bytes long.
 pub(super) fn exact(value: &[u8], wanted: usize) -> Result<(), PropFlaw> {
     let is = value.len();
-    if is == wanted { Ok(()) } else { Err(PropFlaw::Length { is, wanted }) }
+    if is == wanted {
+        Ok(())
+    } else {
+        Err(PropFlaw::Length { is, wanted })
+    }
 }
 
 /// Reads a number of `cells` cells from the front and returns it with the rest; `None` where there
@@ -115,14 +122,20 @@ impl<'t, const N: usize> Tuples<'t, N> {
         if !is.is_multiple_of(unit) {
             return Err(PropFlaw::Remainder { is, unit });
         }
-        Ok(Self { rest: value, widths })
+        Ok(Self {
+            rest: value,
+            widths,
+        })
     }
 
     /// Splits `value` likewise and drops what is left over behind the last whole tuple.
     pub fn truncated(value: &'t [u8], widths: [CellCount; N]) -> Self {
         let unit: usize = widths.iter().map(|width| width.bytes()).sum();
         let whole = value.len().checked_div(unit).unwrap_or(0) * unit;
-        Self { rest: value.get(..whole).unwrap_or_default(), widths }
+        Self {
+            rest: value.get(..whole).unwrap_or_default(),
+            widths,
+        }
     }
 }
 

@@ -126,7 +126,8 @@ impl<'t> Node<'t> {
     /// # Errors
     /// Refuses its absence, and a second one of that name.
     pub fn required(self, name: &'static str) -> Result<Prop<'t>, PropError<'t>> {
-        self.optional(name)?.ok_or(self.flaw(name, PropFlaw::Missing))
+        self.optional(name)?
+            .ok_or(self.flaw(name, PropFlaw::Missing))
     }
 
     /// Reads the property called `name` with `read` when there is one.
@@ -146,12 +147,17 @@ impl<'t> Node<'t> {
 
     /// Makes the error about the property `property` of this node.
     pub fn flaw(self, property: &'static str, flaw: PropFlaw) -> PropError<'t> {
-        PropError { node: self, property, flaw }
+        PropError {
+            node: self,
+            property,
+            flaw,
+        }
     }
 
     /// Tells whether one of the strings of `compatible` satisfies `wanted`.
     pub fn compatible(self, wanted: impl Fn(&str) -> bool) -> bool {
-        self.prop("compatible").is_some_and(|prop| prop.strings().any(wanted))
+        self.prop("compatible")
+            .is_some_and(|prop| prop.strings().any(wanted))
     }
 }
 
@@ -177,7 +183,8 @@ impl<'t> Prop<'t> {
     /// Refuses another length.
     pub fn u32(self) -> Result<u32, PropFlaw> {
         cells::exact(self.value, 4)?;
-        Ok(cells::read_cells(self.value, 1).map_or(0, |(value, _)| u32::try_from(value).unwrap_or(0)))
+        Ok(cells::read_cells(self.value, 1)
+            .map_or(0, |(value, _)| u32::try_from(value).unwrap_or(0)))
     }
 
     /// Returns the one number of 64 bits that it holds.
@@ -213,7 +220,10 @@ impl<'t> Prop<'t> {
         if nuls != 0 {
             return Err(PropFlaw::Strings { is: nuls + 1 });
         }
-        if !body.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+        if !body
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() || *byte == b' ')
+        {
             return Err(PropFlaw::NotText);
         }
         Ok(text(body))
@@ -262,7 +272,12 @@ pub struct Walk<'t> {
 impl<'t> Walk<'t> {
     /// Begins at the token of a node.
     pub(super) fn from(blob: Blob<'t>, at: usize) -> Self {
-        Self { blob, at, open: 0, done: false }
+        Self {
+            blob,
+            at,
+            open: 0,
+            done: false,
+        }
     }
 
     /// Tells how many nodes are open.
@@ -289,7 +304,10 @@ impl<'t> Iterator for Walk<'t> {
                     let name = until_nul(self.blob.rest(at + 4)).unwrap_or_default();
                     self.at = aligned(at + 4 + name.len() + 1);
                     self.open += 1;
-                    return Some(Event::Begin(Node { blob: self.blob, at }));
+                    return Some(Event::Begin(Node {
+                        blob: self.blob,
+                        at,
+                    }));
                 }
                 Some(END_NODE) => {
                     self.at = at + 4;
@@ -302,7 +320,11 @@ impl<'t> Iterator for Walk<'t> {
                     let value = self.blob.rest(at + 12).get(..len).unwrap_or_default();
                     let name = self.blob.word(at + 8).unwrap_or(0);
                     self.at = aligned(at + 12 + value.len());
-                    return Some(Event::Prop(Prop { blob: self.blob, name, value }));
+                    return Some(Event::Prop(Prop {
+                        blob: self.blob,
+                        name,
+                        value,
+                    }));
                 }
                 Some(END | _) | None => self.done = true,
             }

@@ -1,8 +1,8 @@
 //! A writer of flattened device trees (Devicetree Specification v0.4, chapter 5).
 
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
-use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
 use crate::addr::{Ipa, Span};
@@ -75,14 +75,19 @@ impl Writer {
 
     /// Adds a property of numbers of two cells.
     pub fn numbers(&mut self, name: &str, numbers: &[u64]) {
-        let value: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+        let value: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| number.to_be_bytes())
+            .collect();
         self.prop(name, &value);
     }
 
     /// Adds a property of ranges, two cells each for address and size.
     pub fn ranges(&mut self, name: &str, ranges: &[Span<Ipa>]) {
-        let numbers: Vec<u64> =
-            ranges.iter().flat_map(|range| [range.first().raw(), range.size()]).collect();
+        let numbers: Vec<u64> = ranges
+            .iter()
+            .flat_map(|range| [range.first().raw(), range.size()])
+            .collect();
         self.numbers(name, &numbers);
     }
 
@@ -117,7 +122,8 @@ impl Writer {
     }
 
     fn align(&mut self) {
-        self.structure.resize(self.structure.len().next_multiple_of(4), 0);
+        self.structure
+            .resize(self.structure.len().next_multiple_of(4), 0);
     }
 
     /// Returns where a name stands among the strings, adding it when it is new.

@@ -3,7 +3,7 @@
 use refhv::dt::{Blob, Event};
 
 /// A node that can be changed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     /// Name, unit address included.
     pub name: String,
@@ -16,7 +16,10 @@ pub struct Tree {
 impl Tree {
     /// Makes a node.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), ..Self::default() }
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// Reads a tree that is known to be sound.
@@ -52,6 +55,16 @@ impl Tree {
         self
     }
 
+    /// Sets a property to bytes and is done.
+    pub fn put(&mut self, name: &str, value: &[u8]) {
+        self.set(name, value);
+    }
+
+    /// Removes a property and is done.
+    pub fn cut(&mut self, name: &str) {
+        self.remove(name);
+    }
+
     /// Adds a property of bytes.
     pub fn bytes(mut self, name: &str, value: &[u8]) -> Self {
         self.set(name, value);
@@ -68,11 +81,6 @@ impl Tree {
         let mut value = text.as_bytes().to_vec();
         value.push(0);
         self.bytes(name, &value)
-    }
-
-    /// Adds a property of strings that end with NULs in `text` itself.
-    pub fn texts(self, name: &str, text: &str) -> Self {
-        self.text(name, text)
     }
 
     /// Adds a property without a value.
@@ -94,7 +102,10 @@ impl Tree {
 
     /// Returns a property's value.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.props.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
+        self.props
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_slice())
     }
 
     /// Finds a node by its path.
@@ -114,7 +125,9 @@ impl Tree {
     pub fn find(&self, path: &str) -> Option<&Tree> {
         path.split('/')
             .filter(|part| !part.is_empty())
-            .try_fold(self, |node, part| node.children.iter().find(|child| child.name == part))
+            .try_fold(self, |node, part| {
+                node.children.iter().find(|child| child.name == part)
+            })
     }
 
     /// Writes the tree.
@@ -138,7 +151,16 @@ impl Tree {
         let strings_at = structure_at + len(&structure);
         let total = strings_at + len(&strings);
         let header = [
-            0xd00d_feed, total, structure_at, strings_at, 40, 17, 16, 0, len(&strings), len(&structure),
+            0xd00d_feed,
+            total,
+            structure_at,
+            strings_at,
+            40,
+            17,
+            16,
+            0,
+            len(&strings),
+            len(&structure),
         ];
         [be(&header), block, structure, strings].concat()
     }
