@@ -10,6 +10,7 @@ mod req_ids;
 mod size;
 mod source;
 mod unsafety;
+mod unused;
 mod words;
 
 use std::fmt;
@@ -58,6 +59,7 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
     let tree = Tree::read(&workspace.root)?;
     let mut findings = over(&tree);
     let metadata = workspace.metadata(&[])?;
+    findings.extend(unused::check(&tree, &unused::packages(&metadata)));
     findings.extend(licences::check(&metadata));
     findings.extend(layers::check(&layers::edges(&metadata)));
     findings.sort();

@@ -1,0 +1,154 @@
+//! `unused`: a dependency is there because some source names it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::Metadata;
+
+use crate::tidy::Finding;
+use crate::tidy::source::Tree;
+
+const RULE: &str = "unused";
+const ROOT: &str = "Cargo.toml";
+
+/// A package of ours as its manifest has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Its directory, from the root, with a slash at the end.
+    pub folder: String,
+    /// What its manifest calls its dependencies.
+    pub dependencies: BTreeSet<String>,
+}
+
+/// Reads our packages.
+pub fn packages(metadata: &Metadata) -> Vec<Package> {
+    let root = &metadata.workspace_root;
+    let package = |package: &cargo_metadata::Package| {
+        let manifest = package.manifest_path.strip_prefix(root).ok()?;
+        let names = package
+            .dependencies
+            .iter()
+            .map(|one| one.rename.clone().unwrap_or_else(|| one.name.clone()));
+        Some(Package {
+            folder: format!("{}/", manifest.parent()?),
+            dependencies: names.collect(),
+        })
+    };
+    metadata
+        .workspace_packages()
+        .into_iter()
+        .filter_map(package)
+        .collect()
+}
+
+/// Finds dependencies that no source of their package names, and versions in the root manifest that
+/// no package takes up.
+pub fn check(tree: &Tree, packages: &[Package]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (file, tokens) in tree.rust() {
+        // A package inside another one's directory has its own sources.
+        let owner = packages
+            .iter()
+            .filter(|package| file.path.starts_with(&package.folder))
+            .max_by_key(|package| package.folder.len());
+        if let Some(owner) = owner {
+            let words = tokens.iter().map(|token| token.text.as_str());
+            named.entry(&owner.folder).or_default().extend(words);
+        }
+    }
+    for package in packages {
+        for dependency in &package.dependencies {
+            let word = dependency.replace('-', "_");
+            let used = named
+                .get(package.folder.as_str())
+                .is_some_and(|words| words.contains(word.as_str()));
+            if !used {
+                findings.push(Finding {
+                    path: format!("{}{ROOT}", package.folder),
+                    line: 0,
+                    rule: RULE,
+                    text: format!("no source names `{dependency}`"),
+                });
+            }
+        }
+    }
+    let root = tree.files().find(|file| file.path == ROOT);
+    let table = root.and_then(|file| file.text.parse::<toml::Table>().ok());
+    let versions = table
+        .as_ref()
+        .and_then(|table| table.get("workspace")?.get("dependencies")?.as_table());
+    for (name, value) in versions.into_iter().flatten() {
+        // Packages of ours need no taker.
+        let ours = value.get("path").is_some();
+        let mut all = packages.iter();
+        if !ours && !all.any(|package| package.dependencies.contains(name)) {
+            findings.push(Finding {
+                path: ROOT.to_owned(),
+                line: 0,
+                rule: RULE,
+                text: format!("no package takes up `{name}`"),
+            });
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(folder: &str, dependencies: &[&str]) -> Package {
+        Package {
+            folder: folder.to_owned(),
+            dependencies: dependencies.iter().map(|one| (*one).to_owned()).collect(),
+        }
+    }
+
+    fn found(files: &[(&str, &str)], packages: &[Package]) -> Vec<String> {
+        let findings = check(&Tree::of(files), packages);
+        findings.iter().map(Finding::to_string).collect()
+    }
+
+    /// What a source of the package names is used, in whatever way; what only a comment, a string or
+    /// another package names is not.
+    #[test]
+    fn only_code_of_the_package_counts() {
+        let packages = [
+            package("a/", &["serde", "quick-xml", "toml", "walkdir"]),
+            package("a/b/", &["toml"]),
+        ];
+        assert_eq!(
+            found(
+                &[
+                    (
+                        "a/src/lib.rs",
+                        "use quick_xml::X; #[derive(serde::Serialize)] struct A; // walkdir"
+                    ),
+                    ("a/b/src/lib.rs", "fn f() { toml::from_str(\"walkdir\") }"),
+                ],
+                &packages
+            ),
+            [
+                "a/Cargo.toml: unused: no source names `toml`",
+                "a/Cargo.toml: unused: no source names `walkdir`",
+            ]
+        );
+    }
+
+    /// A version that nobody takes up is found; packages of ours need no taker.
+    #[test]
+    fn versions_are_taken_up() {
+        let root = "[workspace.dependencies]\na = { path = \"a\" }\nserde = \"1\"\nold = { version = \"2\" }\n";
+        assert_eq!(
+            found(
+                &[
+                    ("Cargo.toml", root),
+                    ("a/Cargo.toml", ""),
+                    ("a/src/lib.rs", "use serde;")
+                ],
+                &[package("a/", &["serde"])]
+            ),
+            ["Cargo.toml: unused: no package takes up `old`"]
+        );
+    }
+}
