@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wire::{Answer, Frame, Note, Order, Reading};
+use wire::{Answer, Disorder, Frame, Note, Order, Reading};
 
 /// Everything that one run showed.
 #[derive(Clone, Debug, Default)]
@@ -58,13 +58,19 @@ pub enum End {
     /// The time ran out.
     #[default]
     Deadline,
+    /// The console was flooded: so many bytes came, and only the first and the last of them are kept.
+    Flooded(u64),
     /// The rig failed.
     Failed(String),
 }
 
+/// Characters of a damaged line that are shown.
+const SHOWN: usize = 160;
+/// Gaps that are kept: one is enough to doubt the record.
+const GAPS: usize = 64;
+
 /// Puts the lines of a console together.
 pub struct Recorder {
-    nonce: u32,
     order: Order,
     /// What was seen so far.
     pub seen: Seen,
@@ -74,7 +80,6 @@ impl Recorder {
     /// Begins a record of the frames that carry `nonce`.
     pub fn new(nonce: u32) -> Self {
         Self {
-            nonce,
             order: Order::new(nonce),
             seen: Seen::default(),
         }
@@ -86,20 +91,32 @@ impl Recorder {
             Reading::Frame(frame) => frame,
             Reading::Chatter => return None,
             Reading::Damaged(damage) => {
-                self.seen
-                    .gaps
-                    .push(format!("damaged line ({damage}): {line}"));
+                let shown = line.chars().take(SHOWN).flat_map(char::escape_debug);
+                let shown: String = shown.collect();
+                self.gap(format!("damaged line ({damage}): {shown}"));
                 return None;
             }
         };
-        if let Err(disorder) = self.order.accept(&frame) {
-            self.seen.gaps.push(disorder.to_string());
+        let accepted = self.order.accept(&frame);
+        if let Err(disorder) = accepted {
+            self.gap(disorder.to_string());
         }
-        if frame.nonce != self.nonce {
+        // What comes a second time is no news: the first answer stands, and no act is taken twice.
+        if matches!(
+            accepted,
+            Err(Disorder::Foreign { .. } | Disorder::Repeated { .. })
+        ) {
             return None;
         }
         self.note(&frame);
         Some(frame)
+    }
+
+    /// Keeps what is wrong with the record; a babbling guest does not fill memory with it.
+    fn gap(&mut self, gap: String) {
+        if self.seen.gaps.len() < GAPS {
+            self.seen.gaps.push(gap);
+        }
     }
 
     fn note(&mut self, frame: &Frame) {
@@ -110,7 +127,8 @@ impl Recorder {
                 domain.frequency = Some(frequency);
             }
             Note::Op { index, answer } => {
-                domain.answers.insert(index, answer);
+                // A domain that was started again answers again; what counts is its first life.
+                domain.answers.entry(index).or_insert(answer);
             }
             Note::Chunk { offset, data } => {
                 let offset = usize::try_from(offset).unwrap_or(usize::MAX);

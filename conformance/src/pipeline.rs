@@ -112,7 +112,9 @@ impl Rig {
         let seen = self.observe(scenario, &request);
         let mut judgement =
             verdict::judge(scenario, &seen, &blobs.partials, self.profile.diagnostics);
-        if judgement.verdict == Verdict::Broken && !verdict::sentinel_ran(scenario, &seen) {
+        // Where the rig itself failed, a twin that runs blames nobody.
+        let told = judgement.verdict == Verdict::Broken && !matches!(seen.end, End::Failed(_));
+        if told && !verdict::sentinel_ran(scenario, &seen) {
             judgement = self.blame(scenario, judgement)?;
         }
         let took = began.elapsed();

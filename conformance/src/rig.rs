@@ -160,9 +160,7 @@ impl<'s> Conductor<'s> {
             runners::End::Finished => End::Complete,
             runners::End::PoweredOff { reason } => End::PoweredOff(reason),
             runners::End::Deadline => End::Deadline,
-            runners::End::Flooded { bytes } => {
-                End::Failed(format!("the console was flooded: {bytes} bytes"))
-            }
+            runners::End::Flooded { bytes } => End::Flooded(bytes),
             runners::End::Died { status, stderr } => End::Failed(format!(
                 "QEMU ended by itself ({status}): {}",
                 stderr.trim()
@@ -242,7 +240,12 @@ impl Director for Conductor<'_> {
             (runners::Answer::Refused(why), _) => OutsideAnswer::Refused(why.clone()),
             _ => OutsideAnswer::Done,
         };
-        self.recorder.seen.outside.insert(label.to_owned(), answer);
+        // An act that was taken twice (its domain was started again) keeps its first answer.
+        self.recorder
+            .seen
+            .outside
+            .entry(label.to_owned())
+            .or_insert(answer);
         // Acts before the first instruction come while every domain is still waited for.
         self.proceed()
     }
@@ -257,6 +260,8 @@ pub fn twin(scenario: &Scenario) -> Option<Scenario> {
         domains: vec![sentinel],
         outside: Vec::new(),
         host: Vec::new(),
+        // Marks go with the edits: they may be on nodes that only the edits make.
+        passthrough: Some(Vec::new()),
         ..scenario.clone()
     };
     (scenario.domains.len() > 1).then_some(alone)

@@ -116,15 +116,27 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
     {
         return judgement(Verdict::Broken, format!("lines were lost: {gap}"), checks);
     }
-    match wrong.or_else(|| checks.iter().find(|check| !check.ok)) {
-        Some(check) => {
+    match (
+        wrong.or_else(|| checks.iter().find(|check| !check.ok)),
+        &seen.end,
+    ) {
+        // What a flood cut off may have been the answer that is missing.
+        (_, End::Flooded(bytes)) if wrong.is_none() => {
+            let why = format!("the console was flooded: {bytes} bytes, only the ends are kept");
+            judgement(Verdict::Broken, why, checks)
+        }
+        (Some(check), _) => {
             let reason = format!(
                 "{}: wanted {}, saw {}",
                 check.what, check.wanted, check.seen
             );
             judgement(Verdict::Fail, reason, checks)
         }
-        None => judgement(Verdict::Pass, String::new(), checks),
+        (None, End::Deadline) => {
+            let why = "the time ran out although nothing awaited is missing".to_owned();
+            judgement(Verdict::Broken, why, checks)
+        }
+        (None, _) => judgement(Verdict::Pass, String::new(), checks),
     }
 }
 
@@ -166,20 +178,58 @@ fn judge_running(
             line.expect
                 .met_by(&line.op, answer, first(domain, spoke, place))
         });
-        checks.push(Check {
-            what,
-            wanted: line.expect.to_string(),
-            seen: answer.map_or_else(|| NOTHING.to_owned(), Answer::to_string),
-            ok,
+        let shown = answer.map(|answer| {
+            if ok {
+                settled(&line.expect, answer)
+            } else {
+                answer.to_string()
+            }
         });
+        checks.push(check(
+            &what,
+            &line.expect.to_string(),
+            shown.as_deref().unwrap_or(NOTHING),
+            ok,
+        ));
+    }
+    if !domain.falls_silent() && !spoke.ended {
+        checks.push(check(
+            &domain.name,
+            "runs its script to the end",
+            NOTHING,
+            false,
+        ));
     }
     judge_tree(domain, spoke, given, checks);
 }
 
-/// Finds the first answer to the same operation.
+/// Shows an answer that is as wanted, without what may differ between two equal runs (clocks, how often a line rang
+/// before somebody looked): ledgers are compared byte by byte. The evidence keeps every answer as it came.
+fn settled(expect: &Expect, answer: &Answer) -> String {
+    match (expect, answer) {
+        (Expect::Value { value, mask }, Answer::Value(_)) if *mask != u64::MAX => {
+            format!("{:#x} under the mask", value & mask)
+        }
+        (Expect::Value { .. }, _) => answer.to_string(),
+        (_, Answer::Value(_)) => A_VALUE.to_owned(),
+        (Expect::Works | Expect::Any, Answer::Irqs { intid, .. }) => format!("interrupts {intid}"),
+        (_, Answer::Timeout(_)) => "timeout".to_owned(),
+        _ => answer.to_string(),
+    }
+}
+
+/// What stands for a value that was right whatever it was.
+const A_VALUE: &str = "a value";
+
+/// Finds the first answer to the same operation, which must be an earlier one: nothing is compared with itself.
 fn first<'s>(domain: &Domain, spoke: &'s DomainSeen, place: u16) -> Option<&'s Answer> {
-    let op = domain.lines.get(usize::from(place))?.op;
-    let earliest = domain.lines.iter().position(|line| line.op == op)?;
+    let place = usize::from(place);
+    let op = domain.lines.get(place)?.op;
+    let earliest = domain
+        .lines
+        .iter()
+        .take(place)
+        .position(|line| line.op == op)?;
     spoke.answers.get(&u16::try_from(earliest).ok()?)
 }
 
@@ -192,18 +242,22 @@ fn judge_tree(
     if domain.tree.is_empty() {
         return;
     }
-    let what = |rule: &str| format!("{} tree: {rule}", domain.name);
+    let what = format!("{} tree", domain.name);
+    let whole = |answer: &Answer| match answer {
+        Answer::Tree(bytes) => usize::try_from(*bytes) == Ok(spoke.tree.len()),
+        _ => false,
+    };
+    if !spoke.answers.values().any(whole) {
+        // Part of a tree says nothing about the whole.
+        checks.push(check(&what, "is sent whole", NOTHING, false));
+        return;
+    }
     match dtb_gen::Tree::read(&spoke.tree) {
-        Err(error) => checks.push(check(
-            &what("readable"),
-            "a device tree",
-            &error.to_string(),
-            false,
-        )),
+        Err(error) => checks.push(check(&what, "is a device tree", &error.to_string(), false)),
         Ok(tree) => checks.extend(domain.tree.iter().map(|rule| {
             let wrong = rule.broken_by(&tree, given);
             check(
-                &what(""),
+                &what,
                 &rule.to_string(),
                 wrong.as_deref().unwrap_or("so it is"),
                 wrong.is_none(),
@@ -219,10 +273,8 @@ fn judge_refused(
     diagnostics: bool,
     checks: &mut Vec<Check>,
 ) {
-    let spoke = seen
-        .domains
-        .get(&domain.number)
-        .is_some_and(|spoke| spoke.hellos > 0 || !spoke.answers.is_empty());
+    // Any frame of it is a sign of life, also where its hello was lost.
+    let spoke = seen.domains.contains_key(&domain.number);
     let told = if spoke {
         "its probe spoke"
     } else {
@@ -235,23 +287,43 @@ fn judge_refused(
     // A subject that promises diagnostics names the domain and the culprit in one line. The line alone proves nothing;
     // that the domain never ran was checked above.
     let console = String::from_utf8_lossy(&seen.console);
-    let about = |line: &&str| line.contains("refuse") && line.contains(&domain.name);
+    let about = |line: &&str| line.contains("refuse") && has_word(line, &domain.name);
     let lines: Vec<&str> = console.lines().filter(about).collect();
-    let names_all = lines
-        .iter()
-        .any(|line| words.iter().all(|word| line.contains(word.as_str())));
-    let wanted = format!(
-        "a line that refuses {} and names `{}`",
-        domain.name,
-        words.join("`, `")
-    );
-    let shown = lines.first().copied().unwrap_or(NOTHING);
+    let names_all = |line: &&&str| words.iter().all(|word| line.contains(word.as_str()));
+    let named = lines.iter().find(names_all);
+    let wanted = match words {
+        [] => format!("a line that refuses {}", domain.name),
+        words => format!(
+            "a line that refuses {} and names `{}`",
+            domain.name,
+            words.join("`, `")
+        ),
+    };
+    let shown: Option<String> = named.or(lines.first()).map(|line| {
+        line.trim_end()
+            .chars()
+            .flat_map(char::escape_debug)
+            .collect()
+    });
+    let what = format!("{} reason given", domain.name);
     checks.push(check(
-        &format!("{} reason given", domain.name),
+        &what,
         &wanted,
-        shown,
-        names_all,
+        shown.as_deref().unwrap_or(NOTHING),
+        named.is_some(),
     ));
+}
+
+/// Tells whether `word` stands in `line` by itself: domain `d1` is not refused by a line about `d12`.
+fn has_word(line: &str, word: &str) -> bool {
+    let joins = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    line.match_indices(word).any(|(at, _)| {
+        let (before, after) = (
+            line.get(..at).unwrap_or(""),
+            line.get(at + word.len()..).unwrap_or(""),
+        );
+        !before.ends_with(joins) && !after.starts_with(joins)
+    })
 }
 
 fn judge_outside(scenario: &Scenario, seen: &Seen, checks: &mut Vec<Check>) {
@@ -267,6 +339,11 @@ fn judge_outside(scenario: &Scenario, seen: &Seen, checks: &mut Vec<Check>) {
             let shown = match answer {
                 None => NOTHING.to_owned(),
                 Some(OutsideAnswer::Done) => "done".to_owned(),
+                Some(OutsideAnswer::Value(_))
+                    if ok && !matches!(act.expect, Expect::Value { .. }) =>
+                {
+                    A_VALUE.to_owned()
+                }
                 Some(OutsideAnswer::Value(value)) => format!("{value:#x}"),
                 Some(OutsideAnswer::Refused(why)) => format!("refused: {why}"),
             };
