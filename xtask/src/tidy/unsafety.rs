@@ -111,11 +111,10 @@ fn comment_above(lines: &[&str], number: usize) -> String {
     parts.join(" ")
 }
 
-/// Says whether a line belongs to what stands below it.
+/// Says whether a line belongs to what stands below it: an attribute, or the beginning of a
+/// statement that goes on there.
 fn leads_on(text: &str) -> bool {
-    text.starts_with("#[")
-        || text.ends_with(['=', '(', ',']) && !text.ends_with("),")
-        || text.ends_with("=>")
+    !text.is_empty() && !text.ends_with([';', '{', '}'])
 }
 
 #[cfg(test)]
@@ -177,6 +176,7 @@ mod tests {
         let table = [
             (format!("fn a() {{\n{fact}\nunsafe {{ b() }}\n}}"), None),
             (format!("fn a() {{\n{fact}\nlet c =\n    unsafe {{ b() }};\n}}"), None),
+            (format!("fn a() {{\n{fact}\nself.holds(at)\n    .then(|| unsafe {{ b() }})\n}}"), None),
             (format!("{fact}\n#[unsafe(no_mangle)]\nextern \"C\" fn a() {{}}"), None),
             (format!("{fact}\n#[inline]\nunsafe impl Send for A {{}}"), None),
             ("fn a() { unsafe { b() } }".to_owned(), Some("without a `// SAFETY:` comment right above")),
