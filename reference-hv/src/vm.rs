@@ -304,3 +304,6 @@ fn parts<M: Machine>(
         u32::try_from(place.vcpu).ok()?,
     ))
 }
+
+#[cfg(test)]
+mod tests;

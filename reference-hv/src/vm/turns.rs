@@ -39,6 +39,7 @@ impl<T: Copy + PartialEq> Turns<T> {
     pub fn pick(&mut self, now: u64) -> Option<T> {
         if now >= self.ends || self.current.is_none() {
             self.pass();
+            self.current = self.waiting.pop_front();
             self.ends = now.saturating_add(self.slice);
         }
         self.current
@@ -47,8 +48,6 @@ impl<T: Copy + PartialEq> Turns<T> {
     /// Ends the turn of the current one, who goes behind all others.
     pub fn pass(&mut self) {
         self.waiting.extend(self.current.take());
-        self.current = self.waiting.pop_front();
-        self.ends = 0;
     }
 
     /// Returns when the current turn ends, if anybody waits for that.

@@ -1,0 +1,413 @@
+//! Domains on a machine that only pretends.
+
+mod machine;
+
+use std::string::String;
+
+use super::*;
+use crate::addr::{Ipa, Pa, Span};
+use crate::assign::{IrqAssignment, Load, MmioMapping, Placed, RamMapping};
+use crate::exit::{Access, Cause, Conduit, Exit, MemoryFault, WaitKind, Width};
+use crate::ids::{DomainId, Trigger};
+use crate::paging::Memory;
+use machine::{Deed, Fake};
+
+const ENTRY: u64 = 0x4000_0000;
+const TREE: u64 = 0x403f_0000;
+const KERNEL: u64 = 0x80f0_0000;
+
+fn line(intid: u32) -> IrqLine {
+    IrqLine::new(intid).unwrap()
+}
+
+/// A domain with 4 MiB of RAM, one device page and one line.
+fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
+    let pa = |at| Pa::new(at);
+    let host = 0x8000_0000 + (u64::from(number) - 1) * 0x40_0000;
+    DomainPlan {
+        id: DomainId::new(number).unwrap(),
+        name: format!("guest{number}"),
+        memory: 4 << 20,
+        banks: vec![Span::new(Ipa::new(ENTRY), 4 << 20).unwrap()],
+        ram: vec![RamMapping {
+            ipa: Ipa::new(ENTRY),
+            pa: pa(host),
+            pages: 1024,
+        }],
+        cpus,
+        vpl011: true,
+        nr_spis: 64,
+        mmio: vec![MmioMapping {
+            ipa: Ipa::new(0x3a00_0000),
+            pa: pa(0x0903_0000),
+            pages: 1,
+        }],
+        irqs: vec![IrqAssignment {
+            line: line(intid),
+            trigger: Trigger::Level,
+        }],
+        load: Load {
+            kernel: Placed {
+                from: Span::new(pa(KERNEL), 0x1801).unwrap(),
+                to: Ipa::new(ENTRY),
+            },
+            ramdisk: None,
+            tree: Span::new(Ipa::new(TREE), 0x1_0000).unwrap(),
+        },
+        kernel_args: None,
+        partial: None,
+    }
+}
+
+fn hypervisor(plans: &[DomainPlan]) -> Hypervisor<Fake> {
+    let mut hypervisor = Hypervisor::new(Fake::new());
+    for plan in plans {
+        hypervisor.create(plan, b"a tree").expect("a domain");
+    }
+    hypervisor
+}
+
+fn call(function: u64, args: [u64; 3]) -> Deed {
+    let [a, b, c] = args;
+    Deed::Exit(Exit::Call {
+        conduit: Conduit::Hvc,
+        immediate: 0,
+        args: [function, a, b, c],
+    })
+}
+
+fn wfi() -> Deed {
+    Deed::Exit(Exit::Wait {
+        kind: WaitKind::Interrupt,
+    })
+}
+
+fn store(at: u64, width: Width, value: u64) -> Deed {
+    Deed::Exit(Exit::Data {
+        fault: MemoryFault {
+            ipa: Some(Ipa::new(at)),
+            va: at,
+            cause: Cause::Translation,
+            walk: false,
+        },
+        write: true,
+        access: Some(Access {
+            width,
+            write: Some(value),
+            rt: 1,
+            sign_extend: false,
+            wide: false,
+        }),
+        cache: false,
+    })
+}
+
+fn told(hypervisor: &mut Hypervisor<Fake>, domain: u16, vcpu: u32, deeds: &[Deed]) {
+    let all = &mut hypervisor.machine().deeds;
+    all.entry((domain, vcpu)).or_default().extend(deeds);
+}
+
+fn entered(hypervisor: &mut Hypervisor<Fake>) -> String {
+    let ids: Vec<_> = hypervisor
+        .machine()
+        .entered
+        .drain(..)
+        .map(|id| id.to_string())
+        .collect();
+    ids.join(" ")
+}
+
+const SYSTEM_OFF: u64 = 0x8400_0008;
+const CPU_ON: u64 = 0xc400_0003;
+const CPU_OFF: u64 = 0x8400_0002;
+const AFFINITY_INFO: u64 = 0xc400_0004;
+
+/// A domain finds its kernel, its tree, zeroes elsewhere, its device, and nothing more.
+#[test]
+fn a_domain_is_what_its_plan_says() {
+    let mut machine = Fake::new();
+    for (page, byte) in [(0, 0x11), (1, 0x22)] {
+        machine.ram.insert(KERNEL / 4096 + page, vec![byte; 4096]);
+    }
+    let mut hypervisor = Hypervisor::new(machine);
+    hypervisor
+        .create(&plan(1, 1, 39), b"a tree")
+        .expect("a domain");
+    let Hypervisor {
+        machine, domains, ..
+    } = &mut hypervisor;
+    for (at, byte) in [(0, 0x11), (0x1800, 0x22), (0x1801, 0), (0x3f_ffff, 0)] {
+        assert_eq!(machine.byte(0x8000_0000 + at), byte, "at {at:#x}");
+    }
+    let tree: Vec<_> = (0..7).map(|n| machine.byte(0x803f_0000 + n)).collect();
+    assert_eq!(tree, b"a tree\0");
+    for (ipa, wanted) in [
+        (ENTRY, Some((0x8000_0000, Memory::Ram))),
+        (ENTRY + 0x3f_ffff, Some((0x803f_ffff, Memory::Ram))),
+        (ENTRY + 0x40_0000, None),
+        (ENTRY - 1, None),
+        (0x3a00_0fff, Some((0x0903_0fff, Memory::Device))),
+        (0x3a00_1000, None),
+        (0x39ff_ffff, None),
+        (0x0903_0000, None),
+        (0x8000_0000, None),
+    ] {
+        let seen = domains[0].space.walk(&machine.pool, Ipa::new(ipa));
+        assert_eq!(
+            seen.map(|t| (t.to.raw(), t.attributes)),
+            wanted,
+            "at {ipa:#x}"
+        );
+    }
+    let first = &domains[0].vcpus[0].registers;
+    assert_eq!((first.pc, first.x[0]), (ENTRY, TREE));
+    assert_eq!(
+        machine.console,
+        ["domain guest1 is d1: 4096 KiB, 1 CPUs, 1 device pages, INTIDs 39"]
+    );
+    assert!(
+        machine.lines.starts_with(&[(line(39), "level")]),
+        "{:?}",
+        machine.lines
+    );
+    assert!(!machine.lines.contains(&(line(39), "on")));
+}
+
+/// A domain that cannot be made leaves nothing behind and the reason in one line.
+#[test]
+fn a_failure_leaves_nothing() {
+    for (frames, shrink, wanted) in [
+        (
+            1,
+            0,
+            "refuse domain guest1: /chosen/guest1: `memory` cannot be mapped: no memory is left for translation tables",
+        ),
+        (
+            3,
+            0,
+            "refuse domain guest1: /chosen/guest1: `memory` cannot be mapped: no memory is left for translation tables",
+        ),
+        (
+            64,
+            15 << 20,
+            "refuse domain guest1: /chosen/guest1: `memory` cannot hold the domain's RAM",
+        ),
+    ] {
+        let mut machine = Fake::new();
+        machine.pool.left = frames;
+        let whole = machine.windows[0];
+        machine.windows = vec![Span::new(whole.first(), whole.size() - shrink).unwrap()];
+        let mut hypervisor = Hypervisor::new(machine);
+        let refusal = hypervisor
+            .create(&plan(1, 1, 39), b"a tree")
+            .expect_err("a refusal");
+        assert_eq!(refusal.to_string(), wanted);
+        assert_eq!(hypervisor.machine().pool.used, 0, "{wanted}");
+        assert!(hypervisor.machine().lines.is_empty(), "{wanted}");
+    }
+}
+
+/// Who computes without end shares the CPU with everybody else.
+#[test]
+fn turns_are_shared() {
+    let mut hypervisor = hypervisor(&[plan(1, 1, 39), plan(2, 1, 40)]);
+    for _ in 0..6 {
+        hypervisor.step();
+    }
+    assert_eq!(entered(&mut hypervisor), "d1v0 d2v0 d1v0 d2v0 d1v0 d2v0");
+    assert_eq!(hypervisor.machine().time, 1000 + 6 * 100);
+}
+
+/// Switching a domain off stops that one: its lines are quiet and the others run on.
+#[test]
+fn off_is_for_one_domain() {
+    let mut hypervisor = hypervisor(&[plan(1, 1, 39), plan(2, 1, 40)]);
+    hypervisor.machine().lines.clear();
+    let noise = [2000, 3000, 4000].map(|at| (at, Interrupt::Own));
+    hypervisor.machine().later.extend(noise);
+    told(
+        &mut hypervisor,
+        1,
+        0,
+        &[
+            store(0x2200_0000, Width::Byte, 0x78),
+            call(SYSTEM_OFF, [0; 3]),
+        ],
+    );
+    for _ in 0..5 {
+        hypervisor.step();
+    }
+    assert_eq!(entered(&mut hypervisor), "d1v0 d1v0 d2v0 d2v0 d2v0");
+    let console = &hypervisor.machine().console[2..];
+    assert_eq!(
+        console,
+        ["d1: x", "domain guest1 (d1) stopped: switched itself off"]
+    );
+    let lines = hypervisor.machine().lines.clone();
+    assert!(lines.contains(&(line(39), "off")), "{lines:?}");
+    assert!(
+        lines.iter().all(|(line, _)| line.intid() == 39),
+        "{lines:?}"
+    );
+}
+
+/// Who waits for an interrupt is not run before one comes: a timer's, or a line's that is its own.
+#[test]
+fn waiting_ends_with_an_interrupt() {
+    let mut hypervisor = hypervisor(&[plan(1, 1, 39), plan(2, 1, 40)]);
+    let enable = [
+        store(0x0300_1000, Width::Word, 0x12),
+        store(0x0300_1084, Width::Word, 1 << 7),
+        store(0x0300_1104, Width::Word, 1 << 7),
+        // PPI 27 of the redistributor's SGI frame.
+        store(0x0303_0080, Width::Word, 1 << 27),
+        store(0x0303_0100, Width::Word, 1 << 27),
+    ];
+    told(&mut hypervisor, 1, 0, &enable);
+    told(
+        &mut hypervisor,
+        1,
+        0,
+        &[Deed::Arm(5000), wfi(), Deed::Arm(u64::MAX), wfi()],
+    );
+    told(&mut hypervisor, 2, 0, &[wfi()]);
+    hypervisor.machine().high.push(line(39));
+    hypervisor
+        .machine()
+        .later
+        .push((9000, Interrupt::Line(line(39))));
+    for _ in 0..7 {
+        hypervisor.step();
+    }
+    assert_eq!(
+        entered(&mut hypervisor),
+        "d1v0 d1v0 d1v0 d1v0 d1v0 d1v0 d2v0"
+    );
+    hypervisor.step();
+    assert_eq!(
+        (hypervisor.machine().time, entered(&mut hypervisor)),
+        (5000, String::new())
+    );
+    hypervisor.step();
+    assert_eq!(entered(&mut hypervisor), "d1v0");
+    hypervisor.step();
+    assert_eq!(hypervisor.machine().time, 9000);
+    told(&mut hypervisor, 1, 0, &[wfi()]);
+    hypervisor.step();
+    assert_eq!(entered(&mut hypervisor), "d1v0");
+    let shown = hypervisor.machine().shown.clone();
+    assert_eq!(
+        shown.iter().map(|lr| lr & 0xffff_ffff).collect::<Vec<_>>(),
+        [39]
+    );
+}
+
+/// A line that comes and is nobody's is switched off, once, with a line that says so.
+#[test]
+fn lines_of_nobody_are_silenced() {
+    let mut hypervisor = hypervisor(&[plan(1, 1, 39)]);
+    hypervisor.machine().lines.clear();
+    hypervisor
+        .machine()
+        .later
+        .push((1010, Interrupt::Line(line(77))));
+    hypervisor.step();
+    let machine = hypervisor.machine();
+    assert_eq!(machine.lines, [(line(77), "off"), (line(77), "deactivate")]);
+    assert_eq!(
+        machine.console[1],
+        "INTID 77 came and belongs to nobody; disabled"
+    );
+}
+
+/// A second CPU is switched on where its domain's RAM is, and nowhere else, once.
+#[test]
+fn second_cpu() {
+    let mut hypervisor = hypervisor(&[plan(1, 2, 39)]);
+    let not_there = 0x5000_0000;
+    let cases: [(Deed, i64); 8] = [
+        (call(AFFINITY_INFO, [1, 0, 0]), 1),
+        (call(CPU_ON, [2, ENTRY, 7]), -2),
+        (call(CPU_ON, [1 << 31 | 1, ENTRY, 7]), -2),
+        (call(CPU_ON, [1, not_there, 7]), -9),
+        (call(CPU_ON, [1, 0x3a00_0000, 7]), -9),
+        (call(CPU_ON, [1, ENTRY + 0x1000, 7]), 0),
+        (call(CPU_ON, [1, ENTRY + 0x2000, 8]), -4),
+        (call(AFFINITY_INFO, [1, 0, 0]), 0),
+    ];
+    for (deed, wanted) in cases {
+        told(&mut hypervisor, 1, 0, &[deed]);
+        hypervisor.step();
+        let answer = hypervisor.domains[0].vcpus[0].registers.x[0];
+        assert_eq!(answer.cast_signed(), wanted, "{deed:?}");
+    }
+    let second = &hypervisor.domains[0].vcpus[1].registers;
+    assert_eq!((second.pc, second.x[0]), (ENTRY + 0x1000, 7));
+    told(
+        &mut hypervisor,
+        1,
+        0,
+        &[Deed::Compute(1000), call(CPU_OFF, [0; 3])],
+    );
+    told(&mut hypervisor, 1, 1, &[call(CPU_OFF, [0; 3])]);
+    entered(&mut hypervisor);
+    for _ in 0..3 {
+        hypervisor.step();
+    }
+    assert_eq!(entered(&mut hypervisor), "d1v0 d1v1 d1v0");
+    let last = hypervisor.machine().console.last().cloned();
+    assert_eq!(
+        last.as_deref(),
+        Some("domain guest1 (d1) stopped: switched its last CPU off")
+    );
+}
+
+/// A system error stops the domain that ran, also when it shows only at the switch to another.
+#[test]
+fn errors_are_their_authors() {
+    let late = [Deed::LateError, Deed::Compute(500)];
+    for (author, next) in [(&[Deed::Error][..], &[][..]), (&late, &[Deed::Error])] {
+        let mut hypervisor = hypervisor(&[plan(1, 1, 39), plan(2, 1, 40)]);
+        told(&mut hypervisor, 1, 0, author);
+        // The late one is reported in the next guest's time.
+        told(&mut hypervisor, 2, 0, next);
+        told(&mut hypervisor, 2, 0, &[Deed::Compute(10); 3]);
+        let noise = [5000, 6000, 7000].map(|at| (at, Interrupt::Own));
+        hypervisor.machine().later.extend(noise);
+        for _ in 0..4 {
+            hypervisor.step();
+        }
+        let stopped: Vec<_> = hypervisor
+            .domains
+            .iter()
+            .map(|domain| domain.stopped)
+            .collect();
+        assert_eq!(stopped, [true, false], "{author:?}");
+        let last = hypervisor.machine().console.last().cloned();
+        assert_eq!(
+            last.as_deref(),
+            Some("domain guest1 (d1) stopped: caused a system error")
+        );
+    }
+}
+
+/// What no device answers is a data abort at the guest's own address; a guest stays where it is for it.
+#[test]
+fn unmapped_accesses_abort() {
+    let mut hypervisor = hypervisor(&[plan(1, 1, 39)]);
+    told(&mut hypervisor, 1, 0, &[store(0x0905_0000, Width::Word, 0)]);
+    hypervisor.step();
+    let injected = hypervisor.machine().injected.clone();
+    assert!(
+        matches!(
+            injected[..],
+            [Exception::Data {
+                far: 0x0905_0000,
+                write: true,
+                ..
+            }]
+        ),
+        "{injected:?}"
+    );
+    assert_eq!(hypervisor.domains[0].vcpus[0].registers.pc, ENTRY);
+}
