@@ -10,13 +10,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
+use crate::addr::{Pa, Span};
 use crate::config::{
     self, DomainClaim, Flaw, Host, ModuleKind, Modules, Notices, Partial, unreadable,
 };
 use crate::dt::Blob;
 use crate::fault::{self, Fault};
-use crate::ids::{DomainId, IrqLine, MAX_DOMAINS, MAX_VCPUS, Trigger};
+use crate::ids::{DomainId, MAX_DOMAINS, MAX_VCPUS};
 
 mod device;
 mod guest;
@@ -27,9 +27,12 @@ mod memory;
 mod mmio;
 mod module;
 mod owners;
+mod plan;
 
 use memory::FreeRam;
 use owners::{Draft, Owners};
+
+pub use plan::{DomainPlan, IrqAssignment, Load, MmioMapping, Notice, Placed, RamMapping, Refusal};
 
 /// What the machine is, beyond what its tree says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,143 +89,6 @@ impl Assignment {
     /// Takes the three apart.
     pub fn into_parts(self) -> (Vec<DomainPlan>, Vec<Refusal>, Vec<Notice>) {
         (self.domains, self.refusals, self.notices)
-    }
-}
-
-/// One domain to create. Every address in it is proven; stage 2 holds what `ram` and `mmio` say
-/// and nothing else.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DomainPlan {
-    /// Its number.
-    pub id: DomainId,
-    /// The name of its node.
-    pub name: String,
-    /// Bytes of RAM, the sum of `ram`.
-    pub memory: u64,
-    /// RAM as the guest sees it: one bank or two.
-    pub banks: Vec<Span<Ipa>>,
-    /// RAM as stage 2 maps it; whole 2 MiB blocks aligned on both sides wherever they fit.
-    pub ram: Vec<RamMapping>,
-    /// Number of virtual CPUs.
-    pub cpus: u32,
-    /// Whether it gets an emulated PL011.
-    pub vpl011: bool,
-    /// Shared interrupt lines of its GIC: INTIDs 32 to 31 + `nr_spis` exist.
-    pub nr_spis: u32,
-    /// Device pages.
-    pub mmio: Vec<MmioMapping>,
-    /// Host lines that are delivered to it under the same number, each once.
-    pub irqs: Vec<IrqAssignment>,
-    /// What is copied where before it starts.
-    pub load: Load,
-    /// The kernel's command line.
-    pub kernel_args: Option<String>,
-    /// Where the partial tree was loaded.
-    pub partial: Option<Span<Pa>>,
-}
-
-/// Guest RAM backed by host RAM.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RamMapping {
-    /// Guest side.
-    pub ipa: Ipa,
-    /// Host side.
-    pub pa: Pa,
-    /// Number of pages.
-    pub pages: u64,
-}
-
-/// Device pages shown to a guest: device memory, read and write, never executable.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MmioMapping {
-    /// Guest side.
-    pub ipa: Ipa,
-    /// Host side.
-    pub pa: Pa,
-    /// Number of pages.
-    pub pages: u64,
-}
-
-/// A host line that belongs to a domain.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct IrqAssignment {
-    /// The line, the same number on both sides.
-    pub line: IrqLine,
-    /// How the host node says it triggers.
-    pub trigger: Trigger,
-}
-
-/// What lies where when the domain starts. All of it inside the first bank and disjoint.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Load {
-    /// The kernel image; the domain starts at `kernel.to`.
-    pub kernel: Placed,
-    /// The initial RAM disk.
-    pub ramdisk: Option<Placed>,
-    /// Room for the domain's device tree, which is at most this long.
-    pub tree: Span<Ipa>,
-}
-
-/// Bytes copied from host RAM into the domain's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Placed {
-    /// Where they were loaded.
-    pub from: Span<Pa>,
-    /// Where the guest finds them.
-    pub to: Ipa,
-}
-
-/// Why a domain is not created: one place in a tree and what is wrong there.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refusal {
-    /// The number the domain would have had.
-    pub number: usize,
-    /// The name of its node.
-    pub domain: String,
-    /// The place and what is wrong with it. `/passthrough` and below is in the domain's partial
-    /// tree, everything else in the host's.
-    pub flaw: Flaw,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "refuse domain {}: {}", self.domain, self.flaw)
-    }
-}
-
-/// Something odd that is no reason to refuse.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Notice(pub String);
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl RamMapping {
-    /// Returns the host side as a range.
-    pub fn host(&self) -> Option<Span<Pa>> {
-        Span::of_pages(self.pa, self.pages)
-    }
-    /// Returns the guest side as a range.
-    pub fn guest(&self) -> Option<Span<Ipa>> {
-        Span::of_pages(self.ipa, self.pages)
-    }
-}
-
-impl MmioMapping {
-    /// Returns the guest side as a range.
-    pub fn guest(&self) -> Option<Span<Ipa>> {
-        Span::of_pages(self.ipa, self.pages)
-    }
-    /// Returns the host side as a range.
-    pub fn host(&self) -> Option<Span<Pa>> {
-        Span::of_pages(self.pa, self.pages)
-    }
-    /// Returns the number of bytes.
-    pub fn size(&self) -> u64 {
-        self.pages.saturating_mul(PAGE_SIZE)
     }
 }
 

@@ -8,11 +8,13 @@ mod blob;
 mod cells;
 mod error;
 mod node;
+mod walk;
 
 pub use blob::{Blob, HEADER_SIZE, Reserved, total_size};
 pub use cells::{CellCount, Cells, Tuples, read_cells};
 pub use error::{DtError, DtErrorKind, PropError, PropFlaw};
-pub use node::{Children, Event, Node, Path, Prop, Props, Strings, Walk};
+pub use node::{Node, Prop, Strings};
+pub use walk::{Children, Event, Path, Props, Walk};
 
 /// Most nodes that may be open at once, the root included. Linux stops at 64 as well; real trees
 /// stay under ten.

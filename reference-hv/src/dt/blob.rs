@@ -1,7 +1,8 @@
 //! The whole tree: its header, its blocks and the one check of its structure.
 
 use super::error::{DtError, DtErrorKind};
-use super::node::{Node, Walk};
+use super::node::Node;
+use super::walk::Walk;
 use super::{MAX_DEPTH, MAX_SIZE};
 
 /// Bytes in the header of version 17.

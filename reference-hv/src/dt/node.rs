@@ -1,11 +1,11 @@
-//! Nodes, properties and the walk over them. All of it rests on the check in [`Blob::new`]: where
-//! that check would have failed, these end early instead.
+//! Nodes and properties of a sound tree.
 
 use core::fmt;
 
-use super::blob::{BEGIN_NODE, Blob, END, END_NODE, NOP, PROP, aligned, length, text, until_nul};
+use super::blob::{BEGIN_NODE, Blob, text, until_nul};
+use super::cells;
 use super::error::{PropError, PropFlaw};
-use super::{MAX_DEPTH, cells};
+use super::walk::{Children, Path, Props, Walk};
 
 /// A node of a sound tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,17 +21,6 @@ pub struct Prop<'t> {
     blob: Blob<'t>,
     name: u32,
     value: &'t [u8],
-}
-
-/// One thing met on a walk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event<'t> {
-    /// A node begins.
-    Begin(Node<'t>),
-    /// A property of the node that is open.
-    Prop(Prop<'t>),
-    /// The node that is open ends.
-    End,
 }
 
 impl fmt::Debug for Node<'_> {
@@ -73,7 +62,7 @@ impl<'t> Node<'t> {
 
     /// Returns the path for a message. Costs a walk over the tree.
     pub fn path(self) -> Path<'t> {
-        Path(self)
+        Path::of(self)
     }
 
     /// Returns everything inside the node, from its first property to its end.
@@ -85,12 +74,12 @@ impl<'t> Node<'t> {
 
     /// Returns the properties in the order in which they stand.
     pub fn props(self) -> Props<'t> {
-        Props(self.walk())
+        Props::of(self.walk())
     }
 
     /// Returns the children in the order in which they stand.
     pub fn children(self) -> Children<'t> {
-        Children(self.walk())
+        Children::of(self.walk())
     }
 
     /// Returns the first child called exactly `name`.
@@ -162,6 +151,10 @@ impl<'t> Node<'t> {
 }
 
 impl<'t> Prop<'t> {
+    pub(super) fn new(blob: Blob<'t>, name: u32, value: &'t [u8]) -> Self {
+        Self { blob, name, value }
+    }
+
     /// Returns the name.
     pub fn name(self) -> &'t str {
         text(self.blob.property_name(self.name))
@@ -256,148 +249,5 @@ impl<'t> Iterator for Strings<'t> {
                 return Some(text(string));
             }
         }
-    }
-}
-
-/// A walk over a tree or a part of it, in the order in which things stand. It ends behind the
-/// end of the node it began in.
-#[derive(Clone, Copy, Debug)]
-pub struct Walk<'t> {
-    blob: Blob<'t>,
-    at: usize,
-    open: usize,
-    done: bool,
-}
-
-impl<'t> Walk<'t> {
-    /// Begins at the token of a node.
-    pub(super) fn from(blob: Blob<'t>, at: usize) -> Self {
-        Self {
-            blob,
-            at,
-            open: 0,
-            done: false,
-        }
-    }
-
-    /// Tells how many nodes are open.
-    pub fn open(&self) -> usize {
-        self.open
-    }
-
-    /// Goes to the end of the node that is open, without telling what is in between.
-    pub fn leave(&mut self) {
-        let outside = self.open.saturating_sub(1);
-        while self.open > outside && self.next().is_some() {}
-    }
-}
-
-impl<'t> Iterator for Walk<'t> {
-    type Item = Event<'t>;
-
-    fn next(&mut self) -> Option<Event<'t>> {
-        while !self.done {
-            let at = self.at;
-            match self.blob.word(at) {
-                Some(NOP) => self.at = at + 4,
-                Some(BEGIN_NODE) => {
-                    let name = until_nul(self.blob.rest(at + 4)).unwrap_or_default();
-                    self.at = aligned(at + 4 + name.len() + 1);
-                    self.open += 1;
-                    return Some(Event::Begin(Node {
-                        blob: self.blob,
-                        at,
-                    }));
-                }
-                Some(END_NODE) => {
-                    self.at = at + 4;
-                    self.open = self.open.saturating_sub(1);
-                    self.done = self.open == 0;
-                    return Some(Event::End);
-                }
-                Some(PROP) => {
-                    let len = length(self.blob.word(at + 4).unwrap_or(0));
-                    let value = self.blob.rest(at + 12).get(..len).unwrap_or_default();
-                    let name = self.blob.word(at + 8).unwrap_or(0);
-                    self.at = aligned(at + 12 + value.len());
-                    return Some(Event::Prop(Prop {
-                        blob: self.blob,
-                        name,
-                        value,
-                    }));
-                }
-                Some(END | _) | None => self.done = true,
-            }
-        }
-        None
-    }
-}
-
-/// The properties of a node.
-#[derive(Clone, Debug)]
-pub struct Props<'t>(Walk<'t>);
-
-impl<'t> Iterator for Props<'t> {
-    type Item = Prop<'t>;
-
-    fn next(&mut self) -> Option<Prop<'t>> {
-        // Properties come before children, so the first thing that is none ends them.
-        match self.0.next() {
-            Some(Event::Prop(prop)) => Some(prop),
-            Some(Event::Begin(_) | Event::End) | None => {
-                self.0.done = true;
-                None
-            }
-        }
-    }
-}
-
-/// The children of a node.
-#[derive(Clone, Debug)]
-pub struct Children<'t>(Walk<'t>);
-
-impl<'t> Iterator for Children<'t> {
-    type Item = Node<'t>;
-
-    fn next(&mut self) -> Option<Node<'t>> {
-        loop {
-            match self.0.next()? {
-                Event::Begin(node) => {
-                    self.0.leave();
-                    return Some(node);
-                }
-                Event::Prop(_) | Event::End => {}
-            }
-        }
-    }
-}
-
-/// The path of a node, found by a walk when it is printed.
-#[derive(Clone, Copy, Debug)]
-pub struct Path<'t>(Node<'t>);
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Node { blob, at } = self.0;
-        if at == blob.root().at {
-            return f.write_str("/");
-        }
-        let mut names = [""; MAX_DEPTH];
-        let mut walk = blob.walk();
-        while let Some(event) = walk.next() {
-            let Event::Begin(node) = event else { continue };
-            let depth = walk.open();
-            if let Some(slot) = depth.checked_sub(1).and_then(|place| names.get_mut(place)) {
-                *slot = node.name();
-            }
-            if node.at == at {
-                // The root itself is the slash in front of the first name.
-                for name in names.get(1..depth).unwrap_or_default() {
-                    write!(f, "/{name}")?;
-                }
-                return Ok(());
-            }
-        }
-        Ok(())
     }
 }

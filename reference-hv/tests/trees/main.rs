@@ -1,10 +1,14 @@
 //! Trees, what they claim, and what is proven of it.
 
 mod assignment;
+mod check;
 mod domains;
 mod dt_corpus;
 mod guest_tree;
+mod host_side;
+mod interrupts;
 mod ownership;
+mod partial_trees;
 mod properties;
 mod rig;
 mod tree;

@@ -1,12 +1,8 @@
 //! Whatever the trees claim: nothing panics, and what is assigned is what may be assigned.
 
 use proptest::prelude::*;
-use refhv::addr::{Ipa, Pa, Span};
-use refhv::assign::{Assignment, layout};
-use refhv::config::{Host, Owner};
-use refhv::dt::Blob;
-use refhv::guest_tree::build;
 
+use crate::check::check;
 use crate::rig::*;
 use crate::tree::{Tree, be};
 
@@ -164,87 +160,6 @@ fn machine() -> impl Strategy<Value = Rig> {
             }
             rig
         })
-}
-
-/// Expects of whatever was proven what DESIGN 4.7 promises, by looking at every page.
-fn check(rig: &Rig, proven: &Assignment) {
-    let bytes = rig.host.blob();
-    let host = Host::read(Blob::new(&bytes).expect("a sound tree")).expect("a host");
-    let mut pages: Vec<(Span<Pa>, u16)> = Vec::new();
-    let mut lines = Vec::new();
-    for plan in proven.domains() {
-        let owner = plan.id.number();
-        let mut guest: Vec<Span<Ipa>> = plan.banks.clone();
-        for (base, size) in [
-            (layout::GICD_BASE, layout::GICD_SIZE),
-            (layout::GICR_BASE, layout::GICR_SIZE),
-        ] {
-            guest.push(Span::new(base, size).expect("a range"));
-        }
-        for map in &plan.mmio {
-            let (pa, ipa) = (map.host().expect("a range"), map.guest().expect("a range"));
-            assert!(pa.is_page_exact() && ipa.is_page_exact() && pa.size() == ipa.size());
-            assert!(ipa.last().raw() < 1 << 40);
-            for region in host
-                .regions
-                .iter()
-                .filter(|region| region.span.overlaps(pa))
-            {
-                let node = region.node.map(|id| host.node(id));
-                match region.owner {
-                    Owner::Device => {
-                        let node = node.expect("a device has a node");
-                        assert!(node.has("xen,passthrough"), "{node:?} in {pa}");
-                        assert!(
-                            !node.has("iommus") && !node.has("dma-coherent"),
-                            "{node:?} in {pa}"
-                        );
-                    }
-                    Owner::PciWindow => {}
-                    Owner::Hypervisor(_) | Owner::Memory | Owner::Reserved => {
-                        panic!("{region:?} given to d{owner}")
-                    }
-                }
-            }
-            assert!(
-                rig.machine
-                    .taken
-                    .iter()
-                    .all(|taken| !taken.span.overlaps(pa))
-            );
-            assert!(
-                pages
-                    .iter()
-                    .all(|(span, other)| *other == owner || !span.overlaps(pa)),
-                "{pa} twice"
-            );
-            pages.push((pa, owner));
-            guest.push(ipa);
-        }
-        guest.sort();
-        assert!(
-            guest.windows(2).all(|pair| !pair[0].overlaps(pair[1])),
-            "{guest:?}"
-        );
-        for irq in &plan.irqs {
-            assert!(irq.line.is_spi() && irq.line.intid() < 32 + plan.nr_spis);
-            assert!(
-                lines.iter().all(|line| *line != irq.line),
-                "{} twice",
-                irq.line
-            );
-            assert_eq!(host.use_of(irq.line), None);
-            lines.push(irq.line);
-        }
-        for map in &plan.ram {
-            let pa = map.host().expect("a range");
-            assert!(host.ram.iter().any(|ram| ram.covers(pa)));
-            assert!(pages.iter().all(|(span, _)| !span.overlaps(pa)));
-            pages.push((pa, owner));
-        }
-        let tree = build(plan, &rig).expect("a tree");
-        Blob::new(&tree).expect("a sound tree");
-    }
 }
 
 proptest! {

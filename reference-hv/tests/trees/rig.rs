@@ -42,6 +42,13 @@ impl Default for Rig {
             .clone()
             .cells("#address-cells", &[2])
             .cells("#size-cells", &[2]);
+        Self::on(host)
+    }
+}
+
+impl Rig {
+    /// Makes a machine of this tree.
+    pub fn on(host: Tree) -> Self {
         let taken = |base, size, what| Taken {
             span: span(base, size),
             what,
@@ -61,9 +68,7 @@ impl Default for Rig {
             next: 0x4a00_0000,
         }
     }
-}
 
-impl Rig {
     /// Puts bytes into memory and returns where.
     pub fn load(&mut self, bytes: Vec<u8>) -> (u64, u64) {
         let at = self.next;
