@@ -211,31 +211,41 @@ pub fn run_all(
     out: Option<&Path>,
     row: &(dyn Fn(&Row, Duration) + Sync),
 ) -> Result<Vec<(Row, Duration)>> {
+    in_parallel(scenarios, jobs, |scenario| {
+        let made = one(rig, scenario, out)?;
+        row(&made.0, made.1);
+        Ok(made)
+    })
+    .into_iter()
+    .collect()
+}
+
+/// Does `work` on every item on `jobs` threads; what comes of it is in the order of the items.
+pub fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    jobs: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let rows: Mutex<BTreeMap<usize, Result<(Row, Duration)>>> = Mutex::default();
+    let done: Mutex<BTreeMap<usize, R>> = Mutex::default();
     std::thread::scope(|threads| {
-        for _ in 0..jobs.clamp(1, scenarios.len().max(1)) {
+        for _ in 0..jobs.clamp(1, items.len().max(1)) {
             threads.spawn(|| {
                 loop {
                     let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(scenario) = scenarios.get(place) else {
+                    let Some(item) = items.get(place) else {
                         break;
                     };
-                    let made = one(rig, scenario, out);
-                    if let Ok((made, took)) = &made {
-                        row(made, *took);
-                    }
-                    rows.lock()
+                    let made = work(item);
+                    done.lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .insert(place, made);
                 }
             });
         }
     });
-    rows.into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .into_values()
-        .collect()
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.into_values().collect()
 }
 
 fn one(rig: &Rig, scenario: &Scenario, out: Option<&Path>) -> Result<(Row, Duration)> {

@@ -2,12 +2,11 @@
 //! requirement that the fault violates.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use runners::{Command, Director, Profile, Request};
 
-use crate::pipeline::{Rig, run_all};
+use crate::pipeline::Rig;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
 
@@ -25,10 +24,10 @@ pub struct Fault {
 /// What became of one fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Catch {
-    /// Scenarios of its own requirement that failed.
-    Caught(Vec<String>),
-    /// Only scenarios of other requirements failed.
-    Elsewhere(Vec<String>),
+    /// A scenario of its own requirement failed.
+    Caught(String),
+    /// Only a scenario of another requirement failed.
+    Elsewhere(String),
     /// Everything passed.
     Escaped,
     /// The rig could not tell: scenarios that were broken.
@@ -87,42 +86,50 @@ fn fault(line: &str) -> Option<Fault> {
     })
 }
 
-/// Runs the scenarios of a fault's requirement against it, and the others only when none of them catches it.
-pub fn check(rig: &Rig, fault: &Fault, scenarios: &[Scenario], jobs: usize) -> Result<Catch> {
+/// Runs the scenarios of a fault's requirement against it until one catches it, and the others only when none does.
+pub fn check(rig: &Rig, fault: &Fault, scenarios: &[Scenario]) -> Result<Catch> {
     let covers = |scenario: &&Scenario| {
         scenario
             .covers
             .iter()
             .any(|id| id.to_string() == fault.requirement)
     };
-    let own: Vec<Scenario> = scenarios.iter().filter(covers).cloned().collect();
-    let with = |verdict, rows: &[(crate::ledger::Row, Duration)]| {
-        let hit = rows.iter().filter(|(row, _)| row.verdict == verdict);
-        hit.map(|(row, _)| row.scenario.clone()).collect::<Vec<_>>()
-    };
-    let rows = run_all(rig, &own, jobs, None, &|_, _| {})?;
-    let caught = with(Verdict::Fail, &rows);
-    if !caught.is_empty() {
-        return Ok(Catch::Caught(caught));
+    let mut broken = Vec::new();
+    if let Some(by) = first_catch(rig, scenarios.iter().filter(covers), &mut broken)? {
+        return Ok(Catch::Caught(by));
     }
-    let broken = with(Verdict::Broken, &rows);
     if !broken.is_empty() {
         return Ok(Catch::Unclear(broken));
     }
-    let others: Vec<Scenario> = scenarios
-        .iter()
-        .filter(|scenario| !covers(scenario))
-        .cloned()
-        .collect();
-    let elsewhere = with(
-        Verdict::Fail,
-        &run_all(rig, &others, jobs, None, &|_, _| {})?,
-    );
-    Ok(if elsewhere.is_empty() {
-        Catch::Escaped
-    } else {
-        Catch::Elsewhere(elsewhere)
+    let others = scenarios.iter().filter(|scenario| !covers(scenario));
+    Ok(match first_catch(rig, others, &mut broken)? {
+        Some(by) => Catch::Elsewhere(by),
+        None => Catch::Escaped,
     })
+}
+
+/// Finds the first scenario that fails. It must fail twice: a run that was merely unlucky catches nothing.
+fn first_catch<'s>(
+    rig: &Rig,
+    scenarios: impl Iterator<Item = &'s Scenario>,
+    broken: &mut Vec<String>,
+) -> Result<Option<String>> {
+    let judged = |scenario: &&Scenario| {
+        rig.profile()
+            .capabilities
+            .missing(&scenario.needs)
+            .is_empty()
+    };
+    for scenario in scenarios.filter(judged) {
+        match rig.run(scenario, None)?.judgement.verdict {
+            Verdict::Fail if rig.run(scenario, None)?.judgement.verdict == Verdict::Fail => {
+                return Ok(Some(scenario.id.clone()));
+            }
+            Verdict::Broken => broken.push(scenario.id.clone()),
+            Verdict::Pass | Verdict::Fail | Verdict::Skip => {}
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

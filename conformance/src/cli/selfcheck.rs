@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::cli::run::{jobs, rig};
 use crate::cli::select::{choose, profile};
 use crate::cli::{SelfcheckArgs, suite};
+use crate::pipeline::in_parallel;
 use crate::requirement::nearest;
 use crate::selfcheck::{Catch, Fault, check, faults};
 
@@ -14,8 +15,8 @@ const IMAGE: &str = "refhv-faults.img";
 
 /// Runs every fault; 1 when one escapes.
 pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
-    let loaded = suite(&args.choice.requirements)?;
     let profile = profile(&args.choice)?;
+    let loaded = suite(&args.choice.requirements, &profile)?;
     let chosen = choose(&args.choice, None, &loaded, &profile)?;
     let all = offered(args, &profile, images)?;
     if args.list {
@@ -24,14 +25,16 @@ pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
         }
         return Ok(0);
     }
-    let mut escaped = 0_usize;
-    for fault in &all {
+    let catches = in_parallel(&all, jobs(&args.choice), |fault| -> Result<Catch> {
         let seeded = rig(&args.choice, profile.clone(), images, IMAGE)?
             .with_argument(&format!("fault={}", fault.name));
-        let catch = check(&seeded, fault, &chosen.scenarios, jobs(&args.choice))?;
-        escaped += usize::from(!matches!(catch, Catch::Caught(_)));
+        let catch = check(&seeded, fault, &chosen.scenarios)?;
         println!("{}", told(fault, &catch));
-    }
+        Ok(catch)
+    });
+    let catches = catches.into_iter().collect::<Result<Vec<_>>>()?;
+    let missed = |catch: &&Catch| !matches!(catch, Catch::Caught(_));
+    let escaped = catches.iter().filter(missed).count();
     let caught = all.len() - escaped;
     println!(
         "\n{caught} of {} seeded faults caught by their own requirement, {escaped} not",
@@ -73,29 +76,26 @@ fn offered(args: &SelfcheckArgs, profile: &runners::Profile, images: &Path) -> R
 }
 
 fn told(fault: &Fault, catch: &Catch) -> String {
-    let few = |names: &[String]| match names {
-        [one] => one.clone(),
-        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
-        [] => String::new(),
-    };
     match catch {
-        Catch::Caught(by) => format!("caught   {}  by {}", fault.name, few(by)),
+        Catch::Caught(by) => format!("caught   {}  by {by}", fault.name),
         Catch::Elsewhere(by) => {
             format!(
-                "STRAYED  {}  {} did not notice, only {}",
-                fault.name,
-                fault.requirement,
-                few(by)
+                "STRAYED  {}  {} did not notice, only {by}",
+                fault.name, fault.requirement
             )
         }
-        Catch::Escaped => format!(
-            "ESCAPED  {}  {} ({})",
-            fault.name, fault.requirement, fault.text
-        ),
-        Catch::Unclear(rows) => format!(
-            "BROKEN   {}  the rig could not tell: {}",
-            fault.name,
-            few(rows)
-        ),
+        Catch::Escaped => {
+            format!(
+                "ESCAPED  {}  {} ({})",
+                fault.name, fault.requirement, fault.text
+            )
+        }
+        Catch::Unclear(rows) => {
+            format!(
+                "BROKEN   {}  the rig could not tell: {}",
+                fault.name,
+                rows.join(", ")
+            )
+        }
     }
 }
