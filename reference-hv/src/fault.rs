@@ -137,6 +137,24 @@ faults! {
         "delivers an assigned interrupt a second time";
     VgicForeignLineEnabled = "vgic-foreign-line-enabled", hide_iommu_from_domain,
         "enables a physical line that does not belong to the domain that asks";
+
+    // What the machine is told (arch, vm).
+    DeviceExecutable = "device-executable", map_platform_device_mmio_region_ident,
+        "lets a guest execute from device pages";
+    DeviceReadOnly = "device-read-only", map_platform_device_mmio_region_ident,
+        "lets a guest only read device pages";
+    BlockMapped = "block-mapped", assign_interrupt_less_platform_device,
+        "maps the whole 2 MiB block that a device page lies in";
+    GicMapped = "gic-mapped", assign_non_dma_platform_device,
+        "leaves the registers of the host's interrupt controller in every guest's reach";
+    IommuMapped = "iommu-mapped", hide_iommu_from_domain,
+        "leaves the registers of the IOMMU in every guest's reach";
+    DeviceInLaterDomains = "device-in-later-domains", forbid_same_platform_device_assignment,
+        "maps the device pages of a domain into all later ones as well";
+    LineTakenForEdge = "line-taken-for-edge", assign_non_dma_platform_device,
+        "configures a level line as edge triggered at the host's interrupt controller";
+    LineToFirstDomain = "line-to-first-domain", assign_non_dma_platform_device,
+        "hands every interrupt to the first domain, whosever it is";
 }
 
 #[cfg(feature = "seeded-faults")]

@@ -8,6 +8,7 @@ use core::fmt;
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::{DomainPlan, Refusal};
+use crate::fault::{self, Fault};
 use crate::hal::{Event, Interrupt, Machine, VirtualLines};
 use crate::ids::{IrqLine, VcpuId};
 use crate::vdev::vgic::Vgic;
@@ -15,9 +16,11 @@ use crate::vdev::vgic::Vgic;
 mod act;
 mod domain;
 mod power;
+mod stray;
 mod turns;
 
 pub use domain::{Domain, State, Vcpu, refusal};
+pub use stray::with_strays;
 use turns::Turns;
 
 /// Slices of time a second has.
@@ -217,9 +220,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Self {
             machine, domains, ..
         } = self;
-        let owner = domains
-            .iter_mut()
-            .find(|d| !d.stopped && d.lines.contains(&line));
+        let owner = domains.iter_mut().find(|d| {
+            !d.stopped && (d.lines.contains(&line) || fault::on(Fault::LineToFirstDomain))
+        });
         if owner.is_some_and(|domain| domain.vgic.physical(machine, line).is_ok()) {
             return;
         }

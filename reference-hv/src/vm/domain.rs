@@ -187,11 +187,15 @@ fn fill<M: Machine>(
 }
 
 /// Faults after which ranges of a plan may overlap, which the tables would not have.
-const OVERLAPPING: [Fault; 4] = [
+const OVERLAPPING: [Fault; 8] = [
     Fault::GuestRamOverlap,
     Fault::GuestRangesOverlap,
     Fault::ColumnsSwapped,
     Fault::IdentityToo,
+    Fault::GicMapped,
+    Fault::IommuMapped,
+    Fault::DeviceInLaterDomains,
+    Fault::BlockMapped,
 ];
 
 /// Maps exactly what the plan names: device pages and RAM.

@@ -1,6 +1,7 @@
 //! Stage-2 translation: entries and control registers (Arm ARM D8.3, VTCR_EL2, VTTBR_EL2).
 
 use crate::addr::{Ipa, Pa};
+use crate::fault::{self, Fault};
 use crate::ids::DomainId;
 use crate::paging::{Entry, Format, Memory, Shape};
 
@@ -11,6 +12,7 @@ const VALID: u64 = 1;
 const TABLE_OR_PAGE: u64 = 1 << 1;
 const ACCESSED: u64 = 1 << 10;
 const READ_WRITE: u64 = 0b11 << 6;
+const READ_ONLY: u64 = 0b01 << 6;
 const INNER_SHAREABLE: u64 = 0b11 << 8;
 const NORMAL_WRITE_BACK: u64 = 0b1111 << 2;
 const DEVICE_NGNRE: u64 = 0b0001 << 2;
@@ -18,13 +20,17 @@ const DEVICE_NGNRE: u64 = 0b0001 << 2;
 const EXECUTE_NEVER: u64 = 1 << 54;
 
 /// Returns the attributes of a leaf: Normal write-back memory, or Device-nGnRE.
-const fn attributes(memory: Memory) -> u64 {
-    ACCESSED
-        | READ_WRITE
-        | match memory {
-            Memory::Ram => NORMAL_WRITE_BACK | INNER_SHAREABLE,
-            Memory::Device => DEVICE_NGNRE | EXECUTE_NEVER,
-        }
+fn attributes(memory: Memory) -> u64 {
+    let access = match memory {
+        Memory::Device if fault::on(Fault::DeviceReadOnly) => ACCESSED | READ_ONLY,
+        Memory::Ram | Memory::Device => ACCESSED | READ_WRITE,
+    };
+    let kind = match memory {
+        Memory::Ram => NORMAL_WRITE_BACK | INNER_SHAREABLE,
+        Memory::Device if fault::on(Fault::DeviceExecutable) => DEVICE_NGNRE,
+        Memory::Device => DEVICE_NGNRE | EXECUTE_NEVER,
+    };
+    access | kind
 }
 
 /// Entries of the stage-2 tables.

@@ -9,6 +9,7 @@ use crate::arch::aarch64::gic::{
     GICD_ISENABLER, GICD_ISPENDR, GICD_TYPER, GICR_TYPER, GICR_TYPER_LAST, PIDR2,
     REDISTRIBUTOR_STRIDE,
 };
+use crate::fault::{self, Fault};
 use crate::hal::IrqChip;
 use crate::ids::{IrqLine, Trigger};
 use crate::paging::MapError;
@@ -242,14 +243,9 @@ impl Gic {
         let bit = 2 << (intid % 16 * 2);
         let others = self.distributor.read(register) & !bit;
         // The line is disabled: a change of an enabled one is UNPREDICTABLE (GICD_ICFGR<n>).
-        self.distributor.write(
-            register,
-            if trigger == Trigger::Edge {
-                others | bit
-            } else {
-                others
-            },
-        );
+        let edge = trigger == Trigger::Edge || fault::on(Fault::LineTakenForEdge);
+        self.distributor
+            .write(register, if edge { others | bit } else { others });
         self.distributor.set_priority(intid);
         let route = GICD_IROUTER + u64::from(intid) * 8;
         self.distributor.write(route, self.here as u32);

@@ -193,7 +193,8 @@ fn populate(board: Board, host: &Host<'_>, machine: &assign::Machine) -> Hypervi
     let mut refused = assignment.refusals().len();
     let mut made = 0;
     let mut hypervisor = Hypervisor::new(board);
-    for plan in assignment.domains() {
+    for (plan, before) in assignment.domains().iter().zip(0..) {
+        let plan = &*vm::with_strays(plan, &assignment.domains()[..before], host);
         let tree = guest_tree::build(plan, &Loaded(&hypervisor.machine().ram));
         let done = tree.map_err(|error| vm::refusal(plan, error));
         match done.and_then(|tree| hypervisor.create(plan, &tree)) {
