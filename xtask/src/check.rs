@@ -62,80 +62,55 @@ fn succeeds(mut command: Command) -> anyhow::Result<bool> {
 
 /// The checks that are cargo's.
 fn commands(workspace: &Workspace) -> anyhow::Result<Vec<(&'static str, Command)>> {
-    let cargo = |words: &[&str]| {
-        let mut command = workspace.cargo(words.first().copied().unwrap_or_default());
-        command.args(words.iter().skip(1));
+    let cargo = |line: &str| {
+        let mut words = line.split_whitespace();
+        let mut command = workspace.cargo(words.next().unwrap_or_default());
+        command.arg("--quiet").args(words);
         command
     };
-    let images = [
-        "clippy",
-        "--quiet",
-        "--package",
-        "refhv",
-        "--package",
-        "probe",
-        "--lib",
-        "--bins",
-        "--target",
-        TARGET,
-    ];
-    let deny = ["--", "--deny", "warnings"];
-    let with_faults = ["--features", "refhv/seeded-faults"];
-    let mut docs = cargo(&[
-        "doc",
-        "--quiet",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-    ]);
+    let images = format!("clippy --package refhv --package probe --lib --bins --target {TARGET}");
+    let deny = "-- --deny warnings";
+    let faults = "--features refhv/seeded-faults";
+    let mut docs = cargo("doc --workspace --no-deps --document-private-items");
     docs.env("RUSTDOCFLAGS", "--deny warnings");
-    let mut tests = cargo(&["test", "--quiet", "--workspace", "--lib", "--bins"]);
+    let mut tests = cargo("test --workspace --lib --bins");
     for name in host_tests(workspace)? {
         tests.args(["--test", &name]);
     }
     Ok(vec![
-        (
-            "format",
-            cargo(&["fmt", "--all", "--check", "--", "--files-with-diff"]),
-        ),
+        ("format", cargo("fmt --all --check -- --files-with-diff")),
         (
             "clippy (host)",
-            cargo(&[
-                "clippy",
-                "--quiet",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "--deny",
-                "warnings",
-            ]),
+            cargo(&format!("clippy --workspace --all-targets {deny}")),
         ),
         (
             "clippy (aarch64 images)",
-            cargo(&[&images[..], &deny].concat()),
+            cargo(&format!("{images} {deny}")),
         ),
         (
             "clippy (aarch64 images, seeded faults)",
-            cargo(&[&images[..], &with_faults, &deny].concat()),
+            cargo(&format!("{images} {faults} {deny}")),
         ),
         ("host tests", tests),
         (
-            "documentation tests",
-            cargo(&["test", "--quiet", "--workspace", "--doc"]),
+            "host tests (seeded faults)",
+            cargo(&format!("test --package refhv --lib --tests {faults}")),
         ),
+        ("documentation tests", cargo("test --workspace --doc")),
         ("documentation", docs),
     ])
 }
 
-/// The integration tests of every package but the suite itself, by name.
+/// The integration tests of every package by name, but the suite itself, and those that want a
+/// feature (seeded faults only, which have a check of their own).
 fn host_tests(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let metadata = workspace.metadata(&["--no-deps"])?;
-    let targets = metadata
+    let mut names: Vec<_> = metadata
         .workspace_packages()
         .into_iter()
-        .flat_map(|package| &package.targets);
-    let mut names: Vec<_> = targets
+        .flat_map(|package| &package.targets)
         .filter(|target| target.is_test() && target.name != HARNESS)
+        .filter(|target| target.required_features.is_empty())
         .map(|target| target.name.clone())
         .collect();
     names.sort();
