@@ -148,6 +148,11 @@ impl OpError {
 fn nearest(word: &str, known: &'static [&'static str]) -> Option<&'static str> {
     // Lower than this, any two short words look alike.
     const ALIKE: f64 = 0.49;
+    // No word of the grammar is as long, and the comparison costs the product of both lengths.
+    const LONG: usize = 40;
+    if word.len() > LONG {
+        return None;
+    }
     known
         .iter()
         .map(|candidate| {
