@@ -8,9 +8,10 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::case::Class;
-use crate::case::load::{Loaded, load};
+use crate::case::load::{Loaded, load, read};
 use crate::requirement::cli::{Format, Output};
 use crate::requirement::diagnostic::Diagnostic;
+use crate::scenario::generate::scenarios;
 
 mod reports;
 mod run;
@@ -204,9 +205,14 @@ fn show(output: &Output) {
     eprint!("{}", output.stderr);
 }
 
-/// Loads the suite or shows everything that is wrong with its files.
-fn suite(root: &Path) -> Result<Loaded> {
-    let loaded = load(root).map_err(|problems| refused(&problems))?;
+/// Loads the suite for a subject or shows everything that is wrong with its files.
+fn suite(root: &Path, profile: &runners::Profile) -> Result<Loaded> {
+    let (loaded, mut problems) = read(root);
+    if !problems.is_empty() {
+        // What could be read may be wrong further on: everything is told at once.
+        problems.extend(scenarios(&loaded, profile).err().unwrap_or_default());
+        return Err(refused(&problems));
+    }
     for warning in loaded.catalog.diagnostics() {
         eprintln!("{warning}");
     }

@@ -10,6 +10,7 @@ use crate::requirement::id::Id;
 pub mod generate;
 pub mod guards;
 mod parse;
+mod sense;
 pub mod tree_check;
 
 pub use tree_check::TreeCheck;
@@ -213,7 +214,7 @@ impl Scenario {
     /// Names the folder of its evidence.
     pub fn folder(&self) -> String {
         let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || "._-+=".contains(c) {
+            if c.is_ascii_alphanumeric() || "._-+=^".contains(c) {
                 c
             } else {
                 '_'
@@ -235,27 +236,22 @@ impl Scenario {
 impl Domain {
     /// Tells whether its probe stops talking before the end of its script, on purpose.
     pub fn falls_silent(&self) -> bool {
-        self.lines.iter().any(|line| {
-            matches!(
-                line.op,
-                Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin
-            )
-        })
+        self.lines.iter().any(|line| silences(&line.op))
     }
 
     /// Counts the answers that must come before the domain is done.
     pub fn awaited(&self) -> usize {
-        let silent = |line: &Line| {
-            matches!(
-                line.op,
-                Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin
-            )
-        };
+        let silent = |line: &Line| silences(&line.op);
         self.lines
             .iter()
             .position(silent)
             .map_or(self.lines.len(), |place| place + 1)
     }
+}
+
+/// Tells an operation after which the probe says nothing more.
+pub const fn silences(op: &Op) -> bool {
+    matches!(op, Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin)
 }
 
 /// Returns the address that an operation is about, where it is about one.

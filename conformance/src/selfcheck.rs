@@ -86,47 +86,77 @@ fn fault(line: &str) -> Option<Fault> {
     })
 }
 
-/// Runs the scenarios of a fault's requirement against it until one catches it, and the others only when none does.
-pub fn check(rig: &Rig, fault: &Fault, scenarios: &[Scenario]) -> Result<Catch> {
+/// Whatever gives a verdict on a scenario.
+pub trait Judge {
+    /// Runs and judges one scenario.
+    fn verdict(&self, scenario: &Scenario) -> Result<Verdict>;
+}
+
+impl Judge for Rig {
+    fn verdict(&self, scenario: &Scenario) -> Result<Verdict> {
+        if !self
+            .profile()
+            .capabilities
+            .missing(&scenario.needs)
+            .is_empty()
+        {
+            return Ok(Verdict::Skip);
+        }
+        Ok(self.run(scenario, None)?.judgement.verdict)
+    }
+}
+
+/// Runs the scenarios of a fault's requirement on the `seeded` subject until one catches it, and the others only when
+/// none does. `control` is the same subject without the fault.
+pub fn check(
+    seeded: &dyn Judge,
+    control: &dyn Judge,
+    fault: &Fault,
+    scenarios: &[Scenario],
+) -> Result<Catch> {
     let covers = |scenario: &&Scenario| {
         scenario
             .covers
             .iter()
-            .any(|id| id.to_string() == fault.requirement)
+            .any(|id| id.as_str() == fault.requirement)
     };
     let mut broken = Vec::new();
-    if let Some(by) = first_catch(rig, scenarios.iter().filter(covers), &mut broken)? {
+    let own = scenarios.iter().filter(covers);
+    if let Some(by) = first_catch(seeded, control, own, &mut broken)? {
         return Ok(Catch::Caught(by));
     }
     if !broken.is_empty() {
         return Ok(Catch::Unclear(broken));
     }
     let others = scenarios.iter().filter(|scenario| !covers(scenario));
-    Ok(match first_catch(rig, others, &mut broken)? {
+    Ok(match first_catch(seeded, control, others, &mut broken)? {
         Some(by) => Catch::Elsewhere(by),
         None => Catch::Escaped,
     })
 }
 
-/// Finds the first scenario that fails. It must fail twice: a run that was merely unlucky catches nothing.
+/// Finds the first scenario that fails. It must fail twice, as a run that was merely unlucky catches nothing, and pass
+/// without the fault, as a scenario that fails anyway catches nothing either.
 fn first_catch<'s>(
-    rig: &Rig,
+    seeded: &dyn Judge,
+    control: &dyn Judge,
     scenarios: impl Iterator<Item = &'s Scenario>,
     broken: &mut Vec<String>,
 ) -> Result<Option<String>> {
-    let judged = |scenario: &&Scenario| {
-        rig.profile()
-            .capabilities
-            .missing(&scenario.needs)
-            .is_empty()
-    };
-    for scenario in scenarios.filter(judged) {
-        match rig.run(scenario, None)?.judgement.verdict {
-            Verdict::Fail if rig.run(scenario, None)?.judgement.verdict == Verdict::Fail => {
-                return Ok(Some(scenario.id.clone()));
+    for scenario in scenarios {
+        let failed = match seeded.verdict(scenario)? {
+            Verdict::Fail => seeded.verdict(scenario)? == Verdict::Fail,
+            Verdict::Broken => {
+                broken.push(scenario.id.clone());
+                false
             }
-            Verdict::Broken => broken.push(scenario.id.clone()),
-            Verdict::Pass | Verdict::Fail | Verdict::Skip => {}
+            Verdict::Pass | Verdict::Skip => false,
+        };
+        if failed && control.verdict(scenario)? == Verdict::Pass {
+            return Ok(Some(scenario.id.clone()));
+        }
+        if failed {
+            broken.push(format!("{} (fails without the fault too)", scenario.id));
         }
     }
     Ok(None)

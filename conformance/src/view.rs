@@ -116,7 +116,7 @@ fn scenario(ledger: &Ledger, row: &Row, folder: Option<&Path>) -> view::Scenario
             })
             .collect(),
         evidence: row.evidence.clone(),
-        reproduce: format!("cargo xtask reproduce {}", row.scenario),
+        reproduce: reproduce(ledger, row),
         trees: trees
             .into_iter()
             .map(|(name, dts)| view::Tree { name, dts })
@@ -126,6 +126,20 @@ fn scenario(ledger: &Ledger, row: &Row, folder: Option<&Path>) -> view::Scenario
         digests: row.digests.clone().into_iter().collect(),
         millis: ledger.times.get(&row.scenario).copied(),
     }
+}
+
+/// The command that runs the scenario of this row again, on the same subject and with the same seed.
+fn reproduce(ledger: &Ledger, row: &Row) -> String {
+    let mut words = vec!["cargo xtask reproduce".to_owned(), row.scenario.clone()];
+    let mut pairs = ledger.selection.chunks_exact(2);
+    while let Some([flag, value]) = pairs.next() {
+        let usual = [("--subject", "reference"), ("--arch", "aarch64")];
+        let matters = matches!(flag.as_str(), "--subject" | "--arch" | "--seed");
+        if matters && !usual.contains(&(flag, value)) {
+            words.extend([flag.clone(), value.clone()]);
+        }
+    }
+    words.join(" ")
 }
 
 const fn class(class: Class) -> view::Class {

@@ -48,6 +48,11 @@ impl Culprit {
             why: why.into(),
         }
     }
+
+    /// Says what is wrong with it.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
 }
 
 impl LoadedCase {
@@ -71,8 +76,24 @@ impl LoadedCase {
 
 /// Reads the requirements below `root` and the cases beside them.
 pub fn load(root: &Path) -> Result<Loaded, Vec<Diagnostic>> {
-    let mut catalog = Catalog::load(root)?;
+    let (loaded, problems) = read(root);
+    if problems.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Reads what can be read of the requirements below `root` and the cases beside them, and says what could not, so that
+/// a caller who looks further shows all errors of all files at once.
+pub fn read(root: &Path) -> (Loaded, Vec<Diagnostic>) {
     let mut problems = Vec::new();
+    let mut catalog = Catalog::load(root).unwrap_or_else(|found| {
+        problems = found;
+        Catalog::default()
+    });
+    // Without requirements every reference to one would be an error that is none.
+    let complete = problems.is_empty();
     let mut cases: Vec<LoadedCase> = Vec::new();
     for path in yaml_files(root) {
         let shown = path.display().to_string();
@@ -88,7 +109,10 @@ pub fn load(root: &Path) -> Result<Loaded, Vec<Diagnostic>> {
             }
         };
         match serde_yaml::from_str::<CaseFile>(&text) {
-            Ok(file) => accept(&shown, &text, file, &catalog, &mut cases, &mut problems),
+            Ok(file) if complete => {
+                accept(&shown, &text, file, &catalog, &mut cases, &mut problems);
+            }
+            Ok(_) => {}
             Err(error) => problems.push(not_a_case_file(&shown, &text, &error)),
         }
     }
@@ -111,11 +135,7 @@ pub fn load(root: &Path) -> Result<Loaded, Vec<Diagnostic>> {
             ..Item::new(case.id.clone(), at)
         });
     }
-    if problems.is_empty() {
-        Ok(Loaded { catalog, cases })
-    } else {
-        Err(problems)
-    }
+    (Loaded { catalog, cases }, problems)
 }
 
 fn yaml_files(root: &Path) -> Vec<PathBuf> {
@@ -157,64 +177,68 @@ fn accept(
         Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message).excerpt(excerpt)
     };
     let requirement = match known(&file.requirement, catalog) {
-        Ok(id) => id,
-        Err(why) => return problems.push(blame(&file.requirement, why)),
+        Ok(id) => Some(id),
+        Err(why) => {
+            problems.push(blame(&file.requirement, why));
+            None
+        }
     };
     if file.cases.is_empty() {
-        problems.push(blame("cases", format!("{requirement} has no case")));
+        problems.push(blame("cases", format!("{} has no case", file.requirement)));
     }
     for case in file.cases {
+        let earlier = cases
+            .iter()
+            .filter(|other| other.file == shown && other.case.id == case.id);
+        let line = line_of(text, &case.id, earlier.count());
+        let blame_case = |message: String| {
+            let excerpt = text.lines().nth(line.saturating_sub(1)).unwrap_or("");
+            Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message).excerpt(excerpt)
+        };
         let id = match case.id.parse::<Id>() {
             Ok(id) if id.kind() == CASE_KIND => id,
             Ok(id) => {
-                problems.push(blame(
-                    &case.id,
-                    format!("`{id}` should begin with `{CASE_KIND}~`"),
-                ));
+                problems.push(blame_case(format!(
+                    "`{id}` should begin with `{CASE_KIND}~`"
+                )));
                 continue;
             }
             Err(error) => {
-                problems.push(blame(&case.id, format!("`{}`: {error}", case.id)));
+                problems.push(blame_case(format!("`{}`: {error}", case.id)));
                 continue;
             }
         };
-        let belongs = id
-            .name()
-            .strip_prefix(requirement.name())
-            .is_some_and(|rest| rest.starts_with('.'));
-        if !belongs {
+        let suffix = |requirement: &Id| {
+            let rest = id.name().strip_prefix(requirement.name());
+            rest.and_then(|rest| rest.strip_prefix('.'))
+                .is_some_and(|suffix| !suffix.is_empty())
+        };
+        if let Some(requirement) = requirement
+            .as_ref()
+            .filter(|requirement| !suffix(requirement))
+        {
             let wanted = format!("{CASE_KIND}~{}.<suffix>~<revision>", requirement.name());
-            problems.push(blame(
-                &case.id,
-                format!("`{id}` stands under {requirement}: it should read `{wanted}`"),
-            ));
+            problems.push(blame_case(format!(
+                "`{id}` stands under {requirement}: it should read `{wanted}`"
+            )));
         }
         if let Some(other) = cases.iter().find(|other| other.id == id) {
-            problems.push(blame(
-                &case.id,
-                format!(
-                    "`{id}` is defined twice, first in {}:{}",
-                    other.file, other.line
-                ),
-            ));
+            problems.push(blame_case(format!(
+                "`{id}` is defined twice, first in {}:{}",
+                other.file, other.line
+            )));
             continue;
         }
         let mut covers = Vec::new();
-        let written = if case.covers.is_empty() {
-            vec![file.requirement.clone()]
-        } else {
-            case.covers.clone()
-        };
-        for text in written {
-            match known(&text, catalog) {
+        if case.covers.is_empty() {
+            covers.extend(requirement.clone());
+        }
+        for text in &case.covers {
+            match known(text, catalog) {
                 Ok(id) => covers.push(id),
-                Err(why) => problems.push(blame(&text, format!("{id}: {why}"))),
+                Err(why) => problems.push(blame(text, format!("{id}: {why}"))),
             }
         }
-        let line = text
-            .lines()
-            .position(|line| line.contains(&case.id))
-            .map_or(0, |line| line + 1);
         let line = u32::try_from(line).unwrap_or(0);
         cases.push(LoadedCase {
             case,
@@ -225,6 +249,25 @@ fn accept(
             line,
         });
     }
+}
+
+/// Finds the line of the `id:` with this value, after `skip` others; zero where it is written in another way.
+fn line_of(text: &str, id: &str, skip: usize) -> usize {
+    let is = |line: &str| {
+        let line = line.trim_start_matches(|c: char| c.is_whitespace() || c == '-' || c == '{');
+        let value = line.strip_prefix("id:").map(str::trim_start);
+        let value = value.map(|value| value.trim_start_matches(['\'', '"']));
+        value
+            .and_then(|value| value.strip_prefix(id))
+            .is_some_and(|rest| {
+                !rest.starts_with(|c: char| c.is_alphanumeric() || "~._-".contains(c))
+            })
+    };
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| is(line))
+        .nth(skip)
+        .map_or(0, |(place, _)| place + 1)
 }
 
 /// Finds a requirement by its full id, revision included.

@@ -17,8 +17,8 @@ use crate::verdict::Verdict;
 
 /// Judges a subject.
 pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
-    let loaded = suite(&args.choice.requirements)?;
     let profile = profile(&args.choice)?;
+    let loaded = suite(&args.choice.requirements, &profile)?;
     let chosen = choose(&args.choice, args.shard, &loaded, &profile)?;
     if args.list {
         for scenario in &chosen.scenarios {
@@ -96,8 +96,8 @@ fn selection(args: &RunArgs) -> Vec<String> {
 
 /// Runs one scenario again and shows everything about it.
 pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
-    let loaded = suite(&args.choice.requirements)?;
     let profile = profile(&args.choice)?;
+    let loaded = suite(&args.choice.requirements, &profile)?;
     let choice = Choice {
         case: vec![args.scenario.clone()],
         ..args.choice.clone()
@@ -171,8 +171,8 @@ fn printable(console: &[u8]) -> String {
 
 /// Measures the suite.
 pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
-    let loaded = suite(&args.choice.requirements)?;
     let profile = profile(&args.choice)?;
+    let loaded = suite(&args.choice.requirements, &profile)?;
     let chosen = choose(&args.choice, None, &loaded, &profile)?;
     if chosen.scenarios.is_empty() {
         bail!("nothing to measure: no scenario has all that was asked for");

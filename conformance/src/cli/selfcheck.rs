@@ -25,10 +25,11 @@ pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
         }
         return Ok(0);
     }
+    let control = rig(&args.choice, profile.clone(), images, IMAGE)?;
     let catches = in_parallel(&all, jobs(&args.choice), |fault| -> Result<Catch> {
         let seeded = rig(&args.choice, profile.clone(), images, IMAGE)?
             .with_argument(&format!("fault={}", fault.name));
-        let catch = check(&seeded, fault, &chosen.scenarios)?;
+        let catch = check(&seeded, &control, fault, &chosen.scenarios)?;
         println!("{}", told(fault, &catch));
         Ok(catch)
     });

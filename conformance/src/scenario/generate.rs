@@ -1,6 +1,7 @@
 //! Cases to scenarios: every row of every case, for one subject, in a fixed order.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use runners::Profile;
 use wire::Op;
@@ -12,13 +13,14 @@ use crate::case::{self, Case, Text};
 use crate::requirement::diagnostic::Diagnostic;
 use crate::scenario::guards::{Occupied, guards};
 use crate::scenario::{
-    DOMAIN_MEMORY_KIB, Device, Domain, Fate, From, Line, Partial, SENTINEL, Scenario, Step,
-    TreeCheck, parse,
+    Act, DOMAIN_MEMORY_KIB, Device, Domain, Fate, From, Line, Partial, SENTINEL, Scenario, Step,
+    TreeCheck, parse, sense,
 };
 
 /// Expands all cases for the architecture of `profile`; all errors of all files at once.
 pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
     let mut all = Vec::new();
+    let mut known = BTreeSet::new();
     let mut problems = Vec::new();
     for case in &loaded.cases {
         if !case
@@ -31,17 +33,25 @@ pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Ve
         }
         for row in rows(&case.case) {
             match Expansion::new(case, profile, &row).scenario() {
-                Ok(scenario) => all.push(scenario),
-                Err(culprit) => problems.push(case.diagnostic(&culprit)),
+                Ok(scenario) if known.insert(scenario.id.clone()) => all.push(scenario),
+                Ok(scenario) => {
+                    let why = format!("two rows are called `{}`; `as` must differ", scenario.id);
+                    let label = row.get("as").map_or("each", |label| label.0.as_str());
+                    problems.push(case.diagnostic(&Culprit::new(label, why)));
+                }
+                Err(culprits) => {
+                    problems.extend(culprits.iter().map(|culprit| case.diagnostic(culprit)));
+                }
             }
         }
     }
-    for (place, scenario) in all.iter().enumerate() {
-        if all[..place].iter().any(|other| other.id == scenario.id) {
-            let message = format!("two rows are called `{}`; `as` must differ", scenario.id);
-            problems.push(Diagnostic::error("requirements", 0, message));
-        }
-    }
+    // A text outside of the rows is wrong once, not once a row.
+    let mut told: Vec<Diagnostic> = Vec::new();
+    problems.retain(|problem| {
+        let new = !told.contains(problem);
+        told.extend(new.then(|| problem.clone()));
+        new
+    });
     if problems.is_empty() {
         Ok(all)
     } else {
@@ -63,6 +73,8 @@ struct Expansion<'a> {
     profile: &'a Profile,
     row: &'a BTreeMap<String, Text>,
     names: Names,
+    /// What is wrong with one text is no reason to leave the others unread.
+    problems: RefCell<Vec<Culprit>>,
 }
 
 impl<'a> Expansion<'a> {
@@ -73,13 +85,44 @@ impl<'a> Expansion<'a> {
             profile,
             row,
             names: Names::new(&constants, row),
+            problems: RefCell::default(),
         }
     }
 
-    fn scenario(&self) -> Result<Scenario, Culprit> {
+    /// Returns the scenario, or everything that is wrong with it.
+    fn scenario(&self) -> Result<Scenario, Vec<Culprit>> {
+        let made = self.expand();
+        let mut problems = self.problems.take();
+        match made {
+            Ok(scenario) if problems.is_empty() => Ok(scenario),
+            Ok(_) => Err(problems),
+            Err(culprit) => {
+                problems.push(culprit);
+                Err(problems)
+            }
+        }
+    }
+
+    /// Keeps what could be read, and what could not as problems.
+    fn gather<T>(&self, read: impl IntoIterator<Item = Result<T, Culprit>>) -> Vec<T> {
+        read.into_iter()
+            .filter_map(|one| one.map_err(|culprit| self.blame([culprit])).ok())
+            .collect()
+    }
+
+    fn blame(&self, culprits: impl IntoIterator<Item = Culprit>) {
+        self.problems.borrow_mut().extend(culprits);
+    }
+
+    fn expand(&self) -> Result<Scenario, Culprit> {
         let case = &self.case.case;
+        self.blame(sense::domains(case));
+        self.blame(sense::machine(&case.machine).err());
         let id = match self.row.get("as") {
-            Some(label) => format!("{}/{}", self.case.id.name(), label.0),
+            Some(Text(label)) => {
+                sense::label(label).map_err(|why| Culprit::new(label, why))?;
+                format!("{}/{label}", self.case.id.name())
+            }
             None if self.row.is_empty() => self.case.id.name().to_owned(),
             None => return Err(Culprit::new("each", "a row needs `as`, its name")),
         };
@@ -87,32 +130,34 @@ impl<'a> Expansion<'a> {
         for domain in &case.domains {
             let number = u8::try_from(domains.len() + 1)
                 .map_err(|_| Culprit::new(&domain.name, "too many domains"))?;
-            domains.push(self.domain(domain, number)?);
+            match self.domain(domain, number) {
+                Ok(domain) => domains.push(domain),
+                Err(culprit) => self.blame([culprit]),
+            }
         }
         if case.sentinel {
             let number = u8::try_from(domains.len() + 1)
                 .map_err(|_| Culprit::new(SENTINEL, "too many domains"))?;
             domains.push(sentinel(number, self.profile));
         }
-        let needs = case
-            .needs
-            .iter()
-            .map(|name| {
-                name.parse()
-                    .map_err(|error| Culprit::new(name, format!("{error}")))
-            })
-            .collect::<Result<_, _>>()?;
+        let needs = self.gather(case.needs.iter().map(|name| {
+            name.parse()
+                .map_err(|error| Culprit::new(name, format!("{error}")))
+        }));
+        let complete = self.problems.borrow().is_empty();
         let mut outside = Vec::new();
         for step in &case.outside {
-            let at = self.each(&step.at, |text| parse::moment(text, &domains))?;
-            let acts = step
-                .acts
-                .iter()
-                .map(|act| self.each(act, parse::act))
-                .collect::<Result<_, _>>()?;
-            outside.push(Step { at, acts });
+            let acts: Vec<Act> =
+                self.gather(step.acts.iter().map(|act| self.each(act, parse::act)));
+            // A mark may be missing only because its line could not be read.
+            if complete {
+                let at = self.gather([self.each(&step.at, |text| parse::moment(text, &domains))]);
+                outside.extend(at.into_iter().map(|at| Step {
+                    at,
+                    acts: acts.clone(),
+                }));
+            }
         }
-        self.edits(&case.host)?;
         Ok(Scenario {
             id,
             case: self.case.id.clone(),
@@ -138,21 +183,19 @@ impl<'a> Expansion<'a> {
         })
     }
 
-    fn domain(&self, domain: &case::Domain, number: u8) -> Result<Domain, Culprit> {
-        let mut lines: Vec<Line> = domain
-            .script
-            .iter()
-            .map(|text| self.each(text, parse::line))
-            .collect::<Result<_, _>>()?;
+    fn domain(&self, domain: &case::Domain, place: u8) -> Result<Domain, Culprit> {
+        let script = domain.script.iter();
+        let mut lines: Vec<Line> = self.gather(script.map(|text| self.each(text, parse::line)));
+        if lines.len() == domain.script.len() {
+            self.blame(sense::script(&domain.script, &lines, domain));
+        }
         let fate = match &domain.refused {
             Some(words) => Fate::Refused(self.all(words)?),
             None => Fate::Runs,
         };
-        let mut tree: Vec<TreeCheck> = domain
-            .tree
-            .iter()
-            .map(|text| self.each(text, TreeCheck::parse))
-            .collect::<Result<_, _>>()?;
+        let rules = domain.tree.iter();
+        let mut tree: Vec<TreeCheck> =
+            self.gather(rules.map(|text| self.each(text, TreeCheck::parse)));
         if !tree.is_empty() {
             // The tree is asked for first: later operations may stop the probe.
             lines.insert(
@@ -173,8 +216,8 @@ impl<'a> Expansion<'a> {
         }
         let mut made = Domain {
             name: domain.name.clone(),
-            number,
-            memory_kib: self.optional(domain.memory_kib.as_ref(), number64)?,
+            number: place,
+            memory_kib: self.optional(domain.memory_kib.as_ref(), number)?,
             cpus: self.optional(domain.cpus.as_ref(), number32)?.unwrap_or(1),
             vpl011: domain.vpl011,
             nr_spis: self.optional(domain.nr_spis.as_ref(), number32)?,
@@ -214,13 +257,9 @@ impl<'a> Expansion<'a> {
             gic: self
                 .optional(shape.gic.as_ref(), gic)?
                 .unwrap_or(Some(GIC_PHANDLE)),
-            devices: domain
-                .devices
-                .iter()
-                .map(|device| self.device(device))
-                .collect::<Result<_, _>>()?,
+            devices: self.gather(domain.devices.iter().map(|device| self.device(device))),
             edits: self.edits(&shape.edit)?,
-            pad: self.optional(shape.pad.as_ref(), number64)?,
+            pad: self.optional(shape.pad.as_ref(), padding)?,
             spoil: self.optional(shape.spoil.as_ref(), |text| {
                 text.parse::<dtb_gen::spoil::Spoil>()
                     .map_err(|error| error.to_string())?;
@@ -244,11 +283,8 @@ impl<'a> Expansion<'a> {
             .filter(|like| !like.is_empty());
         Ok(Device {
             node: self.fill(&device.node)?,
-            ranges: device
-                .reg
-                .iter()
-                .map(|text| self.each(text, parse::ranges))
-                .collect::<Result<Vec<_>, _>>()?
+            ranges: self
+                .gather(device.reg.iter().map(|text| self.each(text, parse::ranges)))
                 .concat(),
             like: like.or_else(|| path.clone()),
             path,
@@ -260,13 +296,10 @@ impl<'a> Expansion<'a> {
     }
 
     fn properties(&self, props: &BTreeMap<String, Text>) -> Result<Vec<(String, String)>, Culprit> {
-        props
-            .iter()
-            .map(|(name, value)| {
-                self.each(value, property)?;
-                Ok((self.fill(&Text(name.clone()))?, self.fill(value)?))
-            })
-            .collect()
+        Ok(self.gather(props.iter().map(|(name, value)| {
+            self.each(value, property)?;
+            Ok((self.fill(&Text(name.clone()))?, self.fill(value)?))
+        })))
     }
 
     fn fill(&self, text: &Text) -> Result<String, Culprit> {
@@ -288,15 +321,16 @@ impl<'a> Expansion<'a> {
     }
 
     fn edits(&self, texts: &[Text]) -> Result<Vec<String>, Culprit> {
-        let mut edits = Vec::new();
-        for text in texts {
+        let read = |text| {
             let filled = self.fill(text)?;
-            if !filled.trim().is_empty() {
-                self.each(text, edit)?;
-                edits.push(filled);
+            if filled.trim().is_empty() {
+                return Ok(None);
             }
-        }
-        Ok(edits)
+            self.each(text, edit)?;
+            Ok(Some(filled))
+        };
+        let edits = self.gather(texts.iter().map(read));
+        Ok(edits.into_iter().flatten().collect())
     }
 
     fn optional<T>(
@@ -314,8 +348,13 @@ impl<'a> Expansion<'a> {
 /// phandle that a partial tree gives its `gic` placeholder unless the case says otherwise.
 pub const GIC_PHANDLE: u32 = 0xfde8;
 
-fn number64(text: &str) -> Result<u64, String> {
-    number(text)
+/// Reads a size to which a tree is padded. A module that is larger than the machine's memory fits nowhere.
+fn padding(text: &str) -> Result<u64, String> {
+    const MOST: u64 = 64 << 20;
+    match number(text)? {
+        size if size <= MOST => Ok(size),
+        size => Err(format!("{size} bytes of padding; {MOST} are the most")),
+    }
 }
 
 /// Values of a subject that texts may name.
@@ -337,23 +376,22 @@ fn constants(profile: &Profile) -> BTreeMap<String, String> {
 /// What the hypervisor itself puts into a domain's address space.
 fn occupied(profile: &Profile, domain: &Domain) -> Occupied {
     let guest = &profile.guest;
-    let memory = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB) * 1024;
-    let gicr = 0x2_0000 * u64::from(domain.cpus);
+    let kib = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
+    let gicr = 0x2_0000 * u64::from(domain.cpus.max(1));
+    let part = |base: u64, size: u64| (base, base.saturating_add(size.max(1) - 1));
     Occupied(vec![
-        (guest.gicd.base, guest.gicd.base + 0xffff),
-        (guest.gicr.base, guest.gicr.base + gicr - 1),
-        (guest.uart.base, guest.uart.base + 0xfff),
-        (
-            guest.ram.base,
-            guest.ram.base.saturating_add(memory).saturating_sub(1),
-        ),
+        part(guest.gicd.base, 0x1_0000),
+        part(guest.gicr.base, gicr),
+        part(guest.uart.base, 0x1000),
+        part(guest.ram.base, kib.saturating_mul(1024)),
     ])
 }
 
 /// The domain that shows that the machine runs: it writes its memory, sleeps so that every other domain that can run
 /// does run, and ends.
 fn sentinel(number: u8, profile: &Profile) -> Domain {
-    let last = profile.guest.ram.base + DOMAIN_MEMORY_KIB * 1024 - 0x1000;
+    let ram = profile.guest.ram.base;
+    let last = ram.saturating_add(DOMAIN_MEMORY_KIB * 1024 - 0x1000);
     let script = [
         format!("ram {last:#x} 0x1000"),
         "timer 1".to_owned(),

@@ -24,6 +24,9 @@ fn halves(text: &str) -> Result<(&str, Expect), String> {
     }
 }
 
+/// Ranges that one row may stand for.
+const ROW: u64 = 0x1_0000;
+
 /// Reads `<host> <size> <guest>`, or a row of them: `<host> <size> <guest> x <count> <host step> <guest step>`. A guest
 /// step may be negative, so that the row runs backwards.
 pub fn ranges(text: &str) -> Result<Vec<Range>, String> {
@@ -66,6 +69,11 @@ pub fn ranges(text: &str) -> Result<Vec<Range>, String> {
         size,
         guest: along(guest, guest_step, place),
     };
+    if count > ROW {
+        return Err(format!(
+            "`{row}`: a row of {count} ranges; {ROW} are the most"
+        ));
+    }
     Ok((0..count).map(one).collect())
 }
 
@@ -114,7 +122,11 @@ pub fn act(text: &str) -> Result<Act, String> {
     let what = match words.as_slice() {
         [verb, at] if verb.starts_with("read") => What::Read(number(at)?, width(verb, "read")?),
         [verb, at, value] if verb.starts_with("write") => {
-            What::Write(number(at)?, width(verb, "write")?, number(value)?)
+            let (bytes, value) = (width(verb, "write")?, number(value)?);
+            if bytes < 8 && value >> (8 * bytes) != 0 {
+                return Err(format!("`{act}`: {value:#x} does not fit {bytes} bytes"));
+            }
+            What::Write(number(at)?, bytes, value)
         }
         ["spi", line, "high"] => What::Spi(number32(line)?, true),
         ["spi", line, "low"] => What::Spi(number32(line)?, false),

@@ -1,0 +1,199 @@
+//! Cases that are well written and yet show nothing: expectations that nobody could disappoint or meet, domains that
+//! nobody could hear. They are errors of the case file, told before anything runs.
+
+use wire::Op;
+
+use crate::case::expect::Expect;
+use crate::case::load::Culprit;
+use crate::case::{self, Case, Machine, Text};
+use crate::scenario::{Line, SENTINEL, silences};
+
+/// Checks the name of a row, which becomes part of a file name and of a command line.
+pub fn label(text: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+=^".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is no name for a row: letters, digits and `._-+=^` only"
+    ))
+}
+
+/// Checks what a case says about its machine.
+pub fn machine(machine: &Machine) -> Result<(), Culprit> {
+    const KNOWN: [&str; 2] = ["none", "smmuv3"];
+    match &machine.iommu {
+        Some(name) if !KNOWN.contains(&name.as_str()) => {
+            let why = format!(
+                "`{name}` is no IOMMU of the machine; there are `{}`",
+                KNOWN.join("`, `")
+            );
+            Err(Culprit::new(name, why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks the domains of a case: their names, and that one of them can show that the machine ran at all.
+pub fn domains(case: &Case) -> Vec<Culprit> {
+    let mut found = Vec::new();
+    for (place, domain) in case.domains.iter().enumerate() {
+        let name = domain.name.as_str();
+        let blame = |why: String| Culprit::new(name, why);
+        // Devicetree Specification 2.2.1: the characters of a node name.
+        let plain = |c: char| c.is_ascii_alphanumeric() || ",._+-".contains(c);
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(plain) {
+            found.push(blame(format!("`{name}` is no node name")));
+        }
+        if case.sentinel && name == SENTINEL {
+            found.push(blame(format!("`{name}` is the suite's own domain")));
+        }
+        if case
+            .domains
+            .iter()
+            .take(place)
+            .any(|other| other.name == name)
+        {
+            found.push(blame(format!("two domains are called `{name}`")));
+        }
+        if !domain.vpl011 && domain.refused.is_some() {
+            let why = "without a console nobody hears whether it was refused";
+            found.push(blame(format!("domain `{name}`: {why}")));
+        }
+        if !domain.vpl011 && !domain.tree.is_empty() {
+            let why = "without a console it cannot show its tree";
+            found.push(blame(format!("domain `{name}`: {why}")));
+        }
+    }
+    let speaks = |domain: &case::Domain| domain.vpl011 && domain.refused.is_none();
+    if !case.sentinel && !case.domains.iter().any(speaks) {
+        let why = "no domain speaks: nothing would show that the machine ran";
+        found.push(Culprit::new("sentinel", why));
+    }
+    found
+}
+
+/// Checks the lines of a script against one another; `texts` are the lines as written.
+pub fn script(texts: &[Text], lines: &[Line], domain: &case::Domain) -> Vec<Culprit> {
+    let mut found = Vec::new();
+    for (place, (text, line)) in texts.iter().zip(lines).enumerate() {
+        let before = lines.get(..place).unwrap_or_default();
+        let mut blame = |why: String| found.push(Culprit::new(&text.0, why));
+        if let Some(last) = before.iter().find(|line| silences(&line.op)) {
+            blame(format!("nothing runs behind `{}`", last.op));
+        }
+        if line.expect == Expect::Unchanged && !before.iter().any(|earlier| earlier.op == line.op) {
+            blame(format!("`unchanged` needs an earlier `{}`", line.op));
+        }
+        if !suits(&line.expect, &line.op) {
+            blame(format!("`{}` never answers with: {}", line.op, line.expect));
+        }
+        if !domain.vpl011 && !matches!(line.expect, Expect::Works | Expect::Any) {
+            blame("without a console nobody hears the answer".to_owned());
+        }
+    }
+    found
+}
+
+/// Tells whether the probe can answer `op` in the way that is expected.
+const fn suits(expect: &Expect, op: &Op) -> bool {
+    match expect {
+        Expect::Works | Expect::Any | Expect::Unchanged => true,
+        Expect::Value { .. } | Expect::Not(_) => matches!(
+            op,
+            Op::Read { .. }
+                | Op::Wait { .. }
+                | Op::Hvc(_)
+                | Op::Smc(_)
+                | Op::Mrs(_)
+                | Op::Storm { .. }
+        ),
+        Expect::Fault | Expect::AlignmentFault => matches!(
+            op,
+            Op::Read { .. } | Op::Write { .. } | Op::Wait { .. } | Op::Ram { .. } | Op::Exec { .. }
+        ),
+        Expect::AnyFault => matches!(
+            op,
+            Op::Read { .. }
+                | Op::Write { .. }
+                | Op::Wait { .. }
+                | Op::Ram { .. }
+                | Op::Exec { .. }
+                | Op::Hvc(_)
+                | Op::Smc(_)
+                | Op::Mrs(_)
+        ),
+        Expect::Timeout => {
+            matches!(op, Op::Wait { .. } | Op::IrqWait { .. } | Op::Timer { .. })
+        }
+        Expect::Irqs(_) => matches!(
+            op,
+            Op::IrqWait { .. } | Op::IrqCount { .. } | Op::Timer { .. }
+        ),
+        Expect::Sweep { .. } => matches!(op, Op::Sweep { .. }),
+        Expect::Gic(_) => matches!(op, Op::IrqState { .. }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::parse;
+
+    #[track_caller]
+    fn check(script: &[&str], vpl011: bool, wanted: &[&str]) {
+        let texts: Vec<Text> = script.iter().map(|text| Text((*text).to_owned())).collect();
+        let lines: Vec<Line> = script
+            .iter()
+            .map(|text| parse::line(text).unwrap())
+            .collect();
+        let domain: case::Domain =
+            serde_yaml::from_str(&format!("{{name: dA, vpl011: {vpl011}}}")).unwrap();
+        let found: Vec<String> = super::script(&texts, &lines, &domain)
+            .iter()
+            .map(|culprit| culprit.why().to_owned())
+            .collect();
+        assert_eq!(found.len(), wanted.len(), "{script:?}: {found:?}");
+        for (found, wanted) in found.iter().zip(wanted) {
+            assert!(found.contains(wanted), "{script:?}: {found}");
+        }
+    }
+
+    /// A line that could not fail, or not pass, is refused; its neighbours are not.
+    #[test]
+    fn lines_that_show_nothing_are_refused() {
+        check(&["r32 0x10", "r32 0x10 => unchanged"], true, &[]);
+        check(
+            &["r32 0x14", "r32 0x10 => unchanged"],
+            true,
+            &["needs an earlier `r32 0x10`"],
+        );
+        check(&["r32 0x10 => unchanged"], true, &["needs an earlier"]);
+        check(&["off", "r32 0x10"], true, &["nothing runs behind `off`"]);
+        check(&["r32 0x10", "off"], true, &[]);
+        check(
+            &["sweep r32 0x1000 2 4 => fault"],
+            true,
+            &["never answers with"],
+        );
+        check(&["sweep r32 0x1000 2 4 => sweep ok=0 fault=2"], true, &[]);
+        check(&["hvc 1 2 3 4 => fault"], true, &["never answers with"]);
+        check(&["irq state 34 => irqs 1"], true, &["never answers with"]);
+        check(&["r32 0x10 => 1"], false, &["nobody hears"]);
+        check(&["w32 0x10 1"], false, &[]);
+    }
+
+    /// Names of rows can be files and words of a shell.
+    #[test]
+    fn labels_are_plain() {
+        for good in ["one_page", "size+1", "a=b", "2^40", "1.5"] {
+            assert_eq!(label(good), Ok(()));
+        }
+        for bad in ["", "a b", "a/b", "$(x)", "ä"] {
+            assert!(
+                label(bad).unwrap_err().contains("no name for a row"),
+                "{bad}"
+            );
+        }
+    }
+}
