@@ -29,7 +29,8 @@ pub struct Node<'a> {
 
 enum Token<'a> {
     Begin(&'a [u8]),
-    Prop(&'a [u8], &'a [u8]),
+    /// Where its name is in the strings, and its value.
+    Prop(usize, &'a [u8]),
     End,
 }
 
@@ -124,8 +125,6 @@ impl<'a> Tree<'a> {
                     let start = at.checked_add(8)?;
                     let end = start.checked_add(len)?;
                     let value = self.structure.get(start..end)?;
-                    // A name that cannot be read makes a property that nobody asks for.
-                    let name = self.strings.get(name..).and_then(text).unwrap_or_default();
                     return Some((Token::Prop(name, value), aligned(end)?));
                 }
                 NOP => {}
@@ -141,11 +140,16 @@ impl<'a> Node<'a> {
         self.name
     }
 
-    /// Returns a property's value.
+    /// Returns a property's value. A name that cannot be read belongs to a property that nobody asks for.
     pub fn property(self, name: &[u8]) -> Option<&'a [u8]> {
         let mut at = self.at;
         while let Some((Token::Prop(found, value), next)) = self.tree.token(at) {
-            if found == name {
+            let found = self
+                .tree
+                .strings
+                .get(found..)
+                .and_then(|strings| strings.strip_prefix(name));
+            if found.is_some_and(|rest| rest.first() == Some(&0)) {
                 return Some(value);
             }
             at = next;

@@ -31,7 +31,7 @@ const XEN_SHUTDOWN: u64 = 2;
 static XEN_CRASHED: u32 = 3;
 
 /// How many tables there is room for (link/aarch64.ld).
-const TABLES: usize = 24;
+const TABLES: usize = 16;
 
 /// How many CPUs beside the first have a stack (link/aarch64.ld).
 const SECONDARIES: u32 = 3;
