@@ -147,7 +147,6 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Some((vgic, vcpu, index)) = parts(domains, place) else {
             return;
         };
-        vgic.set_timer(index, machine.timer(&vcpu.registers).0);
         let mut lists = vgic.load(machine, index);
         let used = lists.used.min(lists.lr.len());
         let (registers, _) = lists.lr.split_at_mut(used);
@@ -158,6 +157,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         };
         let (event, unlisted) = machine.enter(&mut vcpu.registers, &mut lines, until);
         vgic.fold(machine, index, &lists, unlisted);
+        vgic.set_timer(index, machine.timer(&vcpu.registers).0);
         match event {
             Event::Exit(exit) => self.answer(place, &exit),
             Event::Interrupt => self.interrupts(),
@@ -177,11 +177,14 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Some(domain) = self.domains.get(place.domain).map(|domain| domain.id) else {
             return false;
         };
-        let Some((_, vcpu, index)) = parts(&mut self.domains, place) else {
+        let Self {
+            machine, domains, ..
+        } = self;
+        let Some((vgic, vcpu, index)) = parts(domains, place) else {
             return false;
         };
-        self.machine
-            .load(VcpuId { domain, index }, &mut vcpu.registers);
+        machine.load(VcpuId { domain, index }, &mut vcpu.registers);
+        vgic.set_timer(index, machine.timer(&vcpu.registers).0);
         self.loaded = Some(place);
         true
     }

@@ -82,6 +82,7 @@ pub fn decode(syndrome: &Syndrome, x: &[u64; 31]) -> Exit {
                 },
                 immediate: u16::from_le_bytes([low, high]),
                 args: [x[0], x[1], x[2], x[3]],
+                number: x[16],
             }
         }
         EC_SYSTEM_REGISTER => {

@@ -200,7 +200,8 @@ fn calls_carry_immediate_and_arguments() {
                 Exit::Call {
                     conduit,
                     immediate,
-                    args
+                    args,
+                    number: x[16],
                 }
             );
         }

@@ -7,29 +7,26 @@ use super::sysreg::{self, read, set};
 use crate::arch::aarch64::stage2;
 use crate::paging::Shape;
 
-/// HCR_EL2: stage 2 on; interrupts and SErrors come to EL2; waiting, SMC, ID registers, auxiliary
-/// control, implementation-defined registers, LORegions and error records trap.
+/// HCR_EL2 on every CPU: stage 2 on; interrupts and SErrors come to EL2; waiting, SMC, ID registers,
+/// auxiliary control and implementation-defined registers trap.
 const HCR: u64 = bit(0)   // VM: stage 2
     | bit(1)              // SWIO: invalidation by set/way also cleans
     | bit(2)              // PTW: a table walk in device memory faults
     | bit(3) | bit(4) | bit(5) // FMO, IMO, AMO
     | bit(9) | 0b01 << 10 // FB, BSU: maintenance and barriers reach the inner shareable domain
     | bit(13) | bit(14)   // TWI, TWE
-    | bit(18)             // TID3
+    | bit(16) | bit(18)   // TID1, TID3
     | bit(19)             // TSC
     | bit(20)             // TIDCP
     | bit(21)             // TACR
-    | bit(31)             // RW: EL1 is AArch64
-    | bit(35)             // TLOR
-    | bit(36)             // TERR
-    | bit(58); // TID5
+    | bit(31); // RW: EL1 is AArch64
 
-/// CPTR_EL2: SIMD works; SVE (TZ), SME (TSM), trace (TTA) and activity monitors (TAM) trap.
-const CPTR: u64 = 0x33ff | bit(20) | bit(30);
+/// CPTR_EL2 on every CPU: SIMD works; SVE (TZ) and SME (TSM) trap, being RES1 where they are missing.
+const CPTR: u64 = 0x33ff;
 
-/// MDCR_EL2: debug registers (TDA, TDOSA, TDRA), performance monitors (TPM, TPMCR), statistical
-/// profiling (TPMS) and trace filter (TTRF) trap; their buffers belong to EL2 (E2PB, E2TB = 0).
-const MDCR: u64 = bit(5) | bit(6) | bit(9) | bit(10) | bit(11) | bit(14) | bit(19);
+/// MDCR_EL2 on every CPU: debug registers trap (TDA, TDOSA, TDRA); buffers of profiling and trace belong
+/// to EL2 (E2PB, E2TB = 0).
+const MDCR: u64 = bit(9) | bit(10) | bit(11);
 
 /// CNTHCTL_EL2: the physical counter may be read (EL1PCTEN), the physical timer traps.
 const CNTHCTL: u64 = bit(0);
@@ -85,20 +82,15 @@ pub fn configure() -> Result<Stage2, CpuError> {
     }
     let width = stage2::ipa_bits(model);
     let shape = Shape::shortest(width).ok_or(CpuError::Width(width))?;
-    // Counters up to MDCR_EL2.HPMN are the guest's; the reset value is all of them.
-    let counters = if has_pmu() {
-        read!("pmcr_el0") >> 11 & 0x1f
-    } else {
-        0
-    };
+    let traps = optional_traps();
     let midr = read!("midr_el1");
     // SAFETY: These registers only decide what a lower exception level may do; none is running, and
     // stage 2 is not used before VTTBR_EL2 is loaded with a domain's tables.
     unsafe {
-        set!("hcr_el2", HCR);
+        set!("hcr_el2", HCR | traps.hcr);
         set!("vtcr_el2", stage2::control(shape, model));
-        set!("cptr_el2", CPTR);
-        set!("mdcr_el2", MDCR | counters);
+        set!("cptr_el2", CPTR | traps.cptr);
+        set!("mdcr_el2", MDCR | traps.mdcr);
         set!("cnthctl_el2", CNTHCTL);
         set!("cnthp_ctl_el2", 0_u64);
         set!("hstr_el2", 0_u64);
@@ -114,8 +106,45 @@ pub fn configure() -> Result<Stage2, CpuError> {
     })
 }
 
-fn has_pmu() -> bool {
-    !matches!(read!("id_aa64dfr0_el1") >> 8 & 0xf, 0 | 0xf)
+/// Trap bits of features that not every CPU has, RES0 where the feature is missing.
+#[derive(Default)]
+struct Traps {
+    hcr: u64,
+    cptr: u64,
+    mdcr: u64,
+}
+
+fn optional_traps() -> Traps {
+    let field = |register: u64, shift: u32| register >> shift & 0xf;
+    let (pfr0, pfr1) = (read!("id_aa64pfr0_el1"), read!("id_aa64pfr1_el1"));
+    let (dfr0, mmfr1) = (read!("id_aa64dfr0_el1"), read!("id_aa64mmfr1_el1"));
+    let mut traps = Traps::default();
+    if field(mmfr1, 16) != 0 {
+        traps.hcr |= bit(35); // TLOR: limited ordering regions
+    }
+    if field(pfr0, 28) != 0 {
+        traps.hcr |= bit(36); // TERR: error records
+    }
+    if field(pfr1, 8) >= 2 {
+        traps.hcr |= bit(58); // TID5: memory tagging
+    }
+    if field(pfr0, 44) != 0 {
+        traps.cptr |= bit(30); // TAM: activity monitors
+    }
+    if field(dfr0, 4) != 0 {
+        traps.cptr |= bit(20); // TTA: trace registers
+    }
+    if !matches!(field(dfr0, 8), 0 | 0xf) {
+        // TPMCR, TPM: performance monitors; HPMN stays at all counters, its reset value.
+        traps.mdcr |= bit(5) | bit(6) | read!("pmcr_el0") >> 11 & 0x1f;
+    }
+    if field(dfr0, 32) != 0 {
+        traps.mdcr |= bit(14); // TPMS: statistical profiling
+    }
+    if field(dfr0, 40) != 0 {
+        traps.mdcr |= bit(19); // TTRF: trace filter
+    }
+    traps
 }
 
 /// Traps what newer architectures let a hypervisor trap one by one. Zero is the safe value: the
@@ -125,6 +154,13 @@ fn withhold_extensions(model: u64) {
     if read!("id_aa64mmfr1_el1") >> 40 & 0xf != 0 {
         // SAFETY: HCRX_EL2 exists; zero grants guests nothing.
         unsafe { set!("s3_4_c1_c2_2", 0_u64) }
+    }
+    // ID_AA64PFR0_EL1.MPAM and ID_AA64PFR1_EL1.MPAM_frac
+    let partitioning = read!("id_aa64pfr0_el1") >> 40 | read!("id_aa64pfr1_el1") >> 16;
+    if partitioning & 0xf != 0 {
+        let traps = read!("s3_4_c10_c5_0") | bit(48) | bit(49);
+        // SAFETY: MPAM2_EL2 exists; TRAPMPAM0EL1 and TRAPMPAM1EL1 keep guests from it.
+        unsafe { set!("s3_4_c10_c5_0", traps) }
     }
     let fine = model >> 56 & 0xf;
     if fine >= 1 {

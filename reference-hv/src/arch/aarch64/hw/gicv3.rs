@@ -24,8 +24,8 @@ const CHILDREN_ASLEEP: u32 = 1 << 2;
 const GICD_RWP: u32 = 1 << 31;
 const GICR_CTLR: u64 = 0x0000;
 const GICR_RWP: u32 = 1 << 3;
-/// INTIDs from here on are no interrupts (IHI 0069, "Special INTIDs").
-const SPECIAL: u32 = 1020;
+/// These are no interrupts (IHI 0069, "Special INTIDs").
+const SPECIAL: core::ops::RangeInclusive<u32> = 1020..=1023;
 
 /// Why the interrupt controller cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,7 +137,7 @@ impl Gic {
         let gic = Self {
             distributor,
             private: Frame(redistributor.0 + FRAME_SIZE),
-            limit: (lines * 32).min(SPECIAL),
+            limit: (lines * 32).min(*SPECIAL.start()),
             here: mpidr & 0xff_00ff_ffff,
         };
         gic.quiet();
@@ -261,7 +261,7 @@ impl Gic {
             core::arch::asm!("mrs {}, icc_iar1_el1", out(reg) intid, options(nostack, preserves_flags));
         }
         let number = intid as u32 & 0xff_ffff;
-        if number >= SPECIAL {
+        if SPECIAL.contains(&number) {
             return None;
         }
         sysreg::dsb_sy();
@@ -274,6 +274,10 @@ impl Gic {
 
     /// Ends an interrupt that the hypervisor has handled itself.
     pub fn deactivate_own(&self, intid: u32) {
+        // What firmware may have left of LPIs is never active (IHI 0069, "Interrupt handling state machine").
+        if intid > *SPECIAL.end() {
+            return;
+        }
         // SAFETY: Deactivation changes no memory; the interrupt was acknowledged by `acknowledge`.
         unsafe { set!("icc_dir_el1", u64::from(intid)) }
         sysreg::isb();

@@ -136,7 +136,9 @@ from!(HostError => Host, CpuError => Cpu, MapError => Map, GicError => Gic);
 /// Gets as far as the first domain; `None` when that was not what the arguments ask for.
 fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     let mut mmu = mmu::take_over().ok_or(StartError::NoTables)?;
-    let tree = tree_bytes(at).ok_or(StartError::NoTree(at))?;
+    // The first tables map the tree only where its header is that of one.
+    let tree = Some(at).filter(|at| mmu.is_mapped(Pa::new(*at)));
+    let tree = tree.and_then(tree_bytes).ok_or(StartError::NoTree(at))?;
     let host = Host::read(Blob::new(tree).map_err(StartError::Tree)?)?;
     open_console(&mut mmu, &host)?;
     let (version, hertz) = (env!("CARGO_PKG_VERSION"), timer::frequency());
