@@ -194,6 +194,8 @@ pub enum Exit {
         immediate: u16,
         /// X0 to X3.
         args: [u64; 4],
+        /// X16, which numbers Xen's hypercalls.
+        number: u64,
     },
     /// A trapped access to a system register.
     Register {

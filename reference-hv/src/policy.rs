@@ -61,6 +61,8 @@ pub enum SgiRegister {
 /// Why a domain is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
+    /// Its guest asked for it, by the hypercall that Xen has for that.
+    ShutDown,
     /// An exception that the hypervisor's set-up does not let happen.
     Unexpected {
         /// Exception class.
@@ -73,6 +75,7 @@ pub enum StopReason {
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ShutDown => f.write_str("shut itself down by hypercall"),
             Self::Unexpected { class, iss } => {
                 write!(
                     f,
@@ -165,7 +168,8 @@ pub fn decide(domain: &Domain, exit: &Exit) -> Action {
             conduit,
             immediate,
             args,
-        } => call::call(conduit, immediate, &args),
+            number,
+        } => call::call(conduit, immediate, &args, number),
         Exit::Register { reg, write, rt } => sysreg::access(reg, write, rt),
         Exit::Wait { kind } => irq::wait(kind),
         Exit::Withheld { class: _ } => Action::Inject(Exception::Undefined { passed: false }),

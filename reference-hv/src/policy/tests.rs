@@ -222,6 +222,7 @@ fn calls_are_answered_on_both_conduits() {
                     conduit,
                     immediate: 0,
                     args: [function, 0, 0, 0],
+                    number: 0,
                 },
             )
         };
@@ -254,6 +255,7 @@ fn unknown_immediates_are_undefined() {
                 conduit,
                 immediate,
                 args: [0x8400_0008, 0, 0, 0],
+                number: 0,
             },
         )
     };
@@ -276,6 +278,28 @@ fn unknown_immediates_are_undefined() {
     };
     assert_eq!(call(Conduit::Hvc, 0xea1), no_hypercall);
     assert_eq!(call(Conduit::Smc, 0xea1), undefined(false));
+}
+
+/// Of Xen's hypercalls there is the one by which a domain ends itself; any other has no effect.
+#[test]
+fn a_domain_ends_itself_by_hypercall() {
+    let call = |number, command| {
+        let exit = Exit::Call {
+            conduit: Conduit::Hvc,
+            immediate: 0xea1,
+            args: [command, 0x4000_0000, 0, 0],
+            number,
+        };
+        decide(&domain(), &exit)
+    };
+    let no_hypercall = Action::Answer {
+        value: (-38_i64).cast_unsigned(),
+        step: 0,
+    };
+    assert_eq!(call(29, 2), Action::Stop(StopReason::ShutDown));
+    for (number, command) in [(29, 0), (29, 4), (2, 29), (17, 2), (0, 2), (u64::MAX, 2)] {
+        assert_eq!(call(number, command), no_hypercall, "{number} {command}");
+    }
 }
 
 /// Trapped registers answer as the feature they belong to.

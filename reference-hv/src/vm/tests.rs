@@ -73,6 +73,7 @@ fn call(function: u64, args: [u64; 3]) -> Deed {
         conduit: Conduit::Hvc,
         immediate: 0,
         args: [function, a, b, c],
+        number: 0,
     })
 }
 

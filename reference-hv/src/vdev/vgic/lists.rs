@@ -22,8 +22,8 @@ pub struct Lists {
     pub hcr: u64,
     /// Whether the virtual timer's physical line has to be active while the guest runs.
     pub timer_active: bool,
-    /// What each register was filled from: the interrupt's number and the register.
-    loaded: [(u32, ListRegister); MOST],
+    /// What each register was filled from, and with: the interrupt's number and the register.
+    loaded: [(u32, u64); MOST],
 }
 
 /// An interrupt that wants a list register. The order of the fields is that of urgency.
@@ -103,10 +103,6 @@ impl Ranking {
 impl Vgic {
     /// Fills the list registers for a vCPU. To be called before each entry into the guest.
     pub fn load(&mut self, chip: &mut impl IrqChip, vcpu: u32) -> Lists {
-        let mut ranking = Ranking::new(self.list_registers);
-        self.rank(chip, vcpu, &mut ranking);
-        ranking.settle();
-
         let mut lists = Lists {
             lr: [0; MOST],
             used: 0,
@@ -114,17 +110,24 @@ impl Vgic {
             timer_active: self
                 .private(vcpu)
                 .is_some_and(|bank| bank.tied & 1 << gic::VIRTUAL_TIMER != 0),
-            loaded: [(0, ListRegister::default()); MOST],
+            loaded: [(0, 0); MOST],
         };
+        // Most exits find nothing to show; they are worth a short way.
+        if self.is_quiet(vcpu) {
+            return lists;
+        }
+
+        let mut ranking = Ranking::new(self.list_registers);
+        self.rank(chip, vcpu, &mut ranking);
+        ranking.settle();
         let groups = self.groups();
         let slots = lists.lr.iter_mut().zip(&mut lists.loaded);
         for (candidate, (raw, loaded)) in ranking.best.iter().flatten().zip(slots) {
             let Some((bank, place)) = self.find(vcpu, candidate.intid) else {
                 continue;
             };
-            let register = describe(bank, place, groups);
-            *raw = register.encode();
-            *loaded = (candidate.intid, register);
+            *raw = describe(bank, place, groups).encode();
+            *loaded = (candidate.intid, *raw);
             lists.used += 1;
         }
         let (waiting, active) = ranking.left_out();
@@ -135,6 +138,13 @@ impl Vgic {
             lists.hcr |= gic::ICH_HCR_LRENPIE | gic::ICH_HCR_TDIR;
         }
         lists
+    }
+
+    /// Tells whether a vCPU has nothing to see: nothing of its own and nothing shared, whoever's.
+    fn is_quiet(&self, vcpu: u32) -> bool {
+        let groups = self.groups();
+        let quiet = |bank: &Bank| (bank.forwarded(groups) | bank.active) == 0;
+        self.private(vcpu).is_none_or(quiet) && self.shared.iter().all(quiet)
     }
 
     /// Ranks everything that a vCPU waits for or deals with.
@@ -183,7 +193,8 @@ impl Vgic {
     pub fn fold(&mut self, chip: &mut impl IrqChip, vcpu: u32, lists: &Lists, eoi_count: u64) {
         for (raw, (intid, before)) in lists.lr.iter().zip(&lists.loaded).take(lists.used) {
             if let Some((bank, place)) = self.find(vcpu, *intid) {
-                take_back(bank, place, vcpu, chip, before, ListRegister::decode(*raw));
+                let before = ListRegister::decode(*before);
+                take_back(bank, place, vcpu, chip, &before, ListRegister::decode(*raw));
             }
         }
         for _ in 0..eoi_count {
