@@ -9,6 +9,10 @@ use crate::machine::{Abort, Machine};
 /// Higher than other interrupts', so that one left active keeps no wait from ending.
 const TIMER_PRIORITY: u8 = 0x20;
 
+/// How late the timer's interrupt may come before it counts as lost. The counter runs on while a busy host lets the
+/// machine stand still, so this is long against any such pause; it bounds a wait and is waited out by nobody.
+const PATIENCE_MS: u32 = 5_000;
+
 impl<M: Machine> Runner<'_, M> {
     pub(super) fn interrupt(&self, gic: Gic, op: Op) -> Result<Answer, Abort> {
         let (machine, irqs) = (self.machine, self.irqs);
@@ -90,7 +94,7 @@ impl<M: Machine> Runner<'_, M> {
                 }
             }
             Op::Sgi { intid } => {
-                machine.send_sgi(intid);
+                gic.send_sgi(machine, intid)?;
                 Answer::Ok
             }
             Op::Timer { ms } => self.nap(ms, 1),
@@ -126,7 +130,7 @@ impl<M: Machine> Runner<'_, M> {
         let start = irqs.count(TIMER);
         for nap in 1..=count {
             let wake = self.after(ms);
-            let give_up = self.after(ms.saturating_mul(10));
+            let give_up = self.after(ms.saturating_add(PATIENCE_MS));
             while irqs.count(TIMER).wrapping_sub(start) < nap {
                 if machine.now() >= give_up {
                     return Answer::Timeout(u64::from(irqs.count(TIMER).wrapping_sub(start)));
