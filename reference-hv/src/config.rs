@@ -18,7 +18,7 @@ pub use domain::{DomainClaim, domains};
 pub(crate) use error::{Brief, unreadable};
 pub use error::{Flaw, HostError, Notices};
 pub use host::{Host, Owner, Region};
-pub use index::{Found, Index, MAX_NODES, NodeId};
+pub use index::{Found, Index, MAX_NODES, Marks, NodeId};
 pub use interrupts::{HostLine, Interrupts};
 pub use module::{Module, ModuleKind, Modules};
 pub use partial::{

@@ -48,7 +48,8 @@ pub fn is_iommu(node: Node<'_>) -> bool {
     node.has("#iommu-cells") || node.compatible(is_iommu_model)
 }
 
-fn is_iommu_model(model: &str) -> bool {
+/// Tells whether devices of this model are IOMMUs.
+pub(super) fn is_iommu_model(model: &str) -> bool {
     model.starts_with("arm,smmu")
         || matches!(
             model,

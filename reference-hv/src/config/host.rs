@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use super::device::is_okay;
 use super::error::{Flaw, HostError, Notices};
-use super::index::{Index, NodeId};
+use super::index::{Index, Marks, NodeId};
 use super::interrupts::{Interrupts, interrupts};
-use super::platform::{self, Conduit, Console, Gic, Iommu, Timer, is_gic_part, one};
+use super::platform::{self, Conduit, Console, Gic, Iommu, Timer, one};
 use super::reg::{Reg, pci_windows, reg};
 use crate::addr::{Pa, Span};
 use crate::dt::{Blob, Node, Prop};
@@ -148,8 +148,8 @@ impl<'t> Host<'t> {
 
     /// Tells whether a seeded fault takes this part of the hypervisor's for anybody's.
     pub fn is_given_away(&self, id: NodeId) -> bool {
-        (fault::on(Fault::GicGivenAway) && is_gic_part(self.node(id)))
-            || (fault::on(Fault::IommuGivenAway) && self.iommus.iter().any(|iommu| iommu.id == id))
+        (fault::on(Fault::GicGivenAway) && self.index.marks(id).contains(Marks::GIC_PART))
+            || (fault::on(Fault::IommuGivenAway) && self.index.marks(id).contains(Marks::IOMMU))
             || (fault::on(Fault::ConsoleGivenAway) && self.is_console(id))
     }
 
@@ -165,7 +165,7 @@ impl<'t> Host<'t> {
         let owner = if reserved.is_some() && self.index.parent(id) == reserved {
             Owner::Reserved
         } else {
-            self.owner(id, node)
+            self.owner(id)
         };
         match reg(&self.index, id) {
             Reg::Nothing => {}
@@ -190,10 +190,7 @@ impl<'t> Host<'t> {
                 ));
             }
         }
-        if node
-            .prop("device_type")
-            .is_some_and(|prop| prop.strings().any(|kind| kind == "pci"))
-        {
+        if self.index.marks(id).contains(Marks::PCI) {
             let windows = pci_windows(&self.index, id);
             self.regions.extend(windows.iter().map(|span| Region {
                 span: *span,
@@ -204,23 +201,21 @@ impl<'t> Host<'t> {
         Ok(())
     }
 
-    fn owner(&self, id: NodeId, node: Node<'t>) -> Owner {
+    fn owner(&self, id: NodeId) -> Owner {
+        let marks = self.index.marks(id);
         if self.is_given_away(id) {
             return Owner::Device;
         }
-        if is_gic_part(node) {
+        if marks.contains(Marks::GIC_PART) {
             return Owner::Hypervisor("the interrupt controller");
         }
-        if self.iommus.iter().any(|iommu| iommu.id == id) {
+        if marks.contains(Marks::IOMMU) {
             return Owner::Hypervisor("an IOMMU");
         }
         if self.is_console(id) {
             return Owner::Hypervisor("the hypervisor's console");
         }
-        if node
-            .prop("device_type")
-            .is_some_and(|prop| prop.strings().any(|kind| kind == "memory"))
-        {
+        if marks.contains(Marks::MEMORY) {
             return Owner::Memory;
         }
         Owner::Device

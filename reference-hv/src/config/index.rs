@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::HostError;
+use super::device::is_iommu_model;
 use crate::dt::{Blob, Event, Node, Prop};
 
 /// Most nodes of a host tree; large boards have some thousand.
@@ -41,6 +42,32 @@ impl Found {
     }
 }
 
+bitflags::bitflags! {
+    /// What a node says it is, as far as this hypervisor cares.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct Marks: u16 {
+        /// A GICv3.
+        const GIC = 1 << 0;
+        /// A GICv3 or a part of one.
+        const GIC_PART = 1 << 1;
+        /// An IOMMU.
+        const IOMMU = 1 << 2;
+        /// An SMMUv3.
+        const SMMUV3 = 1 << 3;
+        /// The architected timer.
+        const TIMER = 1 << 4;
+        /// The firmware's calls.
+        const PSCI = 1 << 5;
+        /// A PL011.
+        const PL011 = 1 << 6;
+        /// RAM.
+        const MEMORY = 1 << 7;
+        /// A PCI host bridge.
+        const PCI = 1 << 8;
+    }
+}
+
+/// A node, with what everybody asks about every node noted on the way.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     offset: usize,
@@ -48,6 +75,9 @@ struct Entry {
     phandle: u32,
     address_cells: u32,
     size_cells: u32,
+    /// Where its first `reg` stands; zero for nowhere.
+    reg: usize,
+    marks: Marks,
 }
 
 /// Stands for a number of cells that is not readable; no valid one is as large.
@@ -81,6 +111,8 @@ impl<'t> Index<'t> {
                         phandle: 0,
                         address_cells: 2,
                         size_cells: 1,
+                        reg: 0,
+                        marks: Marks::empty(),
                     });
                     open.push(id);
                 }
@@ -122,8 +154,32 @@ impl<'t> Index<'t> {
 
     /// Returns the children in the order in which they stand.
     pub fn children(&self, parent: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        self.ids()
-            .filter(move |id| self.parent(*id) == Some(parent))
+        // The root is listed as its own parent.
+        let nodes = self.ids().zip(&self.entries).skip(1);
+        nodes
+            .filter(move |(_, entry)| entry.parent == parent)
+            .map(|(id, _)| id)
+    }
+
+    /// Returns what the node says it is.
+    pub fn marks(&self, id: NodeId) -> Marks {
+        self.entries
+            .get(id.place())
+            .map_or(Marks::empty(), |entry| entry.marks)
+    }
+
+    /// Returns the nodes that say that they are all of this.
+    pub fn marked(&self, marks: Marks) -> impl Iterator<Item = NodeId> + '_ {
+        let entries = self.ids().zip(&self.entries);
+        entries
+            .filter(move |(_, entry)| entry.marks.contains(marks))
+            .map(|(id, _)| id)
+    }
+
+    /// Returns the first `reg` of the node.
+    pub fn reg(&self, id: NodeId) -> Option<Prop<'t>> {
+        let entry = self.entries.get(id.place())?;
+        Prop::from_offset(self.blob, entry.reg)
     }
 
     /// Returns how many cells the addresses and the sizes of the children of `id` have, as the
@@ -153,15 +209,15 @@ impl<'t> Index<'t> {
     /// Finds the node with exactly this absolute path: no alias, no missing unit address, no
     /// empty or relative part.
     pub fn by_path(&self, path: &str) -> Found {
-        self.search(path, |name, part| name == part)
+        self.search(path, |node, part| node.is_called(part))
     }
 
     /// Finds the node with this path where case does not count.
     pub fn by_path_in_any_case(&self, path: &str) -> Found {
-        self.search(path, str::eq_ignore_ascii_case)
+        self.search(path, |node, part| node.name().eq_ignore_ascii_case(part))
     }
 
-    fn search(&self, path: &str, same: impl Fn(&str, &str) -> bool) -> Found {
+    fn search(&self, path: &str, same: impl Fn(Node<'t>, &str) -> bool) -> Found {
         let Some(parts) = path.strip_prefix('/') else {
             return Found::Nothing;
         };
@@ -173,7 +229,7 @@ impl<'t> Index<'t> {
             let mut found = Found::Nothing;
             for child in self
                 .children(at)
-                .filter(|child| same(self.node(*child).name(), part))
+                .filter(|child| same(self.node(*child), part))
             {
                 found.add(child);
             }
@@ -186,13 +242,50 @@ impl<'t> Index<'t> {
     }
 }
 
+/// Notes what a property says. The first letter decides which names are worth comparing.
 fn note(entry: &mut Entry, prop: Prop<'_>) {
     let number = || prop.u32().unwrap_or(UNREADABLE);
-    if prop.is("phandle") || prop.is("linux,phandle") {
-        entry.phandle = prop.u32().unwrap_or(0);
-    } else if prop.is("#address-cells") {
-        entry.address_cells = number();
-    } else if prop.is("#size-cells") {
-        entry.size_cells = number();
+    match prop.initial() {
+        b'#' if prop.is("#address-cells") => entry.address_cells = number(),
+        b'#' if prop.is("#size-cells") => entry.size_cells = number(),
+        b'#' if prop.is("#iommu-cells") => entry.marks |= Marks::IOMMU,
+        b'c' if prop.is("compatible") => {
+            for model in prop.strings() {
+                entry.marks |= model_marks(model);
+            }
+        }
+        b'd' if prop.is("device_type") => {
+            for kind in prop.strings() {
+                entry.marks |= match kind {
+                    "memory" => Marks::MEMORY,
+                    "pci" => Marks::PCI,
+                    _ => Marks::empty(),
+                };
+            }
+        }
+        b'l' if prop.is("linux,phandle") => entry.phandle = prop.u32().unwrap_or(0),
+        b'p' if prop.is("phandle") => entry.phandle = prop.u32().unwrap_or(0),
+        b'r' if entry.reg == 0 && prop.is("reg") => entry.reg = prop.offset(),
+        _ => {}
+    }
+}
+
+fn model_marks(model: &str) -> Marks {
+    let Some(part) = model.strip_prefix("arm,") else {
+        return if is_iommu_model(model) {
+            Marks::IOMMU
+        } else {
+            Marks::empty()
+        };
+    };
+    match part {
+        "gic-v3" => Marks::GIC | Marks::GIC_PART,
+        "smmu-v3" => Marks::IOMMU | Marks::SMMUV3,
+        "armv8-timer" => Marks::TIMER,
+        "pl011" => Marks::PL011,
+        _ if part.starts_with("gic-v3") => Marks::GIC_PART,
+        _ if part.starts_with("psci") => Marks::PSCI,
+        _ if is_iommu_model(model) => Marks::IOMMU,
+        _ => Marks::empty(),
     }
 }

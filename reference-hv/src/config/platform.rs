@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use super::error::{Flaw, HostError};
-use super::index::{Found, Index, NodeId};
+use super::index::{Found, Index, Marks, NodeId};
 use super::interrupts::{interrupts, private_lines};
+use super::is_okay;
 use super::reg::{Reg, reg};
-use super::{is_iommu, is_okay};
 use crate::addr::{Pa, Span};
-use crate::dt::{Node, Prop};
+use crate::dt::Prop;
 use crate::ids::IrqLine;
 
 /// The interrupt controller.
@@ -72,16 +72,9 @@ pub enum Conduit {
     Hvc,
 }
 
-/// Tells whether the node describes a part of the interrupt controller that no domain may touch.
-pub fn is_gic_part(node: Node<'_>) -> bool {
-    node.compatible(|model| model.starts_with("arm,gic-v3"))
-}
-
 /// Finds the GICv3.
 pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {
-    let mut nodes = index
-        .ids()
-        .filter(|id| index.node(*id).compatible(|model| model == "arm,gic-v3"));
+    let mut nodes = index.marked(Marks::GIC);
     let (Some(id), rest) = (nodes.next(), nodes.count()) else {
         return Err(HostError::Part {
             part: "an arm,gic-v3",
@@ -124,20 +117,9 @@ pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {
 
 /// Finds the timer's lines.
 pub fn timer(index: &Index<'_>, gic: NodeId) -> Result<Timer, HostError> {
-    let mut nodes = index.ids().filter(|id| {
-        index
-            .node(*id)
-            .compatible(|model| model == "arm,armv8-timer")
-    });
+    let mut nodes = index.marked(Marks::TIMER);
     let (Some(id), 0) = (nodes.next(), nodes.count()) else {
-        let count = index
-            .ids()
-            .filter(|id| {
-                index
-                    .node(*id)
-                    .compatible(|model| model == "arm,armv8-timer")
-            })
-            .count();
+        let count = index.marked(Marks::TIMER).count();
         return Err(HostError::Part {
             part: "an arm,armv8-timer",
             count,
@@ -176,7 +158,7 @@ pub fn console<'t>(index: &Index<'t>, gic: NodeId) -> Option<Console<'t>> {
         aliases.prop(name)?.text().ok()?
     };
     let id = one(index.by_path(path))?;
-    if !index.node(id).compatible(|model| model == "arm,pl011") {
+    if !index.marks(id).contains(Marks::PL011) {
         return None;
     }
     let Reg::Spans(spans) = reg(index, id) else {
@@ -194,8 +176,7 @@ pub fn console<'t>(index: &Index<'t>, gic: NodeId) -> Option<Console<'t>> {
 /// Finds every IOMMU.
 pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
     index
-        .ids()
-        .filter(|id| is_iommu(index.node(*id)))
+        .marked(Marks::IOMMU)
         .map(|id| {
             let spans = match reg(index, id) {
                 Reg::Spans(spans) => spans,
@@ -207,7 +188,7 @@ pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
                 spans,
                 lines: shared_lines(index, gic, id),
                 okay: is_okay(node),
-                smmuv3: node.compatible(|model| model == "arm,smmu-v3"),
+                smmuv3: index.marks(id).contains(Marks::SMMUV3),
             }
         })
         .collect()
@@ -215,10 +196,7 @@ pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
 
 /// Finds how the firmware is called.
 pub fn psci(index: &Index<'_>) -> Option<Conduit> {
-    let node = index
-        .ids()
-        .map(|id| index.node(id))
-        .find(|node| node.compatible(|model| model.starts_with("arm,psci")))?;
+    let node = index.node(index.marked(Marks::PSCI).next()?);
     match node.prop("method")?.text().ok()? {
         "smc" => Some(Conduit::Smc),
         "hvc" => Some(Conduit::Hvc),

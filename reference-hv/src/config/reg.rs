@@ -22,7 +22,7 @@ pub fn reg(index: &Index<'_>, id: NodeId) -> Reg {
     let Some(parent) = index.parent(id) else {
         return Reg::Nothing;
     };
-    let Some(prop) = index.node(id).prop("reg") else {
+    let Some(prop) = index.reg(id) else {
         return Reg::Nothing;
     };
     let (address, size) = index.cells(parent);

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::blob::{BEGIN_NODE, Blob, text, until_nul};
+use super::blob::{BEGIN_NODE, Blob, PROP, length, text, until_nul};
 use super::cells;
 use super::error::{PropError, PropFlaw};
 use super::walk::{Children, Path, Props, Walk};
@@ -19,8 +19,8 @@ pub struct Node<'t> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Prop<'t> {
     blob: Blob<'t>,
-    name: u32,
-    value: &'t [u8],
+    /// Where its token stands in the blob.
+    at: usize,
 }
 
 impl fmt::Debug for Node<'_> {
@@ -31,7 +31,7 @@ impl fmt::Debug for Node<'_> {
 
 impl fmt::Debug for Prop<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Prop({}, {} bytes)", self.name(), self.value.len())
+        write!(f, "Prop({}, {} bytes)", self.name(), self.value().len())
     }
 }
 
@@ -60,6 +60,12 @@ impl<'t> Node<'t> {
         until_nul(self.blob.rest(self.at + 4)).map_or("", text)
     }
 
+    /// Tells whether it is called exactly `name`.
+    pub fn is_called(self, name: &str) -> bool {
+        let rest = self.blob.rest(self.at + 4);
+        rest.starts_with(name.as_bytes()) && rest.get(name.len()) == Some(&0)
+    }
+
     /// Returns the path for a message. Costs a walk over the tree.
     pub fn path(self) -> Path<'t> {
         Path::of(self)
@@ -84,7 +90,7 @@ impl<'t> Node<'t> {
 
     /// Returns the first child called exactly `name`.
     pub fn child(self, name: &str) -> Option<Self> {
-        self.children().find(|child| child.name() == name)
+        self.children().find(|child| child.is_called(name))
     }
 
     /// Returns the first property called `name`.
@@ -151,23 +157,43 @@ impl<'t> Node<'t> {
 }
 
 impl<'t> Prop<'t> {
-    pub(super) fn new(blob: Blob<'t>, name: u32, value: &'t [u8]) -> Self {
-        Self { blob, name, value }
+    pub(super) fn at(blob: Blob<'t>, at: usize) -> Self {
+        Self { blob, at }
+    }
+
+    /// Returns the property whose token stands at `offset`, as [`Prop::offset`] told it.
+    pub fn from_offset(blob: Blob<'t>, offset: usize) -> Option<Self> {
+        (blob.word(offset)? == PROP).then_some(Self { blob, at: offset })
+    }
+
+    /// Tells where in the blob the property begins; no two begin at one place.
+    pub fn offset(self) -> usize {
+        self.at
+    }
+
+    fn name_offset(self) -> u32 {
+        self.blob.word(self.at + 8).unwrap_or(0)
     }
 
     /// Returns the name.
     pub fn name(self) -> &'t str {
-        text(self.blob.property_name(self.name))
+        text(self.blob.property_name(self.name_offset()))
+    }
+
+    /// Returns the first byte of the name.
+    pub fn initial(self) -> u8 {
+        self.blob.property_initial(self.name_offset())
     }
 
     /// Tells whether it is called `name`.
     pub fn is(self, name: &str) -> bool {
-        self.blob.is_property_name(self.name, name)
+        self.blob.is_property_name(self.name_offset(), name)
     }
 
     /// Returns the value.
     pub fn value(self) -> &'t [u8] {
-        self.value
+        let len = length(self.blob.word(self.at + 4).unwrap_or(0));
+        self.blob.rest(self.at + 12).get(..len).unwrap_or_default()
     }
 
     /// Returns the one number of 32 bits that it holds.
@@ -175,8 +201,8 @@ impl<'t> Prop<'t> {
     /// # Errors
     /// Refuses another length.
     pub fn u32(self) -> Result<u32, PropFlaw> {
-        cells::exact(self.value, 4)?;
-        Ok(cells::read_cells(self.value, 1)
+        cells::exact(self.value(), 4)?;
+        Ok(cells::read_cells(self.value(), 1)
             .map_or(0, |(value, _)| u32::try_from(value).unwrap_or(0)))
     }
 
@@ -185,8 +211,8 @@ impl<'t> Prop<'t> {
     /// # Errors
     /// Refuses another length.
     pub fn u64(self) -> Result<u64, PropFlaw> {
-        cells::exact(self.value, 8)?;
-        Ok(cells::read_cells(self.value, 2).map_or(0, |(value, _)| value))
+        cells::exact(self.value(), 8)?;
+        Ok(cells::read_cells(self.value(), 2).map_or(0, |(value, _)| value))
     }
 
     /// Returns that it is there and, as a flag should, has no value.
@@ -194,7 +220,7 @@ impl<'t> Prop<'t> {
     /// # Errors
     /// Refuses a value: `= <0>` or `= "no"` may mean the opposite of what presence means.
     pub fn flag(self) -> Result<bool, PropFlaw> {
-        cells::exact(self.value, 0)?;
+        cells::exact(self.value(), 0)?;
         Ok(true)
     }
 
@@ -203,7 +229,7 @@ impl<'t> Prop<'t> {
     /// # Errors
     /// Refuses no string, more than one, one without its NUL and unprintable bytes.
     pub fn text(self) -> Result<&'t str, PropFlaw> {
-        let Some((last, body)) = self.value.split_last() else {
+        let Some((last, body)) = self.value().split_last() else {
             return Err(PropFlaw::Empty);
         };
         if *last != 0 {
@@ -224,12 +250,12 @@ impl<'t> Prop<'t> {
 
     /// Returns the strings it holds; what is not printable text or has no NUL is left out.
     pub fn strings(self) -> Strings<'t> {
-        Strings(self.value)
+        Strings(self.value())
     }
 
     /// Returns the words it holds; a remainder of fewer than four bytes is left out.
     pub fn words(self) -> impl Iterator<Item = u32> + use<'t> {
-        let (words, _) = self.value.as_chunks::<4>();
+        let (words, _) = self.value().as_chunks::<4>();
         words.iter().map(|word| u32::from_be_bytes(*word))
     }
 }

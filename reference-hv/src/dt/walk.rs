@@ -73,10 +73,8 @@ impl<'t> Iterator for Walk<'t> {
                 }
                 Some(PROP) => {
                     let len = length(self.blob.word(at + 4).unwrap_or(0));
-                    let value = self.blob.rest(at + 12).get(..len).unwrap_or_default();
-                    let name = self.blob.word(at + 8).unwrap_or(0);
-                    self.at = aligned(at + 12 + value.len());
-                    return Some(Event::Prop(Prop::new(self.blob, name, value)));
+                    self.at = aligned(at.saturating_add(12).saturating_add(len));
+                    return Some(Event::Prop(Prop::at(self.blob, at)));
                 }
                 Some(END | _) | None => self.done = true,
             }
