@@ -17,7 +17,7 @@ pub struct Board<'a> {
     pub ramdisk: Option<(u64, u64)>,
     /// The console.
     pub uart: Uart,
-    /// The interrupt controller.
+    /// The interrupt controller, where it is a GICv2 or GICv3.
     pub gic: Option<Gic>,
     /// Whether PSCI is called by SMC instead of HVC.
     pub smc: bool,
@@ -34,13 +34,22 @@ pub struct Uart {
     pub whole: bool,
 }
 
-/// A GICv3.
+/// An interrupt controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gic {
     /// Address of the distributor.
     pub distributor: u64,
-    /// Redistributor regions as address and size; unused ones have size 0.
-    pub redistributors: [(u64, u64); LIMIT],
+    /// How a CPU reaches it.
+    pub cpu: CpuSide,
+}
+
+/// The CPU's side of an interrupt controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuSide {
+    /// GICv3: system registers, and redistributor regions as address and size; unused ones have size 0.
+    Redistributors([(u64, u64); LIMIT]),
+    /// GICv2: the address of the CPU interface.
+    Interface(u64),
 }
 
 impl<'a> Board<'a> {
@@ -108,18 +117,33 @@ impl Uart {
 
 impl Gic {
     fn find(root: Node<'_>) -> Option<Self> {
-        let node = root
-            .children()
-            .find(|node| node.is_compatible(b"arm,gic-v3"))?;
-        let mut reg = node.reg(root);
-        let (distributor, _) = reg.next()?;
-        let regions = node
-            .cell(b"#redistributor-regions")
-            .and_then(|count| usize::try_from(count).ok())
-            .unwrap_or(1);
-        Some(Self {
-            distributor,
-            redistributors: first(reg.take(regions)),
+        const V2: [&[u8]; 4] = [
+            b"arm,cortex-a15-gic",
+            b"arm,gic-400",
+            b"arm,cortex-a9-gic",
+            b"arm,cortex-a7-gic",
+        ];
+        root.children().find_map(|node| {
+            let mut reg = node.reg(root);
+            if node.is_compatible(b"arm,gic-v3") {
+                let (distributor, _) = reg.next()?;
+                let regions = node
+                    .cell(b"#redistributor-regions")
+                    .and_then(|count| usize::try_from(count).ok())
+                    .unwrap_or(1);
+                Some(Self {
+                    distributor,
+                    cpu: CpuSide::Redistributors(first(reg.take(regions))),
+                })
+            } else if V2.iter().any(|wanted| node.is_compatible(wanted)) {
+                let ((distributor, _), (interface, _)) = (reg.next()?, reg.next()?);
+                Some(Self {
+                    distributor,
+                    cpu: CpuSide::Interface(interface),
+                })
+            } else {
+                None
+            }
         })
     }
 }

@@ -1,11 +1,12 @@
-//! Drives a GICv3's distributor and redistributor (Arm IHI 0069H, chapter 12).
+//! Drives a GICv3's distributor and redistributor (Arm IHI 0069H, chapter 12), or a GICv2's
+//! distributor (Arm IHI 0048B, chapter 4), whose registers for SPIs are at the same places.
 //!
 //! Every register access may abort, and an abort is an answer: a virtual GIC with a register
 //! missing is something to report, not to fall over.
 
 use wire::{MAX_INTID, Trigger, Width};
 
-use crate::board;
+use crate::board::{self, CpuSide};
 use crate::machine::{Abort, Machine};
 
 const CTLR: u64 = 0x0000;
@@ -20,6 +21,8 @@ const ICPENDR: u64 = 0x0280;
 const ISACTIVER: u64 = 0x0300;
 const IPRIORITYR: u64 = 0x0400;
 const ICFGR: u64 = 0x0c00;
+const ITARGETSR: u64 = 0x0800;
+const SGIR: u64 = 0x0f00;
 const IROUTER: u64 = 0x6000;
 
 /// GICR_CTLR and friends, then the frame for SGIs and PPIs.
@@ -38,14 +41,22 @@ const POLLS: u32 = 10_000;
 /// The first SPI.
 const SPIS: u32 = 32;
 
-/// A GICv3 that this CPU can use.
+/// An interrupt controller that this CPU can use.
 #[derive(Debug, Clone, Copy)]
 pub struct Gic {
     distributor: u64,
-    redistributor: u64,
-    affinity: u64,
+    cpu: Cpu,
     /// The first interrupt that the distributor lacks.
     end: u32,
+}
+
+/// How interrupts come to this CPU.
+#[derive(Debug, Clone, Copy)]
+enum Cpu {
+    /// GICv3: by its redistributor's frame, and its affinity as IROUTER has it.
+    V3 { redistributor: u64, affinity: u64 },
+    /// GICv2: by its bit in ITARGETSR.
+    V2 { target: u64 },
 }
 
 /// An interrupt's state.
@@ -66,30 +77,45 @@ impl Gic {
         board: &board::Gic,
         mpidr: u64,
     ) -> Result<Option<Self>, Abort> {
-        let affinity = (mpidr & 0xff_ffff) | (mpidr >> 32 & 0xff) << 24;
-        let Some(redistributor) = redistributor(machine, board, affinity)? else {
-            return Ok(None);
-        };
-        let lines = machine.read(Width::W32, board.distributor + TYPER)? & 0x1f;
+        let distributor = board.distributor;
+        let lines = machine.read(Width::W32, distributor + TYPER)? & 0x1f;
         let end = u32::try_from(32 * (lines + 1))
             .unwrap_or(SPIS)
             .min(MAX_INTID + 1);
-        let gic = Self {
-            distributor: board.distributor,
-            redistributor,
-            affinity: mpidr & 0xff_00ff_ffff,
-            end,
+        let cpu = match board.cpu {
+            CpuSide::Redistributors(regions) => {
+                let affinity = (mpidr & 0xff_ffff) | (mpidr >> 32 & 0xff) << 24;
+                let Some(redistributor) = redistributor(machine, &regions, affinity)? else {
+                    return Ok(None);
+                };
+                machine.write(Width::W32, distributor + CTLR, CTLR_ON)?;
+                settle(machine, distributor + CTLR, RWP)?;
+                let waker = machine.read(Width::W32, redistributor + WAKER)?;
+                if waker & (PROCESSOR_SLEEP | CHILDREN_ASLEEP) != 0 {
+                    machine.write(Width::W32, redistributor + WAKER, waker & !PROCESSOR_SLEEP)?;
+                    settle(machine, redistributor + WAKER, CHILDREN_ASLEEP)?;
+                }
+                machine.open_interrupts(None)?;
+                Cpu::V3 {
+                    redistributor,
+                    affinity: mpidr & 0xff_00ff_ffff,
+                }
+            }
+            CpuSide::Interface(interface) => {
+                machine.write(Width::W32, distributor + CTLR, 1)?;
+                machine.open_interrupts(Some(interface))?;
+                // The first registers are this CPU's own, and name it; those of a single CPU read as zero.
+                let target = machine.read(Width::W8, distributor + ITARGETSR)?;
+                Cpu::V2 {
+                    target: if target == 0 { 1 } else { target },
+                }
+            }
         };
-
-        machine.write(Width::W32, gic.distributor + CTLR, CTLR_ON)?;
-        gic.settle(machine, gic.distributor + CTLR, RWP)?;
-        let waker = machine.read(Width::W32, redistributor + WAKER)?;
-        if waker & (PROCESSOR_SLEEP | CHILDREN_ASLEEP) != 0 {
-            machine.write(Width::W32, redistributor + WAKER, waker & !PROCESSOR_SLEEP)?;
-            gic.settle(machine, redistributor + WAKER, CHILDREN_ASLEEP)?;
-        }
-        machine.open_interrupts();
-        Ok(Some(gic))
+        Ok(Some(Self {
+            distributor,
+            cpu,
+            end,
+        }))
     }
 
     /// Tells whether the interrupt exists.
@@ -97,7 +123,7 @@ impl Gic {
         intid < self.end
     }
 
-    /// Enables an interrupt for this CPU, in group 1. An SGI's trigger cannot be chosen.
+    /// Enables an interrupt for this CPU, in the group that IRQ stands for. An SGI's trigger cannot be chosen.
     pub fn enable(
         &self,
         machine: &impl Machine,
@@ -107,9 +133,11 @@ impl Gic {
     ) -> Result<(), Abort> {
         let base = self.base(intid);
         self.disable(machine, intid)?;
-        let group = bit_register(base, IGROUPR, intid);
-        let groups = machine.read(Width::W32, group)?;
-        machine.write(Width::W32, group, groups | bit(intid))?;
+        if let Cpu::V3 { .. } = self.cpu {
+            let group = bit_register(base, IGROUPR, intid);
+            let groups = machine.read(Width::W32, group)?;
+            machine.write(Width::W32, group, groups | bit(intid))?;
+        }
         machine.write(
             Width::W8,
             base + IPRIORITYR + u64::from(intid),
@@ -128,27 +156,49 @@ impl Gic {
                 machine.write(Width::W32, config, after)?;
             }
         }
-        if intid >= SPIS {
-            machine.write(
-                Width::W64,
-                base + IROUTER + u64::from(intid) * 8,
-                self.affinity,
-            )?;
+        match self.cpu {
+            Cpu::V3 { affinity, .. } if intid >= SPIS => {
+                machine.write(Width::W64, base + IROUTER + u64::from(intid) * 8, affinity)?;
+            }
+            Cpu::V2 { target } if intid >= SPIS => {
+                machine.write(Width::W8, base + ITARGETSR + u64::from(intid), target)?;
+            }
+            Cpu::V3 { .. } | Cpu::V2 { .. } => {}
         }
         machine.write(Width::W32, bit_register(base, ISENABLER, intid), bit(intid))
     }
 
     /// Disables an interrupt, and waits until that has taken effect.
     pub fn disable(&self, machine: &impl Machine, intid: u32) -> Result<(), Abort> {
-        let base = self.base(intid);
-        machine.write(Width::W32, bit_register(base, ICENABLER, intid), bit(intid))?;
-        let control = if intid < SPIS {
-            self.redistributor
-        } else {
-            self.distributor
-        } + CTLR;
-        // GICR_CTLR has its RWP elsewhere: bit 3.
-        self.settle(machine, control, if intid < SPIS { 1 << 3 } else { RWP })
+        machine.write(
+            Width::W32,
+            bit_register(self.base(intid), ICENABLER, intid),
+            bit(intid),
+        )?;
+        match self.cpu {
+            // GICR_CTLR has its RWP elsewhere: bit 3.
+            Cpu::V3 { redistributor, .. } if intid < SPIS => {
+                settle(machine, redistributor + CTLR, 1 << 3)
+            }
+            Cpu::V3 { .. } => settle(machine, self.distributor + CTLR, RWP),
+            Cpu::V2 { .. } => Ok(()),
+        }
+    }
+
+    /// Sends a software interrupt to this CPU.
+    pub fn send_sgi(&self, machine: &impl Machine, intid: u32) -> Result<(), Abort> {
+        match self.cpu {
+            Cpu::V3 { .. } => {
+                machine.send_sgi(intid);
+                Ok(())
+            }
+            // TargetListFilter 2: this CPU only.
+            Cpu::V2 { .. } => machine.write(
+                Width::W32,
+                self.distributor + SGIR,
+                2 << 24 | u64::from(intid),
+            ),
+        }
     }
 
     /// Sets or clears an interrupt's pending state.
@@ -182,30 +232,29 @@ impl Gic {
     }
 
     fn base(&self, intid: u32) -> u64 {
-        if intid < SPIS {
-            self.redistributor + FRAME
-        } else {
-            self.distributor
+        match self.cpu {
+            Cpu::V3 { redistributor, .. } if intid < SPIS => redistributor + FRAME,
+            Cpu::V3 { .. } | Cpu::V2 { .. } => self.distributor,
         }
     }
+}
 
-    fn settle(&self, machine: &impl Machine, register: u64, busy: u64) -> Result<(), Abort> {
-        for _ in 0..POLLS {
-            if machine.read(Width::W32, register)? & busy == 0 {
-                break;
-            }
+fn settle(machine: &impl Machine, register: u64, busy: u64) -> Result<(), Abort> {
+    for _ in 0..POLLS {
+        if machine.read(Width::W32, register)? & busy == 0 {
+            break;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Walks the regions for the frames of the CPU with this affinity.
 fn redistributor(
     machine: &impl Machine,
-    board: &board::Gic,
+    regions: &[(u64, u64)],
     affinity: u64,
 ) -> Result<Option<u64>, Abort> {
-    for (base, size) in board.redistributors {
+    for &(base, size) in regions {
         let mut at = base;
         while at.wrapping_sub(base) < size {
             let typer = machine.read(Width::W64, at + GICR_TYPER)?;

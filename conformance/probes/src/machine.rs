@@ -87,10 +87,10 @@ pub trait Machine {
     /// Returns how much the virtual count grows in a second.
     fn frequency(&self) -> u64;
 
-    /// Switches the interrupt controller's CPU interface on.
-    fn open_interrupts(&self);
+    /// Switches the CPU interface on: the one in system registers, or the GICv2's at an address.
+    fn open_interrupts(&self, interface: Option<u64>) -> Result<(), Abort>;
 
-    /// Sends a software interrupt to this CPU.
+    /// Sends a software interrupt to this CPU, by system register.
     fn send_sgi(&self, intid: u32);
 
     /// Takes the interrupts that are pending, up to a bound.

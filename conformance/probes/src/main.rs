@@ -1,7 +1,8 @@
 //! # probe: a guest that does as it is told and says what it saw
 //!
 //! One image, started by any arm64 boot loader or hypervisor, plays every guest of the suite. It
-//! carries out a script, op by op, answers each op with one frame on the console, and judges nothing.
+//! carries out a script, op by op, answers each op with one frame on the console, and judges
+//! nothing.
 //!
 //! ## Synopsis
 //!
@@ -12,13 +13,15 @@
 //! n=0badcafe d=01 script=ramdisk
 //! ```
 //!
-//! `n` is the run's nonce and `d` the domain's number, both hexadecimal and repeated in every frame. Ops
-//! are separated by `;` or line ends; [`wire::Op`] lists them with their answers. All of them are
-//! read before the first one is carried out: a script with a mistake in it does nothing.
+//! `n` is the run's nonce and `d` the domain's number, both hexadecimal and repeated in every
+//! frame. Ops are separated by `;` or line ends; [`wire::Op`] lists them with their answers. All
+//! of them are read before the first one is carried out: a script with a mistake in it does
+//! nothing.
 //!
 //! ## What it says
 //!
-//! One line a frame, at most 110 bytes, anywhere in what the console shows ([`wire::read`] finds it):
+//! One line a frame, at most 110 bytes, anywhere in what the console shows ([`wire::read`] finds
+//! it):
 //!
 //! ```text
 //! @pt1 0badcafe 01 0000 3d5381ff h 1 1 3b9aca0 80000000.    hello: version, EL, counter's Hz, MPIDR
@@ -28,36 +31,39 @@
 //! @pt1 0badcafe 01 0004 56c65728 z 3.                       end, after three ops
 //! ```
 //!
-//! Beside answers there are `u` (an exception that no op was waiting for, or an interrupt that none
-//! switched on) and `x` (script or tree of no use); both end the script. Nonce and domain are 0 where the script did not
-//! come so far. After the end the probe waits for interrupts for ever; a domain that should
-//! leave says `off`.
+//! Beside answers there are `u` (an exception that no op was waiting for, or an interrupt that
+//! none switched on) and `x` (script or tree of no use); both end the script. Nonce and domain
+//! are 0 where the script did not come so far. After the end the probe waits for interrupts for
+//! ever; a domain that should leave says `off`.
 //!
 //! Frames are terse because each byte of output is a trap under a hypervisor.
 //!
 //! ## What it needs
 //!
-//! Linux's boot protocol for arm64: entered at the image's first byte, at EL1, MMU off, the tree's
-//! address in x0. The image places no demand on where it lies, is smaller than 64 KiB and takes less than 256 KiB of RAM.
-//! From the tree come the console (`stdout-path`, else the first `arm,sbsa-uart` or `arm,pl011` under the root, else
-//! 0x2200_0000), the RAM, the GICv3, the ramdisk and the PSCI conduit. Whatever is missing or
-//! nonsense has a default, and what depends on it says so when it is asked for. A whole PL011 is switched on, an SBSA
-//! UART is used as it is found.
+//! Linux's boot protocol for arm64: entered at the image's first byte, at EL1, MMU off, the
+//! tree's address in x0. The image places no demand on where it lies, is smaller than 64 KiB and
+//! takes less than 256 KiB of RAM. From the tree come the console (`stdout-path`, else the first
+//! `arm,sbsa-uart` or `arm,pl011` under the root, else 0x2200_0000), the RAM, the GICv3 or GICv2,
+//! the ramdisk and the PSCI conduit. Whatever is missing or nonsense has a default, and what
+//! depends on it says so when it is asked for. A whole PL011 is switched on, an SBSA UART is used
+//! as it is found.
 //!
 //! ## How it runs
 //!
-//! * **Translation.** Stage 1 maps everything where it is, below 2^48, on demand above 2^39: own RAM (the tree's
-//!   memory nodes) as Normal write-back, the rest as Device-nGnRE, or Normal after `attr normal`, and
-//!   never executable but during `exec`. So a fault is the hypervisor's answer. Addresses from 2^48
-//!   on answer `cannot map`; beyond the CPU's physical range the answer is an address size fault.
-//! * **Faults.** An access, call, register read or `exec` that raises an exception comes back with ESR and, where
-//!   the exception class has one, FAR. SError is unmasked, and a barrier after each access makes an
-//!   asynchronous abort come with the access that caused it.
-//! * **Own memory.** Writes and branches into the image, the tree or the ramdisk answer `cannot own`, and `ram` steps
-//!   over them. Reads are free.
+//! * **Translation.** Stage 1 maps everything where it is, below 2^48, on demand above 2^39: own
+//!   RAM (the tree's memory nodes) as Normal write-back, the rest as Device-nGnRE, or Normal
+//!   after `attr normal`, and never executable but during `exec`. So a fault is the hypervisor's
+//!   answer. Addresses from 2^48 on answer `cannot map`; beyond the CPU's physical range the
+//!   answer is an address size fault.
+//! * **Faults.** An access, call, register read or `exec` that raises an exception comes back
+//!   with ESR and, where the exception class has one, FAR. SError is unmasked, and a barrier
+//!   after each access makes an asynchronous abort come with the access that caused it.
+//! * **Own memory.** Writes and branches into the image, the tree or the ramdisk answer `cannot
+//!   own`, and `ram` steps over them. Reads are free.
 //! * **Interrupts** are taken between ops and while one waits, never within one, each by an
-//!   exception. The GIC is switched on by the first op that needs it. The virtual timer (INTID 27)
-//!   ends every wait in WFI; it has priority 0x20 where others have 0xa0, so that an interrupt left active holds it up no more.
+//!   exception. The GIC is switched on by the first op that needs it. The virtual timer (INTID
+//!   27) ends every wait in WFI; it has priority 0x20 where others have 0xa0, so that an
+//!   interrupt left active holds up others but not the waits.
 //! * **Polls** look 16 times at once, and then every 100 microseconds, asleep in between.
 //! * **Other CPUs** (`cpuon`, up to three) say hello and idle.
 //! * **`crash`** is Xen's `sched_op` `shutdown` with reason "crash".

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use probe::board;
+use probe::board::{self, CpuSide};
 use probe::irq::Irqs;
 use probe::machine::{Abort, Conduit, Machine, Stop};
 use probe::run::{Runner, TIMER, handle};
@@ -29,6 +29,7 @@ struct Fake {
     irqs: Irqs,
     notes: RefCell<Vec<Note>>,
     ended: Cell<Option<Stop>>,
+    interface: Cell<Option<u64>>,
 }
 
 impl Fake {
@@ -42,6 +43,7 @@ impl Fake {
             irqs: Irqs::new(),
             notes: RefCell::default(),
             ended: Cell::new(None),
+            interface: Cell::new(None),
         };
         // ITLinesNumber 2: 96 interrupts. GICR_TYPER: affinity 1 first, then this CPU's, the last one.
         fake.poke(Width::W32, GICD + 4, 2);
@@ -134,7 +136,10 @@ impl Machine for Fake {
         1_000_000
     }
 
-    fn open_interrupts(&self) {}
+    fn open_interrupts(&self, interface: Option<u64>) -> Result<(), Abort> {
+        self.interface.set(interface);
+        Ok(())
+    }
 
     fn send_sgi(&self, intid: u32) {
         self.due.borrow_mut().push_back(intid);
@@ -179,9 +184,15 @@ impl Machine for Fake {
 /// Runs a script and returns its answers; checks that each op has one, in order, and that the end is told.
 #[track_caller]
 fn run(fake: &Fake, script: &str) -> Vec<Answer> {
-    let ops: Vec<Op> = script.split(';').map(|op| parse_op(op).unwrap()).collect();
     let mut redistributors = [(0, 0); 8];
     redistributors[0] = (GICR, 0x4_0000);
+    run_with(fake, CpuSide::Redistributors(redistributors), script)
+}
+
+/// The same with a CPU's side of the interrupt controller to choose.
+#[track_caller]
+fn run_with(fake: &Fake, cpu: CpuSide, script: &str) -> Vec<Answer> {
+    let ops: Vec<Op> = script.split(';').map(|op| parse_op(op).unwrap()).collect();
     let done = AtomicU16::new(0);
     let mut runner = Runner {
         machine: fake,
@@ -189,7 +200,7 @@ fn run(fake: &Fake, script: &str) -> Vec<Answer> {
         done: &done,
         controller: Some(board::Gic {
             distributor: GICD,
-            redistributors,
+            cpu,
         }),
         gic: None,
         tree: &[7; 100],
@@ -431,6 +442,33 @@ fn spis_are_set_up() {
         "GICR_ISENABLER0"
     );
     assert_eq!(fake.peek(Width::W32, GICR + 0x1_0100), 0);
+}
+
+/// On a GICv2 an SPI is sent to this CPU by its bit, and an SGI by the distributor.
+#[test]
+fn a_gicv2_is_set_up() {
+    let fake = Fake::new();
+    fake.poke(Width::W8, GICD + 0x800, 0x04);
+    run_with(
+        &fake,
+        CpuSide::Interface(GICD + 0x1000),
+        "irq on 39 level;sgi 3",
+    );
+    assert_eq!(fake.interface.get(), Some(GICD + 0x1000));
+    assert_eq!(fake.peek(Width::W32, GICD), 1, "CTLR");
+    assert_eq!(fake.peek(Width::W8, GICD + 0x800 + 39), 0x04, "ITARGETSR");
+    assert_eq!(
+        fake.peek(Width::W32, GICD + 0x84),
+        0,
+        "groups are the hypervisor's"
+    );
+    assert_eq!(fake.peek(Width::W32, GICD + 0x104), 1 << 7, "ISENABLER1");
+    assert_eq!(fake.peek(Width::W32, GICD + 0xf00), 2 << 24 | 3, "SGIR");
+    assert_eq!(
+        fake.peek(Width::W32, GICD + 0x100),
+        1 << 27,
+        "the timer's PPI is banked here"
+    );
 }
 
 /// An op that never comes back is answered first.

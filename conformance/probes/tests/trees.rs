@@ -1,6 +1,6 @@
 //! The tree's reader finds what others wrote, and survives what nobody should write.
 
-use probe::board::{Board, Gic, Uart};
+use probe::board::{Board, CpuSide, Gic, Uart};
 use probe::tree::{Tree, total_size};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -118,12 +118,34 @@ fn boards_are_read() {
         },
         gic: Some(Gic {
             distributor: 0x300_1000,
-            redistributors,
+            cpu: CpuSide::Redistributors(redistributors),
         }),
         smc: true,
         banks,
     };
     assert_eq!(board, wanted);
+}
+
+/// A GICv2 is told from a GICv3.
+#[test]
+fn a_gicv2_is_read() {
+    let mut fdt = FdtWriter::new().unwrap();
+    let root = fdt.begin_node("").unwrap();
+    fdt.property_u32("#address-cells", 2).unwrap();
+    fdt.property_u32("#size-cells", 2).unwrap();
+    let node = fdt.begin_node("interrupt-controller@3001000").unwrap();
+    fdt.property_string("compatible", "arm,cortex-a15-gic")
+        .unwrap();
+    fdt.property_array_u64("reg", &[0x300_1000, 0x1000, 0x300_2000, 0x2000])
+        .unwrap();
+    fdt.end_node(node).unwrap();
+    fdt.end_node(root).unwrap();
+    let blob = fdt.finish().unwrap();
+    let wanted = Gic {
+        distributor: 0x300_1000,
+        cpu: CpuSide::Interface(0x300_2000),
+    };
+    assert_eq!(board(&blob).gic, Some(wanted));
 }
 
 /// The console is the one that `stdout-path` names, by path or alias, with or without settings.

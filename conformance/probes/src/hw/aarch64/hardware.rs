@@ -7,7 +7,7 @@ use wire::{Attr, Note, Sysreg, Width};
 
 use super::console::Console;
 use super::{access, cpu};
-use crate::board::Board;
+use crate::board::{Board, CpuSide};
 use crate::irq::Irqs;
 use crate::machine::{Abort, Conduit, Machine, Stop};
 use crate::paging::{self, Kind, Tables};
@@ -49,6 +49,13 @@ pub static IRQS: Irqs = Irqs::new();
 #[unsafe(no_mangle)]
 static probe_translation: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
+/// The GICv2's CPU interface; 0 while the one in system registers is used.
+static INTERFACE: AtomicU64 = AtomicU64::new(0);
+const GICC_CTLR: u64 = 0x00;
+const GICC_PMR: u64 = 0x04;
+const GICC_IAR: u64 = 0x0c;
+const GICC_EOIR: u64 = 0x10;
+
 static TAKEN: AtomicU32 = AtomicU32::new(0);
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
@@ -61,9 +68,11 @@ pub struct Hardware {
     /// Image, tree and ramdisk: first and last addresses.
     own: [(u64, u64); 3],
     /// Devices that the probe itself drives: first and last addresses.
-    driven: [(u64, u64); 9],
+    driven: [(u64, u64); 10],
 }
 
+// SAFETY: boot.S and link/aarch64.ld define these: the functions with these arguments, the
+// others as places whose addresses alone are used, save the tables, which `translate` takes once.
 unsafe extern "C" {
     fn mmu_first_enable(tables: u64, tcr: u64, mair: u64);
     fn mmu_change_types(mair: u64);
@@ -146,12 +155,17 @@ impl Hardware {
             span(tree.start.addr() as u64, tree.end.addr() as u64),
             ramdisk,
         ];
-        let uart = (board.uart.base, board.uart.base + 0xfff);
-        let mut driven = [uart; 9];
+        let page = |base: u64| (base, base.saturating_add(0xfff));
+        let mut driven = [page(board.uart.base); 10];
         if let Some(gic) = &board.gic {
-            let regions = gic.redistributors.iter().filter(|(_, size)| *size > 0);
+            let regions = match gic.cpu {
+                CpuSide::Redistributors(regions) => regions,
+                CpuSide::Interface(base) => [(base, 0x1000); 8],
+            };
+            let regions = regions.iter().filter(|(_, size)| *size > 0);
             let regions = regions.map(|(base, size)| (*base, base.saturating_add(size - 1)));
-            let all = core::iter::once((gic.distributor, gic.distributor + 0xffff)).chain(regions);
+            let distributor = (gic.distributor, gic.distributor.saturating_add(0xffff));
+            let all = core::iter::once(distributor).chain(regions);
             driven
                 .iter_mut()
                 .skip(1)
@@ -261,8 +275,16 @@ impl Machine for Hardware {
         cpu::frequency()
     }
 
-    fn open_interrupts(&self) {
-        cpu::open_gic();
+    fn open_interrupts(&self, interface: Option<u64>) -> Result<(), Abort> {
+        match interface {
+            None => cpu::open_gic(),
+            Some(base) => {
+                self.write(Width::W32, base + GICC_PMR, 0xff)?;
+                self.write(Width::W32, base + GICC_CTLR, 1)?;
+                INTERFACE.store(base, Ordering::Relaxed);
+            }
+        }
+        Ok(())
     }
 
     fn send_sgi(&self, intid: u32) {
@@ -342,7 +364,18 @@ pub fn idle() -> ! {
 extern "C" fn probe_interrupt() {
     /// The first number that stands for no interrupt.
     const SPURIOUS: u32 = 1020;
-    let intid = cpu::acknowledge();
+    let Some(hardware) = HARDWARE.get() else {
+        return;
+    };
+    let interface = INTERFACE.load(Ordering::Relaxed);
+    // What is acknowledged is what is to be ended: a GICv2's value has the sender of an SGI in it.
+    let token = match interface {
+        0 => cpu::acknowledge(),
+        base => hardware
+            .read(Width::W32, base + GICC_IAR)
+            .map_or(SPURIOUS, |token| u32::try_from(token).unwrap_or(SPURIOUS)),
+    };
+    let intid = if interface == 0 { token } else { token & 0x3ff };
     if intid >= SPURIOUS {
         return;
     }
@@ -350,12 +383,13 @@ extern "C" fn probe_interrupt() {
     if intid == run::TIMER {
         cpu::silence_timer();
     }
-    let Some(hardware) = HARDWARE.get() else {
-        return;
-    };
-    match run::handle(hardware, &IRQS, intid) {
-        Some(true) => cpu::end_interrupt(intid),
-        Some(false) => {}
-        None => super::start::give_up(hardware, run::stray(intid)),
+    match (run::handle(hardware, &IRQS, intid), interface) {
+        (Some(true), 0) => cpu::end_interrupt(token),
+        (Some(true), base) => {
+            // An interface that aborts here has just answered.
+            let _abort = hardware.write(Width::W32, base + GICC_EOIR, u64::from(token));
+        }
+        (Some(false), _) => {}
+        (None, _) => super::start::give_up(hardware, run::stray(intid)),
     }
 }
