@@ -2,6 +2,7 @@
 
 use super::{Diagnostic, Severity, id::Id, item::Item, nearest, rst, tag, trace::Trace};
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
@@ -207,16 +208,19 @@ impl Catalog {
 
     fn read(&mut self, file: &str, text: &[u8]) {
         let name: Arc<str> = file.into();
-        let decoded = String::from_utf8_lossy(text);
-        if is_rst(file) {
-            if let Err(error) = str::from_utf8(text) {
-                self.diagnostics
-                    .push(not_utf8(file, text, error.valid_up_to()));
+        let rst = is_rst(file);
+        let decoded = match str::from_utf8(text) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(error) => {
+                if rst {
+                    self.diagnostics
+                        .push(not_utf8(file, text, error.valid_up_to()));
+                }
+                String::from_utf8_lossy(text)
             }
-            rst::read(&name, &decoded, &mut self.items, &mut self.diagnostics);
-        } else {
-            tag::read(&name, &decoded, &mut self.items, &mut self.diagnostics);
-        }
+        };
+        let read = if rst { rst::read } else { tag::read };
+        read(&name, &decoded, &mut self.items, &mut self.diagnostics);
     }
 }
 

@@ -41,10 +41,9 @@ pub(super) const KEYWORDS: [&str; 8] = [
 
 /// Reads a line that is exactly a keyword.
 pub(super) fn keyword(line: &str) -> Option<Keyword<'_>> {
-    if !line.starts_with(['C', 'D', 'N', 'R', 'S', 'T']) {
-        return None;
-    }
-    let (word, rest) = line.split_once(':')?;
+    let letters = line.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let (word, rest) = line.split_at_checked(letters)?;
+    let rest = rest.strip_prefix(':')?;
     let found = match word {
         "Status" => return status(rest).map(Keyword::Status),
         "Description" => Keyword::Description,
@@ -97,9 +96,9 @@ pub(super) fn is_blank(line: &str) -> bool {
 
 /// Tells whether the line underlines the line above it.
 pub(super) fn is_underline(line: &str) -> bool {
-    let is_mark = |c: char| "-=`:.'\"~^_*+#<>".contains(c);
-    let rest = line.trim_start_matches(is_mark);
-    line.len() - rest.len() >= 3 && is_blank(rest)
+    let is_mark = |byte: &u8| b"-=`:.'\"~^_*+#<>".contains(byte);
+    let marks = line.bytes().take_while(is_mark).count();
+    marks >= 3 && line.get(marks..).is_some_and(is_blank)
 }
 
 /// Reads a line that begins an item: the id in column 0, perhaps between back-quotes.

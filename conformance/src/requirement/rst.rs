@@ -40,19 +40,21 @@ pub(super) fn read(
 ) {
     let mut reader = Reader {
         file,
+        source: text,
         items,
         notes,
         state: State::Outside,
         title: None,
         open: None,
+        run: None,
         number: 0,
         headings: headings::Headings::default(),
         forwards: text.contains("-->"),
     };
     let mut switched_off = None;
     let switches = text.contains("oft:o");
-    let mut rest = lines(text).peekable();
-    while let Some(line) = rest.next() {
+    let mut rest = placed_lines(text).peekable();
+    while let Some((at, line)) = rest.next() {
         reader.number += 1;
         if switches && switched_off.is_some() {
             if line::has_switch(line, "oft:on") {
@@ -61,7 +63,7 @@ pub(super) fn read(
         } else if switches && line::has_switch(line, "oft:off") {
             switched_off = Some((reader.number, line));
         } else {
-            reader.step(line, rest.peek().copied());
+            reader.step(at, line, rest.peek().map(|&(_, next)| next));
         }
     }
     reader.close();
@@ -76,31 +78,47 @@ pub(super) fn read(
 
 /// Splits a text into lines, which end at a line feed, a carriage return, or both.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    placed_lines(text).map(|(_, line)| line)
+}
+
+/// Does the same, and says where in the text each line begins.
+fn placed_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
+        let at = text.len() - rest.len();
         let Some(end) = memchr::memchr2(b'\n', b'\r', rest.as_bytes()) else {
-            return Some(std::mem::take(&mut rest));
+            return Some((at, std::mem::take(&mut rest)));
         };
         let (line, tail) = rest.split_at(end);
         rest = tail
             .strip_prefix("\r\n")
             .or_else(|| tail.get(1..))
             .unwrap_or_default();
-        Some(line)
+        Some((at, line))
     })
+}
+
+/// Lines of one part of an item that stand together in the file, not copied yet.
+struct Run {
+    from: usize,
+    to: usize,
+    /// Whether a line feed goes in front.
+    apart: bool,
 }
 
 struct Reader<'r, 't> {
     file: &'r Arc<str>,
+    source: &'t str,
     items: &'r mut Vec<Item>,
     notes: &'r mut Vec<Diagnostic>,
     state: State,
     /// The last heading, while nothing but blank lines followed it.
     title: Option<&'t str>,
     open: Option<Item>,
+    run: Option<Run>,
     number: u32,
     headings: headings::Headings<'t>,
     /// Whether the file holds an arrow at all.
@@ -108,8 +126,8 @@ struct Reader<'r, 't> {
 }
 
 impl<'t> Reader<'_, 't> {
-    /// Takes one line. `next` is the line after it, if there is one.
-    fn step(&mut self, line: &'t str, next: Option<&'t str>) {
+    /// Takes one line, which begins at `at`. `next` is the line after it, if there is one.
+    fn step(&mut self, at: usize, line: &'t str, next: Option<&'t str>) {
         let titled = next.filter(|next| line::is_underline(next));
         match self.state {
             State::Outside => {
@@ -132,13 +150,13 @@ impl<'t> Reader<'_, 't> {
                     }
                 }
             }
-            State::Item => self.step_item(line, titled),
+            State::Item => self.step_item(at, line, titled),
             State::Description | State::Rationale | State::Comment => {
                 if !self.try_item(line) && !self.try_title(line, titled) && !self.try_keyword(line)
                 {
                     let forward = self.state == State::Description && self.try_forward(line);
                     if !forward && is_one_line(line) {
-                        self.text(line);
+                        self.text(at, line, true);
                     }
                 }
             }
@@ -168,7 +186,7 @@ impl<'t> Reader<'_, 't> {
     }
 
     /// Takes a line right below an item's id, before any of its parts or between them.
-    fn step_item(&mut self, line: &'t str, titled: Option<&'t str>) {
+    fn step_item(&mut self, at: usize, line: &'t str, titled: Option<&'t str>) {
         if self.try_item(line) {
             return;
         }
@@ -191,12 +209,7 @@ impl<'t> Reader<'_, 't> {
             self.state = State::Description;
         } else if !self.try_keyword(line) && !self.try_forward(line) && !line.is_empty() {
             self.state = State::Description;
-            if !line::is_blank(line) {
-                self.hint_text(line);
-            }
-            if let Some(item) = &mut self.open {
-                item.description.push_str(line);
-            }
+            self.text(at, line, false);
         }
     }
 
@@ -279,6 +292,7 @@ impl<'t> Reader<'_, 't> {
         let Some(item) = self.open.as_mut().filter(|_| allowed) else {
             return false;
         };
+        Self::flush(self.source, self.state, &mut self.run, item);
         self.state = match keyword {
             Keyword::Description | Keyword::Status(_) => self.state,
             Keyword::Rationale => {
@@ -347,22 +361,46 @@ impl<'t> Reader<'_, 't> {
         true
     }
 
-    /// Adds a line to the text that the reader is in.
-    fn text(&mut self, line: &str) {
+    /// Adds a line to the text that the reader is in, `apart` from what is there already or
+    /// right behind it.
+    fn text(&mut self, at: usize, line: &str, apart: bool) {
         self.hint_text(line);
-        let Some(item) = &mut self.open else { return };
-        let text = match self.state {
+        let to = at + line.len();
+        match &mut self.run {
+            Some(run) if apart && self.source.get(run.to..at) == Some("\n") => run.to = to,
+            run => {
+                if let Some(item) = &mut self.open {
+                    Self::flush(self.source, self.state, run, item);
+                }
+                *run = Some(Run {
+                    from: at,
+                    to,
+                    apart,
+                });
+            }
+        }
+    }
+
+    /// Copies the lines that were only noted so far.
+    fn flush(source: &str, state: State, run: &mut Option<Run>, item: &mut Item) {
+        let Some(run) = run.take() else { return };
+        let text = match state {
             State::Rationale => &mut item.rationale,
             State::Comment => &mut item.comment,
             _ => &mut item.description,
         };
-        text.push('\n');
-        text.push_str(line);
+        let lines = source.get(run.from..run.to).unwrap_or_default();
+        text.reserve(lines.len() + 1);
+        if run.apart {
+            text.push('\n');
+        }
+        text.push_str(lines);
     }
 
     /// Ends the open item. The heading that it was found under is spent.
     fn close(&mut self) {
         if let Some(mut item) = self.open.take() {
+            Self::flush(self.source, self.state, &mut self.run, &mut item);
             for text in [
                 &mut item.description,
                 &mut item.rationale,

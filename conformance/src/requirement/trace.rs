@@ -357,10 +357,10 @@ impl<'c> Trace<'c> {
 
 impl<'c> Traced<'c> {
     /// Starts with no links. Until it is found otherwise, the item's coverage runs in a cycle.
-    const fn unlinked(item: &'c Item) -> Self {
+    fn unlinked(item: &'c Item) -> Self {
         Self {
             item,
-            out: Vec::new(),
+            out: Vec::with_capacity(item.covers.len()),
             into: Vec::new(),
             duplicates: Vec::new(),
             missing: Vec::new(),

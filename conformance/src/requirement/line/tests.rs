@@ -202,8 +202,8 @@ fn switch_is_a_word() {
     }
 }
 
-/// A hostile line costs time in proportion to its length: ten times the line takes nowhere near
-/// a hundred times as long.
+/// A hostile line costs time in proportion to its length: 64 times the line takes nowhere near
+/// 4096 times as long. (The bound between the two leaves room for a busy machine.)
 #[test]
 fn matchers_are_linear() {
     let cost = |unit: &str, times: usize| {
@@ -232,10 +232,10 @@ fn matchers_are_linear() {
         "a ",
         "oft:offx ",
     ] {
-        let (short, long) = (cost(unit, 2_000).max(1e-5), cost(unit, 20_000));
+        let (short, long) = (cost(unit, 1_000).max(1e-5), cost(unit, 64_000));
         assert!(
-            long < short * 50.0,
-            "{unit:?}: {short} s, ten times as long {long} s"
+            long < short * 1024.0,
+            "{unit:?}: {short} s, 64 times as long {long} s"
         );
     }
 }

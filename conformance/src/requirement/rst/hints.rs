@@ -50,16 +50,23 @@ impl Reader<'_, '_> {
 
     /// Looks at a line that became text: a keyword that was misspelled or has text behind it?
     pub(super) fn hint_text(&mut self, line: &str) {
-        let Some((word, rest)) = line.split_once(':') else {
+        // Most lines are prose, so only the start of this one is looked at.
+        let text = line.trim_start_matches(is_space);
+        let letters = text
+            .bytes()
+            .take(13)
+            .take_while(u8::is_ascii_alphabetic)
+            .count();
+        let Some((bare, behind)) = text.split_at_checked(letters).filter(|_| letters < 13) else {
             return;
         };
-        let bare = word.trim_matches(is_space);
-        if bare.len() > 12
-            || !bare.bytes().all(|byte| byte.is_ascii_alphabetic())
-            || bare.is_empty()
-        {
+        let Some(rest) = behind.trim_start_matches(is_space).strip_prefix(':') else {
+            return;
+        };
+        if bare.is_empty() {
             return;
         }
+        let crooked = text.len() < line.len() || !behind.starts_with(':');
         let exact = KEYWORDS.contains(&bare);
         if exact && bare == "Status" {
             self.warn(
@@ -67,7 +74,7 @@ impl Reader<'_, '_> {
                 "`Status:` is read as text here",
                 "write one of approved, proposed, draft, rejected, before the description",
             );
-        } else if exact && word.len() > bare.len() {
+        } else if exact && crooked {
             self.warn(
                 line,
                 format!("`{bare}:` is no keyword here"),
