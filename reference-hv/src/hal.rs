@@ -136,8 +136,8 @@ pub trait Translation {
     type Format: Format<Input = Ipa, Attributes = Memory>;
     /// Where tables come from.
     type Tables: Tables;
-    /// Returns the width and the first level of the tables.
-    fn shape(&self) -> Shape;
+    /// Returns the width and the first level of the tables, and what entries look like on this CPU.
+    fn layout(&self) -> (Shape, Self::Format);
     /// Returns the source of tables.
     fn tables(&mut self) -> &mut Self::Tables;
     /// Makes tables that were just built visible to the walkers.

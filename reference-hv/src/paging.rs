@@ -6,7 +6,6 @@
 //! break-before-make nor an invalidation (Arm ARM D8.16.1: only a change of a valid entry does).
 
 use core::fmt;
-use core::marker::PhantomData;
 
 use crate::addr::{Address, PAGE_SIZE, Pa};
 
@@ -39,18 +38,18 @@ pub enum Entry<A> {
     Leaf(Pa, A),
 }
 
-/// What entries look like in one translation regime.
-pub trait Format {
+/// What entries look like in one translation regime of one CPU.
+pub trait Format: Copy {
     /// The addresses that are translated.
     type Input: Address;
     /// What may be done with a mapping.
     type Attributes: Copy + Eq + fmt::Debug;
     /// Says that the next table is at `next`.
-    fn table(next: Pa) -> u64;
+    fn table(self, next: Pa) -> u64;
     /// Maps the page (level 3) or block at `to`.
-    fn leaf(level: u8, to: Pa, attributes: Self::Attributes) -> u64;
+    fn leaf(self, level: u8, to: Pa, attributes: Self::Attributes) -> u64;
     /// Reads an entry of `level`. What the format never writes is [`Entry::Empty`] to it.
-    fn read(level: u8, entry: u64) -> Entry<Self::Attributes>;
+    fn read(self, level: u8, entry: u64) -> Entry<Self::Attributes>;
 }
 
 /// What a domain may map: the attributes of second-stage tables.
@@ -175,17 +174,17 @@ struct Leaves<A> {
 pub struct Space<F> {
     root: Pa,
     shape: Shape,
-    format: PhantomData<F>,
+    format: F,
 }
 
 impl<F: Format> Space<F> {
     /// Makes a space in which nothing is mapped; `None` when no frame is left.
-    pub fn new(tables: &mut impl Tables, shape: Shape) -> Option<Self> {
+    pub fn new(tables: &mut impl Tables, shape: Shape, format: F) -> Option<Self> {
         let root = tables.take(shape.root_frames())?;
         Some(Self {
             root,
             shape,
-            format: PhantomData,
+            format,
         })
     }
 
@@ -252,12 +251,12 @@ impl<F: Format> Space<F> {
         let mut table = self.root;
         for above in self.shape.start..level {
             let index = self.index(above, input);
-            table = match F::read(above, tables.load(table, index)) {
+            table = match self.format.read(above, tables.load(table, index)) {
                 Entry::Table(next) => next,
                 Entry::Leaf(..) => return Err(MapError::Occupied { at: input }),
                 Entry::Empty => {
                     let next = tables.take(1).ok_or(MapError::NoFrame)?;
-                    tables.store(table, index, F::table(next));
+                    tables.store(table, index, self.format.table(next));
                     next
                 }
             };
@@ -282,7 +281,11 @@ impl<F: Format> Space<F> {
         let count = (leaves.left / step).min(frames * ENTRIES - first);
         for nth in 0..count {
             let index = first + nth;
-            if F::read(leaves.level, tables.load(leaves.table, index)) != Entry::Empty {
+            if self
+                .format
+                .read(leaves.level, tables.load(leaves.table, index))
+                != Entry::Empty
+            {
                 return Err(MapError::Occupied {
                     at: leaves.input + nth * step,
                 });
@@ -291,7 +294,7 @@ impl<F: Format> Space<F> {
             tables.store(
                 leaves.table,
                 index,
-                F::leaf(leaves.level, to, leaves.attributes),
+                self.format.leaf(leaves.level, to, leaves.attributes),
             );
         }
         Ok(count * step)
@@ -305,7 +308,10 @@ impl<F: Format> Space<F> {
         }
         let mut table = self.root;
         for level in self.shape.start..=LAST_LEVEL {
-            match F::read(level, tables.load(table, self.index(level, input))) {
+            match self
+                .format
+                .read(level, tables.load(table, self.index(level, input)))
+            {
                 Entry::Empty => return None,
                 Entry::Table(next) => table = next,
                 Entry::Leaf(to, attributes) => {
@@ -325,14 +331,14 @@ impl<F: Format> Space<F> {
     /// Gives all tables back. No CPU or device may walk them any more.
     pub fn release(self, tables: &mut impl Tables) {
         let frames = self.shape.root_frames();
-        Self::release_below(tables, self.root, self.shape.start, frames);
+        self.release_below(tables, self.root, self.shape.start, frames);
     }
 
-    fn release_below(tables: &mut impl Tables, table: Pa, level: u8, frames: u64) {
+    fn release_below(&self, tables: &mut impl Tables, table: Pa, level: u8, frames: u64) {
         if level < LAST_LEVEL {
             for index in 0..frames * ENTRIES {
-                if let Entry::Table(next) = F::read(level, tables.load(table, index)) {
-                    Self::release_below(tables, next, level + 1, 1);
+                if let Entry::Table(next) = self.format.read(level, tables.load(table, index)) {
+                    self.release_below(tables, next, level + 1, 1);
                 }
             }
         }

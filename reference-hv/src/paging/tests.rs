@@ -8,18 +8,19 @@ use super::*;
 use crate::addr::Ipa;
 
 /// Entries without a layout: what was written is what is read.
+#[derive(Clone, Copy, Debug)]
 struct Plain;
 
 impl Format for Plain {
     type Input = Ipa;
     type Attributes = bool;
-    fn table(next: Pa) -> u64 {
+    fn table(self, next: Pa) -> u64 {
         next.raw() | 0b11
     }
-    fn leaf(_: u8, to: Pa, writable: bool) -> u64 {
+    fn leaf(self, _: u8, to: Pa, writable: bool) -> u64 {
         to.raw() | 0b01 | u64::from(writable) << 2
     }
-    fn read(_: u8, entry: u64) -> Entry<bool> {
+    fn read(self, _: u8, entry: u64) -> Entry<bool> {
         let to = Pa::new(entry & !0xfff);
         match entry & 0b11 {
             0b11 => Entry::Table(to),
@@ -78,7 +79,7 @@ const GIB: u64 = 1 << 30;
 const MIB2: u64 = 2 << 20;
 
 fn space(pool: &mut Pool) -> Space<Plain> {
-    Space::new(pool, FORTY).expect("frames for the root")
+    Space::new(pool, FORTY, Plain).expect("frames for the root")
 }
 
 /// Every byte of a mapping translates to its partner, and its neighbours translate to nothing.
@@ -187,7 +188,7 @@ fn refusals() {
 /// Without frames for tables nothing is mapped, and that is said.
 #[test]
 fn no_frame_is_an_error() {
-    assert!(Space::<Plain>::new(&mut Pool::of(1), FORTY).is_none());
+    assert!(Space::new(&mut Pool::of(1), FORTY, Plain).is_none());
     let mut pool = Pool::of(3);
     let mut space = space(&mut pool);
     assert_eq!(
@@ -224,7 +225,7 @@ proptest! {
         probes in prop::collection::vec(0u64..4096, 40),
     ) {
         let mut pool = Pool::of(64);
-        let mut space = Space::<Plain>::new(&mut pool, FORTY).expect("frames");
+        let mut space = Space::new(&mut pool, FORTY, Plain).expect("frames");
         let mut accepted: Vec<(u64, u64, u64)> = Vec::new();
         for (from, to, pages) in list {
             let free = accepted.iter().all(|&(f, _, p)| from + pages <= f || f + p <= from);

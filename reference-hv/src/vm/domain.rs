@@ -90,9 +90,9 @@ impl<M: Machine> Domain<M> {
     /// Says why not; then nothing of it is left.
     pub fn create(machine: &mut M, plan: &DomainPlan, tree: &[u8]) -> Result<Self, Refusal> {
         let refuse = |failure| refusal(plan, failure);
-        let shape = machine.shape();
-        let mut space =
-            Space::new(machine.tables(), shape).ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
+        let (shape, format) = machine.layout();
+        let mut space = Space::new(machine.tables(), shape, format)
+            .ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
         let filled = fill(machine, &mut space, plan, tree);
         machine.publish();
         match filled.and_then(|()| devices(machine, plan)) {

@@ -34,18 +34,18 @@ pub enum Memory {
 }
 
 /// Entries of the stage-1 tables.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Stage1;
 
 impl Format for Stage1 {
     type Input = Pa;
     type Attributes = Memory;
 
-    fn table(next: Pa) -> u64 {
+    fn table(self, next: Pa) -> u64 {
         next.raw() & ADDRESS | TABLE_OR_PAGE | VALID
     }
 
-    fn leaf(level: u8, to: Pa, attributes: Memory) -> u64 {
+    fn leaf(self, level: u8, to: Pa, attributes: Memory) -> u64 {
         let kind = if level == 3 { TABLE_OR_PAGE } else { 0 };
         let bits = match attributes {
             Memory::Text => NORMAL | INNER_SHAREABLE | READ_ONLY,
@@ -56,7 +56,7 @@ impl Format for Stage1 {
         to.raw() & ADDRESS | bits | ACCESSED | ONE_LEVEL | kind | VALID
     }
 
-    fn read(level: u8, entry: u64) -> Entry<Memory> {
+    fn read(self, level: u8, entry: u64) -> Entry<Memory> {
         let to = Pa::new(entry & ADDRESS);
         match (entry & VALID != 0, entry & TABLE_OR_PAGE != 0, level) {
             (false, ..) | (true, false, 0 | 3) => return Entry::Empty,

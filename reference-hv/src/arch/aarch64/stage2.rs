@@ -15,17 +15,29 @@ const READ_WRITE: u64 = 0b11 << 6;
 const READ_ONLY: u64 = 0b01 << 6;
 const INNER_SHAREABLE: u64 = 0b11 << 8;
 const NORMAL_WRITE_BACK: u64 = 0b1111 << 2;
+/// With HCR_EL2.FWB (Arm ARM D8.6.6): Normal write-back, whatever stage 1 says.
+const FORCED_WRITE_BACK: u64 = 0b0110 << 2;
+/// The same with and without HCR_EL2.FWB.
 const DEVICE_NGNRE: u64 = 0b0001 << 2;
 /// XN[1:0] = 0b10: executable at no exception level, with and without FEAT_XNX.
 const EXECUTE_NEVER: u64 = 1 << 54;
 
+/// Entries of the stage-2 tables.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stage2 {
+    /// Whether a guest's RAM is write-back cached whatever the guest says (FEAT_S2FWB, HCR_EL2.FWB).
+    /// Without it a guest that runs with its caches off reads past them.
+    pub forced: bool,
+}
+
 /// Returns the attributes of a leaf: Normal write-back memory, or Device-nGnRE.
-fn attributes(memory: Memory) -> u64 {
+fn attributes(memory: Memory, forced: bool) -> u64 {
     let access = match memory {
         Memory::Device if fault::on(Fault::DeviceReadOnly) => ACCESSED | READ_ONLY,
         Memory::Ram | Memory::Device => ACCESSED | READ_WRITE,
     };
     let kind = match memory {
+        Memory::Ram if forced => FORCED_WRITE_BACK | INNER_SHAREABLE,
         Memory::Ram => NORMAL_WRITE_BACK | INNER_SHAREABLE,
         Memory::Device if fault::on(Fault::DeviceExecutable) => DEVICE_NGNRE,
         Memory::Device => DEVICE_NGNRE | EXECUTE_NEVER,
@@ -33,24 +45,20 @@ fn attributes(memory: Memory) -> u64 {
     access | kind
 }
 
-/// Entries of the stage-2 tables.
-#[derive(Debug)]
-pub struct Stage2;
-
 impl Format for Stage2 {
     type Input = Ipa;
     type Attributes = Memory;
 
-    fn table(next: Pa) -> u64 {
+    fn table(self, next: Pa) -> u64 {
         next.raw() & ADDRESS | TABLE_OR_PAGE | VALID
     }
 
-    fn leaf(level: u8, to: Pa, memory: Memory) -> u64 {
+    fn leaf(self, level: u8, to: Pa, memory: Memory) -> u64 {
         let kind = if level == 3 { TABLE_OR_PAGE } else { 0 };
-        to.raw() & ADDRESS | attributes(memory) | kind | VALID
+        to.raw() & ADDRESS | attributes(memory, self.forced) | kind | VALID
     }
 
-    fn read(level: u8, entry: u64) -> Entry<Memory> {
+    fn read(self, level: u8, entry: u64) -> Entry<Memory> {
         let to = Pa::new(entry & ADDRESS);
         match (entry & VALID != 0, entry & TABLE_OR_PAGE != 0, level) {
             (false, ..) | (true, false, 0 | 3) => Entry::Empty,

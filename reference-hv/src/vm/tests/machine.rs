@@ -248,8 +248,8 @@ impl Lines for Fake {
 impl Translation for Fake {
     type Format = Stage2;
     type Tables = Pool;
-    fn shape(&self) -> Shape {
-        Shape { bits: 40, start: 1 }
+    fn layout(&self) -> (Shape, Stage2) {
+        (Shape { bits: 40, start: 1 }, Stage2 { forced: false })
     }
     fn tables(&mut self) -> &mut Pool {
         &mut self.pool

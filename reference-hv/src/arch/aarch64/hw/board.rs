@@ -225,8 +225,8 @@ impl Translation for Board {
     type Format = stage2::Stage2;
     type Tables = Frames;
 
-    fn shape(&self) -> Shape {
-        self.stage2.shape
+    fn layout(&self) -> (Shape, stage2::Stage2) {
+        (self.stage2.shape, self.stage2.format)
     }
     fn tables(&mut self) -> &mut Frames {
         &mut self.mmu.frames

@@ -63,6 +63,8 @@ impl fmt::Display for CpuError {
 pub struct Stage2 {
     /// Width and first level of the tables.
     pub shape: Shape,
+    /// What entries look like.
+    pub format: stage2::Stage2,
     /// Width of physical addresses.
     pub pa_bits: u8,
 }
@@ -102,11 +104,19 @@ pub fn configure() -> Result<Stage2, CpuError> {
     forget_translations();
     Ok(Stage2 {
         shape,
+        format: stage2::Stage2 {
+            forced: forced_write_back(),
+        },
         pa_bits: stage2::pa_bits(model),
     })
 }
 
-/// Trap bits of features that not every CPU has, RES0 where the feature is missing.
+/// Tells whether the CPU has FEAT_S2FWB (ID_AA64MMFR2_EL1.FWB).
+fn forced_write_back() -> bool {
+    read!("s3_0_c0_c7_2") >> 40 & 0xf != 0
+}
+
+/// Bits of features that not every CPU has; they are RES0 where the feature is missing.
 #[derive(Default)]
 struct Traps {
     hcr: u64,
@@ -121,6 +131,9 @@ fn optional_traps() -> Traps {
     let mut traps = Traps::default();
     if field(mmfr1, 16) != 0 {
         traps.hcr |= bit(35); // TLOR: limited ordering regions
+    }
+    if forced_write_back() {
+        traps.hcr |= bit(46); // FWB: a guest's RAM is write-back, whatever the guest says
     }
     if field(pfr0, 28) != 0 {
         traps.hcr |= bit(36); // TERR: error records

@@ -8,51 +8,32 @@ use super::{image, sysreg};
 use crate::addr::{Address, PAGE_SIZE, Pa, Span};
 use crate::paging::{ENTRIES, Tables};
 
-/// Clears memory, 64 bytes a turn, with the MMU on or off.
+/// Clears memory, 1024 bytes a turn, with the MMU on or off.
 ///
 /// # Safety
-/// `at` to `at + size` must be memory that nothing else refers to, and both multiples of 64.
+/// `at` to `at + size` must be memory that nothing else refers to, and both multiples of 1024.
 unsafe fn clear(at: u64, size: u64) {
     // SAFETY: The caller owns the range; the loop ends exactly at its end because both ends are
-    // multiples of the 64 bytes it stores a turn.
+    // multiples of the 1024 bytes it stores a turn.
     unsafe {
         asm!(
+            "movi v0.2d, #0",
+            "movi v1.2d, #0",
+            "movi v2.2d, #0",
+            "movi v3.2d, #0",
             "2: cmp {at}, {end}",
             "b.hs 3f",
-            "stp xzr, xzr, [{at}], #16",
-            "stp xzr, xzr, [{at}], #16",
-            "stp xzr, xzr, [{at}], #16",
-            "stp xzr, xzr, [{at}], #16",
+            ".rept 16",
+            "st1 {{v0.2d, v1.2d, v2.2d, v3.2d}}, [{at}], #64",
+            ".endr",
             "b 2b",
             "3:",
             at = inout(reg) at => _,
             end = in(reg) at + size,
-            options(nostack),
-        );
-    }
-}
-
-/// Clears memory and writes it back to the point of coherency, 512 bytes a turn.
-///
-/// # Safety
-/// As for [`clear`], with the MMU on, in Normal memory and with multiples of 512; DC ZVA must clear
-/// 64 bytes at a time and cache lines must not be shorter.
-unsafe fn clear_down(at: u64, size: u64) {
-    // SAFETY: The caller owns the range, so DC ZVA writes zeroes to whole blocks of it and nothing else;
-    // DC CIVAC to the same address follows it in program order (Arm ARM D7.5.9.5).
-    unsafe {
-        asm!(
-            "2:",
-            ".rept 8",
-            "dc zva, {at}",
-            "dc civac, {at}",
-            "add {at}, {at}, #64",
-            ".endr",
-            "cmp {at}, {end}",
-            "b.lo 2b",
-            "dsb sy",
-            at = inout(reg) at => _,
-            end = in(reg) at + size,
+            out("v0") _,
+            out("v1") _,
+            out("v2") _,
+            out("v3") _,
             options(nostack),
         );
     }
@@ -208,9 +189,9 @@ impl Tables for Frames {
 #[derive(Debug)]
 pub struct Ram {
     windows: Vec<Span<Pa>>,
-    /// Whether DC ZVA clears 64 bytes at a time, and cache lines are 64 bytes as well.
-    fast: bool,
-    /// Bytes of the smallest data cache line.
+    /// Whether guests read their RAM through the caches at all times.
+    coherent: bool,
+    /// Bytes of the smallest data cache line, or a part of it: eight of these are no more than a page.
     line: u64,
 }
 
@@ -220,13 +201,11 @@ impl Ram {
     /// # Safety
     /// They must be RAM, mapped read-write as Normal memory, with no reference into them anywhere;
     /// what is later lent as a slice must not be mapped writable to a guest while the slice lives.
-    pub unsafe fn new(windows: Vec<Span<Pa>>) -> Self {
-        let line = 4 << (read!("ctr_el0") >> 16 & 0xf);
-        // DCZID_EL0: DZP clear (not prohibited), BS = 4 (16 words).
-        let fast = line == 64 && read!("dczid_el0") & 0x1f == 4;
+    pub unsafe fn new(windows: Vec<Span<Pa>>, coherent: bool) -> Self {
+        let line = (4 << (read!("ctr_el0") >> 16 & 0xf)).min(PAGE_SIZE / 8);
         Self {
             windows,
-            fast,
+            coherent,
             line,
         }
     }
@@ -253,15 +232,10 @@ impl Ram {
             return false;
         }
         let (at, size) = (span.first().raw(), span.size());
-        // SAFETY: The range is ours and mutably borrowed, and whole pages; the caches work in units of 64
-        // bytes where `fast` says so.
-        unsafe {
-            if self.fast {
-                clear_down(at, size);
-            } else {
-                clear(at, size);
-                self.clean(at, size);
-            }
+        // SAFETY: The range is ours and mutably borrowed, and whole pages.
+        unsafe { clear(at, size) }
+        if !self.coherent {
+            self.clean(at, size);
         }
         true
     }
@@ -269,16 +243,21 @@ impl Ram {
     /// Writes the lines of a range back to memory and drops them (Arm ARM D7.5.9, to the point of
     /// coherency: the guest's first accesses are not cacheable).
     fn clean(&self, at: u64, size: u64) {
-        // SAFETY: Cleaning and invalidating by address to the point of coherency loses nothing.
+        // Whole turns of eight lines: those beyond the end are some other window's, which loses nothing.
+        // SAFETY: Cleaning and invalidating by address to the point of coherency loses nothing, and no
+        // fault can come of it within the pages of a window: a turn is a page at most, and aligned.
         unsafe {
             asm!(
                 "dsb ish",
-                "2: dc civac, {at}",
+                "2:",
+                ".rept 8",
+                "dc civac, {at}",
                 "add {at}, {at}, {line}",
+                ".endr",
                 "cmp {at}, {end}",
                 "b.lo 2b",
                 "dsb sy",
-                at = inout(reg) at & !(self.line - 1) => _,
+                at = inout(reg) at & !(8 * self.line - 1) => _,
                 end = in(reg) at + size,
                 line = in(reg) self.line,
                 options(nostack),

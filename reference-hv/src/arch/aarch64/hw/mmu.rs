@@ -82,7 +82,7 @@ extern "C" fn refhv_early_tables(tree: u64) -> Registers {
         ttbr0: 0,
         tcr: stage1::control(pa_range),
     };
-    if let Some(mut space) = Space::<Stage1>::new(&mut frames, stage1::SHAPE) {
+    if let Some(mut space) = Space::new(&mut frames, stage1::SHAPE, Stage1) {
         registers.ttbr0 = space.root().raw();
         let mut map = |range: Range<u64>, memory| {
             let (at, size) = (Pa::new(range.start), range.end - range.start);

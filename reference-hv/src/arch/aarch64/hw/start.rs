@@ -172,7 +172,7 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
             what: "the host device tree"
         },
     ];
-    let ram = open_ram(&mut mmu, &host, &mut taken)?;
+    let ram = open_ram(&mut mmu, &host, &mut taken, stage2.format.forced)?;
     let machine = assign::Machine {
         taken,
         pa_bits: u32::from(stage2.pa_bits),
@@ -263,6 +263,7 @@ fn open_ram(
     mmu: &mut Mmu,
     host: &Host<'_>,
     taken: &mut Vec<Taken>,
+    coherent: bool,
 ) -> Result<Ram, StartError<'static>> {
     let reserved = host
         .regions
@@ -302,7 +303,7 @@ fn open_ram(
     });
     // SAFETY: The windows are RAM, just mapped, without image, tree and pools, so nothing refers into
     // them; stage 2 gets only what the proof has found to be no module.
-    Ok(unsafe { Ram::new(carve::without(&windows, &[room])) })
+    Ok(unsafe { Ram::new(carve::without(&windows, &[room]), coherent) })
 }
 
 /// Returns where modules were loaded, as far as that can be read.

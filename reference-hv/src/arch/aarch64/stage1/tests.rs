@@ -11,10 +11,10 @@ fn leaves_have_the_architected_bits() {
         (Memory::Data, 0x0040_0000_4020_0747),
         (Memory::Device, 0x0040_0000_4020_0443),
     ] {
-        let entry = Stage1::leaf(3, Pa::new(0x4020_0000), memory);
+        let entry = Stage1.leaf(3, Pa::new(0x4020_0000), memory);
         assert_eq!(entry, wanted, "{memory:?}");
         assert_eq!(
-            Stage1::read(3, entry),
+            Stage1.read(3, entry),
             Entry::Leaf(Pa::new(0x4020_0000), memory)
         );
         assert!(

@@ -2,6 +2,9 @@
 
 use super::*;
 
+const PLAIN: Stage2 = Stage2 { forced: false };
+const FORCED: Stage2 = Stage2 { forced: true };
+
 /// RAM is Normal write-back and executable, a device Device-nGnRE and never executable.
 #[test]
 fn leaves_have_the_architected_bits() {
@@ -12,9 +15,9 @@ fn leaves_have_the_architected_bits() {
         (3, 0x0903_0000, Memory::Device, 0x0040_0000_0903_04c7),
         (2, 0x0920_0000, Memory::Device, 0x0040_0000_0920_04c5),
     ] {
-        let entry = Stage2::leaf(level, Pa::new(to), memory);
+        let entry = PLAIN.leaf(level, Pa::new(to), memory);
         assert_eq!(entry, wanted, "level {level}");
-        assert_eq!(Stage2::read(level, entry), Entry::Leaf(Pa::new(to), memory));
+        assert_eq!(PLAIN.read(level, entry), Entry::Leaf(Pa::new(to), memory));
     }
 }
 
@@ -29,13 +32,13 @@ fn reserved_entries_are_empty() {
         (3, 0x4000_0002),
     ] {
         assert_eq!(
-            Stage2::read(level, entry),
+            PLAIN.read(level, entry),
             Entry::Empty,
             "level {level} {entry:#x}"
         );
     }
     assert_eq!(
-        Stage2::read(1, 0x4123_4003),
+        PLAIN.read(1, 0x4123_4003),
         Entry::Table(Pa::new(0x4123_4000))
     );
 }
@@ -50,4 +53,16 @@ fn control_registers() {
     assert_eq!((ipa_bits(4), ipa_bits(6), pa_bits(6)), (40, 40, 48));
     let domain = DomainId::new(7).expect("a number");
     assert_eq!(base(Pa::new(0x4700_2000), domain), 0x0007_0000_4700_2000);
+}
+
+/// Forced write-back changes the attributes of RAM and of nothing else.
+#[test]
+fn forced_write_back() {
+    let to = Pa::new(0x4780_0000);
+    assert_eq!(FORCED.leaf(2, to, Memory::Ram), 0x4780_07d9);
+    assert_eq!(
+        FORCED.leaf(3, to, Memory::Device),
+        PLAIN.leaf(3, to, Memory::Device)
+    );
+    assert_eq!(FORCED.read(2, 0x4780_07d9), Entry::Leaf(to, Memory::Ram));
 }
