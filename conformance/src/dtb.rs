@@ -9,6 +9,9 @@ use crate::case::value::{edit, property};
 use crate::scenario::generate::GIC_PHANDLE;
 use crate::scenario::{DOMAIN_MEMORY_KIB, Device, Domain, Partial, Scenario};
 
+#[cfg(test)]
+mod tests;
+
 /// Everything that is put into memory for one run.
 #[derive(Clone, Debug)]
 pub struct Blobs {

@@ -10,6 +10,9 @@ use crate::requirement::catalog::REQUIREMENT_KIND;
 use crate::requirement::id::Id;
 use crate::requirement::item::Item;
 
+#[cfg(test)]
+mod tests;
+
 /// What a run was about.
 pub struct Run<'a> {
     /// The suite's requirements and cases.

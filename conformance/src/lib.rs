@@ -14,6 +14,8 @@ pub mod observe;
 pub mod pipeline;
 pub mod requirement;
 pub mod rig;
+#[cfg(test)]
+mod sample;
 pub mod scenario;
 pub mod selfcheck;
 pub mod verdict;

@@ -10,6 +10,9 @@ use crate::dtb::Blobs;
 use crate::observe::{End, OutsideAnswer, Recorder, Seen};
 use crate::scenario::{Fate, Moment, SENTINEL, Scenario, What};
 
+#[cfg(test)]
+mod tests;
+
 /// Size of the CFI flash at 0x0400_0000 of QEMU's `virt`.
 const FLASH_BYTES: u64 = 64 << 20;
 /// How much of it is filled when a case asks for a pattern.

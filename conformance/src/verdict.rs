@@ -7,6 +7,9 @@ use crate::case::expect::Expect;
 use crate::observe::{DomainSeen, End, OutsideAnswer, Seen};
 use crate::scenario::{Domain, Fate, From, SENTINEL, Scenario};
 
+#[cfg(test)]
+mod tests;
+
 /// Verdict on one scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -114,7 +117,11 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
     if let Some(gap) = seen.gaps.first()
         && wrong.is_none()
     {
-        return judgement(Verdict::Broken, format!("lines were lost: {gap}"), checks);
+        return judgement(
+            Verdict::Broken,
+            format!("the record has gaps: {gap}"),
+            checks,
+        );
     }
     match (
         wrong.or_else(|| checks.iter().find(|check| !check.ok)),
@@ -173,11 +180,11 @@ fn judge_running(
             ),
         };
         let place = u16::try_from(place).unwrap_or(u16::MAX);
-        let answer = spoke.answers.get(&place);
-        let ok = answer.is_some_and(|answer| {
-            line.expect
-                .met_by(&line.op, answer, first(domain, spoke, place))
-        });
+        let earlier = first(domain, spoke, place);
+        // An answer that has nothing to be compared with tells as little as none.
+        let comparable = line.expect != Expect::Unchanged || earlier.is_some();
+        let answer = spoke.answers.get(&place).filter(|_| comparable);
+        let ok = answer.is_some_and(|answer| line.expect.met_by(&line.op, answer, earlier));
         let shown = answer.map(|answer| {
             if ok {
                 settled(&line.expect, answer)
@@ -330,11 +337,15 @@ fn judge_outside(scenario: &Scenario, seen: &Seen, checks: &mut Vec<Check>) {
     let mut earlier: Vec<(&str, &OutsideAnswer)> = Vec::new();
     for (place, step) in scenario.outside.iter().enumerate() {
         for (turn, act) in step.acts.iter().enumerate() {
-            let answer = seen.outside.get(&crate::rig::label(place, turn));
             let before = earlier
                 .iter()
                 .find(|(text, _)| *text == act.text)
                 .map(|(_, answer)| *answer);
+            let comparable = act.expect != Expect::Unchanged || before.is_some();
+            let answer = seen
+                .outside
+                .get(&crate::rig::label(place, turn))
+                .filter(|_| comparable);
             let ok = answer.is_some_and(|answer| outside_met(&act.expect, answer, before));
             let shown = match answer {
                 None => NOTHING.to_owned(),

@@ -10,6 +10,9 @@ use crate::requirement::id::Id;
 use crate::requirement::item::{Item, Location, Reference};
 use crate::requirement::nearest;
 
+#[cfg(test)]
+mod tests;
+
 /// Requirements with the cases that show them.
 #[derive(Debug)]
 pub struct Loaded {

@@ -36,8 +36,8 @@ pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Ve
                 Ok(scenario) if known.insert(scenario.id.clone()) => all.push(scenario),
                 Ok(scenario) => {
                     let why = format!("two rows are called `{}`; `as` must differ", scenario.id);
-                    let label = row.get("as").map_or("each", |label| label.0.as_str());
-                    problems.push(case.diagnostic(&Culprit::new(label, why)));
+                    let label = row.get("as").map_or("", |label| label.0.as_str());
+                    problems.push(case.diagnostic(&Culprit::new(&format!("as: {label}"), why)));
                 }
                 Err(culprits) => {
                     problems.extend(culprits.iter().map(|culprit| case.diagnostic(culprit)));
@@ -120,7 +120,7 @@ impl<'a> Expansion<'a> {
         self.blame(sense::machine(&case.machine).err());
         let id = match self.row.get("as") {
             Some(Text(label)) => {
-                sense::label(label).map_err(|why| Culprit::new(label, why))?;
+                sense::label(label).map_err(|why| Culprit::new(&format!("as: {label}"), why))?;
                 format!("{}/{label}", self.case.id.name())
             }
             None if self.row.is_empty() => self.case.id.name().to_owned(),

@@ -39,7 +39,7 @@ pub fn domains(case: &Case) -> Vec<Culprit> {
     let mut found = Vec::new();
     for (place, domain) in case.domains.iter().enumerate() {
         let name = domain.name.as_str();
-        let blame = |why: String| Culprit::new(name, why);
+        let blame = |why: String| Culprit::new(&format!("name: {name}"), why);
         // Devicetree Specification 2.2.1: the characters of a node name.
         let plain = |c: char| c.is_ascii_alphanumeric() || ",._+-".contains(c);
         if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(plain) {

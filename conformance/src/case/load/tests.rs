@@ -1,0 +1,299 @@
+use super::*;
+use crate::sample::{folder, profile, scenarios};
+use crate::scenario::generate;
+
+/// Everything that loading and expanding these files complains about, `folder/` cut off.
+fn problems(files: &[(&str, &str)]) -> Vec<String> {
+    let folder = folder(files);
+    let (loaded, mut found) = read(folder.path());
+    found.extend(
+        generate::scenarios(&loaded, &profile())
+            .err()
+            .unwrap_or_default(),
+    );
+    let place = format!("{}/", folder.path().display());
+    found
+        .iter()
+        .map(|problem| problem.to_string().replace(&place, ""))
+        .collect()
+}
+
+#[track_caller]
+fn check(text: &str, wanted: &[&str]) {
+    let found = problems(&[("demo.yaml", text)]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    for part in wanted {
+        assert!(found[0].contains(part), "wanted {part:?} in\n{}", found[0]);
+    }
+}
+
+const HEAD: &str = "requirement: XenSSR~demo~2\ncases:\n";
+
+fn case(rest: &str) -> String {
+    format!("{HEAD}  - id: XenValTestCase~demo.one~1\n    title: One\n    class: positive\n{rest}")
+}
+
+/// Each error of a file names the file, the line, the line's text and, where there is one, what was meant.
+#[test]
+fn errors_name_place_and_culprit() {
+    let fine = "    domains: [{name: dA}]\n";
+    assert_eq!(problems(&[("demo.yaml", &case(fine))]), [""; 0]);
+    check(
+        &case("    domains:\n      - name: dA\n        scrip: [r32 0x10]\n"),
+        &[
+            "unknown field `scrip`",
+            "demo.yaml:8",
+            "scrip: [r32 0x10]",
+            "did you mean `script`?",
+        ],
+    );
+    check(
+        &case(fine).replace("~demo~2", "~demo~1"),
+        &[
+            "the requirement is at revision 2",
+            "demo.yaml:1",
+            "requirement: XenSSR~demo~1",
+        ],
+    );
+    check(
+        &case(fine).replace("~demo~2", "~dmo~2"),
+        &[
+            "nothing defines `XenSSR~dmo~2`; did you mean `XenSSR~demo~2`?",
+            "demo.yaml:1",
+        ],
+    );
+    check(
+        &case(&format!(
+            "    covers: [XenSSR~demo~2, XenSSR~other~2]\n{fine}"
+        )),
+        &[
+            "is at revision 1, `XenSSR~other~1`",
+            "demo.yaml:6",
+            "covers: [",
+        ],
+    );
+    check(
+        &case(fine).replace("~demo.one~1", "~other.one~1"),
+        &[
+            "stands under XenSSR~demo~2",
+            "XenValTestCase~demo.<suffix>~<revision>",
+            "demo.yaml:3",
+        ],
+    );
+    check(
+        &case(fine).replace("~demo.one~1", "~demo.~1"),
+        &["demo.yaml:3"],
+    );
+    check(
+        &case(fine).replace("XenValTestCase~demo", "XenSSR~demo"),
+        &["should begin with `XenValTestCase~`", "demo.yaml:3"],
+    );
+    check(
+        &case(fine).replace("demo.one~1", "demo.one"),
+        &["demo.yaml:3", "XenValTestCase~demo.one"],
+    );
+    check(
+        &case(fine).replace("class: positive", "class: positiv"),
+        &["demo.yaml:5", "did you mean `positive`?"],
+    );
+    check(
+        &format!("{HEAD}  []\n"),
+        &["XenSSR~demo~2 has no case", "demo.yaml:2"],
+    );
+    check("", &["demo.yaml"]);
+    check("requirement: [\n", &["demo.yaml:1", "requirement: ["]);
+    check(
+        &case("    domains: [{name: dA, script: [r33 0x10]}]\n"),
+        &["demo.yaml:6", "r33", "did you mean"],
+    );
+    check(
+        &case("    domains: [{name: dA, script: [r32 0x10 => falt]}]\n"),
+        &["demo.yaml:6", "did you mean `fault`?"],
+    );
+    check(
+        &case("    domains: [{name: dA, script: ['r32 ${gicx}']}]\n"),
+        &["demo.yaml:6", "did you mean `${gicd}`?"],
+    );
+    check(
+        &case("    domains: [{name: dA, tree: [nod /x]}]\n"),
+        &["demo.yaml:6", "is no rule for a tree"],
+    );
+    check(
+        &case(&format!("    needs: [platform-device]\n{fine}")),
+        &["demo.yaml:6", "platform-devices"],
+    );
+    check(
+        &case(&format!("    machine: {{iommu: smmuv4}}\n{fine}")),
+        &["demo.yaml:6", "`smmuv4` is no IOMMU"],
+    );
+    check(
+        &case(&format!("{fine}    host: [sett /x y]\n")),
+        &["demo.yaml:7", "did you mean `set`?"],
+    );
+    check(
+        &case(&format!(
+            "{fine}    outside: [{{at: dA here, do: [stop]}}]\n"
+        )),
+        &["demo.yaml:7", "no `mark here`"],
+    );
+    check(
+        &case(&format!(
+            "{fine}    outside: [{{at: end, do: [write8 0x10 0x100]}}]\n"
+        )),
+        &["demo.yaml:7", "does not fit 1 bytes"],
+    );
+    check(
+        &case("    domains: [{name: dA, devices: [{node: x, reg: [1 2 3 x 0x100000000 1 1]}]}]\n"),
+        &["demo.yaml:6", "are the most"],
+    );
+    check(
+        &case("    domains: [{name: dA, partial: {pad: 0x100000000}}]\n"),
+        &["demo.yaml:6", "of padding"],
+    );
+    check(
+        &case("    domains: [{name: dA, partial: {spoil: trunkate}}]\n"),
+        &["demo.yaml:6", "truncate"],
+    );
+}
+
+/// Domains that could not be told apart or not be heard are errors.
+#[test]
+fn domains_can_be_told_apart_and_heard() {
+    check(
+        &case("    domains: [{name: dA}, {name: dA}]\n"),
+        &["two domains are called `dA`"],
+    );
+    check(
+        &case("    domains: [{name: sentinel}]\n"),
+        &["is the suite's own domain"],
+    );
+    check(
+        &case("    domains: [{name: ../dA}]\n"),
+        &["is no node name"],
+    );
+    check(
+        &case("    domains: [{name: dA, vpl011: false, refused: []}]\n"),
+        &["nobody hears"],
+    );
+    check(
+        &case("    sentinel: false\n    domains: [{name: dA, refused: []}]\n"),
+        &["no domain speaks", "demo.yaml:6"],
+    );
+}
+
+/// An id that stands twice is told at its second place and names the first, in one file or in two.
+#[test]
+fn an_id_stands_once() {
+    let one = case("    domains: [{name: dA}]\n");
+    let twice = format!("{one}{}", one.strip_prefix(HEAD).unwrap());
+    check(
+        &twice,
+        &[
+            "defined twice, first in demo.yaml:3",
+            "--> demo.yaml:7",
+            "- id: XenValTestCase~demo.one~1",
+        ],
+    );
+    let found = problems(&[("a.yaml", &one), ("b.yaml", &one)]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].contains("first in a.yaml:3") && found[0].contains("--> b.yaml:3"),
+        "{}",
+        found[0]
+    );
+    // An id that another begins with is not taken for it.
+    let longer = twice
+        .replacen("demo.one~1", "demo.one~10", 1)
+        .replace("r32", "r33");
+    let bad = longer.replace("[{name: dA}]", "[{name: dA, script: [r33 0x1]}]");
+    let places: Vec<String> = problems(&[("demo.yaml", &bad)]);
+    assert!(
+        places[0].contains("demo.yaml:6") && places[1].contains("demo.yaml:10"),
+        "{places:#?}"
+    );
+}
+
+/// All errors of all files come at once: syntax in one, references in another, several lines of a script in a third.
+#[test]
+fn all_errors_come_at_once() {
+    let script = case(
+        "    domains: [{name: dA, script: [r33 0x10, r34 0x20], tree: [nod /x]}, {name: dB, cpus: x}]\n",
+    );
+    let reference = case("    domains: [{name: dA}]\n")
+        .replace("~demo~2", "~demo~3")
+        .replace("demo.one", "demo.two");
+    let found = problems(&[
+        ("a.yaml", "requirement: [\n"),
+        ("b.yaml", &reference),
+        ("c.yaml", &script),
+    ]);
+    let files = [
+        "a.yaml:1", "b.yaml:1", "c.yaml:6", "c.yaml:6", "c.yaml:6", "c.yaml:6",
+    ];
+    assert_eq!(found.len(), files.len(), "{found:#?}");
+    for (found, file) in found.iter().zip(files) {
+        assert!(found.contains(&format!("--> {file}")), "{found}");
+    }
+}
+
+/// A text outside of the rows is wrong once, not once a row; one inside is wrong where it stands.
+#[test]
+fn rows_do_not_multiply_errors() {
+    let rows =
+        "    each: [{as: a, x: 1}, {as: b, x: 2}]\n    domains: [{name: dA, script: [r33 0x10]}]\n";
+    check(&case(rows), &["demo.yaml:7"]);
+    let row = "    each:\n      - {as: a, x: 0x1}\n      - {as: b, x: zzz}\n    domains: [{name: dA, cpus: '${x}'}]\n";
+    check(&case(row), &["`zzz` is not a number", "demo.yaml:9"]);
+    let unnamed = "    each: [{x: 1}]\n    domains: [{name: dA}]\n";
+    check(&case(unnamed), &["a row needs `as`", "demo.yaml:6"]);
+    let same = "    each: [{as: a}, {as: a}]\n    domains: [{name: dA}]\n";
+    check(
+        &case(same),
+        &["two rows are called `demo.one/a`", "demo.yaml:6"],
+    );
+    let bad = "    each: [{as: a b}]\n    domains: [{name: dA}]\n";
+    check(&case(bad), &["is no name for a row", "demo.yaml:6"]);
+}
+
+/// A requirement file with errors does not hide those of the case files, and makes none up.
+#[test]
+fn requirement_errors_come_with_the_cases() {
+    let folder = folder(&[
+        ("demo.yaml", &case("    domains: [{name: dA}]\n")),
+        ("x.yaml", "requirement: [\n"),
+    ]);
+    fs::write(folder.path().join("b.rst"), [0xff, 0xfe]).unwrap();
+    let (_, found) = read(folder.path());
+    let files: Vec<bool> = found
+        .iter()
+        .map(|problem| problem.file.ends_with("x.yaml"))
+        .collect();
+    assert_eq!(files, [false, true], "{found:#?}");
+}
+
+/// Each row is a scenario of its own, named by `as`, in the order written; constants and parameters are filled in.
+#[test]
+fn rows_become_scenarios() {
+    let text = "  - id: XenValTestCase~demo.one~1
+    title: One
+    class: boundary
+    each: [{as: b, at: 0x10, spi: ''}, {as: a, at: '${gicd}', spi: 4}]
+    domains: [{name: dA, nr_spis: '${spi}', script: ['r32 ${at}']}]
+  - id: XenValTestCase~demo.two~1
+    title: Two
+    class: fault
+    domains: [{name: dA}]
+";
+    let made = scenarios(text);
+    let ids: Vec<&str> = made.iter().map(|scenario| scenario.id.as_str()).collect();
+    assert_eq!(ids, ["demo.one/b", "demo.one/a", "demo.two"]);
+    let shown = |place: usize| {
+        (
+            made[place].domains[0].lines[0].op.to_string(),
+            made[place].domains[0].nr_spis,
+        )
+    };
+    assert_eq!(shown(0), ("r32 0x10".to_owned(), None));
+    assert_eq!(shown(1), ("r32 0x3001000".to_owned(), Some(4)));
+    assert_eq!(made[0].folder(), "demo.one@b");
+}

@@ -1,0 +1,309 @@
+use std::path::Path;
+use std::time::Duration;
+
+use runners::{Status, Timing};
+
+use super::*;
+use crate::dtb::{Ground, blobs};
+use crate::sample::{NONCE, Play, profile, scenario};
+use crate::verdict::{Verdict, judge};
+
+/// What a conductor does with each line: the labels of its acts, `finish` for the end.
+fn conduct(conductor: &mut Conductor<'_>, lines: &[String]) -> Vec<(usize, Vec<String>)> {
+    let did = lines
+        .iter()
+        .enumerate()
+        .map(|(place, line)| (place, told(conductor.line(line))));
+    did.filter(|(_, commands)| !commands.is_empty()).collect()
+}
+
+fn told(commands: Vec<Command>) -> Vec<String> {
+    let name = |command| match command {
+        Command::Act(act) => act.label,
+        Command::Finish => "finish".to_owned(),
+    };
+    commands.into_iter().map(name).collect()
+}
+
+fn outcome(end: runners::End) -> Outcome {
+    Outcome {
+        end,
+        console: b"text".to_vec(),
+        stderr: String::new(),
+        answers: Vec::new(),
+        argv: Vec::new(),
+        timing: Timing {
+            ready: None,
+            started: None,
+            first_byte: None,
+            total: Duration::ZERO,
+        },
+    }
+}
+
+const TWO: &str = "    domains:
+      - {name: dA, script: [r32 0x1000]}
+      - {name: dB, refused: []}
+";
+
+/// The run ends with the last awaited line and not before: neither at a lone end nor for a refused domain's sake.
+#[test]
+fn the_run_ends_with_the_last_awaited_line() {
+    let scenario = scenario(TWO);
+    let mut conductor = Conductor::new(&scenario, NONCE);
+    let first = Play::new()
+        .hello(1)
+        .op(1, 0, Answer::Ok)
+        .end(1, 1)
+        .says("chatter");
+    let play = first.hello(2).end(2, 0).sentinel(3);
+    let last = play.lines.len() - 1;
+    assert_eq!(
+        conduct(&mut conductor, &play.lines),
+        [(last, vec!["finish".to_owned()])]
+    );
+    let seen = conductor.close(outcome(runners::End::Finished));
+    assert_eq!((seen.end, seen.console), (End::Complete, b"text".to_vec()));
+}
+
+/// The order in which domains end is their own affair.
+#[test]
+fn the_sentinel_may_end_first() {
+    let scenario = scenario(TWO);
+    let mut conductor = Conductor::new(&scenario, NONCE);
+    let play = Play::new()
+        .sentinel(3)
+        .hello(1)
+        .op(1, 0, Answer::Ok)
+        .end(1, 1);
+    let last = play.lines.len() - 1;
+    assert_eq!(
+        conduct(&mut conductor, &play.lines),
+        [(last, vec!["finish".to_owned()])]
+    );
+}
+
+/// A domain whose script ends in silence is done with its last answer; one with a bad script is done at once.
+#[test]
+fn silence_on_purpose_is_not_waited_for() {
+    for (word, answers) in [("'off'", 1), ("spin", 1), ("idle", 1), ("crash", 1)] {
+        let scenario = scenario(&format!(
+            "    domains: [{{name: dA, script: [r32 0x1000, {word}]}}]\n"
+        ));
+        let mut conductor = Conductor::new(&scenario, NONCE);
+        let play = Play::new()
+            .sentinel(2)
+            .hello(1)
+            .op(1, 0, Answer::Ok)
+            .op(1, answers, Answer::Ok);
+        let last = play.lines.len() - 1;
+        assert_eq!(
+            conduct(&mut conductor, &play.lines),
+            [(last, vec!["finish".to_owned()])],
+            "{word}"
+        );
+    }
+    let scenario = scenario(TWO);
+    let mut conductor = Conductor::new(&scenario, NONCE);
+    let bad = Note::Bad {
+        at: 0,
+        why: wire::Why::Script,
+    };
+    let play = Play::new().sentinel(3).hello(1).note(1, bad);
+    assert_eq!(conduct(&mut conductor, &play.lines).len(), 1);
+}
+
+const ACTS: &str = "    domains: [{name: dA, script: [mark one, mark two]}]
+    outside:
+      - {at: start, do: [read32 0x10]}
+      - {at: dA two, do: [write16 0x14 0x102, spi 5 high]}
+      - {at: end, do: [read8 0x18, stop]}
+";
+
+/// Acts are taken at their marks and at the end, and the run ends only when the last answer is in.
+#[test]
+fn acts_are_taken_at_their_moments() {
+    let scenario = scenario(ACTS);
+    let mut conductor = Conductor::new(&scenario, NONCE);
+    let done = |conductor: &mut Conductor<'_>, label: &str| {
+        told(conductor.done(label, &runners::Answer::Done))
+    };
+    assert_eq!(done(&mut conductor, "0.0"), [""; 0]);
+    let mark = |name| Answer::Mark(wire::Name::new(name).unwrap());
+    let play = Play::new()
+        .sentinel(2)
+        .hello(1)
+        .op(1, 0, mark("one"))
+        .op(1, 1, mark("two"))
+        .end(1, 2);
+    let acts = vec!["1.0".to_owned(), "1.1".to_owned()];
+    assert_eq!(
+        conduct(&mut conductor, &play.lines),
+        [(play.lines.len() - 2, acts)]
+    );
+    assert_eq!(done(&mut conductor, "1.0"), [""; 0]);
+    assert_eq!(done(&mut conductor, "1.1"), ["2.0", "2.1"]);
+    assert_eq!(
+        told(conductor.done("2.0", &runners::Answer::Bytes(vec![7]))),
+        [""; 0]
+    );
+    assert_eq!(
+        told(conductor.done("2.1", &runners::Answer::Refused("no".into()))),
+        ["finish"]
+    );
+    let seen = conductor.close(outcome(runners::End::Finished));
+    assert_eq!(seen.outside.get("2.0"), Some(&OutsideAnswer::Value(7)));
+    assert_eq!(
+        seen.outside.get("2.1"),
+        Some(&OutsideAnswer::Refused("no".into()))
+    );
+    let judgement = judge(&scenario, &seen, &[], false);
+    assert_eq!(
+        (judgement.verdict, judgement.reason.contains("refused: no")),
+        (Verdict::Fail, true)
+    );
+}
+
+/// An echo of a mark takes no act a second time, and an act's first answer stands.
+#[test]
+fn an_echo_takes_no_act() {
+    let scenario = scenario(ACTS);
+    let mut conductor = Conductor::new(&scenario, NONCE);
+    let mark = |name| Answer::Mark(wire::Name::new(name).unwrap());
+    let mut play = Play::new()
+        .hello(1)
+        .op(1, 0, mark("one"))
+        .op(1, 1, mark("two"));
+    play.lines.push(play.lines[2].clone());
+    assert_eq!(conduct(&mut conductor, &play.lines).len(), 1);
+    conductor.done("1.0", &runners::Answer::Bytes(vec![1]));
+    conductor.done("1.0", &runners::Answer::Bytes(vec![2]));
+    let seen = conductor.close(outcome(runners::End::Deadline));
+    assert_eq!(seen.outside.get("1.0"), Some(&OutsideAnswer::Value(1)));
+}
+
+/// Every way in which a run may end has its place in the record; only a rig that failed is one.
+#[test]
+fn ends_are_told_apart() {
+    let status = Status {
+        code: None,
+        signal: Some(6),
+    };
+    let rows = [
+        (
+            runners::End::PoweredOff {
+                reason: "guest-reset".into(),
+            },
+            End::PoweredOff("guest-reset".into()),
+        ),
+        (runners::End::Deadline, End::Deadline),
+        (runners::End::Flooded { bytes: 9 }, End::Flooded(9)),
+    ];
+    let scenario = scenario(TWO);
+    for (end, wanted) in rows {
+        assert_eq!(
+            Conductor::new(&scenario, NONCE).close(outcome(end)).end,
+            wanted
+        );
+    }
+    let died = runners::End::Died {
+        status,
+        stderr: "no such device\n".into(),
+    };
+    match Conductor::new(&scenario, NONCE).close(outcome(died)).end {
+        End::Failed(why) => assert!(why.contains("no such device"), "{why}"),
+        end => panic!("{end:?}"),
+    }
+}
+
+/// The twin holds the sentinel alone and asks nothing of nodes that only the case's edits make.
+#[test]
+fn the_twin_is_the_sentinel_alone() {
+    let scenario = scenario(
+        "    host: [add /gpio]\n    passthrough: [/gpio]\n    outside: [{at: end, do: [stop]}]\n    domains: [{name: dA}]\n",
+    );
+    let twin = twin(&scenario).unwrap();
+    let names: Vec<&str> = twin
+        .domains
+        .iter()
+        .map(|domain| domain.name.as_str())
+        .collect();
+    assert_eq!(names, [SENTINEL]);
+    let profile = profile();
+    let base = dtb_gen::Tree::default();
+    let probe = [0_u8; 64].into();
+    let ground = Ground {
+        base: &base,
+        probe: &probe,
+        hypervisor_args: "",
+        nonce: 1,
+        modules: profile.modules,
+    };
+    let made = blobs(&twin, &ground).unwrap();
+    let request = request(&twin, &profile, Path::new("image"), &made);
+    assert_eq!((request.before.len(), request.loads.len()), (0, 1));
+    assert!(
+        super::twin(&twin).is_none(),
+        "a twin of its own would show nothing new"
+    );
+}
+
+/// A case's wishes for its machine are added to the subject's.
+#[test]
+fn machines_are_the_subjects_with_what_the_case_adds() {
+    let profile = profile();
+    let wanted = crate::case::Machine {
+        iommu: Some("smmuv3".into()),
+        second_uart: true,
+        flash_pattern: false,
+        devices: vec!["edu".into()],
+    };
+    let machine = machine(&profile, &wanted);
+    assert!(machine.options.contains(&"iommu=smmuv3".to_owned()));
+    assert_eq!(machine.options.len(), profile.machine.options.len() + 1);
+    assert_eq!(machine.devices, ["edu"]);
+    assert_eq!(
+        super::machine(&profile, &crate::case::Machine::default()),
+        profile.machine
+    );
+}
+
+/// Writes are as wide as they say, lowest byte first.
+#[test]
+fn acts_become_actions() {
+    let scenario = scenario(ACTS);
+    let write = scenario.outside[1]
+        .acts
+        .iter()
+        .map(|act| action(&act.what))
+        .collect::<Vec<_>>();
+    assert_eq!(
+        write[0],
+        Action::Write {
+            addr: 0x14,
+            bytes: vec![2, 1]
+        }
+    );
+    assert_eq!(
+        write[1],
+        Action::SetIrq {
+            spi: 5,
+            level: true
+        }
+    );
+    assert_eq!(
+        action(&scenario.outside[0].acts[0].what),
+        Action::Read { addr: 0x10, len: 4 }
+    );
+}
+
+/// Each word of the flash pattern is its own offset, up to the end of what is filled.
+#[test]
+fn the_flash_pattern_tells_where_it_is() {
+    let bytes = pattern();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    assert_eq!(
+        (word(0), word(0x1000), word(bytes.len() - 4)),
+        (0, 0x1000, PATTERN_BYTES - 4)
+    );
+}

@@ -1,0 +1,192 @@
+//! What the tests of this crate are about: a small tree of requirements, scenarios of it, and what probes would say.
+
+use std::fs;
+
+use runners::{Arch, Profile};
+use tempfile::TempDir;
+use wire::{Answer, Frame, Note};
+
+use crate::case::load::{Loaded, load};
+use crate::scenario::{Scenario, generate};
+
+/// Number that the frames of samples carry.
+pub const NONCE: u32 = 0x5eed;
+
+/// Requirements with a parent: `demo` at revision 2, `other` and `third` at revision 1.
+pub const REQUIREMENTS: &str = "Requirements
+============
+
+Parent
+------
+
+`XenPRQ~top~1`
+
+Description:
+All of it.
+
+Needs:
+ - XenSSR
+
+Demo
+----
+
+`XenSSR~demo~2`
+
+Description:
+It shall be shown.
+
+Covers:
+ - `XenPRQ~top~1`
+
+Needs:
+ - XenValTestCase
+
+Other
+-----
+
+`XenSSR~other~1`
+
+Description:
+It shall be shown too.
+
+Covers:
+ - `XenPRQ~top~1`
+
+Needs:
+ - XenValTestCase
+
+Third
+-----
+
+`XenSSR~third~1`
+
+Description:
+Nothing shows it.
+
+Needs:
+ - XenValTestCase
+";
+
+/// Writes the requirements and these files into a folder of their own.
+pub fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a.rst"), REQUIREMENTS).unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+/// The shipped profile of the reference hypervisor.
+pub fn profile() -> Profile {
+    Profile::shipped("reference", Arch::Aarch64).unwrap()
+}
+
+/// Reads cases that stand under `demo`.
+pub fn loaded(cases: &str) -> Loaded {
+    let file = format!("requirement: XenSSR~demo~2\ncases:\n{cases}");
+    load(folder(&[("demo.yaml", &file)]).path()).unwrap_or_else(|problems| {
+        panic!(
+            "{}",
+            problems.iter().map(ToString::to_string).collect::<String>()
+        )
+    })
+}
+
+/// Expands cases that stand under `demo`.
+pub fn scenarios(cases: &str) -> Vec<Scenario> {
+    generate::scenarios(&loaded(cases), &profile()).unwrap_or_else(|problems| {
+        panic!(
+            "{}",
+            problems.iter().map(ToString::to_string).collect::<String>()
+        )
+    })
+}
+
+/// One scenario; `rest` is what the case says apart from id, title and class, each line indented by four.
+pub fn scenario(rest: &str) -> Scenario {
+    let case =
+        format!("  - id: XenValTestCase~demo.one~1\n    title: One\n    class: positive\n{rest}");
+    scenarios(&case).remove(0)
+}
+
+/// What the probes of one run say: numbered a domain.
+pub struct Play {
+    nonce: u32,
+    next: [u16; 8],
+    /// The console so far.
+    pub lines: Vec<String>,
+}
+
+impl Play {
+    /// Begins with nothing said.
+    pub fn new() -> Self {
+        Self {
+            nonce: NONCE,
+            next: [0; 8],
+            lines: Vec::new(),
+        }
+    }
+
+    /// Adds a frame.
+    pub fn note(mut self, dom: u8, note: Note) -> Self {
+        let next = &mut self.next[usize::from(dom)];
+        let frame = Frame {
+            nonce: self.nonce,
+            dom,
+            seq: *next,
+            note,
+        };
+        *next += 1;
+        self.lines.push(format!("(HV) d{dom}: {}", frame.encode()));
+        self
+    }
+
+    /// Skips a frame, as if it had been lost.
+    pub fn lose(mut self, dom: u8) -> Self {
+        self.next[usize::from(dom)] += 1;
+        self
+    }
+
+    /// Adds a greeting.
+    pub fn hello(self, dom: u8) -> Self {
+        self.note(
+            dom,
+            Note::Hello {
+                version: 1,
+                el: 1,
+                frequency: 62_500_000,
+                mpidr: 0,
+            },
+        )
+    }
+
+    /// Adds the answer to an operation.
+    pub fn op(self, dom: u8, index: u16, answer: Answer) -> Self {
+        self.note(dom, Note::Op { index, answer })
+    }
+
+    /// Adds the end of a script.
+    pub fn end(self, dom: u8, ops: u16) -> Self {
+        self.note(dom, Note::End { ops })
+    }
+
+    /// Adds a line that is no frame.
+    pub fn says(mut self, text: &str) -> Self {
+        self.lines.push(text.to_owned());
+        self
+    }
+
+    /// Adds all that a sentinel has to say.
+    pub fn sentinel(self, dom: u8) -> Self {
+        let timer = Answer::Irqs {
+            intid: 27,
+            count: 1,
+        };
+        self.hello(dom)
+            .op(dom, 0, Answer::Ok)
+            .op(dom, 1, timer)
+            .op(dom, 2, Answer::Ok)
+            .end(dom, 3)
+    }
+}
