@@ -131,6 +131,8 @@ faults! {
         "loses an interrupt that was pending before its guest enabled the line";
     VgicLevelNotRearmed = "vgic-level-not-rearmed", assign_non_dma_platform_device,
         "leaves the physical line of a level interrupt active after the guest ends it";
+    VgicLevelLatched = "vgic-level-latched", assign_non_dma_platform_device,
+        "keeps a level interrupt pending after the device has taken it back";
     VgicNumberShifted = "vgic-number-shifted", assign_non_dma_platform_device,
         "delivers an assigned interrupt under the number next to its own";
     VgicDeliveredTwice = "vgic-delivered-twice", assign_non_dma_platform_device,

@@ -1,8 +1,10 @@
 //! Every kind of exit, and what becomes of it.
 
+use proptest::prelude::*;
+
 use super::*;
-use crate::arch::aarch64::gic;
-use crate::arch::aarch64::inject::Abort;
+use crate::arch::aarch64::inject::{Abort, Interrupted, enter};
+use crate::arch::aarch64::{esr, gic};
 use crate::exit::{Cause, Conduit, MemoryFault, SysReg, WaitKind, Width};
 
 fn domain() -> Domain {
@@ -353,6 +355,53 @@ fn registers_answer_as_their_feature() {
         let exit = |write| Exit::Register { reg, write, rt: 9 };
         assert_eq!(decide(&domain(), &exit(None)), read, "read {reg}");
         assert_eq!(decide(&domain(), &exit(Some(5))), written, "write {reg}");
+    }
+}
+
+proptest! {
+    /// Whatever the syndrome registers hold, there is a decision, and it stays within the domain: a
+    /// device is named only where it lies, and an abort only at the guest's own address.
+    #[test]
+    fn every_syndrome_has_a_decision(
+        esr in any::<u64>(),
+        class in prop::sample::select(&[0x01_u64, 0x16, 0x17, 0x18, 0x20, 0x24, 0x24, 0x24][..]),
+        far in any::<u64>(),
+        page in prop_oneof![any::<u64>(), 0x3000..0x3080_u64, Just(0x2_2000_u64)],
+        pstate in any::<u64>(),
+    ) {
+        // HPFAR_EL2 has the page number from bit 4 on.
+        let hpfar = page << 4;
+        let esr = esr & !(0x3f << 26) | class << 26;
+        let syndrome = esr::Syndrome { esr, far, hpfar, spsr: pstate };
+        let exit = esr::decode(&syndrome, &[7; 31]);
+        match decide(&domain(), &exit) {
+            Action::Emulate { device, offset, access } => {
+                let (base, size) = match device {
+                    Device::Distributor => (0x0300_1000, 0x1_0000),
+                    Device::Redistributor => (0x0302_0000, 0x4_0000),
+                    Device::Uart => (0x2200_0000, 0x1000),
+                };
+                prop_assert!(offset < size);
+                prop_assert_eq!(base + offset, page << 12 & 0x000f_ffff_ffff_ffff | far & 0xfff);
+                prop_assert!(access.write.is_none_or(|value| value & !access.width.mask() == 0));
+                let rejected = matches!(rejected(&exit), Action::Inject(Exception::Data { far: at, .. }) if at == far);
+                prop_assert!(rejected);
+            }
+            Action::Inject(exception) => {
+                let at = Interrupted { pc: 0x4000_0000, pstate, vbar: 0x4000_8000, sctlr: 0 };
+                let entered = enter(&exception, &at);
+                prop_assert_eq!(entered.pstate & 0x3df, 0x3c5, "EL1h, all masked");
+                prop_assert!(entered.far.is_none_or(|at| at == far));
+                prop_assert!((0x4000_8000..0x4000_8800).contains(&entered.pc));
+            }
+            Action::Answer { step, .. } | Action::Power { step, .. } => prop_assert!(step <= INSTRUCTION),
+            Action::Set { .. } | Action::Identify { .. } | Action::Skip | Action::Sgi { .. }
+            | Action::Deactivate { .. } | Action::Wait | Action::Yield => {
+                let small = matches!(exit, Exit::Register { .. } | Exit::Wait { .. });
+                prop_assert!(small);
+            }
+            Action::Stop(reason) => prop_assert_eq!(reason, StopReason::ShutDown),
+        }
     }
 }
 

@@ -147,6 +147,9 @@ impl Bank {
     /// them come again.
     pub(super) fn untie(&mut self, chip: &mut impl IrqChip, bits: u32) {
         let bits = bits & self.tied;
+        if fault::on(Fault::VgicLevelLatched) {
+            self.latched |= bits & self.high & !self.edge & self.owned;
+        }
         self.tied &= !bits;
         self.high &= !(bits & self.owned);
         for line in self.lines(bits) {
