@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 
+// SAFETY: link/aarch64.ld defines every one of these symbols. Only their addresses are taken: those
+// that mark an end have no byte of their own.
 unsafe extern "C" {
     safe static _start: u8;
     safe static __text_end: u8;

@@ -26,6 +26,8 @@ const _: () = assert!(core::mem::offset_of!(Crash, esr) == 272);
 const _: () = assert!(core::mem::offset_of!(Crash, hpfar) == 288);
 const _: () = assert!(core::mem::offset_of!(Crash, reported) == 296);
 
+// SAFETY: vectors.S reserves 304 bytes there, aligned to 16, and writes them at the offsets asserted
+// above.
 unsafe extern "C" {
     static refhv_crash: Crash;
 }

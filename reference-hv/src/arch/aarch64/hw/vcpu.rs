@@ -23,6 +23,8 @@ const _: () = assert!(core::mem::offset_of!(Context, fpcr) == 264);
 const _: () = assert!(core::mem::offset_of!(Context, fpsr) == 272);
 const _: () = assert!(core::mem::offset_of!(Context, v) == 288);
 
+// SAFETY: vectors.S defines it with this signature, and keeps the registers that AAPCS64 has callees
+// keep.
 unsafe extern "C" {
     fn refhv_enter(context: *mut Context) -> u64;
 }
