@@ -140,6 +140,7 @@ impl<'t> Reader<'_, 't> {
             }
             State::Title => {
                 if line::is_underline(line) {
+                    // The heading's own; several change nothing.
                 } else if let Some(mark) = titled {
                     self.heading(line, mark);
                 } else if !self.try_item(line) && !line::is_blank(line) && !self.try_forward(line) {

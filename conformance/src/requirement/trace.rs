@@ -158,11 +158,8 @@ impl<'c> Trace<'c> {
 
     /// Returns the test cases that cover an item of this trace.
     pub fn cases_of(&self, traced: &Traced<'c>) -> impl Iterator<Item = &'c Item> {
-        let shallow = traced
-            .into
-            .iter()
-            .filter(|edge| edge.link == Link::CoveredShallow);
-        shallow
+        traced
+            .shallow()
             .filter_map(|edge| self.other(edge))
             .filter(|item| item.id.kind() == CASE_KIND)
     }
@@ -368,6 +365,13 @@ impl<'c> Traced<'c> {
             deep: Deep::Cycle,
             defect: false,
         }
+    }
+
+    /// Returns the links of the items that cover this one as it needs.
+    pub fn shallow(&self) -> impl Iterator<Item = &Edge> {
+        self.into
+            .iter()
+            .filter(|edge| edge.link == Link::CoveredShallow)
     }
 
     /// Says what becomes of a reference to this very item from an item of `kind`: the link there,

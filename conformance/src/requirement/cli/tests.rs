@@ -71,7 +71,7 @@ Both
 
 Arm64 only
   XenSSR~lacks~1   Lacks a case    0 cases  r.rst:16
-  XenPRQ~parent~2  Parent          0 cases  r.rst:26
+  XenPRQ~parent~2  Parent          0 items  r.rst:26
 
 3 items, 2 cases
 "
@@ -177,4 +177,23 @@ fn titles_are_printed_safely() {
         let output = command(&Catalog::parse("r.rst", text.as_bytes()), Format::Text);
         assert!(!output.stdout.contains('\u{1b}'), "{}", output.stdout);
     }
+}
+
+/// A tree in which nothing fits together is traced in little time: advice has a limit.
+#[test]
+fn broken_tree_is_traced() {
+    let text: String = (0..20_000)
+        .map(|n| format!("req~item_{n}~1\nCovers:\n- req~thing_{n}~1\n\n"))
+        .collect();
+    let catalog = Catalog::parse("r.rst", text.as_bytes());
+    let output = trace(&catalog, Format::Text);
+    assert_eq!(
+        output.stdout.matches("orphaned: there is no").count(),
+        20_000
+    );
+    assert!(
+        output
+            .stdout
+            .ends_with("20000 items, 0 cases, 20000 defects\n")
+    );
 }

@@ -1,11 +1,12 @@
 //! The answers for people.
 
 use crate::requirement::{
-    Catalog, Deep, Item, Link, Status, Trace, Traced, catalog::CASE_KIND, diagnostic::Printable,
+    Catalog, Deep, Id, Item, Link, Status, Trace, Traced, catalog::CASE_KIND, diagnostic::Printable,
 };
 use std::fmt::Write;
 
-/// One line an item, under the headings of their file.
+/// One line an item, under the headings of their file, with the number of cases (or, further up,
+/// of items) that cover it.
 pub(super) fn list(trace: &Trace<'_>) -> String {
     let shown: Vec<&Traced<'_>> = trace
         .items()
@@ -25,7 +26,11 @@ pub(super) fn list(trace: &Trace<'_>) -> String {
             line(&mut text, format_args!("{gap}{}", Printable(name)));
             group = here;
         }
-        let cases = count(trace.cases_of(traced).count(), "case");
+        let cases = if item.needs.iter().any(|kind| kind == CASE_KIND) {
+            count(trace.cases_of(traced).count(), "case")
+        } else {
+            count(traced.shallow().count(), "item")
+        };
         line(
             &mut text,
             format_args!(
@@ -41,9 +46,13 @@ pub(super) fn list(trace: &Trace<'_>) -> String {
     text
 }
 
+/// How many orphans are told what they may have meant; each answer looks at all items.
+const ADVISED: usize = 20;
+
 /// A block an item: its verdict, its cases, and all that is wrong with it.
-pub(super) fn trace(catalog: &Catalog, trace: &Trace<'_>) -> String {
+pub(super) fn trace<'c>(catalog: &'c Catalog, trace: &Trace<'c>) -> String {
     let mut text = String::new();
+    let mut advised = 0;
     for traced in trace.items() {
         let item = traced.item;
         // A case in order is shown with its requirement and needs no block of its own.
@@ -61,7 +70,11 @@ pub(super) fn trace(catalog: &Catalog, trace: &Trace<'_>) -> String {
             format_args!("{verdict:<6}  {}{status}  {title}  {}", item.id, item.at),
         );
         covers(&mut text, trace, traced);
-        faults(&mut text, catalog, trace, traced);
+        let near = |wanted: &Id| {
+            advised += 1;
+            (advised <= ADVISED).then(|| catalog.nearest(wanted.as_str()))?
+        };
+        faults(&mut text, trace, traced, near);
         text.push('\n');
     }
     line(
@@ -85,11 +98,8 @@ fn covers(text: &mut String, trace: &Trace<'_>, traced: &Traced<'_>) {
         );
     }
     let others = |kind: &str| {
-        let shallow = traced
-            .into
-            .iter()
-            .filter(|edge| edge.link == Link::CoveredShallow);
-        shallow
+        traced
+            .shallow()
             .filter_map(|edge| trace.other(edge))
             .filter(|item| item.id.kind() == kind)
             .count()
@@ -103,7 +113,12 @@ fn covers(text: &mut String, trace: &Trace<'_>, traced: &Traced<'_>) {
 }
 
 /// Shows what makes the item a defect.
-fn faults(text: &mut String, catalog: &Catalog, trace: &Trace<'_>, traced: &Traced<'_>) {
+fn faults<'c>(
+    text: &mut String,
+    trace: &Trace<'c>,
+    traced: &Traced<'c>,
+    mut near: impl FnMut(&Id) -> Option<&'c Id>,
+) {
     let mut fault = |args: std::fmt::Arguments<'_>| line(text, format_args!("        ! {args}"));
     for twin in trace.duplicates(traced) {
         fault(format_args!("the same id stands at {}", twin.at));
@@ -144,8 +159,7 @@ fn faults(text: &mut String, catalog: &Catalog, trace: &Trace<'_>, traced: &Trac
                 ));
             }
             (Link::Orphaned, _) if !other_revision => {
-                let near = catalog.nearest(wanted.as_str());
-                let near = near
+                let near = near(wanted)
                     .map(|id| format!("; did you mean `{id}`?"))
                     .unwrap_or_default();
                 fault(format_args!(

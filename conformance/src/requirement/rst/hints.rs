@@ -50,55 +50,8 @@ impl Reader<'_, '_> {
 
     /// Looks at a line that became text: a keyword that was misspelled or has text behind it?
     pub(super) fn hint_text(&mut self, line: &str) {
-        // Most lines are prose, so only the start of this one is looked at.
-        let text = line.trim_start_matches(is_space);
-        let letters = text
-            .bytes()
-            .take(13)
-            .take_while(u8::is_ascii_alphabetic)
-            .count();
-        let Some((bare, behind)) = text.split_at_checked(letters).filter(|_| letters < 13) else {
-            return;
-        };
-        let Some(rest) = behind.trim_start_matches(is_space).strip_prefix(':') else {
-            return;
-        };
-        if bare.is_empty() {
-            return;
-        }
-        let crooked = text.len() < line.len() || !behind.starts_with(':');
-        let exact = KEYWORDS.contains(&bare);
-        if exact && bare == "Status" {
-            self.warn(
-                line,
-                "`Status:` is read as text here",
-                "write one of approved, proposed, draft, rejected, before the description",
-            );
-        } else if exact && crooked {
-            self.warn(
-                line,
-                format!("`{bare}:` is no keyword here"),
-                "put it into column 0, the colon right behind it",
-            );
-        } else if exact && !line::is_blank(rest) {
-            let help = match bare {
-                "Needs" | "Tags" => "list words of letters, digits and `_`, separated by commas",
-                _ => "end the line after the colon and go on below",
-            };
-            self.warn(
-                line,
-                format!("`{bare}:` with text behind it is no keyword"),
-                help,
-            );
-        } else if !exact
-            && line::is_blank(rest)
-            && let Some(near) = misspelled(bare)
-        {
-            self.warn(
-                line,
-                format!("`{bare}:` is no keyword and is read as text"),
-                format!("did you mean `{near}:`?"),
-            );
+        if let Some((message, help)) = slip(line) {
+            self.warn(line, message, help);
         }
     }
 
@@ -113,24 +66,18 @@ impl Reader<'_, '_> {
             State::Needs => "Needs",
             _ => "Tags",
         };
-        let ids = matches!(self.state, State::Covers | State::Depends);
-        if (ids && !has_id(line)) && line::bullet(line).is_none() {
-            let before = self.notes.len();
-            self.hint_text(line);
-            if self.notes.len() > before {
-                return;
-            }
+        if let Some((message, help)) = slip(line) {
+            self.warn(line, message, help);
+            return;
         }
+        let ids = matches!(self.state, State::Covers | State::Depends);
         let help = match line::bullet(line) {
             Some(_) if ids => "a bullet here names one id, such as `- kind~name~1`",
             Some(_) => "a bullet here names one kind, in letters only",
             None => "begin the entry with `-`, `*` or `+`, indented by three columns at most",
         };
-        self.warn(
-            line,
-            format!("this line is lost: it is no entry of `{list}:`"),
-            help,
-        );
+        let message = format!("this line is lost: it is no entry of `{list}:`");
+        self.warn(line, message, help);
     }
 
     pub(super) fn hint_hidden(&mut self, line: &str, referred: &Referred) {
@@ -168,15 +115,48 @@ impl Reader<'_, '_> {
     }
 }
 
-/// Tells whether the text has an id anywhere.
-fn has_id(text: &str) -> bool {
-    text.match_indices('~').any(|(at, _)| {
-        let before = text.get(..at).unwrap_or_default();
-        let kind = before
-            .trim_end_matches(|c: char| c.is_ascii_alphabetic())
-            .len();
-        text.get(kind..).and_then(Span::at_start).is_some()
-    })
+/// Finds out whether a line that is no keyword was meant to be one, and what to say then.
+fn slip(line: &str) -> Option<(String, String)> {
+    // Most lines are prose, so only the start of this one is looked at.
+    const LONGEST: usize = 12;
+    let text = line.trim_start_matches(is_space);
+    let letters = text
+        .bytes()
+        .take(LONGEST + 1)
+        .take_while(u8::is_ascii_alphabetic)
+        .count();
+    let (word, behind) = text
+        .split_at_checked(letters)
+        .filter(|_| (1..=LONGEST).contains(&letters))?;
+    let rest = behind.trim_start_matches(is_space).strip_prefix(':')?;
+    let crooked = text.len() < line.len() || !behind.starts_with(':');
+    if !KEYWORDS.contains(&word) {
+        let near = misspelled(word).filter(|_| line::is_blank(rest))?;
+        return Some((
+            format!("`{word}:` is no keyword"),
+            format!("did you mean `{near}:`?"),
+        ));
+    }
+    let (message, help) = match word {
+        "Status" => (
+            "`Status:` does not count here".to_owned(),
+            "write one of approved, proposed, draft, rejected, before the description",
+        ),
+        _ if crooked => (
+            format!("`{word}:` is no keyword here"),
+            "put it into column 0, the colon right behind it",
+        ),
+        _ if line::is_blank(rest) => return None,
+        "Needs" | "Tags" => (
+            format!("`{word}:` with this text behind it is no keyword"),
+            "list words of letters, digits and `_`, separated by commas",
+        ),
+        _ => (
+            format!("`{word}:` with text behind it is no keyword"),
+            "end the line after the colon and go on below",
+        ),
+    };
+    Some((message, help.to_owned()))
 }
 
 /// Tells whether the text begins as an id does, and ends before its revision.
