@@ -75,7 +75,7 @@ faults! {
         "maps each range at its host address";
     IdentityToo = "identity-too", map_platform_device_mmio_region_non_ident,
         "maps each range at its host address as well";
-    GuestRamOverlap = "guest-ram-overlap", map_platform_device_mmio_region_ident,
+    GuestRamOverlap = "guest-ram-overlap", map_platform_device_mmio_region_non_ident,
         "maps a range over the guest's RAM";
     GuestDeviceOverlap = "guest-device-overlap", map_platform_device_mmio_region_non_ident,
         "maps a range over the guest's emulated devices";
