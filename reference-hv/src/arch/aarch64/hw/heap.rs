@@ -1,13 +1,21 @@
-//! The heap: a little in the image, for reading the trees, and more from RAM once it is known.
+//! The heap: a little in the image, and a reserve in RAM that is touched only when that is used up.
 
-use buddy_system_allocator::LockedHeap;
+use core::alloc::Layout;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use buddy_system_allocator::{Heap, LockedHeapWithRescue};
 
 use super::image;
 use crate::addr::{Pa, Span};
 
 /// Blocks of up to 2^31 bytes.
+const ORDERS: usize = 32;
+
 #[global_allocator]
-static HEAP: LockedHeap<32> = LockedHeap::empty();
+static HEAP: LockedHeapWithRescue<ORDERS> = LockedHeapWithRescue::new(take_reserve);
+
+/// Where the reserve begins and ends; equal while there is none, or none any more.
+static RESERVE: (AtomicUsize, AtomicUsize) = (AtomicUsize::new(0), AtomicUsize::new(0));
 
 /// Gives the allocator the memory in the image.
 ///
@@ -19,16 +27,28 @@ pub unsafe fn open() {
     // the caller calls once.
     unsafe {
         HEAP.lock()
-            .add_to_heap(memory.start as usize, memory.end as usize)
+            .add_to_heap(memory.start as usize, memory.end as usize);
     }
 }
 
-/// Gives the allocator more memory.
+/// Gives the allocator more memory for when the image's is used up.
 ///
 /// # Safety
-/// `span` must be RAM, mapped read-write, that nothing else refers to from now on.
-pub unsafe fn extend(span: Span<Pa>) {
+/// `span` must be RAM, mapped read-write, that nothing else refers to from now on. May be called once.
+pub unsafe fn set_reserve(span: Span<Pa>) {
     let start = span.first().raw() as usize;
-    // SAFETY: The caller hands the range over for good.
-    unsafe { HEAP.lock().add_to_heap(start, start + span.size() as usize) }
+    RESERVE.0.store(start, Ordering::Relaxed);
+    RESERVE
+        .1
+        .store(start + span.size() as usize, Ordering::Relaxed);
+}
+
+fn take_reserve(heap: &mut Heap<ORDERS>, _: &Layout) {
+    let end = RESERVE.1.load(Ordering::Relaxed);
+    let start = RESERVE.0.swap(end, Ordering::Relaxed);
+    if start < end {
+        // SAFETY: `set_reserve`'s caller has handed the range over for good, and the swap lets it be taken
+        // once.
+        unsafe { heap.add_to_heap(start, end) }
+    }
 }

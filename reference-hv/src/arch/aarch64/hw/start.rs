@@ -11,7 +11,7 @@ use super::memory::Ram;
 use super::mmu::{self, Mmu};
 use super::sysreg::halt;
 use super::{heap, image, pl011, timer};
-use crate::addr::{Pa, Span};
+use crate::addr::{PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::stage1::Memory;
 use crate::assign::{self, Taken};
@@ -282,20 +282,20 @@ fn open_ram(
 
     let size: u64 = windows.iter().map(|window| window.size()).sum();
     let (least, most) = POOL_BOUNDS;
-    let pool = (size / POOL_SHARE).clamp(least, most);
+    let pool = (size / POOL_SHARE / PAGE_SIZE * PAGE_SIZE).clamp(least, most);
     let free = carve::without(&windows, &modules(host));
     let room = carve::room(&free, 2 * pool).ok_or(StartError::NoRoom(2 * pool))?;
-    let halves = (
-        Span::new(room.first(), room.size() / 2),
-        room.first().raw() + room.size() / 2,
-    );
-    let (Ok(heap), Ok(frames)) = (halves.0, Span::new(Pa::new(halves.1), room.size() / 2)) else {
+    // Frames come first: what is used of them then lies close to the image.
+    let (Ok(frames), Ok(heap)) = (
+        Span::new(room.first(), pool),
+        Span::new(Pa::new(room.first().raw() + pool), room.size() - pool),
+    ) else {
         return Err(StartError::NoRoom(2 * pool));
     };
-    // SAFETY: Both halves are mapped RAM that holds nothing; they are taken out of the windows below.
+    // SAFETY: Both are mapped RAM that holds nothing; they are taken out of the windows below.
     unsafe {
-        heap::extend(heap);
         mmu.frames.extend(frames);
+        heap::set_reserve(heap);
     }
     taken.push(Taken {
         span: room,
