@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::case::Text;
+use crate::case::value::number;
 
 /// The values that texts of one scenario may use.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +26,7 @@ impl Names {
         Self(all)
     }
 
-    /// Replaces every `${name}`, or says which name nobody defined.
+    /// Replaces every `${name}`, and every `${name+NUMBER}` by the sum, or says which name nobody defined.
     pub fn fill(&self, text: &str) -> Result<String, String> {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
@@ -34,12 +35,23 @@ impl Names {
             let Some((name, after)) = from.split_once('}') else {
                 return Err(format!("`${{` without `}}` in `{text}`"));
             };
-            let value = self.0.get(name).ok_or_else(|| self.unknown(name))?;
-            filled.push_str(value);
+            match name.split_once('+') {
+                None => filled.push_str(self.value(name)?),
+                Some((name, offset)) => {
+                    let sum = number(self.value(name)?)?.checked_add(number(offset)?);
+                    let sum = sum.ok_or_else(|| format!("`${{{name}+{offset}}}` is no address"))?;
+                    filled.push_str(&format!("{sum:#x}"));
+                }
+            }
             rest = after;
         }
         filled.push_str(rest);
         Ok(filled)
+    }
+
+    fn value(&self, name: &str) -> Result<&str, String> {
+        let value = self.0.get(name).map(String::as_str);
+        value.ok_or_else(|| self.unknown(name))
     }
 
     fn unknown(&self, name: &str) -> String {
@@ -66,6 +78,13 @@ mod tests {
             "r32 0x3001000 x7"
         );
         assert_eq!(names.fill("plain").unwrap(), "plain");
+        assert_eq!(names.fill("${gicd+0x104}").unwrap(), "0x3001104");
+        assert!(
+            names
+                .fill("${gicd+x}")
+                .unwrap_err()
+                .contains("not a number")
+        );
         assert!(
             names
                 .fill("${gicx}")
