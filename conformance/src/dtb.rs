@@ -236,7 +236,7 @@ fn partial_tree(partial: &Partial, base: &Tree) -> Result<(Tree, Vec<u8>), Strin
     let devices = partial
         .devices
         .iter()
-        .map(|device| device_node(device, base))
+        .map(|device| device_node(device, partial.gic.unwrap_or(GIC_PHANDLE), base))
         .collect::<Result<_, String>>()?;
     let plan = dtb_gen::Partial {
         passthrough: cells(partial.cells),
@@ -269,7 +269,7 @@ fn partial_tree(partial: &Partial, base: &Tree) -> Result<(Tree, Vec<u8>), Strin
 }
 
 /// Describes a device to the guest: like the host node it is, unless the case says otherwise.
-fn device_node(device: &Device, base: &Tree) -> Result<dtb_gen::Device, String> {
+fn device_node(device: &Device, gic: u32, base: &Tree) -> Result<dtb_gen::Device, String> {
     let mut props: Vec<(String, Value)> = Vec::new();
     if let Some(node) = device.like.as_ref().and_then(|path| base.find(path)) {
         for name in ["compatible", "interrupts"] {
@@ -280,10 +280,7 @@ fn device_node(device: &Device, base: &Tree) -> Result<dtb_gen::Device, String> 
         }
     }
     if props.iter().any(|(name, _)| name == "interrupts") {
-        props.push((
-            "interrupt-parent".to_owned(),
-            Value::Cells(vec![GIC_PHANDLE]),
-        ));
+        props.push(("interrupt-parent".to_owned(), Value::Cells(vec![gic])));
     }
     for (name, text) in &device.props {
         props.retain(|(known, _)| known != name);

@@ -10,6 +10,9 @@ use crate::dtb::Blobs;
 use crate::observe::Seen;
 use crate::scenario::Scenario;
 
+#[cfg(test)]
+mod tests;
+
 /// Names of the files that reports read again.
 pub const CONSOLE: &str = "console.txt";
 

@@ -164,6 +164,9 @@ fn first_catch<'s>(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
     use super::*;
 
     /// A listing line is read behind its prefix; other words are not taken for one.
@@ -176,5 +179,116 @@ mod tests {
         );
         assert_eq!(told.text, "forgets who owns a page");
         assert_eq!(fault("(HV) fault at address 5"), None);
+    }
+
+    /// Verdicts by scenario, each used once; the last one stays.
+    struct Fake(RefCell<BTreeMap<&'static str, Vec<Verdict>>>);
+
+    impl Judge for Fake {
+        fn verdict(&self, scenario: &Scenario) -> Result<Verdict> {
+            let mut all = self.0.borrow_mut();
+            let verdicts = all
+                .get_mut(scenario.id.as_str())
+                .expect("a verdict for every scenario asked for");
+            Ok(if verdicts.len() > 1 {
+                verdicts.remove(0)
+            } else {
+                verdicts[0]
+            })
+        }
+    }
+
+    /// A fault is caught by its own requirement only, only by a scenario that fails every time and passes without it.
+    #[test]
+    fn catches_are_classified() {
+        use Verdict::{Broken, Fail, Pass, Skip};
+        let caught = |by: &str| Catch::Caught(by.to_owned());
+        let unclear = |by: &str| Catch::Unclear(vec![by.to_owned()]);
+        let p = || vec![Pass];
+        let table = [
+            // own a, own b, other c; control of all three; what becomes of it
+            ([vec![Fail], p(), p()], [Pass; 3], caught("demo.a")),
+            ([p(), vec![Fail], p()], [Pass; 3], caught("demo.b")),
+            ([vec![Broken], vec![Fail], p()], [Pass; 3], caught("demo.b")),
+            (
+                [p(), p(), vec![Fail]],
+                [Pass; 3],
+                Catch::Elsewhere("demo.c".to_owned()),
+            ),
+            ([p(), p(), p()], [Pass; 3], Catch::Escaped),
+            (
+                [p(), vec![Broken], vec![Fail]],
+                [Pass; 3],
+                unclear("demo.b"),
+            ),
+            (
+                [vec![Skip], vec![Skip], vec![Broken]],
+                [Pass; 3],
+                Catch::Escaped,
+            ),
+            // Once is bad luck.
+            ([vec![Fail, Pass], p(), p()], [Pass; 3], Catch::Escaped),
+            // A scenario that fails anyway shows nothing, and that is told.
+            (
+                [vec![Fail], p(), p()],
+                [Fail, Pass, Pass],
+                unclear("demo.a (fails without the fault too)"),
+            ),
+            (
+                [vec![Fail], vec![Fail], p()],
+                [Broken, Pass, Pass],
+                caught("demo.b"),
+            ),
+        ];
+        let case = |name: &str, covers: &str| {
+            format!(
+                "  - id: XenValTestCase~demo.{name}~1\n    title: T\n    class: fault\n    covers: [{covers}]\n    domains: [{{name: dA}}]\n"
+            )
+        };
+        let own = "XenSSR~demo~2";
+        let cases = [case("a", own), case("b", own), case("c", "XenSSR~other~1")].concat();
+        let scenarios = crate::sample::scenarios(&cases);
+        let fault = Fault {
+            name: "f".to_owned(),
+            requirement: own.to_owned(),
+            text: String::new(),
+        };
+        let names = ["demo.a", "demo.b", "demo.c"];
+        for (seeded, control, wanted) in table {
+            let told = format!("{seeded:?} {control:?}");
+            let seeded = Fake(RefCell::new(names.into_iter().zip(seeded).collect()));
+            let control = control.map(|verdict| vec![verdict]);
+            let control = Fake(RefCell::new(names.into_iter().zip(control).collect()));
+            assert_eq!(
+                check(&seeded, &control, &fault, &scenarios).unwrap(),
+                wanted,
+                "{told}"
+            );
+        }
+    }
+
+    /// The others are asked only when no scenario of its own requirement tells anything.
+    #[test]
+    fn others_are_not_asked_for_nothing() {
+        let case = "  - id: XenValTestCase~demo.a~1\n    title: T\n    class: fault\n    domains: [{name: dA}]\n";
+        let other = case
+            .replace("demo.a", "demo.c")
+            .replace("    domains", "    covers: [XenSSR~other~1]\n    domains");
+        let scenarios = crate::sample::scenarios(&[case, &other].concat());
+        let fault = Fault {
+            name: "f".to_owned(),
+            requirement: "XenSSR~demo~2".to_owned(),
+            text: String::new(),
+        };
+        let only = |verdict| Fake(RefCell::new(BTreeMap::from([("demo.a", vec![verdict])])));
+        // `demo.c` has no verdict: asking for one would panic.
+        let catch = check(
+            &only(Verdict::Fail),
+            &only(Verdict::Pass),
+            &fault,
+            &scenarios,
+        )
+        .unwrap();
+        assert_eq!(catch, Catch::Caught("demo.a".to_owned()));
     }
 }

@@ -10,6 +10,9 @@ use crate::requirement::id::Id;
 use crate::requirement::nearest;
 use crate::scenario::{Scenario, generate};
 
+#[cfg(test)]
+mod tests;
+
 /// Part of a run: `index` (from 1) of `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
@@ -103,12 +106,18 @@ pub fn choose(
     if let Some(shard) = shard {
         let part = |place: usize| place % shard.count == shard.index - 1;
         let mut place = 0..;
-        scenarios.retain(|_| place.next().is_some_and(part));
-        scope.retain(|id| {
+        let covered = |id: &Id, scenarios: &[Scenario]| {
             scenarios
                 .iter()
                 .any(|scenario| scenario.covers.contains(id))
-        });
+        };
+        // What no part verifies stays in the scope of every part: all parts together are not more conformant than one run.
+        let (unverified, _): (Vec<Id>, Vec<Id>) = scope
+            .iter()
+            .cloned()
+            .partition(|id| !covered(id, &scenarios));
+        scenarios.retain(|_| place.next().is_some_and(part));
+        scope.retain(|id| covered(id, &scenarios) || unverified.contains(id));
     }
     Ok(Chosen { scenarios, scope })
 }
@@ -133,18 +142,4 @@ pub fn is_named(scenario: &Scenario, text: &str) -> bool {
 
 fn hint<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> String {
     nearest(text, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A shard is one of so many, counted from one.
-    #[test]
-    fn shards_are_read() {
-        assert_eq!(shard("2/3").unwrap(), Shard { index: 2, count: 3 });
-        for wrong in ["0/3", "4/3", "1", "a/b", "1/0"] {
-            assert!(shard(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -231,4 +231,9 @@ fn devices_are_described_like_their_host_nodes() {
         Some(GIC_PHANDLE)
     );
     assert_eq!(node.get("label").unwrap().text(), Some("y"));
+    // Where the controller has another phandle, it is that one.
+    let rest = rest.replace("devices:", "partial: {gic: 0x1234}, devices:");
+    let (made, _) = built(&rest).unwrap();
+    let node = made.partials[0].1.find("/passthrough/x").unwrap();
+    assert_eq!(node.get("interrupt-parent").unwrap().u32(), Some(0x1234));
 }

@@ -1,0 +1,79 @@
+use std::sync::Arc;
+
+use dtb_gen::Tree;
+use wire::Answer;
+
+use super::*;
+use crate::dtb::{Ground, blobs};
+use crate::observe::Recorder;
+use crate::sample::{NONCE, Play, profile, scenario};
+
+/// A folder holds all that a second look needs, is emptied of what an earlier run left, and is read back in one order.
+#[test]
+fn folders_hold_the_whole_run() {
+    let scenario = scenario(
+        "    domains: [{name: dA, devices: [{node: x}], script: [r32 0x10]}, {name: dB, refused: []}]\n",
+    );
+    let profile = profile();
+    let (base, probe): (Tree, Arc<[u8]>) = (Tree::default(), vec![0; 64].into());
+    let modules = profile.modules;
+    let ground = Ground {
+        base: &base,
+        probe: &probe,
+        hypervisor_args: "",
+        nonce: NONCE,
+        modules,
+    };
+    let made = blobs(&scenario, &ground).unwrap();
+    let mut recorder = Recorder::new(NONCE);
+    let play = Play::new()
+        .hello(1)
+        .op(1, 0, Answer::Value(0x61))
+        .says("@pt1 x")
+        .sentinel(3);
+    for line in &play.lines {
+        recorder.line(line);
+    }
+    let mut seen = Seen {
+        console: play.lines.join("\n").into_bytes(),
+        ..recorder.seen
+    };
+    if let Some(spoke) = seen.domains.get_mut(&1) {
+        spoke.tree = base.emit().unwrap();
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    let folder = folder.path().join("deep").join(scenario.folder());
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("old.dts"), "old").unwrap();
+    let request = crate::rig::request(&scenario, &profile, Path::new("image"), &made);
+    write(
+        &folder,
+        &scenario,
+        &made,
+        &request,
+        Path::new("image"),
+        &seen,
+    )
+    .unwrap();
+
+    let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    assert_eq!(text(CONSOLE).into_bytes(), seen.console);
+    let told = text("seen.txt");
+    for part in [
+        "end: Deadline",
+        "gap: damaged line",
+        "dA [0] r32 0x10: val 0x61",
+        "dA: no end",
+        "dB: nothing",
+        "sentinel: end",
+    ] {
+        assert!(told.contains(part), "wanted {part} in\n{told}");
+    }
+    let parsed: serde_json::Value = serde_json::from_str(&text("scenario.json")).unwrap();
+    assert_eq!(parsed["id"], scenario.id);
+    assert!(text("run.sh").contains("image"));
+    assert_eq!(fs::read(folder.join("host.dtb")).unwrap(), made.host);
+    let names: Vec<String> = trees(&folder).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["guest-dA.dts", "host.dts", "partial-dA.dts"]);
+    assert!(trees(&folder.join("nowhere")).is_empty());
+}
