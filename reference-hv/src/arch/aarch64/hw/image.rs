@@ -4,6 +4,8 @@ use core::ops::Range;
 
 // SAFETY: link/aarch64.ld defines every one of these symbols. Only their addresses are taken: those
 // that mark an end have no byte of their own.
+// SAFETY: link/aarch64.ld defines all of these; as bytes they lie inside the image or right behind it, and
+// only their addresses are taken.
 unsafe extern "C" {
     safe static _start: u8;
     safe static __text_end: u8;

@@ -28,6 +28,7 @@ const _: () = assert!(core::mem::offset_of!(Crash, reported) == 296);
 
 // SAFETY: vectors.S reserves 304 bytes there, aligned to 16, and writes them at the offsets asserted
 // above.
+// SAFETY: vectors.S defines it, with the layout asserted above.
 unsafe extern "C" {
     static refhv_crash: Crash;
 }

@@ -25,6 +25,7 @@ const _: () = assert!(core::mem::offset_of!(Context, v) == 288);
 
 // SAFETY: vectors.S defines it with this signature, and keeps the registers that AAPCS64 has callees
 // keep.
+// SAFETY: vectors.S defines it with this signature.
 unsafe extern "C" {
     fn refhv_enter(context: *mut Context) -> u64;
 }
