@@ -269,13 +269,18 @@ impl<'f> Choices<'f> {
 /// The board with only the nodes that differ in kind, so that a run is short.
 fn small_host() -> Tree {
     let mut host = Rig::default().host;
-    let kept = |name: &str| {
-        !name.starts_with("virtio_mmio")
-            || name == "virtio_mmio@a000000"
-            || name == "virtio_mmio@a000200"
-    };
+    let dropped = [
+        "gpio-keys",
+        "pmu",
+        "platform-bus@c000000",
+        "cpus",
+        "psci",
+        "apb-pclk",
+    ];
     host.children.retain(|node| {
-        kept(&node.name) && !["gpio-keys", "pmu", "platform-bus@c000000"].contains(&&*node.name)
+        let name = node.name.as_str();
+        !dropped.contains(&name)
+            && (!name.starts_with("virtio_mmio") || name == "virtio_mmio@a000000")
     });
     let block = |name: &str, at: u32, spi: u32| {
         Tree::new(name)
@@ -301,16 +306,14 @@ fuzz_target!(|bytes: &[u8]| {
         let path = NODES[choices.below(NODES.len())];
         choices.changes(rig.host.at(path));
     }
-    if let Ok(proven) = rig.try_prove() {
-        let count = proven.domains().len() + proven.refusals().len();
-        assert!(count <= 2);
+    // A host that cannot be read is an answer as well.
+    let _ = rig.judge(|host, proven| {
+        assert!(proven.domains().len() + proven.refusals().len() <= 2);
         for refusal in proven.refusals() {
             let line = refusal.to_string();
-            assert!(
-                line.starts_with("refuse domain ") && line.is_ascii() && line.len() < 1000,
-                "{line}"
-            );
+            let whole = line.starts_with("refuse domain ") && line.is_ascii() && line.len() < 1000;
+            assert!(whole, "{line}");
         }
-        check::check(&rig, &proven);
-    }
+        check::check(&rig, host, proven);
+    });
 });

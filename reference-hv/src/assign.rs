@@ -261,7 +261,15 @@ impl<'t> Proof<'_, 't> {
             }
             mmio::judge(self.host, self.machine, &self.owners, draft, device, named)?;
             if let Some(id) = named
-                && let Some(line) = irq::judge(self.host, &self.owners, draft, claim, id, nr_spis)?
+                && let Some(line) = irq::judge(
+                    self.host,
+                    self.machine,
+                    &self.owners,
+                    draft,
+                    claim,
+                    id,
+                    nr_spis,
+                )?
             {
                 self.notices.push(Notice(line));
             }

@@ -35,6 +35,7 @@ pub(super) fn nr_spis(claim: &DomainClaim<'_>, machine: &Machine) -> Result<u32,
 /// routed.
 pub(super) fn judge(
     host: &Host<'_>,
+    machine: &Machine,
     owners: &Owners,
     draft: &mut Draft<'_>,
     claim: &DomainClaim<'_>,
@@ -70,6 +71,12 @@ pub(super) fn judge(
         if line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= limit {
             return refuse(format_args!(
                 "names {line}, beyond the {nr_spis} of the domain"
+            ));
+        }
+        if line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= machine.spis {
+            let spis = machine.spis;
+            return refuse(format_args!(
+                "names {line}, beyond the {spis} of this machine"
             ));
         }
         if let Some(owner) = owners.of_line(line)

@@ -157,6 +157,15 @@ fn judge_host<'t>(
             judge_resident(host, owners, draft, node, pa, own, region)?;
         }
     }
+    // Somewhere is a device of which nobody knows where; it may be anywhere but in the registers of
+    // another.
+    let known = own.map_or(devices.as_slice(), |own| own.whole.as_slice());
+    if let (Some(id), Some(page)) = (host.unreadable, first_outside(pa, known)) {
+        let path = host.node(id).path();
+        return refuse(format_args!(
+            "names host range {pa}, of which {page} may be {path}, whose place cannot be read"
+        ));
+    }
     // A window belongs to whatever answers behind the bridge, unless a node says what that is.
     if let Some(region) = window
         && let Some(page) = pa

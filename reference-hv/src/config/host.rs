@@ -58,6 +58,8 @@ pub struct Host<'t> {
     pub psci: Option<Conduit>,
     /// Everything known about the address space, in the order of the tree.
     pub regions: Vec<Region>,
+    /// The first node whose registers lie nobody knows where: what no node describes may be its.
+    pub unreadable: Option<NodeId>,
     /// What in the tree could not be understood and is therefore nobody's.
     pub notices: Notices,
     /// Every node.
@@ -82,6 +84,7 @@ impl<'t> Host<'t> {
             iommus: platform::iommus(&index, gic.id),
             psci: platform::psci(&index),
             regions: Vec::with_capacity(96),
+            unreadable: None,
             notices: Notices::default(),
             gic,
             index,
@@ -183,22 +186,27 @@ impl<'t> Host<'t> {
             Reg::Unreadable(what) if owner == Owner::Memory || owner == Owner::Reserved => {
                 return Err(Flaw::new(node, "reg", what).into());
             }
-            Reg::Unreadable(what) => {
-                self.notices.add(format_args!(
-                    "{}: `reg` {what}; not assignable",
-                    node.path()
-                ));
-            }
+            Reg::Unreadable(what) => self.leave_out(id, "reg", what),
         }
         if self.index.marks(id).contains(Marks::PCI) {
-            let windows = pci_windows(&self.index, id);
-            self.regions.extend(windows.iter().map(|span| Region {
-                span: *span,
-                node: Some(id),
-                owner: Owner::PciWindow,
-            }));
+            match pci_windows(&self.index, id) {
+                Some(windows) => self.regions.extend(windows.iter().map(|span| Region {
+                    span: *span,
+                    node: Some(id),
+                    owner: Owner::PciWindow,
+                })),
+                None => self.leave_out(id, "ranges", "cannot be understood"),
+            }
         }
         Ok(())
+    }
+
+    /// Notes that something lies nobody knows where.
+    fn leave_out(&mut self, id: NodeId, property: &str, what: &str) {
+        self.unreadable.get_or_insert(id);
+        let path = self.index.node(id).path();
+        self.notices
+            .add(format_args!("{path}: `{property}` {what}; not assignable"));
     }
 
     fn owner(&self, id: NodeId) -> Owner {

@@ -39,6 +39,14 @@ enum Controller {
     Other(NodeId),
 }
 
+/// What the interrupt properties of a node say, not yet understood.
+#[derive(Default)]
+struct Raw {
+    /// What they say to the GIC: type, number, flags.
+    specifiers: Vec<[u32; 3]>,
+    elsewhere: Option<String>,
+}
+
 /// Reads the interrupts of a node. Only the GIC's shared lines can be routed, so anything else
 /// that claims to go to the GIC is refused.
 ///
@@ -46,18 +54,42 @@ enum Controller {
 /// Refuses what cannot be read, a chain of parents without end, and private lines.
 pub fn interrupts(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Interrupts, Flaw> {
     let node = index.node(id);
-    if let Some(prop) = node.optional("interrupts-extended")? {
-        return extended(index, gic, node, prop);
+    let (name, raw) = raw(index, gic, id)?;
+    let mut lines = Vec::with_capacity(raw.specifiers.len());
+    for specifier in raw.specifiers {
+        lines.extend(line(node, name, specifier)?);
     }
-    match node.optional("interrupts")? {
-        Some(prop) => plain(index, gic, id, prop),
-        None => Ok(Interrupts::default()),
-    }
+    let elsewhere = raw.elsewhere;
+    Ok(Interrupts { lines, elsewhere })
 }
 
-fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<Interrupts, Flaw> {
+/// Returns the shared lines of a node that the hypervisor keeps, whatever else its properties say.
+pub fn kept_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Vec<IrqLine> {
+    let specifiers = raw(index, gic, id)
+        .map(|(_, raw)| raw.specifiers)
+        .unwrap_or_default();
+    let lines = specifiers.iter().map(|[kind, number, _]| match kind {
+        0 => IrqLine::spi(*number),
+        _ => None,
+    });
+    lines.flatten().collect()
+}
+
+fn raw(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<(&'static str, Raw), Flaw> {
     let node = index.node(id);
-    let mut found = Interrupts::default();
+    if let Some(prop) = node.optional("interrupts-extended")? {
+        return extended(index, gic, node, prop).map(|raw| ("interrupts-extended", raw));
+    }
+    let raw = match node.optional("interrupts")? {
+        Some(prop) => plain(index, gic, id, prop)?,
+        None => Raw::default(),
+    };
+    Ok(("interrupts", raw))
+}
+
+fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<Raw, Flaw> {
+    let node = index.node(id);
+    let mut found = Raw::default();
     let Some(parent) = parent(index, id)? else {
         return Err(Flaw::new(node, "interrupts", "has no interrupt parent"));
     };
@@ -80,19 +112,16 @@ fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<I
             }
             let words: Vec<u32> = prop.words().collect();
             for specifier in words.chunks_exact(unit) {
-                found.lines.extend(line(node, "interrupts", specifier)?);
+                found
+                    .specifiers
+                    .push(specific(node, "interrupts", specifier)?);
             }
         }
     }
     Ok(found)
 }
 
-fn extended(
-    index: &Index<'_>,
-    gic: NodeId,
-    node: Node<'_>,
-    prop: Prop<'_>,
-) -> Result<Interrupts, Flaw> {
+fn extended(index: &Index<'_>, gic: NodeId, node: Node<'_>, prop: Prop<'_>) -> Result<Raw, Flaw> {
     const NAME: &str = "interrupts-extended";
     let flaw = |what: PropFlaw| Flaw::new(node, NAME, what);
     let is = prop.value().len();
@@ -102,7 +131,7 @@ fn extended(
     if !is.is_multiple_of(4) {
         return Err(flaw(PropFlaw::Remainder { is, unit: 4 }));
     }
-    let mut found = Interrupts::default();
+    let mut found = Raw::default();
     let words: Vec<u32> = prop.words().collect();
     let mut rest = words.as_slice();
     while let Some((phandle, behind)) = rest.split_first() {
@@ -114,7 +143,9 @@ fn extended(
         };
         rest = behind;
         match controller {
-            Controller::Gic if parent == gic => found.lines.extend(line(node, NAME, specifier)?),
+            Controller::Gic if parent == gic => {
+                found.specifiers.push(specific(node, NAME, specifier)?);
+            }
             Controller::Gic => {
                 return Err(Flaw::new(
                     node,
@@ -207,16 +238,25 @@ fn interrupt_cells(controller: Node<'_>) -> Result<usize, Flaw> {
         .min(usize::MAX / 8))
 }
 
+/// Takes the first three cells of what is said to the GIC; a fourth is for private lines only.
+fn specific(node: Node<'_>, name: &str, cells: &[u32]) -> Result<[u32; 3], Flaw> {
+    cells.first_chunk().copied().ok_or_else(|| {
+        Flaw::new(
+            node,
+            name,
+            format_args!("has interrupts of {} cells, not 3", cells.len()),
+        )
+    })
+}
+
 /// Reads one interrupt as the GIC's binding writes it: type, number, flags. Nothing comes of one
 /// only where a seeded fault lets it pass.
-fn line(node: Node<'_>, name: &str, specifier: &[u32]) -> Result<Option<HostLine>, Flaw> {
+fn line(
+    node: Node<'_>,
+    name: &str,
+    [kind, number, flags]: [u32; 3],
+) -> Result<Option<HostLine>, Flaw> {
     let flaw = |what: String| Err(Flaw::new(node, name, what));
-    let [kind, number, flags, ..] = *specifier else {
-        return flaw(format!(
-            "has interrupts of {} cells, not 3",
-            specifier.len()
-        ));
-    };
     let line = match kind {
         0 if fault::on(Fault::SpiOffByOne) => IrqLine::spi(number.saturating_add(1)),
         0 => IrqLine::spi(number),

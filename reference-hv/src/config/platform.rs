@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::error::{Flaw, HostError};
 use super::index::{Found, Index, Marks, NodeId};
-use super::interrupts::{interrupts, private_lines};
+use super::interrupts::{kept_lines, private_lines};
 use super::is_okay;
 use super::reg::{Reg, reg};
 use crate::addr::{Pa, Span};
@@ -164,7 +164,7 @@ pub fn console<'t>(index: &Index<'t>, gic: NodeId) -> Option<Console<'t>> {
     let Reg::Spans(spans) = reg(index, id) else {
         return None;
     };
-    let lines = shared_lines(index, gic, id);
+    let lines = kept_lines(index, gic, id);
     Some(Console {
         id,
         path,
@@ -186,7 +186,7 @@ pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
             Iommu {
                 id,
                 spans,
-                lines: shared_lines(index, gic, id),
+                lines: kept_lines(index, gic, id),
                 okay: is_okay(node),
                 smmuv3: index.marks(id).contains(Marks::SMMUV3),
             }
@@ -202,13 +202,6 @@ pub fn psci(index: &Index<'_>) -> Option<Conduit> {
         "hvc" => Some(Conduit::Hvc),
         _ => None,
     }
-}
-
-/// Returns the shared lines of a node as far as they can be read.
-fn shared_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Vec<IrqLine> {
-    interrupts(index, gic, id)
-        .map(|found| found.lines.iter().map(|host| host.line).collect())
-        .unwrap_or_default()
 }
 
 /// Returns the one thing found.

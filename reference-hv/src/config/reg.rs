@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::index::{Index, NodeId};
+use super::index::{Index, Marks, NodeId};
 use crate::addr::{Address, Pa, Span};
 use crate::dt::{MAX_DEPTH, read_cells};
 
@@ -27,7 +27,7 @@ pub fn reg(index: &Index<'_>, id: NodeId) -> Reg {
     };
     let (address, size) = index.cells(parent);
     // No size: a number, not a range. Three cells: PCI's own space.
-    if size == 0 || address == 3 {
+    if size == 0 || is_pci_bus(index, parent) {
         return Reg::Nothing;
     }
     let Some(widths) = widths([address, size]) else {
@@ -56,6 +56,13 @@ pub fn reg(index: &Index<'_>, id: NodeId) -> Reg {
     }
 }
 
+/// Tells whether addresses on this bus are PCI's, of three cells. On any other bus three cells are
+/// nothing that can be understood.
+fn is_pci_bus(index: &Index<'_>, bus: NodeId) -> bool {
+    let (address, _) = index.cells(bus);
+    address == 3 && index.marks(bus).contains(Marks::PCI)
+}
+
 /// Where a range on a bus lies for the CPU.
 enum Translated {
     Span(Span<Pa>),
@@ -76,10 +83,13 @@ fn translate(index: &Index<'_>, bus: NodeId, span: Span<Pa>) -> Translated {
             return Translated::NotMemory;
         };
         if !ranges.value().is_empty() {
+            if is_pci_bus(index, parent) {
+                return Translated::NotMemory;
+            }
             let (child, size) = index.cells(bus);
             let (above, _) = index.cells(parent);
             let Some(widths) = widths([child, above, size]) else {
-                return Translated::NotMemory;
+                return Translated::Outside;
             };
             match through(ranges.value(), widths, span) {
                 Some(passed) => span = passed,
@@ -107,28 +117,28 @@ fn through(ranges: &[u8], widths: [usize; 3], span: Span<Pa>) -> Option<Span<Pa>
     None
 }
 
-/// Returns the windows that a PCI host bridge opens, wherever their entries can be read.
-pub fn pci_windows(index: &Index<'_>, id: NodeId) -> Vec<Span<Pa>> {
+/// Returns the windows that a PCI host bridge opens; `None` where they cannot be understood.
+pub fn pci_windows(index: &Index<'_>, id: NodeId) -> Option<Vec<Span<Pa>>> {
     let mut windows = Vec::new();
     let (Some(parent), Some(ranges)) = (index.parent(id), index.node(id).prop("ranges")) else {
-        return windows;
+        return Some(windows);
     };
     let (above, _) = index.cells(parent);
     let (_, size) = index.cells(id);
     // A PCI address is three cells: the first says which space, the other two are the number.
-    let Some(widths) = widths([1, 2, above, size]) else {
-        return windows;
-    };
+    let widths = widths([1, 2, above, size])?;
     let mut rest = ranges.value();
-    while let Some(([_, _, base, size], behind)) = take(rest, widths) {
+    while !rest.is_empty() {
+        let ([_, _, base, size], behind) = take(rest, widths)?;
         rest = behind;
-        if let Ok(span) = Span::new(Pa::new(base), size)
-            && let Translated::Span(span) = translate(index, parent, span)
-        {
-            windows.push(span);
+        let span = Span::new(Pa::new(base), size).ok()?;
+        match translate(index, parent, span) {
+            Translated::Span(span) => windows.push(span),
+            Translated::NotMemory => {}
+            Translated::Outside => return None,
         }
     }
-    windows
+    Some(windows)
 }
 
 /// Takes numbers of these many cells; `None` where a count is neither one nor two.

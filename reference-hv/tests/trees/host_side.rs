@@ -257,3 +257,90 @@ fn undescribed_pages_need_force_alone() {
     );
     accepted(&rig);
 }
+
+/// A device behind buses lies where their `ranges` put it, and nowhere where there are none.
+#[test]
+fn buses_are_followed() {
+    let machine = |outer: Option<&[u32]>, inner: Option<&[u32]>| {
+        let bus = |name: &str, ranges: Option<&[u32]>, child: Tree| {
+            let node = Tree::new(name)
+                .cells("#address-cells", &[1])
+                .cells("#size-cells", &[1])
+                .child(child);
+            match ranges {
+                Some(ranges) => node.cells("ranges", ranges),
+                None => node,
+            }
+        };
+        let block = Tree::new("block@10")
+            .cells("reg", &[0x1000, 0x1000])
+            .flag("xen,passthrough");
+        let inner = bus("inner", inner, block);
+        let mut rig = one(device(
+            "block",
+            "/outer/inner/block@10",
+            &[(0x0b10_1000, 0x1000, HOLE)],
+        ));
+        rig.host.children.push(bus("outer", outer, inner));
+        rig
+    };
+    let outer: &[u32] = &[0x50_0000, 0, 0x0b10_0000, 0x1_0000];
+    let inner: &[u32] = &[0, 0x50_0000, 0x1_0000];
+    accepted(&machine(Some(outer), Some(inner)));
+    accepted(&machine(Some(&[0, 0, 0x0b10_0000, 0x1_0000]), Some(&[])));
+    let outside = "/passthrough/block: `xen,reg` names host range 0xb101000-0xb101fff, of which 0xb101000 is not in /outer/inner/block@10";
+    for (outer, inner) in [
+        (None, Some(inner)),
+        (Some(outer), None),
+        (Some(outer), Some(&[0, 0x50_0000, 0x1800][..])),
+        (Some(&[0x50_0000, 0, 0x0b20_0000, 0x1_0000]), Some(inner)),
+        (Some(&[0x50_0000, 0, 0x0b10_0000]), Some(inner)),
+    ] {
+        refused(&machine(outer, inner), outside);
+    }
+}
+
+/// While it is not known where some device lies, no page is given away that might be its.
+#[test]
+fn lost_registers_may_be_anywhere() {
+    for (name, value) in [
+        ("reg", be(&[0, 0x905_0000, 0])),
+        ("reg", be(&[0, 0x905_0000, 0, 0])),
+        ("reg", be(&[u32::MAX, u32::MAX, 1, 0])),
+        ("reg", Vec::new()),
+    ] {
+        let mut rig = one(device("thief", "", &[(0x0905_0000, 0x1000, HOLE)]));
+        rig.host.at("/smmuv3@9050000").put(name, &value);
+        refused(
+            &rig,
+            "/passthrough/thief: `xen,reg` names host range 0x9050000-0x9050fff, of which 0x9050000 may be /smmuv3@9050000, whose place cannot be read",
+        );
+        // What is known to be another device is still that device.
+        let mut rig = one(gpio(HOLE));
+        rig.host.at("/smmuv3@9050000").put(name, &value);
+        accepted(&rig);
+    }
+    // Three cells mean PCI only where a bridge is.
+    let mut rig = one(device("thief", "", &[(0x0b00_0000, 0x1000, HOLE)]));
+    let iommu = Tree::new("smmu")
+        .text("compatible", "arm,smmu-v3")
+        .cells("reg", &[0, 0, 0x0b00_0000, 0, 0x1000]);
+    let bus = Tree::new("bus")
+        .cells("#address-cells", &[3])
+        .cells("#size-cells", &[2])
+        .flag("ranges");
+    rig.host.children.push(bus.child(iommu));
+    refused(
+        &rig,
+        "/passthrough/thief: `xen,reg` names host range 0xb000000-0xb000fff, of which 0xb000000 may be /bus/smmu, whose place cannot be read",
+    );
+    // A bridge whose windows cannot be read may pass anything on.
+    let mut rig = one(device("thief", "", &[(0x1000_0000, 0x1000, HOLE)]));
+    rig.host
+        .at("/pcie@10000000")
+        .put("ranges", &be(&[0x200_0000, 0, 0x1000_0000]));
+    refused(
+        &rig,
+        "/passthrough/thief: `xen,reg` names host range 0x10000000-0x10000fff, of which 0x10000000 may be /pcie@10000000, whose place cannot be read",
+    );
+}

@@ -178,3 +178,24 @@ fn interrupt_parents_may_not_run_in_a_circle() {
         &format!("{GPIO}: `interrupt-parent` leads through a circle of nodes to no end"),
     );
 }
+
+/// A line that the machine lacks is not assigned, whatever the domain's limit, and what the
+/// hypervisor keeps is kept even where its node says more than it should.
+#[test]
+fn lines_are_the_machines() {
+    let mut rig = Rig::default();
+    rig.with("one", &[gpio(HOLE)]);
+    rig.host.at(NODE).put("nr_spis", &be(&[988]));
+    rig.host.at(GPIO).put("interrupts", &be(&[0, 256, 4]));
+    refused(
+        &rig,
+        &format!("{GPIO}: `interrupts` names INTID 288, beyond the 256 of this machine"),
+    );
+    rig.host.at(GPIO).put("interrupts", &be(&[0, 0x4b, 1]));
+    let odd = be(&[1, 3, 4, 0, 0x4b, 0, 7, 7, 7]);
+    rig.host.at("/smmuv3@9050000").put("interrupts", &odd);
+    refused(
+        &rig,
+        &format!("{GPIO}: `interrupts` names INTID 107, which is that of an IOMMU"),
+    );
+}

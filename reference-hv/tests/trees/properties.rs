@@ -169,9 +169,11 @@ proptest! {
     /// owner; every line has one owner; RAM is nobody else's.
     #[test]
     fn what_is_assigned_may_be_assigned(rig in machine()) {
-        let proven = rig.prove();
-        prop_assert_eq!(proven.domains().len() + proven.refusals().len(), rig.host.find("/chosen").expect("there").children.len());
-        check(&rig, &proven);
+        let judged = rig.judge(|host, proven| {
+            check(&rig, host, proven);
+            proven.domains().len() + proven.refusals().len()
+        });
+        prop_assert_eq!(judged, Ok(rig.host.find("/chosen").expect("there").children.len()));
     }
 
     /// Renaming and reordering the devices of a domain changes neither verdict nor outcome.
@@ -203,8 +205,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        let proven = rig.prove();
-        check(&rig, &proven);
+        rig.judge(|host, proven| check(&rig, host, proven)).expect("a host");
     }
 }
 
@@ -237,9 +238,8 @@ fn no_property_of_the_host_brings_the_hypervisor_down() {
         ] {
             let mut rig = rig.clone();
             rig.host.at(path).put(name, &value);
-            if let Ok(proven) = rig.try_prove() {
-                check(&rig, &proven);
-            }
+            // A host that cannot be read is an answer as well.
+            let _ = rig.judge(|host, proven| check(&rig, host, proven));
         }
     }
 }

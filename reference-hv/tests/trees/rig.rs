@@ -109,10 +109,16 @@ impl Rig {
 
     /// Judges it all, the host tree included.
     pub fn try_prove(&self) -> Result<Assignment, HostError> {
+        self.judge(|_, proven| proven.clone())
+    }
+
+    /// Judges it all and shows what was read of the host with it.
+    pub fn judge<T>(&self, look: impl FnOnce(&Host<'_>, &Assignment) -> T) -> Result<T, HostError> {
         let bytes = self.host.blob();
         let blob = Blob::new(&bytes).expect("a sound tree");
         let host = Host::read(blob)?;
-        Ok(prove(&host, &self, &self.machine))
+        let proven = prove(&host, &self, &self.machine);
+        Ok(look(&host, &proven))
     }
 
     /// Judges it all and returns the first refusal's words, or none.
