@@ -62,7 +62,9 @@ const TOP: &str = "XenPRQ~top~1";
 #[test]
 fn verdicts_roll_up() {
     type Rows<'a> = &'a [(&'a str, &'a [&'a str], Verdict)];
-    let table: &[(Rows<'_>, &[&str], [Rollup; 3], Rollup, bool)] = &[
+    /// Rows and scope; verdicts of the requirements, what their parent inherits, the whole.
+    type Line<'a> = (Rows<'a>, &'a [&'a str], [Rollup; 3], Rollup, bool);
+    let table: &[Line<'_>] = &[
         (
             &[
                 ("a", &[DEMO], Verdict::Pass),
