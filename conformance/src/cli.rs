@@ -1,6 +1,6 @@
 //! The command line of the suite. Exit status: 0 conformant, 1 not, 2 wrong use or bad input.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -200,8 +200,13 @@ fn requirements(args: &RequirementsArgs) -> u8 {
     output.code
 }
 
+/// Writes to standard output. A reader that went away (`| head`) is no error and changes no exit status.
+fn say(text: std::fmt::Arguments<'_>) {
+    let _ = std::io::stdout().lock().write_fmt(text);
+}
+
 fn show(output: &Output) {
-    print!("{}", output.stdout);
+    say(format_args!("{}", output.stdout));
     eprint!("{}", output.stderr);
 }
 

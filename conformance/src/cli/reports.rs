@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use reports::{Html, Junit, Sink, Terminal};
 
-use crate::cli::ReportArgs;
+use crate::cli::{ReportArgs, say};
 use crate::ledger::Ledger;
 use crate::view;
 
@@ -28,7 +28,7 @@ pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
     let evidence = path.parent().unwrap_or(Path::new("."));
     let out = args.out.as_deref().unwrap_or(evidence);
     fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
-    print!("{}", write(&ledger, evidence, out)?);
+    say(format_args!("{}", write(&ledger, evidence, out)?));
     Ok(u8::from(!ledger.conformant))
 }
 

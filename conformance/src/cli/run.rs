@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::benchmark;
 use crate::cli::select::{self, choose, profile};
-use crate::cli::{BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, reports, suite};
+use crate::cli::{BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, reports, say, suite};
 use crate::judged;
 use crate::ledger::Row;
 use crate::pipeline::{Rig, run_all};
@@ -22,12 +22,12 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     let chosen = choose(&args.choice, args.shard, &loaded, &profile)?;
     if args.list {
         for scenario in &chosen.scenarios {
-            println!(
-                "{}  [{}]  {}",
+            say(format_args!(
+                "{}  [{}]  {}\n",
                 scenario.id,
                 scenario.class.name(),
                 scenario.title
-            );
+            ));
         }
         return Ok(0);
     }
@@ -62,7 +62,7 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     let path = out.join(reports::LEDGER);
     fs::write(&path, ledger.to_json()?)
         .with_context(|| format!("{}: cannot be written", path.display()))?;
-    print!("{}", reports::write(&ledger, &out, &out)?);
+    say(format_args!("{}", reports::write(&ledger, &out, &out)?));
     Ok(u8::from(!ledger.conformant))
 }
 
@@ -139,20 +139,29 @@ pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
     }
     let folder = out.join(scenario.folder());
     let ran = rig.run(scenario, Some(&folder))?;
-    println!("{}\n{}\n", scenario.id, scenario.title);
+    say(format_args!("{}\n{}\n\n", scenario.id, scenario.title));
     for check in &ran.judgement.checks {
         let mark = if check.ok { "ok  " } else { "FAIL" };
-        println!(
-            "{mark}  {}\n        wanted {}\n        saw    {}",
-            check.what, check.wanted, check.seen
-        );
+        say(format_args!(
+            "{mark}  {}\n        wanted {}\n        saw    {}\n",
+            check.what,
+            check.wanted,
+            printable(check.seen.as_bytes())
+        ));
     }
-    println!("\nconsole:\n{}", printable(&ran.seen.console));
-    println!("{} {}", ran.judgement.verdict.name(), ran.judgement.reason);
-    println!(
-        "evidence {}  (run.sh there repeats the run by hand)",
+    say(format_args!(
+        "\nconsole:\n{}\n",
+        printable(&ran.seen.console)
+    ));
+    say(format_args!(
+        "{} {}\n",
+        ran.judgement.verdict.name(),
+        printable(ran.judgement.reason.as_bytes())
+    ));
+    say(format_args!(
+        "evidence {}  (run.sh there repeats the run by hand)\n",
         folder.display()
-    );
+    ));
     Ok(u8::from(ran.judgement.verdict != Verdict::Pass))
 }
 
@@ -184,16 +193,19 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
         args.rounds.get(),
         jobs(&args.choice),
     )?;
-    print!("{figures}");
+    say(format_args!("{figures}"));
     Ok(u8::from(!figures.within_bars()))
 }
 
 /// Takes up the subject that was chosen.
 pub fn rig(choice: &Choice, profile: runners::Profile, images: &Path, image: &str) -> Result<Rig> {
     let folder = images.join(profile.arch.name());
-    let image = choice.image.clone().unwrap_or_else(|| folder.join(image));
-    Rig::new(profile, &image, &folder.join("probe.img"), choice.seed)
-        .context("the images are built by `cargo xtask image`")
+    let own = choice.image.clone().unwrap_or_else(|| folder.join(image));
+    let rig = Rig::new(profile, &own, &folder.join("probe.img"), choice.seed);
+    match choice.image {
+        Some(_) => rig,
+        None => rig.context("the images are built by `cargo xtask image`"),
+    }
 }
 
 /// Returns how many scenarios run at a time.
@@ -241,7 +253,7 @@ impl Progress {
             row.verdict.name(),
             row.scenario,
             took.as_millis(),
-            row.reason
+            printable(row.reason.as_bytes())
         );
         match &self.bar {
             Some(bar) => {
@@ -271,5 +283,18 @@ impl std::fmt::Display for select::Shard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (index, count) = self.parts();
         write!(f, "{index}/{count}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    /// What a terminal would obey is shown, and text stays text.
+    #[test]
+    fn guests_do_not_speak_to_the_terminal() {
+        let text = printable("a\tb\r\n\x1b]0;title\x07 \u{9b}2J ä".as_bytes());
+        assert_eq!(text, "a\tb\n\\u{1b}]0;title\\u{7} \\u{9b}2J ä");
+        assert_eq!(printable(&[b'x', 0xff]), "x\u{fffd}");
     }
 }

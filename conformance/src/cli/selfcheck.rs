@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli::run::{jobs, rig};
 use crate::cli::select::{choose, profile};
-use crate::cli::{SelfcheckArgs, suite};
+use crate::cli::{SelfcheckArgs, say, suite};
 use crate::pipeline::in_parallel;
 use crate::requirement::nearest;
 use crate::selfcheck::{Catch, Fault, check, faults};
@@ -21,7 +21,10 @@ pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
     let all = offered(args, &profile, images)?;
     if args.list {
         for fault in &all {
-            println!("{}  {}  {}", fault.name, fault.requirement, fault.text);
+            say(format_args!(
+                "{}  {}  {}\n",
+                fault.name, fault.requirement, fault.text
+            ));
         }
         return Ok(0);
     }
@@ -30,17 +33,17 @@ pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
         let seeded = rig(&args.choice, profile.clone(), images, IMAGE)?
             .with_argument(&format!("fault={}", fault.name));
         let catch = check(&seeded, &control, fault, &chosen.scenarios)?;
-        println!("{}", told(fault, &catch));
+        say(format_args!("{}\n", told(fault, &catch)));
         Ok(catch)
     });
     let catches = catches.into_iter().collect::<Result<Vec<_>>>()?;
     let missed = |catch: &&Catch| !matches!(catch, Catch::Caught(_));
     let escaped = catches.iter().filter(missed).count();
     let caught = all.len() - escaped;
-    println!(
-        "\n{caught} of {} seeded faults caught by their own requirement, {escaped} not",
+    say(format_args!(
+        "\n{caught} of {} seeded faults caught by their own requirement, {escaped} not\n",
         all.len()
-    );
+    ));
     Ok(u8::from(escaped > 0))
 }
 
