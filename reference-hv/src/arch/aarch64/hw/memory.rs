@@ -189,7 +189,8 @@ impl Tables for Frames {
 #[derive(Debug)]
 pub struct Ram {
     windows: Vec<Span<Pa>>,
-    /// Whether guests read their RAM through the caches at all times.
+    /// Whether guests read their RAM through the caches at all times. A DMA master that does not would
+    /// need what is cleared written back all the same; none is given away.
     coherent: bool,
     /// Bytes of the smallest data cache line, or a part of it: eight of these are no more than a page.
     line: u64,
