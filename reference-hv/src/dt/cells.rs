@@ -72,7 +72,7 @@ impl Cells {
         })
     }
 
-    /// Splits a list of <address size> pairs.
+    /// Splits a list of pairs of address and size.
     ///
     /// # Errors
     /// Refuses a list that is empty or does not end with a whole pair.
