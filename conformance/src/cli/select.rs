@@ -140,6 +140,9 @@ pub fn is_named(scenario: &Scenario, text: &str) -> bool {
     scenario.id == text || scenario.case.as_str() == text || scenario.case.name() == text
 }
 
-fn hint<'a>(text: &str, known: impl Iterator<Item = &'a str>) -> String {
-    nearest(text, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+fn hint<'a>(text: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    // A part of a name is far from it by spelling, but just as likely meant.
+    let near =
+        nearest(text, known.clone()).or_else(|| known.clone().find(|name| name.contains(text)));
+    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
