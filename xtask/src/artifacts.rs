@@ -11,6 +11,7 @@ use cargo_metadata::{Message, TargetKind};
 
 use crate::image;
 use crate::progress::Progress;
+use crate::traces;
 use crate::workspace::Workspace;
 
 /// The one bare-metal target whose images exist so far.
@@ -68,7 +69,9 @@ pub fn images(workspace: &Workspace, wanted: Images) -> anyhow::Result<Vec<PathB
         // and a seeded image must never lie where a release image is looked for.
         command.arg(workspace.target.join("faults"));
         let built = build(command, "build the hypervisor with seeded faults")?;
-        made.push(lay(only(&built, "refhv")?, &folder, "refhv-faults")?);
+        let seeded = lay(only(&built, "refhv")?, &folder, "refhv-faults")?;
+        traces::check(workspace, &folder.join("refhv.img"), &seeded)?;
+        made.push(seeded);
     }
     Ok(made)
 }

@@ -14,6 +14,7 @@ mod image;
 mod progress;
 mod provision;
 mod tidy;
+mod traces;
 mod workspace;
 
 use std::process::ExitCode;

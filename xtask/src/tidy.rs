@@ -8,7 +8,7 @@ mod order;
 mod orphans;
 mod req_ids;
 mod size;
-mod source;
+pub mod source;
 mod unsafety;
 mod unused;
 mod words;

@@ -23,7 +23,8 @@ pub struct Source {
 }
 
 impl Source {
-    fn new(path: String, text: String) -> Self {
+    /// Takes a file over, and reads its tokens where it is Rust.
+    pub fn new(path: String, text: String) -> Self {
         let tokens = path.ends_with(".rs").then(|| {
             let stream = TokenStream::from_str(&text).map_err(|error| error.span().start().line)?;
             let mut flat = Vec::new();
@@ -36,6 +37,14 @@ impl Source {
     /// Says whether this is Rust.
     pub fn is_rust(&self) -> bool {
         self.tokens.is_some()
+    }
+
+    /// The tokens of a file that is Rust, else none.
+    pub fn tokens(&self) -> &[Token] {
+        match &self.tokens {
+            Some(Ok(tokens)) => tokens,
+            _ => &[],
+        }
     }
 
     /// A finding in this file.
