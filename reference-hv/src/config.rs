@@ -17,7 +17,7 @@ pub use device::{dma_sign, is_iommu, is_okay};
 pub use domain::{DomainClaim, domains};
 pub(crate) use error::{Brief, unreadable};
 pub use error::{Flaw, HostError, Notices};
-pub use host::{Host, Owner, Region};
+pub use host::{Host, MAX_REGIONS, Owner, Region};
 pub use index::{Found, Index, MAX_NODES, Marks, NodeId};
 pub use interrupts::{HostLine, Interrupts};
 pub use module::{Module, ModuleKind, Modules};

@@ -5,7 +5,7 @@ use crate::config::{
     Brief, DeviceClaim, Flaw, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PATH, XEN_REG, dma_sign,
     is_okay,
 };
-use crate::dt::{Node, Prop};
+use crate::dt::{Event, Node, Prop};
 use crate::fault::{self, Fault};
 
 /// Judges what a node of a partial tree asks for, but for its ranges and interrupts, and returns
@@ -77,6 +77,15 @@ fn judge_named(host: &Host<'_>, node: Node<'_>, id: NodeId) -> Result<(), Flaw> 
         let what = format_args!("is {path}, whose `status` is neither ok nor okay");
         return Err(Flaw::new(node, XEN_PATH, what));
     }
+    // What lies behind a bus that is off is off.
+    let buses = core::iter::successors(host.index.parent(id), |bus| host.index.parent(*bus));
+    for bus in buses.map(|bus| host.node(bus)) {
+        if !is_okay(bus) {
+            let bus = bus.path();
+            let what = format_args!("is {path}; the `status` of {bus} is neither ok nor okay");
+            return Err(Flaw::new(node, XEN_PATH, what));
+        }
+    }
     Ok(())
 }
 
@@ -120,6 +129,18 @@ pub(super) fn judge_kind(
         return refuse(format_args!(
             "names {path}, which can access memory by itself (`{sign}`); no IOMMU protection is implemented"
         ));
+    }
+    // A part of a device that masters memory does so at the word of the whole.
+    for event in named.walk() {
+        if let Event::Begin(part) = event
+            && !fault::on(Fault::DmaAccepted)
+            && let Some(sign) = dma_sign(part)
+        {
+            let part = part.path();
+            return refuse(format_args!(
+                "names {path}, of which {part} can access memory by itself (`{sign}`); no IOMMU protection is implemented"
+            ));
+        }
     }
     Ok(())
 }

@@ -148,7 +148,7 @@ fn judge_host<'t>(
             Owner::Memory if fault::on(Fault::RamGivenAway) => {}
             Owner::Hypervisor(_) | Owner::Memory | Owner::Reserved => {
                 return refuse(format_args!(
-                    "names host range {pa}, {}",
+                    "names host range {pa}, which {}",
                     lies_in(host, region)
                 ));
             }

@@ -49,6 +49,8 @@ impl core::error::Error for Flaw {}
 pub enum HostError {
     /// It has more nodes than are read.
     TooManyNodes,
+    /// Its nodes name more ranges than are read.
+    TooManyRegions,
     /// Something that must be there is not, or is there twice.
     Part {
         /// What it is.
@@ -80,6 +82,13 @@ impl fmt::Display for HostError {
                     f,
                     "host device tree: has more than {} nodes",
                     super::MAX_NODES
+                )
+            }
+            Self::TooManyRegions => {
+                write!(
+                    f,
+                    "host device tree: names more than {} ranges",
+                    super::MAX_REGIONS
                 )
             }
             Self::Part { part, count } => {

@@ -4,14 +4,20 @@ use alloc::vec::Vec;
 
 use super::device::is_okay;
 use super::error::{Flaw, HostError, Notices};
-use super::index::{Index, Marks, NodeId};
+use super::index::{Found, Index, Marks, NodeId};
 use super::interrupts::{Interrupts, interrupts};
 use super::platform::{self, Conduit, Console, Gic, Iommu, Timer, one};
-use super::reg::{Reg, pci_windows, reg};
+use super::reg::{EMPTY, Reg, pci_windows, reg, reserved_reg};
 use crate::addr::{Pa, Span};
 use crate::dt::{Blob, Node, Prop};
 use crate::fault::{self, Fault};
 use crate::ids::IrqLine;
+
+/// Most ranges that the nodes of a host tree may name; large boards name some thousand.
+pub const MAX_REGIONS: usize = 16384;
+
+/// Nodes of which a second one would have to be guessed at: what it says would be lost in silence.
+const ONCE: [&str; 3] = ["/chosen", "/aliases", "/reserved-memory"];
 
 /// What something in the host's address space is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +80,16 @@ impl<'t> Host<'t> {
     /// understood is no error: nothing of it can be assigned.
     pub fn read(blob: Blob<'t>) -> Result<Self, HostError> {
         let index = Index::new(blob)?;
+        for path in ONCE {
+            if index.by_path(path) == Found::Several {
+                let name = path.trim_start_matches('/');
+                let called = |id: &NodeId| index.node(*id).is_called(name);
+                return Err(HostError::Part {
+                    part: path,
+                    count: index.children(NodeId::ROOT).filter(called).count(),
+                });
+            }
+        }
         let gic = platform::gic(&index)?;
         let console = platform::console(&index, gic.id);
         let mut host = Self {
@@ -170,8 +186,15 @@ impl<'t> Host<'t> {
         } else {
             self.owner(id)
         };
-        match reg(&self.index, id) {
+        let found = if owner == Owner::Reserved {
+            reserved_reg(&self.index, id)
+        } else {
+            reg(&self.index, id)
+        };
+        match found {
             Reg::Nothing => {}
+            // Firmware leaves banks without modules, and buffers that are not there, in like this.
+            Reg::Unreadable(EMPTY) if owner == Owner::Memory || owner == Owner::Reserved => {}
             Reg::Spans(spans) => {
                 if owner == Owner::Memory && is_okay(node) {
                     self.ram.extend(&spans);
@@ -197,6 +220,9 @@ impl<'t> Host<'t> {
                 })),
                 None => self.leave_out(id, "ranges", "cannot be understood"),
             }
+        }
+        if self.regions.len() > MAX_REGIONS {
+            return Err(HostError::TooManyRegions);
         }
         Ok(())
     }

@@ -17,19 +17,47 @@ pub enum Reg {
     Unreadable(&'static str),
 }
 
+/// What is said of a `reg` without any bytes.
+pub const EMPTY: &str = "names no bytes";
+
 /// Reads the `reg` of a node.
 pub fn reg(index: &Index<'_>, id: NodeId) -> Reg {
     let Some(parent) = index.parent(id) else {
         return Reg::Nothing;
     };
+    // Without `ranges` the numbers are the bus's own business, whatever they look like.
+    let passes = parent == NodeId::ROOT || index.node(parent).has("ranges");
+    let (_, size) = index.cells(parent);
+    // No size: a number, not a range. Three cells: PCI's own space.
+    if !passes || size == 0 || is_pci_bus(index, parent) {
+        return Reg::Nothing;
+    }
+    read(index, id, parent, |span| translate(index, parent, span))
+}
+
+/// Reads the `reg` of a node under /reserved-memory. Its addresses are the CPU's also where the
+/// `ranges` is missing that says so: what is reserved must not be lost by that.
+pub fn reserved_reg(index: &Index<'_>, id: NodeId) -> Reg {
+    match index.parent(id) {
+        Some(parent) if !index.node(parent).has("ranges") => {
+            read(index, id, parent, Translated::Span)
+        }
+        _ => reg(index, id),
+    }
+}
+
+/// Reads the `reg` of a node, with `above` to lead from its bus to the CPU. A range of no bytes
+/// says that this one of several is not there.
+fn read(
+    index: &Index<'_>,
+    id: NodeId,
+    parent: NodeId,
+    above: impl Fn(Span<Pa>) -> Translated,
+) -> Reg {
     let Some(prop) = index.reg(id) else {
         return Reg::Nothing;
     };
     let (address, size) = index.cells(parent);
-    // No size: a number, not a range. Three cells: PCI's own space.
-    if size == 0 || is_pci_bus(index, parent) {
-        return Reg::Nothing;
-    }
     let Some(widths) = widths([address, size]) else {
         return Reg::Unreadable("has addresses or sizes of neither one nor two cells");
     };
@@ -40,17 +68,20 @@ pub fn reg(index: &Index<'_>, id: NodeId) -> Reg {
             return Reg::Unreadable("does not end with a whole pair of address and size");
         };
         rest = behind;
+        if size == 0 {
+            continue;
+        }
         let Ok(span) = Span::new(Pa::new(base), size) else {
-            return Reg::Unreadable("names a range that is empty or wraps");
+            return Reg::Unreadable("names a range that wraps");
         };
-        match translate(index, parent, span) {
+        match above(span) {
             Translated::Span(span) => spans.push(span),
             Translated::NotMemory => return Reg::Nothing,
             Translated::Outside => return Reg::Unreadable("names a range that no bus passes on"),
         }
     }
     if spans.is_empty() {
-        Reg::Unreadable("is empty")
+        Reg::Unreadable(EMPTY)
     } else {
         Reg::Spans(spans)
     }

@@ -157,7 +157,7 @@ fn the_hypervisors_own_is_kept() {
             refused(
                 &nameless,
                 &format!(
-                    "/passthrough/thief: `xen,reg` names host range {at:#x}-{last:#x}, lies in {path}, {what}"
+                    "/passthrough/thief: `xen,reg` names host range {at:#x}-{last:#x}, which lies in {path}, {what}"
                 ),
             );
         }

@@ -7,6 +7,7 @@ mod dt_corpus;
 mod guest_tree;
 mod host_side;
 mod interrupts;
+mod odd_hosts;
 mod ownership;
 mod partial_trees;
 mod properties;

@@ -165,11 +165,11 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     let mut taken = alloc::vec![
         Taken {
             span: span(image::whole()),
-            what: "the hypervisor"
+            what: "hypervisor"
         },
         Taken {
             span: Span::new(Pa::new(at), tree.len() as u64).map_err(|_| StartError::NoTree(at))?,
-            what: "the host device tree"
+            what: "host device tree"
         },
     ];
     let ram = open_ram(&mut mmu, &host, &mut taken, stage2.format.forced)?;
@@ -268,7 +268,7 @@ fn open_ram(
     let reserved = host
         .regions
         .iter()
-        .filter(|region| region.owner == Owner::Reserved);
+        .filter(|region| region.owner != Owner::Memory);
     let holes: Vec<_> = taken
         .iter()
         .map(|taken| taken.span)
@@ -299,7 +299,7 @@ fn open_ram(
     }
     taken.push(Taken {
         span: room,
-        what: "the hypervisor",
+        what: "hypervisor",
     });
     // SAFETY: The windows are RAM, just mapped, without image, tree and pools, so nothing refers into
     // them; stage 2 gets only what the proof has found to be no module.
