@@ -1,76 +1,9 @@
-//! Reads arbitrary bytes as a requirement file or a source file, traces what comes out, and holds
-//! the result against what must be true of every catalog.
+//! Reads arbitrary bytes as a requirement file or a source file.
 #![no_main]
 
-use conformance::requirement::{
-    Catalog, Id, Link,
-    cli::{self, Format},
-};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| {
-    let Some((&kind, text)) = data.split_first() else {
-        return;
-    };
-    let file = if kind % 2 == 0 { "f.rst" } else { "f.rs" };
-    let catalog = Catalog::parse(file, text);
-    let lines = 1 + text
-        .iter()
-        .filter(|byte| matches!(byte, b'\n' | b'\r'))
-        .count();
-    for note in catalog.diagnostics() {
-        assert!((1..=lines).contains(&(note.line as usize)), "{note}");
-    }
-    for item in catalog.items() {
-        assert_eq!(item.id.as_str().parse::<Id>().as_ref(), Ok(&item.id));
-        assert!(
-            (1..=lines).contains(&(item.at.line as usize)),
-            "{}",
-            item.at
-        );
-        for reference in item.covers.iter().chain(&item.depends) {
-            assert!(
-                (item.at.line..=lines as u32).contains(&reference.line),
-                "{item:?}"
-            );
-        }
-        assert!(catalog.get(&item.id).is_some());
-    }
+#[path = "../checks/requirement_parse.rs"]
+mod requirement_parse;
 
-    let trace = catalog.trace();
-    assert_eq!(trace.items().len(), catalog.items().len());
-    for (at, traced) in trace.items().iter().enumerate() {
-        for edge in &traced.out {
-            assert_eq!(edge.link == Link::Orphaned, edge.other.is_none());
-            if let Some(other) = edge.other.filter(|_| edge.link != Link::Ambiguous) {
-                assert!(
-                    trace.items()[other]
-                        .into
-                        .iter()
-                        .any(|back| back.other == Some(at))
-                );
-            }
-        }
-        let bad = traced
-            .out
-            .iter()
-            .chain(&traced.into)
-            .any(|edge| edge.link.is_bad());
-        let rejected = traced.item.status == conformance::requirement::Status::Rejected;
-        assert!(!bad || rejected || traced.defect, "{}", traced.item.id);
-    }
-
-    let format = if kind & 2 == 0 {
-        Format::Text
-    } else {
-        Format::Json
-    };
-    if kind & 4 == 0 {
-        assert_eq!(cli::list(&catalog, format).code, 0);
-    } else {
-        assert_eq!(
-            cli::trace(&catalog, format).code,
-            u8::from(!trace.is_clean())
-        );
-    }
-});
+fuzz_target!(|data: &[u8]| requirement_parse::check(data));
