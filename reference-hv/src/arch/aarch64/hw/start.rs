@@ -139,7 +139,8 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     // The first tables map the tree only where its header is that of one.
     let tree = Some(at).filter(|at| mmu.is_mapped(Pa::new(*at)));
     let tree = tree.and_then(tree_bytes).ok_or(StartError::NoTree(at))?;
-    let host = Host::read(Blob::new(tree).map_err(StartError::Tree)?)?;
+    let blob = Blob::new(tree).map_err(StartError::Tree)?;
+    let host = Host::read(blob)?;
     open_console(&mut mmu, &host)?;
     let (version, hertz) = (env!("CARGO_PKG_VERSION"), timer::frequency());
     pl011::line(format_args!(
@@ -148,9 +149,9 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     for notice in host.notices.clone().into_lines() {
         pl011::line(format_args!("{notice}"));
     }
-    if !select_fault(&host)? {
+    let Some(host) = select_fault(blob, host)? else {
         return Ok(None);
-    }
+    };
 
     let stage2 = el2::configure()?;
     let gic = open_gic(&mut mmu, &host)?;
@@ -317,11 +318,14 @@ fn modules(host: &Host<'_>) -> Vec<Span<Pa>> {
         .collect()
 }
 
-/// Makes the decision wrong that `fault=` names. Returns false when it only asked for the list.
+/// Makes the decision wrong that `fault=` names. Returns nothing when it only asked for the list.
 #[cfg(feature = "seeded-faults")]
-fn select_fault(host: &Host<'static>) -> Result<bool, StartError<'static>> {
+fn select_fault(
+    blob: Blob<'static>,
+    host: Host<'static>,
+) -> Result<Option<Host<'static>>, StartError<'static>> {
     match host.argument("fault") {
-        None => Ok(true),
+        None => Ok(Some(host)),
         Some("list") => {
             for entry in fault::ALL {
                 pl011::line(format_args!(
@@ -330,12 +334,13 @@ fn select_fault(host: &Host<'static>) -> Result<bool, StartError<'static>> {
                 ));
             }
             pl011::line(format_args!("faults end"));
-            Ok(false)
+            Ok(None)
         }
         Some(name) => match fault::select(name) {
             Ok(_) => {
                 pl011::line(format_args!("fault {name} is seeded"));
-                Ok(true)
+                // Some decisions fall while the tree is read, which was before anybody knew of the fault.
+                Ok(Some(Host::read(blob)?))
             }
             Err(_) => Err(StartError::Fault(name)),
         },
@@ -343,7 +348,9 @@ fn select_fault(host: &Host<'static>) -> Result<bool, StartError<'static>> {
 }
 
 #[cfg(not(feature = "seeded-faults"))]
-fn select_fault(host: &Host<'_>) -> Result<bool, StartError<'static>> {
-    let _ = host;
-    Ok(true)
+fn select_fault(
+    _: Blob<'static>,
+    host: Host<'static>,
+) -> Result<Option<Host<'static>>, StartError<'static>> {
+    Ok(Some(host))
 }
