@@ -86,10 +86,6 @@ impl Assignment {
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }
-    /// Takes the three apart.
-    pub fn into_parts(self) -> (Vec<DomainPlan>, Vec<Refusal>, Vec<Notice>) {
-        (self.domains, self.refusals, self.notices)
-    }
 }
 
 /// Judges everything that the trees claim.

@@ -24,4 +24,4 @@ pub use module::{Module, ModuleKind, Modules};
 pub use partial::{
     DeviceClaim, MAX_DEVICES, MAX_TUPLES, Partial, Tuple, XEN_FORCE, XEN_PATH, XEN_REG, phandle,
 };
-pub use platform::{Conduit, Console, Gic, Iommu, Timer};
+pub use platform::{Console, Gic, Iommu, Timer};

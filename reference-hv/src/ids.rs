@@ -1,4 +1,4 @@
-//! Identities: domains, virtual CPUs, interrupt lines and DMA streams.
+//! Identities: domains, virtual CPUs and interrupt lines.
 
 use core::fmt;
 
@@ -124,15 +124,5 @@ impl fmt::Display for Trigger {
             Self::Edge => "edge",
             Self::Level => "level",
         })
-    }
-}
-
-/// What an IOMMU tells DMA masters apart by.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct StreamId(pub u32);
-
-impl fmt::Display for StreamId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StreamID {:#x}", self.0)
     }
 }

@@ -1,7 +1,7 @@
 //! Reference hypervisor for device passthrough.
 //!
-//! Read downward, each module knowing only those above it: [`addr`] and [`ids`], `dt`,
-//! `config` (what the trees claim), [`assign`] (what of it is proven).
+//! Read downward, each module knowing only those above it: [`addr`] and [`ids`], [`dt`],
+//! [`config`] (what the trees claim), [`assign`] (what of it is proven).
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 #![deny(clippy::as_conversions)]

@@ -6,7 +6,7 @@ use super::device::is_okay;
 use super::error::{Flaw, HostError, Notices};
 use super::index::{Found, Index, Marks, NodeId};
 use super::interrupts::{Interrupts, interrupts};
-use super::platform::{self, Conduit, Console, Gic, Iommu, Timer, one};
+use super::platform::{self, Console, Gic, Iommu, Timer, one};
 use super::reg::{EMPTY, Reg, pci_windows, reg, reserved_reg};
 use crate::addr::{Pa, Span};
 use crate::dt::{Blob, Node, Prop};
@@ -60,8 +60,6 @@ pub struct Host<'t> {
     pub timer: Timer,
     /// Every IOMMU.
     pub iommus: Vec<Iommu>,
-    /// How the firmware is called.
-    pub psci: Option<Conduit>,
     /// Everything known about the address space, in the order of the tree.
     pub regions: Vec<Region>,
     /// The first node whose registers lie nobody knows where: what no node describes may be its.
@@ -98,7 +96,6 @@ impl<'t> Host<'t> {
             console,
             timer: platform::timer(&index, gic.id)?,
             iommus: platform::iommus(&index, gic.id),
-            psci: platform::psci(&index),
             regions: Vec::with_capacity(96),
             unreadable: None,
             notices: Notices::default(),

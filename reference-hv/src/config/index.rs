@@ -45,25 +45,21 @@ impl Found {
 bitflags::bitflags! {
     /// What a node says it is, as far as this hypervisor cares.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub struct Marks: u16 {
+    pub struct Marks: u8 {
         /// A GICv3.
         const GIC = 1 << 0;
         /// A GICv3 or a part of one.
         const GIC_PART = 1 << 1;
         /// An IOMMU.
         const IOMMU = 1 << 2;
-        /// An SMMUv3.
-        const SMMUV3 = 1 << 3;
         /// The architected timer.
-        const TIMER = 1 << 4;
-        /// The firmware's calls.
-        const PSCI = 1 << 5;
+        const TIMER = 1 << 3;
         /// A PL011.
-        const PL011 = 1 << 6;
+        const PL011 = 1 << 4;
         /// RAM.
-        const MEMORY = 1 << 7;
+        const MEMORY = 1 << 5;
         /// A PCI host bridge.
-        const PCI = 1 << 8;
+        const PCI = 1 << 6;
     }
 }
 
@@ -280,11 +276,9 @@ fn model_marks(model: &str) -> Marks {
     };
     match part {
         "gic-v3" => Marks::GIC | Marks::GIC_PART,
-        "smmu-v3" => Marks::IOMMU | Marks::SMMUV3,
         "armv8-timer" => Marks::TIMER,
         "pl011" => Marks::PL011,
         _ if part.starts_with("gic-v3") => Marks::GIC_PART,
-        _ if part.starts_with("psci") => Marks::PSCI,
         _ if is_iommu_model(model) => Marks::IOMMU,
         _ => Marks::empty(),
     }

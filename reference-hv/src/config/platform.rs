@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use super::error::{Flaw, HostError};
 use super::index::{Found, Index, Marks, NodeId};
 use super::interrupts::{kept_lines, private_lines};
-use super::is_okay;
 use super::reg::{Reg, reg};
 use crate::addr::{Pa, Span};
 use crate::dt::Prop;
@@ -40,36 +39,19 @@ pub struct Console<'t> {
 /// An IOMMU, usable or not: its registers are nobody's either way.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Iommu {
-    /// Its node.
-    pub id: NodeId,
     /// Where its registers lie.
     pub spans: Vec<Span<Pa>>,
     /// Its shared lines.
     pub lines: Vec<IrqLine>,
-    /// Whether its node is enabled.
-    pub okay: bool,
-    /// Whether it is an SMMUv3.
-    pub smmuv3: bool,
 }
 
 /// The private lines of the architected timer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timer {
-    /// Non-secure physical timer.
-    pub physical: IrqLine,
     /// Virtual timer.
     pub virtual_: IrqLine,
     /// Hypervisor's timer.
     pub hypervisor: IrqLine,
-}
-
-/// How the firmware below is called.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Conduit {
-    /// By `smc`.
-    Smc,
-    /// By `hvc`.
-    Hvc,
 }
 
 /// Finds the GICv3.
@@ -127,8 +109,7 @@ pub fn timer(index: &Index<'_>, gic: NodeId) -> Result<Timer, HostError> {
     };
     // In this order by the binding: secure, non-secure, virtual, hypervisor.
     match private_lines(index, gic, id)?.as_slice() {
-        [_, physical, virtual_, hypervisor, ..] => Ok(Timer {
-            physical: *physical,
+        [_, _, virtual_, hypervisor, ..] => Ok(Timer {
             virtual_: *virtual_,
             hypervisor: *hypervisor,
         }),
@@ -182,26 +163,12 @@ pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
                 Reg::Spans(spans) => spans,
                 Reg::Nothing | Reg::Unreadable(_) => Vec::new(),
             };
-            let node = index.node(id);
             Iommu {
-                id,
                 spans,
                 lines: kept_lines(index, gic, id),
-                okay: is_okay(node),
-                smmuv3: index.marks(id).contains(Marks::SMMUV3),
             }
         })
         .collect()
-}
-
-/// Finds how the firmware is called.
-pub fn psci(index: &Index<'_>) -> Option<Conduit> {
-    let node = index.node(index.marked(Marks::PSCI).next()?);
-    match node.prop("method")?.text().ok()? {
-        "smc" => Some(Conduit::Smc),
-        "hvc" => Some(Conduit::Hvc),
-        _ => None,
-    }
 }
 
 /// Returns the one thing found.
