@@ -107,7 +107,7 @@ impl fmt::Display for StartError<'_> {
             Self::NoTables => f.write_str("no memory for the first translation tables"),
             Self::NoTree(at) => write!(f, "no device tree at {at:#x}, where x0 points"),
             Self::Tree(error) => write!(f, "host device tree: {error}"),
-            Self::Host(error) => write!(f, "host device tree: {error}"),
+            Self::Host(error) => error.fmt(f),
             Self::Cpu(error) => write!(f, "CPU: {error}"),
             Self::Map(error) => write!(f, "address space of the hypervisor: {error}"),
             Self::Gic(error) => write!(f, "interrupt controller: {error}"),
