@@ -387,11 +387,14 @@ fn occupied(profile: &Profile, domain: &Domain) -> Occupied {
     ])
 }
 
+/// Memory of the sentinel in KiB. Every scenario pays for it, so it is what a probe needs and no more.
+const SENTINEL_MEMORY_KIB: u64 = 2 * 1024;
+
 /// The domain that shows that the machine runs: it writes its memory, sleeps so that every other domain that can run
 /// does run, and ends.
 fn sentinel(number: u8, profile: &Profile) -> Domain {
     let ram = profile.guest.ram.base;
-    let last = ram.saturating_add(DOMAIN_MEMORY_KIB * 1024 - 0x1000);
+    let last = ram.saturating_add(SENTINEL_MEMORY_KIB * 1024 - 0x1000);
     let script = [
         format!("ram {last:#x} 0x1000"),
         "timer 1".to_owned(),
@@ -403,7 +406,7 @@ fn sentinel(number: u8, profile: &Profile) -> Domain {
     Domain {
         name: SENTINEL.to_owned(),
         number,
-        memory_kib: None,
+        memory_kib: Some(SENTINEL_MEMORY_KIB),
         cpus: 1,
         vpl011: true,
         nr_spis: None,
