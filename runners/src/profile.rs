@@ -97,18 +97,6 @@ pub struct Modules {
     pub align: u64,
 }
 
-/// A failure that is known and tolerated for a time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Waiver {
-    /// The case's id.
-    pub case: String,
-    /// Why it is tolerated.
-    pub reason: String,
-    /// The last day it is, as YYYY-MM-DD.
-    pub expires: String,
-}
-
 /// A subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,9 +130,6 @@ pub struct Profile {
     pub modules: Modules,
     /// What its guests see.
     pub guest: GuestLayout,
-    /// Its known failures.
-    #[serde(default, rename = "waiver")]
-    pub waivers: Vec<Waiver>,
 }
 
 /// Why a profile cannot be used.
@@ -272,14 +257,6 @@ impl Profile {
             "align",
             format!("`align` is {align:#x}, not a power of two from a page up"),
         )?;
-        for waiver in &profile.waivers {
-            let day = &waiver.expires;
-            check(
-                is_day(day),
-                day,
-                format!("`{day}` is no day of the form YYYY-MM-DD"),
-            )?;
-        }
         Ok(profile)
     }
 }
@@ -287,22 +264,6 @@ impl Profile {
 /// Finds the first occurrence of a word.
 fn place(text: &str, word: &str) -> Option<Range<usize>> {
     text.find(word).map(|at| at..at + word.len())
-}
-
-/// Tells whether a text has the form of a day, so that days compare as texts.
-fn is_day(text: &str) -> bool {
-    let fits = |value: Option<&str>, digits: usize, range: Range<u32>| {
-        value.is_some_and(|v| {
-            v.len() == digits
-                && v.bytes().all(|b| b.is_ascii_digit())
-                && v.parse().is_ok_and(|n| range.contains(&n))
-        })
-    };
-    let mut parts = text.split('-');
-    fits(parts.next(), 4, 2000..10000)
-        && fits(parts.next(), 2, 1..13)
-        && fits(parts.next(), 2, 1..32)
-        && parts.next().is_none()
 }
 
 #[cfg(test)]

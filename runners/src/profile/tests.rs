@@ -103,37 +103,6 @@ fn the_reference_has_the_version_of_the_suite() {
     assert_eq!(profile.version, env!("CARGO_PKG_VERSION"));
 }
 
-/// A waiver has a reason and a day that exists in form.
-#[test]
-fn waivers_are_checked() {
-    let with = |day: &str| {
-        let text = format!(
-            "{}\n[[waiver]]\ncase = \"c\"\nreason = \"r\"\nexpires = \"{day}\"\n",
-            reference()
-        );
-        Profile::parse(&text, "p.toml")
-    };
-    assert_eq!(
-        with("2027-01-31").map(|profile| profile.waivers.len()),
-        Ok(1)
-    );
-    for day in [
-        "",
-        "2027-1-31",
-        "2027-13-01",
-        "2027-01-32",
-        "2027-01-01-01",
-        "+027-01-01",
-        "tomorrow",
-    ] {
-        let error = with(day).expect_err(day).to_string();
-        assert!(
-            error.ends_with(&format!("`{day}` is no day of the form YYYY-MM-DD")),
-            "{error}"
-        );
-    }
-}
-
 /// An unknown subject is told which there are.
 #[test]
 fn unknown_subjects_are_told_the_known() {
