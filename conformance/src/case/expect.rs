@@ -135,7 +135,7 @@ const KNOWN: &[&str] = &[
     "sweep",
 ];
 
-/// Fault status of a data or instruction abort (ISS[5:0], Arm ARM D24.2.40).
+/// Fault status of a data or instruction abort (`ISS[5:0]`, Arm ARM D24.2.40).
 const fn status(esr: u64) -> u64 {
     esr & 0x3f
 }

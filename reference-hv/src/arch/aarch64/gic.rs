@@ -60,9 +60,9 @@ pub const GICR_IIDR: u64 = 0x0004;
 /// This redistributor is the last of its region.
 pub const GICR_TYPER_LAST: u64 = 1 << 4;
 
-/// The routing mode that lets any CPU take an interrupt (GICD_IROUTER<n>.Interrupt_Routing_Mode).
+/// The routing mode that lets any CPU take an interrupt (`GICD_IROUTER<n>.Interrupt_Routing_Mode`).
 pub const IROUTER_ANY: u64 = 1 << 31;
-/// The affinity fields of GICD_IROUTER<n>, which are those of MPIDR_EL1.
+/// The affinity fields of `GICD_IROUTER<n>`, which are those of MPIDR_EL1.
 pub const AFFINITY: u64 = 0xff_00ff_ffff;
 
 /// ICC_DIR_EL1, which deactivates.
@@ -92,7 +92,7 @@ pub const fn eoi_count(hcr: u64) -> u64 {
     (hcr >> 27) & 0x1f
 }
 
-/// One list register, taken apart (ICH_LR<n>_EL2).
+/// One list register, taken apart (`ICH_LR<n>_EL2`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ListRegister {
     /// The interrupt the guest sees.
@@ -208,7 +208,7 @@ impl Sgi {
 mod tests {
     use super::*;
 
-    /// Every field of a list register stands where ICH_LR<n>_EL2 has it.
+    /// Every field of a list register stands where `ICH_LR<n>_EL2` has it.
     #[test]
     fn list_register_fields_stand_in_their_places() {
         let table: &[(ListRegister, u64)] = &[

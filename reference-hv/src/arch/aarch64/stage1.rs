@@ -10,7 +10,7 @@ const VALID: u64 = 1;
 const TABLE_OR_PAGE: u64 = 1 << 1;
 const ACCESSED: u64 = 1 << 10;
 const INNER_SHAREABLE: u64 = 0b11 << 8;
-/// AP[1] is RES1 in a regime with one privilege level.
+/// `AP[1]` is RES1 in a regime with one privilege level.
 const ONE_LEVEL: u64 = 1 << 6;
 const READ_ONLY: u64 = 1 << 7;
 const EXECUTE_NEVER: u64 = 1 << 54;

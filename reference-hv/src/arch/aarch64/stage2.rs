@@ -19,7 +19,7 @@ const NORMAL_WRITE_BACK: u64 = 0b1111 << 2;
 const FORCED_WRITE_BACK: u64 = 0b0110 << 2;
 /// The same with and without HCR_EL2.FWB.
 const DEVICE_NGNRE: u64 = 0b0001 << 2;
-/// XN[1:0] = 0b10: executable at no exception level, with and without FEAT_XNX.
+/// `XN[1:0]` = 0b10: executable at no exception level, with and without FEAT_XNX.
 const EXECUTE_NEVER: u64 = 1 << 54;
 
 /// Entries of the stage-2 tables.

@@ -56,7 +56,7 @@ pub(super) struct Bank {
     /// The physical line was taken for this interrupt and waits for the guest to deactivate it.
     pub(super) tied: u32,
     pub(super) priority: [u8; 32],
-    /// GICD_IROUTER<n>; of no meaning in a private bank.
+    /// `GICD_IROUTER<n>`; of no meaning in a private bank.
     pub(super) route: [u64; 32],
     /// The vCPU that took the interrupt, where active.
     pub(super) holder: [u32; 32],

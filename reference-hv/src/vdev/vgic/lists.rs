@@ -13,7 +13,7 @@ const MOST: usize = 16;
 /// What the virtual CPU interface of a vCPU is given for one stay in the guest.
 #[derive(Clone, Debug)]
 pub struct Lists {
-    /// ICH_LR<n>_EL2. The first [`used`](Self::used) are to be written before the guest runs and read
+    /// `ICH_LR<n>_EL2`. The first [`used`](Self::used) are to be written before the guest runs and read
     /// back into here afterwards; the others are to be zero.
     pub lr: [u64; MOST],
     /// How many list registers hold an interrupt.

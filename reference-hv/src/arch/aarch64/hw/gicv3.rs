@@ -105,7 +105,7 @@ pub struct Gic {
     private: Frame,
     /// First INTID that the distributor does not have.
     limit: u32,
-    /// Affinity of this CPU, as GICD_IROUTER<n> takes it.
+    /// Affinity of this CPU, as `GICD_IROUTER<n>` takes it.
     here: u64,
 }
 
