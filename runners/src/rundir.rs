@@ -63,8 +63,11 @@ impl Drop for RunDir {
     fn drop(&mut self) {
         // A drop has nobody to report to; what stays behind is swept by the next run.
         let _ = fs::remove_dir_all(self.dir.path());
+        // While we waited for the lock, another last run may have removed the root, and a new run
+        // made one of the same name: that one is not ours to remove.
         if let Ok(guard) = File::open(&self.root)
             && guard.lock().is_ok()
+            && is_still(&self.root, &guard)
         {
             // Fails while others run, which is as it should be.
             let _ = fs::remove_dir(&self.root);
@@ -94,11 +97,18 @@ fn lock_root(root: &Path, user: u32) -> io::Result<File> {
         };
         held.lock()?;
         // The last run may have removed the root while we waited for the lock.
-        match fs::symlink_metadata(root) {
-            Ok(now) if now.ino() == held.metadata()?.ino() => return Ok(held),
-            Ok(_) | Err(_) => {}
+        if is_still(root, &held) {
+            return Ok(held);
         }
     }
+}
+
+/// Tells whether the path still leads to the folder that is held open. A folder that is held keeps
+/// its number, so no later one can be taken for it.
+fn is_still(root: &Path, held: &File) -> bool {
+    let now = fs::symlink_metadata(root).map(|now| (now.dev(), now.ino()));
+    let then = held.metadata().map(|then| (then.dev(), then.ino()));
+    matches!((now, then), (Ok(now), Ok(then)) if now == then)
 }
 
 /// Removes the folders that nobody holds. Best effort: an entry that cannot be opened or removed
