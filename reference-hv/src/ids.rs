@@ -10,15 +10,18 @@ pub const MAX_DOMAINS: u16 = 255;
 /// what one physical CPU can serve in turn is less.
 pub const MAX_VCPUS: u32 = 8;
 
-/// The number of a domain: 1 for the first in the tree, refused ones counted, so that the number
-/// of a domain does not depend on the fate of another.
+/// The number of a domain: zero for the hardware domain, 1 for the first other one in the tree, refused
+/// ones counted, so that the number of a domain does not depend on the fate of another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DomainId(u16);
 
 impl DomainId {
-    /// Names the domain with this number; `None` for zero and past [`MAX_DOMAINS`].
+    /// The hardware domain.
+    pub const HARDWARE: Self = Self(0);
+
+    /// Names the domain with this number; `None` past [`MAX_DOMAINS`].
     pub const fn new(number: u16) -> Option<Self> {
-        if number == 0 || number > MAX_DOMAINS {
+        if number > MAX_DOMAINS {
             None
         } else {
             Some(Self(number))
@@ -34,6 +37,38 @@ impl fmt::Display for DomainId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "d{}", self.0)
     }
+}
+
+/// The tag that tells the translations of one address space from those of another. A domain has one
+/// apart from its number: it is in use until the last translation that carries it is gone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Vmid(u8);
+
+impl Vmid {
+    /// How many there are, that of nobody included.
+    pub const COUNT: usize = 256;
+
+    /// Names the tag with this number; `None` for zero, which is nobody's.
+    pub const fn new(number: u8) -> Option<Self> {
+        if number == 0 {
+            None
+        } else {
+            Some(Self(number))
+        }
+    }
+    /// Tells the number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// What a domain may do besides running.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Privilege {
+    /// It makes, rules and ends other domains.
+    pub control: bool,
+    /// It has the machine's devices; its end is that of the machine.
+    pub hardware: bool,
 }
 
 /// A virtual CPU: its domain and its place in it, counted from zero.

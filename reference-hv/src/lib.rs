@@ -14,6 +14,7 @@ pub mod assign;
 pub mod carve;
 pub mod config;
 pub mod dt;
+pub mod errno;
 pub mod exit;
 pub mod fault;
 pub mod guest_tree;
