@@ -128,6 +128,17 @@ impl fmt::Display for SpanError {
 
 impl core::error::Error for SpanError {}
 
+impl Span<Ipa> {
+    /// Makes a range for a constant: one that is empty or wraps does not compile there.
+    pub const fn constant(base: Ipa, size: u64) -> Self {
+        assert!(size != 0 && base.0 <= u64::MAX - (size - 1));
+        Self {
+            first: base,
+            last: Ipa(base.0 + (size - 1)),
+        }
+    }
+}
+
 impl<A: Address> Span<A> {
     /// Makes the range of `size` bytes from `base` on.
     ///

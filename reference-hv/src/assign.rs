@@ -16,7 +16,7 @@ use crate::config::{
 };
 use crate::dt::Blob;
 use crate::fault::{self, Fault};
-use crate::ids::{DomainId, MAX_DOMAINS, MAX_VCPUS};
+use crate::ids::{DomainId, MAX_DOMAINS, MAX_VCPUS, Privilege};
 
 mod device;
 mod guest;
@@ -29,6 +29,7 @@ mod module;
 mod owners;
 mod plan;
 
+use layout::Layout;
 use memory::FreeRam;
 use owners::{Draft, Owners};
 
@@ -188,7 +189,8 @@ impl<'t> Proof<'_, 't> {
             let what = format_args!("is {}, not 1 to {MAX_VCPUS}", claim.cpus);
             return Err(Flaw::new(node, "cpus", what));
         }
-        let nr_spis = irq::nr_spis(claim, self.machine)?;
+        let layout = Layout::guest(claim.vpl011);
+        let nr_spis = irq::nr_spis(claim, self.machine, &layout)?;
         for module in &claim.modules {
             module::judge(self.host, self.machine, &self.owners, draft, module)?;
         }
@@ -197,8 +199,16 @@ impl<'t> Proof<'_, 't> {
         let banks = memory::banks(claim, self.machine)?;
         if let Some(partial) = &partial {
             self.notice(partial.notices.clone());
-            self.devices(claim, partial, nr_spis, draft)?;
-            guest::judge(claim, draft, &banks, self.machine)?;
+            self.devices(
+                claim,
+                partial,
+                &irq::Room {
+                    layout: &layout,
+                    spis: nr_spis,
+                },
+                draft,
+            )?;
+            guest::judge(draft, &banks, &layout, self.machine)?;
         }
         let load = load::place(claim, &banks, self.modules, length)?;
         let ram = free.take(claim, &banks)?;
@@ -209,7 +219,9 @@ impl<'t> Proof<'_, 't> {
             banks,
             ram,
             cpus: claim.cpus,
-            vpl011: claim.vpl011,
+            layout,
+            privilege: Privilege::default(),
+            static_memory: false,
             nr_spis,
             mmio: guest::mappings(draft, self.machine),
             irqs: draft.lines.clone(),
@@ -240,7 +252,7 @@ impl<'t> Proof<'_, 't> {
         &mut self,
         claim: &DomainClaim<'t>,
         partial: &Partial<'t>,
-        nr_spis: u32,
+        room: &irq::Room<'_>,
         draft: &mut Draft<'t>,
     ) -> Result<(), Flaw> {
         if let (true, Some(device)) = (claim.no_passthrough, partial.devices.first()) {
@@ -264,7 +276,7 @@ impl<'t> Proof<'_, 't> {
                     draft,
                     claim,
                     id,
-                    nr_spis,
+                    room,
                 )?
             {
                 self.notices.push(Notice(line));

@@ -11,11 +11,12 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::addr::{Ipa, Span};
-use crate::assign::{DomainPlan, layout};
+use crate::assign::DomainPlan;
+use crate::assign::layout::{self, Layout, Uart};
 use crate::config::{Flaw, Modules, Partial, XEN_FORCE, XEN_PATH, XEN_REG};
 use crate::dt::{Blob, Event, Node, Prop};
 use crate::fault::{self, Fault};
+use crate::ids::IrqLine;
 
 mod writer;
 
@@ -112,10 +113,10 @@ pub fn build<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>
             copy(&mut tree, node);
         }
     }
-    interrupt_controller(&mut tree, phandles.gic);
+    interrupt_controller(&mut tree, &plan.layout, phandles.gic);
     timer(&mut tree);
-    if plan.vpl011 {
-        uart(&mut tree, phandles.clock);
+    if let Some(device) = plan.layout.uart {
+        uart(&mut tree, &device, phandles.clock);
     }
     tree.end();
 
@@ -171,8 +172,8 @@ fn chosen(tree: &mut Writer, plan: &DomainPlan) {
         tree.numbers("linux,initrd-start", &[ramdisk.to.raw()]);
         tree.numbers("linux,initrd-end", &[end]);
     }
-    if plan.vpl011 {
-        tree.text("stdout-path", &[&format!("/{}", uart_name())]);
+    if let Some(uart) = &plan.layout.uart {
+        tree.text("stdout-path", &[&format!("/{}", uart_name(uart))]);
     }
     tree.end();
 }
@@ -209,21 +210,16 @@ fn memory(tree: &mut Writer, plan: &DomainPlan) {
     }
 }
 
-fn interrupt_controller(tree: &mut Writer, phandle: u32) {
+fn interrupt_controller(tree: &mut Writer, layout: &Layout, phandle: u32) {
     tree.begin(&format!(
         "interrupt-controller@{:x}",
-        layout::GICD_BASE.raw()
+        layout.distributor.first().raw()
     ));
     tree.text("compatible", &["arm,gic-v3"]);
     tree.cells("#interrupt-cells", &[3]);
     tree.cells("#address-cells", &[0]);
     tree.empty("interrupt-controller");
-    let frames = [
-        Span::new(layout::GICD_BASE, layout::GICD_SIZE),
-        Span::new(layout::GICR_BASE, layout::GICR_SIZE),
-    ];
-    let frames: Vec<Span<Ipa>> = frames.into_iter().flatten().collect();
-    tree.ranges("reg", &frames);
+    tree.ranges("reg", &[layout.distributor, layout.redistributors]);
     tree.cells("phandle", &[phandle]);
     // For trees and readers of before 2009; Xen writes it as well.
     tree.cells("linux,phandle", &[phandle]);
@@ -246,11 +242,11 @@ fn timer(tree: &mut Writer) {
     tree.end();
 }
 
-fn uart_name() -> alloc::string::String {
-    format!("pl011@{:x}", layout::VPL011_BASE.raw())
+fn uart_name(uart: &Uart) -> alloc::string::String {
+    format!("pl011@{:x}", uart.registers.first().raw())
 }
 
-fn uart(tree: &mut Writer, clock: u32) {
+fn uart(tree: &mut Writer, uart: &Uart, clock: u32) {
     const SHARED: u32 = 0;
     const LEVEL_HIGH: u32 = 4;
     tree.begin("apb-pclk");
@@ -259,11 +255,11 @@ fn uart(tree: &mut Writer, clock: u32) {
     tree.cells("clock-frequency", &[UART_CLOCK]);
     tree.cells("phandle", &[clock]);
     tree.end();
-    tree.begin(&uart_name());
+    tree.begin(&uart_name(uart));
     tree.text("compatible", &["arm,pl011", "arm,primecell"]);
-    let registers = Span::new(layout::VPL011_BASE, layout::VPL011_SIZE);
-    tree.ranges("reg", &Vec::from_iter(registers));
-    tree.cells("interrupts", &[SHARED, layout::VPL011_SPI, LEVEL_HIGH]);
+    tree.ranges("reg", &[uart.registers]);
+    let number = uart.line.intid().saturating_sub(IrqLine::FIRST_SPI);
+    tree.cells("interrupts", &[SHARED, number, LEVEL_HIGH]);
     tree.text("clock-names", &["uartclk", "apb_pclk"]);
     tree.cells("clocks", &[clock, clock]);
     tree.end();

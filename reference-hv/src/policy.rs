@@ -9,7 +9,9 @@ use crate::addr::{Ipa, Span, SpanError};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::psci;
 use crate::arch::aarch64::sysreg::IdRegister;
+use crate::assign::layout::{Layout, Uart};
 use crate::exit::{Access, Exit};
+use crate::ids::IrqLine;
 
 mod call;
 mod irq;
@@ -25,16 +27,21 @@ pub struct Domain {
     /// The redistributors that it really has.
     redistributors: Span<Ipa>,
     /// Its emulated PL011.
-    uart: Option<Span<Ipa>>,
+    uart: Option<Uart>,
 }
 
 impl Domain {
-    /// Describes a domain with this number of vCPUs, with or without an emulated PL011.
+    /// Describes a domain with this number of vCPUs, whose imitated devices lie like this.
     ///
     /// # Errors
     /// Refuses a number of vCPUs whose redistributors would be no range.
-    pub fn new(vcpus: u32, vpl011: bool) -> Result<Self, SpanError> {
-        mmio::domain(vcpus, vpl011)
+    pub fn new(vcpus: u32, layout: &Layout) -> Result<Self, SpanError> {
+        mmio::domain(vcpus, layout)
+    }
+
+    /// Returns the line of its emulated PL011.
+    pub fn uart_line(&self) -> Option<IrqLine> {
+        self.uart.map(|uart| uart.line)
     }
 }
 

@@ -2,20 +2,21 @@
 
 use alloc::vec::Vec;
 
+use super::layout::Layout;
 use super::owners::{Draft, Mapping};
 use super::{Machine, MmioMapping, layout};
 use crate::addr::{Ipa, Pa, Span};
-use crate::config::{DomainClaim, Flaw, XEN_REG};
+use crate::config::{Flaw, XEN_REG};
 use crate::fault::{self, Fault};
 
 /// Judges the guest ranges of a domain.
 pub(super) fn judge(
-    claim: &DomainClaim<'_>,
     draft: &Draft<'_>,
     banks: &[Span<Ipa>],
+    layout: &Layout,
     machine: &Machine,
 ) -> Result<(), Flaw> {
-    let emulated = emulated(claim);
+    let emulated = emulated(layout);
     for mapping in &draft.mappings {
         let guest = mapping.guest;
         let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(mapping.node, XEN_REG, what));
@@ -57,30 +58,19 @@ pub(super) fn judge(
 }
 
 /// Returns what of the guest's address space is not its own to use.
-fn emulated(claim: &DomainClaim<'_>) -> Vec<(&'static str, Span<Ipa>)> {
-    let uart = (
-        layout::VPL011_BASE,
-        layout::VPL011_SIZE,
-        "its emulated UART",
-    );
-    [
-        (
-            layout::GICD_BASE,
-            layout::GICD_SIZE,
-            "its interrupt distributor",
-        ),
-        (
-            layout::GICR_BASE,
-            layout::GICR_SIZE,
-            "its interrupt redistributors",
-        ),
-        (layout::GRANT_BASE, layout::GRANT_SIZE, "its grant tables"),
-        (layout::MAGIC_BASE, layout::MAGIC_SIZE, "its shared pages"),
-    ]
-    .into_iter()
-    .chain(claim.vpl011.then_some(uart))
-    .filter_map(|(base, size, what)| Some((what, Span::new(base, size).ok()?)))
-    .collect()
+fn emulated(layout: &Layout) -> Vec<(&'static str, Span<Ipa>)> {
+    let uart = layout.uart.map(|uart| uart.registers);
+    let fixed = [
+        ("its interrupt distributor", Some(layout.distributor)),
+        ("its interrupt redistributors", Some(layout.redistributors)),
+        ("its emulated UART", uart),
+        ("its grant tables", Some(layout::GRANT)),
+        ("its shared pages", Some(layout::MAGIC)),
+    ];
+    fixed
+        .into_iter()
+        .filter_map(|(what, span)| Some((what, span?)))
+        .collect()
 }
 
 /// Returns the last address of a space of `bits` bits.

@@ -4,15 +4,29 @@
 use alloc::format;
 use alloc::string::String;
 
+use super::layout::Layout;
 use super::owners::{Draft, Owners};
-use super::{IrqAssignment, Machine, layout, taken_by};
+use super::{IrqAssignment, Machine, taken_by};
 use crate::config::{DomainClaim, Flaw, Host, NodeId};
 use crate::fault::{self, Fault};
 use crate::ids::IrqLine;
 
+/// What a domain's interrupt controller has room for.
+pub(super) struct Room<'l> {
+    /// Where its imitated devices lie.
+    pub layout: &'l Layout,
+    /// How many shared lines there are.
+    pub spis: u32,
+}
+
 /// Returns how many shared lines the domain's interrupt controller has: what its node says, or
-/// what the host has. The emulated UART needs the first.
-pub(super) fn nr_spis(claim: &DomainClaim<'_>, machine: &Machine) -> Result<u32, Flaw> {
+/// what the host has. The emulated UART
+/// needs its own.
+pub(super) fn nr_spis(
+    claim: &DomainClaim<'_>,
+    machine: &Machine,
+    layout: &Layout,
+) -> Result<u32, Flaw> {
     let count = match claim.nr_spis {
         Some(stated) if stated > IrqLine::MAX_SPIS => {
             let what = format_args!(
@@ -24,11 +38,10 @@ pub(super) fn nr_spis(claim: &DomainClaim<'_>, machine: &Machine) -> Result<u32,
         Some(stated) => stated,
         None => machine.spis.min(IrqLine::MAX_SPIS),
     };
-    Ok(count.max(if claim.vpl011 {
-        layout::VPL011_SPI + 1
-    } else {
-        0
-    }))
+    let needed = layout
+        .uart
+        .map_or(0, |uart| uart.line.intid() + 1 - IrqLine::FIRST_SPI);
+    Ok(count.max(needed))
 }
 
 /// Judges the lines of a host node and returns what is to be said about those that cannot be
@@ -40,8 +53,9 @@ pub(super) fn judge(
     draft: &mut Draft<'_>,
     claim: &DomainClaim<'_>,
     id: NodeId,
-    nr_spis: u32,
+    room: &Room<'_>,
 ) -> Result<Option<String>, Flaw> {
+    let nr_spis = room.spis;
     let node = host.node(id);
     let found = host.interrupts(id)?;
     let property = if node.has("interrupts-extended") {
@@ -60,8 +74,7 @@ pub(super) fn judge(
         if let Some(user) = host.use_of(line) {
             return refuse(format_args!("names {line}, which is that of {user}"));
         }
-        if claim.vpl011
-            && Some(line) == layout::vpl011_line()
+        if room.layout.uart.is_some_and(|uart| uart.line == line)
             && !fault::on(Fault::VirtualLineClash)
         {
             return refuse(format_args!(

@@ -4,9 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::layout::Layout;
 use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
 use crate::config::Flaw;
-use crate::ids::{DomainId, IrqLine, Trigger};
+use crate::ids::{DomainId, IrqLine, Privilege, Trigger};
 
 /// One domain to create. Every address in it is proven; stage 2 holds what `ram` and `mmio` say
 /// and nothing else.
@@ -24,8 +25,12 @@ pub struct DomainPlan {
     pub ram: Vec<RamMapping>,
     /// Number of virtual CPUs.
     pub cpus: u32,
-    /// Whether it gets an emulated PL011.
-    pub vpl011: bool,
+    /// Where the hypervisor imitates devices for it.
+    pub layout: Layout,
+    /// What it may do beyond what every domain may.
+    pub privilege: Privilege,
+    /// Whether its RAM is memory that its node names, which no other domain ever gets.
+    pub static_memory: bool,
     /// Shared interrupt lines of its GIC: INTIDs 32 to 31 + `nr_spis` exist.
     pub nr_spis: u32,
     /// Device pages.

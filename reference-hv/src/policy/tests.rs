@@ -8,7 +8,7 @@ use crate::arch::aarch64::{esr, gic};
 use crate::exit::{Cause, Conduit, MemoryFault, SysReg, WaitKind, Width};
 
 fn domain() -> Domain {
-    Domain::new(2, true).unwrap()
+    Domain::new(2, &Layout::guest(true)).unwrap()
 }
 
 fn fault(ipa: u64) -> MemoryFault {
@@ -106,7 +106,7 @@ fn device_pages_are_exact() {
 /// A domain without an emulated UART has nothing at its address.
 #[test]
 fn no_uart_without_asking() {
-    let domain = Domain::new(1, false).unwrap();
+    let domain = Domain::new(1, &Layout::GUEST).unwrap();
     assert_eq!(
         decide(&domain, &load(fault(0x2200_0000))),
         aborted(0x2200_0000, false)
@@ -115,7 +115,10 @@ fn no_uart_without_asking() {
         decide(&domain, &load(fault(0x0304_0000))),
         aborted(0x0304_0000, false)
     );
-    assert!(Domain::new(0, true).is_err(), "no vCPU, no redistributor");
+    assert!(
+        Domain::new(0, &Layout::GUEST).is_err(),
+        "no vCPU, no redistributor"
+    );
 }
 
 /// Whatever the reason, what is not a described access to a device ends in an abort with the guest's

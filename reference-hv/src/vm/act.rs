@@ -6,7 +6,6 @@ use core::fmt;
 use super::{Hypervisor, Place, State, parts};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
-use crate::assign::layout;
 use crate::exit::{Access, Exit};
 use crate::hal::{Cpu, Machine};
 use crate::policy::{self, Action, Device, INSTRUCTION, SgiRegister};
@@ -121,7 +120,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
                         0
                     }
                 };
-                if let Some(line) = layout::vpl011_line() {
+                if let Some(line) = domain.policy.uart_line() {
                     domain.vgic.set_line(line.intid(), uart.irq());
                 }
                 self.wake_siblings(place);

@@ -140,7 +140,7 @@ impl<M: Machine> Domain<M> {
             stopped: false,
             policy,
             vgic,
-            uart: plan.vpl011.then(Pl011::new),
+            uart: plan.layout.uart.map(|_| Pl011::new()),
             vcpus,
             lines: plan.irqs.iter().map(|irq| irq.line).collect(),
             space,
@@ -319,6 +319,6 @@ fn devices<M: Machine>(machine: &M, plan: &DomainPlan) -> Result<(Vgic, policy::
         priority_bits,
     };
     let vgic = Vgic::new(&config).map_err(|_| Failure::Interrupts)?;
-    let policy = policy::Domain::new(plan.cpus, plan.vpl011).map_err(|_| Failure::Interrupts)?;
+    let policy = policy::Domain::new(plan.cpus, &plan.layout).map_err(|_| Failure::Interrupts)?;
     Ok((vgic, policy))
 }

@@ -6,9 +6,10 @@ use std::string::String;
 
 use super::*;
 use crate::addr::{Ipa, Pa, Span};
+use crate::assign::layout::Layout;
 use crate::assign::{IrqAssignment, Load, MmioMapping, Placed, RamMapping};
 use crate::exit::{Access, Cause, Conduit, Exit, MemoryFault, WaitKind, Width};
-use crate::ids::{DomainId, Trigger};
+use crate::ids::{DomainId, Privilege, Trigger};
 use crate::paging::Memory;
 use machine::{Deed, Fake};
 
@@ -35,7 +36,9 @@ fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
             pages: 1024,
         }],
         cpus,
-        vpl011: true,
+        layout: Layout::guest(true),
+        privilege: Privilege::default(),
+        static_memory: false,
         nr_spis: 64,
         mmio: vec![MmioMapping {
             ipa: Ipa::new(0x3a00_0000),

@@ -59,7 +59,10 @@ fn a_device_is_mapped_and_its_interrupt_routed() {
         .collect();
     assert_eq!(lines, [(39, Trigger::Level)]);
     assert_eq!(plan.memory, 16 * 1024 * 1024);
-    assert_eq!((plan.vpl011, plan.nr_spis, plan.cpus), (true, 256, 1));
+    assert_eq!(
+        (plan.layout.uart.is_some(), plan.nr_spis, plan.cpus),
+        (true, 256, 1)
+    );
     assert_eq!(plan.load.kernel.to.raw(), 0x4000_0000);
     assert_eq!(plan.kernel_args.as_deref(), Some("say hello"));
 }

@@ -1,7 +1,7 @@
 //! What holds of every assignment, whatever the trees claimed.
 
 use refhv::addr::{Ipa, Pa, Span};
-use refhv::assign::{Assignment, layout};
+use refhv::assign::Assignment;
 use refhv::config::{Host, Owner};
 use refhv::dt::{Blob, Event};
 use refhv::guest_tree::build;
@@ -15,12 +15,8 @@ pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
     for plan in proven.domains() {
         let owner = plan.id.number();
         let mut guest: Vec<Span<Ipa>> = plan.banks.clone();
-        for (base, size) in [
-            (layout::GICD_BASE, layout::GICD_SIZE),
-            (layout::GICR_BASE, layout::GICR_SIZE),
-        ] {
-            guest.push(Span::new(base, size).expect("a range"));
-        }
+        guest.extend([plan.layout.distributor, plan.layout.redistributors]);
+        guest.extend(plan.layout.uart.map(|uart| uart.registers));
         for map in &plan.mmio {
             let (pa, ipa) = (map.host().expect("a range"), map.guest().expect("a range"));
             assert!(pa.is_page_exact() && ipa.is_page_exact() && pa.size() == ipa.size());
