@@ -146,6 +146,11 @@ impl<M: Machine> Runner<'_, M> {
                 Some(gic) => self.interrupt(gic, op)?,
                 None => Answer::Cannot(Reason::NoGic),
             },
+            Op::Hypercall { .. }
+            | Op::Fill { .. }
+            | Op::Look { .. }
+            | Op::Hv(_)
+            | Op::Loop { .. } => Answer::Cannot(Reason::Service),
             // Taken care of by the caller: they never come back.
             Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin => Answer::Ok,
         })

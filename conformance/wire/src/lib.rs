@@ -27,12 +27,16 @@ mod note;
 mod number;
 mod op;
 mod order;
+pub mod pack;
 mod script;
 
 pub use frame::{Damage, Frame, Line, MAX_FRAME, Reading, read};
 pub use name::Name;
 pub use note::{Answer, CHUNK, Data, Note, Reason, Same, Sweep, Vector, Why};
-pub use op::{Attr, MAX_INTID, MAX_MS, Op, OpError, OpErrorKind, Sysreg, Trigger, Width, parse_op};
+pub use op::{
+    Attr, Hv, MAX_INTID, MAX_MS, MAX_PATH, MAX_REPEATED, MAX_VALUES, Op, OpError, OpErrorKind,
+    Path, Place, SLOT, SLOTS, Sysreg, Trigger, Value, Values, Width, parse_op,
+};
 pub use order::{Disorder, Order};
 #[cfg(feature = "alloc")]
 pub use script::{BootArgs, INLINE_LIMIT, Script};

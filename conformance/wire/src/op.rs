@@ -1,11 +1,15 @@
 //! What a probe can be told to do.
 
 mod error;
+mod hv;
+mod operand;
 mod parse;
 mod show;
 mod sysreg;
 
 pub use error::{OpError, OpErrorKind};
+pub use hv::Hv;
+pub use operand::{MAX_PATH, MAX_VALUES, Path, Place, SLOT, SLOTS, Value, Values};
 pub use parse::parse_op;
 pub use sysreg::Sysreg;
 
@@ -16,6 +20,9 @@ pub const MAX_INTID: u32 = 1019;
 
 /// The longest time an op may be told to wait, in milliseconds.
 pub const MAX_MS: u32 = 60_000;
+
+/// The most ops that a loop repeats.
+pub const MAX_REPEATED: u8 = 16;
 
 /// The size of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,6 +242,55 @@ pub enum Op {
         /// How many, at least one.
         count: u32,
     },
+    /// `hc N [A0 [A1 [A2 [A3 [A4]]]]]`: hypercall N with these arguments, 0 for those left out. Answers
+    /// `Value` with X0, or `Fault`.
+    Hypercall {
+        /// The hypercall's number.
+        number: u64,
+        /// Its arguments, at most five.
+        args: Values,
+    },
+    /// `hcmem SLOT+OFFSET V...`: writes up to eight values of 64 bits there. Answers `Ok`, or `Fault`.
+    Fill {
+        /// The first byte.
+        at: Place,
+        /// What is written.
+        values: Values,
+    },
+    /// `hcr SLOT+OFFSET 8|16|32|64`: reads there. Answers `Value`, or `Fault`.
+    Look {
+        /// The first byte.
+        at: Place,
+        /// Size of the access.
+        width: Width,
+    },
+    /// `hv ...`: asks something of the hypervisor.
+    Hv(Hv),
+    /// `loop N M`: carries out the M ops that follow N times, and lets those of the last pass answer.
+    /// Answers `Value` with the number of answers in all passes that were not the same as in the first.
+    Loop {
+        /// How often, at least twice.
+        passes: u32,
+        /// How many ops, at least one and at most 16.
+        ops: u8,
+    },
+}
+
+impl Op {
+    /// Tells whether a loop may repeat it: it comes back, and says nothing but its answer.
+    pub const fn repeats(&self) -> bool {
+        !matches!(
+            self,
+            Self::Tree
+                | Self::Mark(_)
+                | Self::Idle
+                | Self::Off
+                | Self::Reset
+                | Self::Crash
+                | Self::Spin
+                | Self::Loop { .. }
+        )
+    }
 }
 
 impl Width {

@@ -16,22 +16,25 @@ pub struct Header {
     pub in_ramdisk: bool,
 }
 
-/// The ops of a script, in order. An op that is none ends the script with its error.
+/// The ops of a script, in order. An op that is none ends the script with its error, and so does one
+/// that stands in a loop and cannot be repeated, or a loop that lacks ops.
 #[derive(Debug, Clone)]
 pub struct Ops<'a> {
     text: &'a str,
     at: usize,
+    /// How many ops of a loop are to come.
+    looped: u8,
 }
 
 /// Reads a script such as `n=0badcafe d=01;r32 0x9030fe0;mark done`.
 ///
-/// Ops are separated by `;` or line ends; empty ones are skipped and have no index. Padding with
-/// NUL at the end, as a ramdisk has it, is not looked at.
+/// Ops are separated by `;` or line ends; empty ones are skipped and have no index. The text ends
+/// before the first NUL: what follows in a ramdisk is padding or a [pack](crate::pack).
 pub fn parse_script(text: &[u8]) -> Result<(Header, Ops<'_>), OpError> {
     let len = text
         .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
+        .position(|byte| *byte == 0)
+        .unwrap_or(text.len());
     let text =
         core::str::from_utf8(text.get(..len).unwrap_or_default()).map_err(|error| OpError {
             at: error.valid_up_to(),
@@ -42,7 +45,12 @@ pub fn parse_script(text: &[u8]) -> Result<(Header, Ops<'_>), OpError> {
         at: 0,
         kind: OpErrorKind::Header,
     })?;
-    Ok((header, Ops { text, at: end }))
+    let ops = Ops {
+        text,
+        at: end,
+        looped: 0,
+    };
+    Ok((header, ops))
 }
 
 fn header(text: &str) -> Option<Header> {
@@ -66,24 +74,44 @@ impl Iterator for Ops<'_> {
     type Item = Result<Op, OpError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
+        let (start, op) = loop {
             // The cursor stands on the separator in front of the next op.
             let start = self.at + 1;
-            let rest = self.text.get(start..)?;
+            let Some(rest) = self.text.get(start..) else {
+                let missing = OpErrorKind::Missing {
+                    what: "an op of the loop",
+                };
+                return (self.looped > 0).then(|| self.fail(self.text.len(), missing));
+            };
             let end = start + rest.find(SEPARATORS).unwrap_or(rest.len());
             self.at = end;
             let op = self.text.get(start..end)?;
-            if op.trim_ascii().is_empty() {
-                continue;
+            if !op.trim_ascii().is_empty() {
+                break (start, op);
             }
-            return Some(parse_op(op).map_err(|error| {
-                self.at = self.text.len();
-                OpError {
-                    at: start + error.at,
-                    kind: error.kind,
-                }
-            }));
+        };
+        let op = match parse_op(op) {
+            Ok(op) => op,
+            Err(error) => return Some(self.fail(start + error.at, error.kind)),
+        };
+        if self.looped > 0 {
+            if !op.repeats() {
+                return Some(self.fail(start, OpErrorKind::Once));
+            }
+            self.looped -= 1;
+        } else if let Op::Loop { ops, .. } = op {
+            self.looped = ops;
         }
+        Some(Ok(op))
+    }
+}
+
+impl Ops<'_> {
+    /// Ends the script with an error.
+    fn fail(&mut self, at: usize, kind: OpErrorKind) -> Result<Op, OpError> {
+        self.at = self.text.len();
+        self.looped = 0;
+        Err(OpError { at, kind })
     }
 }
 
@@ -143,11 +171,21 @@ mod owned {
             if text.len() <= INLINE_LIMIT {
                 return BootArgs::Inline(text);
             }
-            let args = format!("n={:08x} d={:02x} script=ramdisk", self.nonce, self.dom);
             BootArgs::Ramdisk {
-                args,
+                args: self.pointer(),
                 ramdisk: text,
             }
+        }
+
+        /// Returns boot arguments and a ramdisk with the script and a [pack](crate::pack) of entries.
+        pub fn with_pack(&self, entries: &[&[u8]]) -> (String, Vec<u8>) {
+            let ramdisk = crate::pack::append(&self.to_string(), entries);
+            (self.pointer(), ramdisk)
+        }
+
+        /// Returns the boot arguments that lead to the ramdisk.
+        fn pointer(&self) -> String {
+            format!("n={:08x} d={:02x} script=ramdisk", self.nonce, self.dom)
         }
     }
 

@@ -46,6 +46,12 @@ pub enum OpErrorKind {
     },
     /// Not 1 to 24 of `A-Z a-z 0-9 _ -`.
     Name,
+    /// Not a byte of a scratch slot.
+    Place,
+    /// Not 1 to 64 printable characters.
+    Path,
+    /// An op that a loop cannot repeat.
+    Once,
     /// The text ends where something is due.
     Missing {
         /// What is due.
@@ -67,7 +73,8 @@ impl OpErrorKind {
                 what: super::parse::OP,
                 ..
             } => Why::Op,
-            Self::Word { .. } | Self::Name => Why::Word,
+            Self::Word { .. } | Self::Name | Self::Place | Self::Path => Why::Word,
+            Self::Once => Why::Op,
             Self::Number { .. } | Self::Range { .. } | Self::Multiple { .. } => Why::Number,
             Self::Missing { .. } => Why::Missing,
             Self::Extra => Why::Extra,
@@ -98,6 +105,11 @@ impl fmt::Display for OpErrorKind {
             }
             Self::Multiple { what, of } => write!(f, "{what} is not a multiple of {of}"),
             Self::Name => f.write_str("not a name of 1 to 24 letters, digits, `_` and `-`"),
+            Self::Place => {
+                f.write_str("not `SLOT+OFFSET` with a slot of 0 to 3 and an offset below 4096")
+            }
+            Self::Path => f.write_str("not a path of 1 to 64 printable characters"),
+            Self::Once => f.write_str("a loop cannot repeat it"),
             Self::Missing { what } => write!(f, "{what} is missing"),
             Self::Extra => f.write_str("one operand too many"),
             Self::Header => {

@@ -1,5 +1,7 @@
 //! Text to op, without allocation.
 
+mod control;
+
 use core::str::FromStr;
 
 use super::{Attr, MAX_INTID, MAX_MS, Op, OpError, OpErrorKind, Sysreg, Trigger, Width};
@@ -11,7 +13,8 @@ pub(super) const OP: &str = "op";
 const OPS: &[&str] = &[
     "r8", "r16", "r32", "r64", "w8", "w16", "w32", "w64", "sweep", "same", "wait8", "wait16",
     "wait32", "wait64", "ram", "exec", "tree", "irq", "sgi", "timer", "yield", "attr", "hvc",
-    "smc", "mrs", "mark", "idle", "off", "reset", "crash", "spin", "cpuon", "storm",
+    "smc", "mrs", "mark", "idle", "off", "reset", "crash", "spin", "cpuon", "storm", "hc", "hcmem",
+    "hcr", "hv", "loop",
 ];
 const READS: &[&str] = &["r8", "r16", "r32", "r64"];
 const WRITES: &[&str] = &["w8", "w16", "w32", "w64"];
@@ -29,11 +32,12 @@ pub fn parse_op(text: &str) -> Result<Op, OpError> {
     let op = op(&mut words)?;
     match words.next() {
         None => Ok(op),
-        Some((at, _)) => Err(OpError {
-            at,
-            kind: OpErrorKind::Extra,
-        }),
+        Some((at, _)) => Err(error(at, OpErrorKind::Extra)),
     }
+}
+
+fn error(at: usize, kind: OpErrorKind) -> OpError {
+    OpError { at, kind }
 }
 
 impl FromStr for Op {
@@ -129,13 +133,13 @@ fn op(words: &mut Words<'_>) -> Result<Op, OpError> {
             count: words.count()?,
         },
         _ => {
-            return Err(OpError {
+            return control::op(words, word).unwrap_or(Err(error(
                 at,
-                kind: OpErrorKind::Word {
+                OpErrorKind::Word {
                     what: OP,
                     known: OPS,
                 },
-            });
+            )));
         }
     })
 }

@@ -99,6 +99,11 @@ impl fmt::Display for Op {
             Self::Spin => f.write_str("spin"),
             Self::CpuOn { mpidr } => write!(f, "cpuon {mpidr:#x}"),
             Self::Storm { at, count } => write!(f, "storm {at:#x} {count}"),
+            Self::Hypercall { number, args } => write!(f, "hc {number}{args}"),
+            Self::Fill { at, values } => write!(f, "hcmem {at}{values}"),
+            Self::Look { at, width } => write!(f, "hcr {at} {}", width.bits()),
+            Self::Hv(hv) => write!(f, "hv {hv}"),
+            Self::Loop { passes, ops } => write!(f, "loop {passes} {ops}"),
         }
     }
 }

@@ -5,8 +5,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use wire::{
-    Answer, Attr, Data, Frame, MAX_INTID, MAX_MS, Name, Note, Op, Reason, Same, Sweep, Sysreg,
-    Trigger, Vector, Why, Width,
+    Answer, Attr, Data, Frame, Hv, MAX_INTID, MAX_MS, MAX_VALUES, Name, Note, Op, Path, Place,
+    Reason, SLOT, SLOTS, Same, Sweep, Sysreg, Trigger, Value, Values, Vector, Why, Width,
 };
 
 /// Numbers in which the edges are as likely as the middle.
@@ -190,10 +190,112 @@ fn irq_op() -> impl Strategy<Value = Op> {
     )
 }
 
+fn place() -> impl Strategy<Value = Place> {
+    let offset = prop_oneof![Just(0), Just(SLOT - 1), 0..SLOT];
+    (0..SLOTS, offset).prop_map(|(slot, offset)| Place::new(slot, offset).unwrap())
+}
+
+fn values(least: usize, most: usize) -> impl Strategy<Value = Values> {
+    let value = prop_oneof![
+        number().prop_map(Value::Number),
+        place().prop_map(Value::At)
+    ];
+    vec(value, least..=most).prop_map(|all| {
+        let mut values = Values::NONE;
+        all.iter().for_each(|value| values.push(*value).unwrap());
+        values
+    })
+}
+
+fn hv() -> impl Strategy<Value = Hv> {
+    let numbers = (number(), number(), number(), count(), count(), count());
+    let path = "[!-:<-~]{1,64}".prop_map(|text| Path::new(&text).unwrap());
+    let others = (any::<u16>(), any::<u16>(), path, any::<bool>());
+    (0..25u8, numbers, others).prop_map(
+        |(which, (a, b, c, cpus, spis, flags), (dom, short, path, allow))| match which {
+            0 => Hv::Version,
+            1 => Hv::Free,
+            2 => Hv::List,
+            3 => Hv::Info { dom },
+            4 => Hv::Pages { dom },
+            5 => Hv::Wait {
+                dom,
+                mask: a,
+                value: b,
+                ms: cpus % MAX_MS + 1,
+            },
+            6 => Hv::Create {
+                dom,
+                kib: a,
+                cpus,
+                spis,
+                flags,
+            },
+            7 => Hv::Destroy { dom },
+            8 => Hv::Pause { dom },
+            9 => Hv::Unpause { dom },
+            10 => Hv::Shutdown { dom, reason: cpus },
+            11 => Hv::Populate {
+                dom,
+                gfn: a,
+                order: cpus,
+                count: spis.max(1),
+            },
+            12 => Hv::Depopulate { dom, gfn: a },
+            13 => Hv::Foreign {
+                gfn: a,
+                dom,
+                from: b,
+            },
+            14 => Hv::Unforeign { gfn: a },
+            15 => Hv::Iomem {
+                dom,
+                mfn: a,
+                count: b,
+                allow,
+            },
+            16 => Hv::Map {
+                dom,
+                gfn: a,
+                mfn: b,
+                count: c,
+            },
+            17 => Hv::Unmap {
+                dom,
+                gfn: a,
+                mfn: b,
+                count: c,
+            },
+            18 => Hv::Bind { dom, spi: short },
+            19 => Hv::Unbind { dom, spi: short },
+            20 => Hv::Assign { dom, path },
+            21 => Hv::TestAssign { dom, path },
+            22 => Hv::Deassign { dom, path },
+            23 => Hv::Load {
+                dom,
+                entry: short,
+                at: a & !0xfff,
+            },
+            _ => Hv::Start { dom, pc: a, x0: b },
+        },
+    )
+}
+
+fn control_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (number(), values(0, 5)).prop_map(|(number, args)| Op::Hypercall { number, args }),
+        (place(), values(1, MAX_VALUES)).prop_map(|(at, values)| Op::Fill { at, values }),
+        (place(), select(Width::ALL)).prop_map(|(at, width)| Op::Look { at, width }),
+        hv().prop_map(Op::Hv),
+    ]
+}
+
+/// Any op but a loop, which needs others behind it.
 pub fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         memory_op(),
         irq_op(),
+        control_op(),
         (0..=15u32).prop_map(|intid| Op::Sgi { intid }),
         (1..=MAX_MS).prop_map(|ms| Op::Timer { ms }),
         some_count().prop_map(|count| Op::Yield { count }),

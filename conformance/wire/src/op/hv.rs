@@ -1,0 +1,262 @@
+//! Ops that drive a hypervisor by its hypercalls, one or a few of them each.
+
+use core::fmt;
+
+use super::operand::Path;
+
+/// What `hv` asks of the hypervisor.
+///
+/// Each answers `Value` with what the hypercall returned: 0, or a negative error number as 64 bits; of
+/// several hypercalls the first one that failed. `D` is a domain's number. The layouts are those of
+/// the interface version that the hypervisor turns out to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hv {
+    /// `hv version`: its version (major in bits 48-63, minor 32-47) and the interface versions of
+    /// sysctl (16-31) and domctl (0-15).
+    Version,
+    /// `hv free`: the number of free pages.
+    Free,
+    /// `hv list`: how many domains are listed.
+    List,
+    /// `hv info D`: the flags of `getdomaininfo`; ESRCH too where it answers for another domain.
+    Info {
+        /// The domain.
+        dom: u16,
+    },
+    /// `hv pages D`: how many pages the domain has.
+    Pages {
+        /// The domain.
+        dom: u16,
+    },
+    /// `hv wait D MASK V MS`: polls `hv info D` until it is V under MASK. Answers `Value` with the
+    /// last one, or `Timeout`.
+    Wait {
+        /// The domain.
+        dom: u16,
+        /// The bits looked at.
+        mask: u64,
+        /// What they must be.
+        value: u64,
+        /// The bound, by the virtual counter.
+        ms: u32,
+    },
+    /// `hv create D KIB VCPUS SPIS [FLAGS]`: creates, chooses 64 bits, sets the pool for tables, the number of
+    /// CPUs and the limit of memory. With D 0 the hypervisor chooses, and success is the number.
+    Create {
+        /// The domain.
+        dom: u16,
+        /// The most memory it may have, in KiB.
+        kib: u64,
+        /// CPUs.
+        cpus: u32,
+        /// Shared interrupts of its interrupt controller.
+        spis: u32,
+        /// Flags of `createdomain`; 3 (hvm, hap) unless given.
+        flags: u32,
+    },
+    /// `hv destroy D`: destroys, and returns when it is done or refused.
+    Destroy {
+        /// The domain.
+        dom: u16,
+    },
+    /// `hv pause D`.
+    Pause {
+        /// The domain.
+        dom: u16,
+    },
+    /// `hv unpause D`.
+    Unpause {
+        /// The domain.
+        dom: u16,
+    },
+    /// `hv shutdown D REASON`: has the domain shut down by another's order.
+    Shutdown {
+        /// The domain.
+        dom: u16,
+        /// Why, as the hypervisor numbers reasons.
+        reason: u32,
+    },
+    /// `hv populate D GFN ORDER COUNT`: gives COUNT extents of 2^ORDER pages each, one behind the other.
+    /// ENOMEM where the hypervisor says that it stopped before the last.
+    Populate {
+        /// The domain.
+        dom: u16,
+        /// The first frame, as the domain sees it.
+        gfn: u64,
+        /// Binary logarithm of the pages of an extent.
+        order: u32,
+        /// How many extents, at least one.
+        count: u32,
+    },
+    /// `hv depopulate D GFN`: removes one page.
+    Depopulate {
+        /// The domain.
+        dom: u16,
+        /// The frame, as the domain sees it.
+        gfn: u64,
+    },
+    /// `hv foreign GFN D FGFN`: maps another's page into the caller.
+    Foreign {
+        /// Where, as the caller sees it.
+        gfn: u64,
+        /// Whose.
+        dom: u16,
+        /// Which, as its owner sees it.
+        from: u64,
+    },
+    /// `hv unforeign GFN`: removes it from the caller.
+    Unforeign {
+        /// Where.
+        gfn: u64,
+    },
+    /// `hv iomem D MFN NR 0|1`: takes or gives the permission for host pages.
+    Iomem {
+        /// The domain.
+        dom: u16,
+        /// The first host page.
+        mfn: u64,
+        /// How many.
+        count: u64,
+        /// Whether it is given.
+        allow: bool,
+    },
+    /// `hv map D GFN MFN NR`: maps host pages of a device.
+    Map {
+        /// The domain.
+        dom: u16,
+        /// The first frame, as the domain sees it.
+        gfn: u64,
+        /// The first host page.
+        mfn: u64,
+        /// How many.
+        count: u64,
+    },
+    /// `hv unmap D GFN MFN NR`: removes them.
+    Unmap {
+        /// The domain.
+        dom: u16,
+        /// The first frame, as the domain sees it.
+        gfn: u64,
+        /// The first host page.
+        mfn: u64,
+        /// How many.
+        count: u64,
+    },
+    /// `hv bind D SPI`: routes an interrupt line to the domain, under the same number.
+    Bind {
+        /// The domain.
+        dom: u16,
+        /// The line.
+        spi: u16,
+    },
+    /// `hv unbind D SPI`: takes it away.
+    Unbind {
+        /// The domain.
+        dom: u16,
+        /// The line.
+        spi: u16,
+    },
+    /// `hv assign D PATH`: assigns the device of the host's tree.
+    Assign {
+        /// The domain.
+        dom: u16,
+        /// Its node.
+        path: Path,
+    },
+    /// `hv testassign D PATH`: asks whether it could be.
+    TestAssign {
+        /// The domain.
+        dom: u16,
+        /// Its node.
+        path: Path,
+    },
+    /// `hv deassign D PATH`: takes it away.
+    Deassign {
+        /// The domain.
+        dom: u16,
+        /// Its node.
+        path: Path,
+    },
+    /// `hv load D ENTRY GPA`: copies an entry of the pack into the domain's memory, through foreign
+    /// mappings, and has its cache lines cleaned.
+    Load {
+        /// The domain.
+        dom: u16,
+        /// Which entry, from 0.
+        entry: u16,
+        /// Where, as the domain sees it; a multiple of 4096.
+        at: u64,
+    },
+    /// `hv start D PC X0`: sets CPU 0 up to begin at PC, and unpauses.
+    Start {
+        /// The domain.
+        dom: u16,
+        /// Where it begins.
+        pc: u64,
+        /// What it finds in X0.
+        x0: u64,
+    },
+}
+
+impl fmt::Display for Hv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Version => f.write_str("version"),
+            Self::Free => f.write_str("free"),
+            Self::List => f.write_str("list"),
+            Self::Info { dom } => write!(f, "info {dom}"),
+            Self::Pages { dom } => write!(f, "pages {dom}"),
+            Self::Wait {
+                dom,
+                mask,
+                value,
+                ms,
+            } => write!(f, "wait {dom} {mask:#x} {value:#x} {ms}"),
+            Self::Create {
+                dom,
+                kib,
+                cpus,
+                spis,
+                flags,
+            } => write!(f, "create {dom} {kib} {cpus} {spis} {flags:#x}"),
+            Self::Destroy { dom } => write!(f, "destroy {dom}"),
+            Self::Pause { dom } => write!(f, "pause {dom}"),
+            Self::Unpause { dom } => write!(f, "unpause {dom}"),
+            Self::Shutdown { dom, reason } => write!(f, "shutdown {dom} {reason}"),
+            Self::Populate {
+                dom,
+                gfn,
+                order,
+                count,
+            } => write!(f, "populate {dom} {gfn:#x} {order} {count}"),
+            Self::Depopulate { dom, gfn } => write!(f, "depopulate {dom} {gfn:#x}"),
+            Self::Foreign { gfn, dom, from } => write!(f, "foreign {gfn:#x} {dom} {from:#x}"),
+            Self::Unforeign { gfn } => write!(f, "unforeign {gfn:#x}"),
+            Self::Iomem {
+                dom,
+                mfn,
+                count,
+                allow,
+            } => write!(f, "iomem {dom} {mfn:#x} {count:#x} {}", u8::from(allow)),
+            Self::Map {
+                dom,
+                gfn,
+                mfn,
+                count,
+            } => write!(f, "map {dom} {gfn:#x} {mfn:#x} {count:#x}"),
+            Self::Unmap {
+                dom,
+                gfn,
+                mfn,
+                count,
+            } => write!(f, "unmap {dom} {gfn:#x} {mfn:#x} {count:#x}"),
+            Self::Bind { dom, spi } => write!(f, "bind {dom} {spi}"),
+            Self::Unbind { dom, spi } => write!(f, "unbind {dom} {spi}"),
+            Self::Assign { dom, path } => write!(f, "assign {dom} {path}"),
+            Self::TestAssign { dom, path } => write!(f, "testassign {dom} {path}"),
+            Self::Deassign { dom, path } => write!(f, "deassign {dom} {path}"),
+            Self::Load { dom, entry, at } => write!(f, "load {dom} {entry} {at:#x}"),
+            Self::Start { dom, pc, x0 } => write!(f, "start {dom} {pc:#x} {x0:#x}"),
+        }
+    }
+}
