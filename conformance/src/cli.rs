@@ -56,9 +56,9 @@ pub struct Choice {
     /// Subject: the name of a shipped profile, or a profile of your own
     #[arg(long, value_name = "NAME|PROFILE.toml", default_value = "reference")]
     pub subject: String,
-    /// Architecture
-    #[arg(long, default_value = "aarch64", value_parser = ["aarch64", "amd64"])]
-    pub arch: String,
+    /// Architecture: aarch64 (unless a PROFILE.toml says otherwise) or amd64
+    #[arg(long, value_parser = arch)]
+    pub arch: Option<runners::Arch>,
     /// Only scenarios of this requirement: full id or name; may be given again
     #[arg(long, value_name = "ID")]
     pub requirement: Vec<String>,
@@ -236,6 +236,14 @@ fn refused(problems: &[Diagnostic]) -> anyhow::Error {
             many => format!("{many} errors in some"),
         }
     )
+}
+
+fn arch(text: &str) -> Result<runners::Arch> {
+    let known = [runners::Arch::Aarch64, runners::Arch::Amd64];
+    match known.into_iter().find(|arch| arch.name() == text) {
+        Some(arch) => Ok(arch),
+        None => bail!("architectures are aarch64, amd64"),
+    }
 }
 
 fn class(text: &str) -> Result<Class> {

@@ -55,7 +55,7 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
         loaded: &loaded,
         rig: &rig,
         scope: &chosen.scope,
-        selection: selection(args),
+        selection: selection(args, rig.profile()),
         took,
     };
     let ledger = judged::ledger(&run, rows);
@@ -67,13 +67,13 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
 }
 
 /// Arguments that chose the scenarios, without places that differ from machine to machine.
-fn selection(args: &RunArgs) -> Vec<String> {
+fn selection(args: &RunArgs, profile: &runners::Profile) -> Vec<String> {
     let choice = &args.choice;
     let mut words = vec![
         "--subject".to_owned(),
         choice.subject.clone(),
         "--arch".to_owned(),
-        choice.arch.clone(),
+        profile.arch.name().to_owned(),
     ];
     let mut add = |flag: &str, value: &str| words.extend([flag.to_owned(), value.to_owned()]);
     choice

@@ -1,7 +1,9 @@
 //! Which scenarios a command line asks for.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
-use runners::Profile;
+use runners::{Arch, Profile};
 
 use crate::case::load::Loaded;
 use crate::cli::{Choice, refused};
@@ -46,17 +48,23 @@ pub struct Chosen {
     pub scope: Vec<Id>,
 }
 
-/// Loads the profile of the subject.
+/// Loads the profile of the subject. One of the user's own says itself for which architecture it is; asking for
+/// another one is an error, since it would judge what was not asked for.
 pub fn profile(choice: &Choice) -> Result<Profile> {
-    if choice.subject.ends_with(".toml") {
-        return Ok(Profile::load(std::path::Path::new(&choice.subject))?);
+    if !choice.subject.ends_with(".toml") {
+        let arch = choice.arch.unwrap_or(Arch::Aarch64);
+        return Ok(Profile::shipped(&choice.subject, arch)?);
     }
-    let arch = if choice.arch == "amd64" {
-        runners::Arch::Amd64
-    } else {
-        runners::Arch::Aarch64
-    };
-    Ok(Profile::shipped(&choice.subject, arch)?)
+    let profile = Profile::load(Path::new(&choice.subject))?;
+    match choice.arch {
+        Some(arch) if arch != profile.arch => bail!(
+            "{}: is for {}, not for {}, which `--arch` asks for",
+            choice.subject,
+            profile.arch.name(),
+            arch.name()
+        ),
+        Some(_) | None => Ok(profile),
+    }
 }
 
 /// Chooses scenarios; a name that nothing has is an error, not an empty run.

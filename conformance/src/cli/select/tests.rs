@@ -53,6 +53,31 @@ fn shards_are_read() {
     }
 }
 
+/// A profile of the user's own is judged for the architecture that it is for, or not at all.
+#[test]
+fn a_profile_has_one_architecture() {
+    let own = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../runners/profiles/reference-aarch64.toml"
+    );
+    let load = |words: &[&str]| {
+        let words = ["xtask", "conformance", "--subject"].iter().chain(words);
+        let Task::Conformance(args) = Cli::try_parse_from(words)?.command else {
+            unreachable!("the words name that task")
+        };
+        super::profile(&args.choice)
+    };
+    assert_eq!(load(&["reference"]).unwrap().arch, Arch::Aarch64);
+    assert_eq!(load(&[own]).unwrap().arch, Arch::Aarch64);
+    assert_eq!(
+        load(&[own, "--arch", "aarch64"]).unwrap().arch,
+        Arch::Aarch64
+    );
+    let error = load(&[own, "--arch", "amd64"]).unwrap_err().to_string();
+    assert!(error.ends_with("is for aarch64, not for amd64, which `--arch` asks for"));
+    assert!(load(&["reference", "--arch", "arm"]).is_err());
+}
+
 /// What is chosen decides what the verdict on the whole is about; a requirement without a scenario stays in it.
 #[test]
 fn choices_decide_on_scenarios_and_scope() {
