@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::text::visible;
-use crate::view::{Case, Class, Counts, Requirement, Run, Scenario, Verdict};
+use crate::view::{Case, Class, Counts, Parent, Requirement, Run, Scenario, Verdict};
 use crate::{RenderError, Sink};
 
 /// Digest of the page's one script, for its content security policy: should hostile text ever find a
@@ -39,7 +39,36 @@ struct Page<'a> {
     requirement_counts: Counts,
     classes: [Class; 4],
     verdicts: [Verdict; 6],
+    parents: Vec<ParentRow<'a>>,
     blocks: Vec<Block<'a>>,
+}
+
+/// What requirements roll up to, with those that the inherited verdict comes from.
+struct ParentRow<'a> {
+    parent: &'a Parent,
+    /// Places in the blocks.
+    deciding: Vec<usize>,
+    /// How many requirements roll up to it.
+    covering: usize,
+}
+
+impl<'a> ParentRow<'a> {
+    fn new(parent: &'a Parent, requirements: &[Requirement]) -> Self {
+        let covering: Vec<_> = requirements
+            .iter()
+            .enumerate()
+            .filter(|(_, requirement)| requirement.parents.contains(&parent.id))
+            .collect();
+        Self {
+            parent,
+            covering: covering.len(),
+            deciding: covering
+                .into_iter()
+                .filter(|(_, requirement)| requirement.verdict == parent.inherited)
+                .map(|(place, _)| place)
+                .collect(),
+        }
+    }
 }
 
 /// A requirement with all below it.
@@ -118,6 +147,11 @@ impl<'a> Page<'a> {
             requirement_counts: run.requirement_counts(),
             classes: Class::ALL,
             verdicts: Verdict::ALL,
+            parents: run
+                .parents
+                .iter()
+                .map(|parent| ParentRow::new(parent, &run.requirements))
+                .collect(),
             blocks: blocks.collect(),
         }
     }
