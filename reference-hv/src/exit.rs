@@ -192,8 +192,8 @@ pub enum Exit {
         conduit: Conduit,
         /// Its immediate.
         immediate: u16,
-        /// X0 to X3.
-        args: [u64; 4],
+        /// X0 to X4.
+        args: [u64; 5],
         /// X16, which numbers Xen's hypercalls.
         number: u64,
     },

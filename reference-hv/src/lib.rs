@@ -19,6 +19,7 @@ pub mod exit;
 pub mod fault;
 pub mod guest_tree;
 pub mod hal;
+pub mod hypercall;
 pub mod ids;
 pub mod paging;
 pub mod policy;

@@ -68,8 +68,6 @@ pub enum SgiRegister {
 /// Why a domain is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// Its guest asked for it, by the hypercall that Xen has for that.
-    ShutDown,
     /// An exception that the hypervisor's set-up does not let happen.
     Unexpected {
         /// Exception class.
@@ -82,7 +80,6 @@ pub enum StopReason {
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ShutDown => f.write_str("shut itself down by hypercall"),
             Self::Unexpected { class, iss } => {
                 write!(
                     f,
@@ -153,6 +150,13 @@ pub enum Action {
         request: psci::Request,
         /// Bytes to go on by: zero after HVC.
         step: u64,
+    },
+    /// A hypercall of Xen's is served. The guest is past its instruction already.
+    Hypercall {
+        /// Which one: X16.
+        number: u64,
+        /// X0 to X4.
+        args: [u64; 5],
     },
     /// The domain is stopped.
     Stop(StopReason),

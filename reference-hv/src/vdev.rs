@@ -1,6 +1,7 @@
 //! Devices that the hypervisor imitates for its guests: registers, state and nothing of the machine
 //! but the [`crate::hal::irqchip`] seam.
 
+pub mod line;
 pub mod vgic;
 pub mod vpl011;
 

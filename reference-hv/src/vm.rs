@@ -19,6 +19,7 @@ mod power;
 mod stray;
 mod turns;
 
+pub use act::Outcome;
 pub use domain::{Domain, State, Vcpu, refusal};
 pub use stray::with_strays;
 use turns::Turns;
@@ -58,7 +59,7 @@ impl fmt::Display for Made<'_> {
 
 /// Where a virtual CPU is found: its domain among the domains, its place among that domain's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Place {
+pub struct Place {
     domain: usize,
     vcpu: usize,
 }

@@ -3,10 +3,9 @@
 //! Register numbers and reset values are those of the PrimeCell UART (PL011) reference manual, Arm
 //! DDI 0183. What is sent leaves at once, so the transmitter is never full and never busy.
 
+use super::line::Line;
 use crate::exit::Width;
 
-/// Most bytes of a line before it is broken.
-pub const LINE: usize = 256;
 /// Bytes that the receiver holds (r1p4 and earlier).
 const FIFO: usize = 16;
 
@@ -49,10 +48,7 @@ const INT_ALL: u32 = 0x7ff;
 pub struct Pl011 {
     received: [u8; FIFO],
     waiting: usize,
-    line: [u8; LINE],
-    length: usize,
-    /// The line was handed out; the next byte begins a new one.
-    finished: bool,
+    line: Line,
     low_power: u32,
     divisor: u32,
     fraction: u32,
@@ -76,9 +72,7 @@ impl Pl011 {
         Self {
             received: [0; FIFO],
             waiting: 0,
-            line: [0; LINE],
-            length: 0,
-            finished: false,
+            line: Line::new(),
             low_power: 0,
             divisor: 0,
             fraction: 0,
@@ -107,30 +101,25 @@ impl Pl011 {
         (value >> (8 * (offset & 3))) & width.mask()
     }
 
-    /// Writes at an offset in the register page, and returns the line that this finished, if any:
-    /// without its end, and with control characters replaced, so that a guest's text can neither
-    /// end its line nor move the cursor of whoever looks at it.
+    /// Writes at an offset in the register page, and returns the [`Line`] that this finished, if any.
     pub fn write(&mut self, offset: u64, width: Width, value: u64) -> Option<&[u8]> {
         // The bus of a PL011 has no byte lanes: only writes that begin a register reach it.
         if !offset.is_multiple_of(4) {
             return None;
         }
         let low = crate::arch::aarch64::gic::low32(value & width.mask());
-        let complete = self.write_register(offset, low);
+        let high = crate::arch::aarch64::gic::low32(value >> 32);
+        let sent = self.write_register(offset, low);
         if width == Width::Double {
-            // The register behind UARTDR is no data register, so that one line is finished at most.
-            self.write_register(offset + 4, crate::arch::aarch64::gic::low32(value >> 32));
+            // The register behind UARTDR is no data register, so that one byte is sent at most.
+            self.write_register(offset + 4, high);
         }
-        if complete { self.take() } else { None }
+        self.line.push(sent?)
     }
 
     /// Hands out what stands in a line that was never finished.
     pub fn flush(&mut self) -> Option<&[u8]> {
-        if self.finished || self.length == 0 {
-            None
-        } else {
-            self.take()
-        }
+        self.line.flush()
     }
 
     /// Receives a byte; false means that there is no room, and nothing has changed.
@@ -211,14 +200,14 @@ impl Pl011 {
         }
     }
 
-    /// Writes a register; true means that a line is finished.
-    fn write_register(&mut self, register: u64, value: u32) -> bool {
+    /// Writes a register; returns the byte that this sends.
+    fn write_register(&mut self, register: u64, value: u32) -> Option<u8> {
         match register {
             DR => {
                 let byte = value.to_le_bytes()[0];
                 self.raw |= INT_TRANSMIT;
                 if self.control & CR_LOOPBACK == 0 {
-                    return self.send(byte);
+                    return Some(byte);
                 }
                 // What does not fit is lost, as on a real line.
                 self.feed(byte);
@@ -243,7 +232,7 @@ impl Pl011 {
             // UARTECR clears errors that never happen; the others cannot be written.
             _ => {}
         }
-        false
+        None
     }
 
     /// Takes the oldest byte out of the receiver; zero where there is none.
@@ -261,30 +250,6 @@ impl Pl011 {
             self.raw &= !INT_TIMEOUT;
         }
         oldest
-    }
-
-    /// Adds a byte to the line; true means that the line is finished.
-    fn send(&mut self, byte: u8) -> bool {
-        if self.finished {
-            self.finished = false;
-            self.length = 0;
-        }
-        let shown = match byte {
-            b'\n' => return true,
-            b'\r' => return false,
-            b'\t' | b' '..=b'~' | 0x80.. => byte,
-            _ => b'.',
-        };
-        if let Some(slot) = self.line.get_mut(self.length) {
-            *slot = shown;
-            self.length += 1;
-        }
-        self.length == LINE
-    }
-
-    fn take(&mut self) -> Option<&[u8]> {
-        self.finished = true;
-        self.line.get(..self.length)
     }
 }
 

@@ -12,6 +12,22 @@ use crate::policy::{self, Action, Device, INSTRUCTION, SgiRegister};
 use crate::vdev::Rejected;
 use crate::vdev::vgic::{Frame, SgiKind};
 
+/// What becomes of a virtual CPU after a hypercall.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It goes on, with this in X0.
+    Answer(u64),
+    /// It makes the call again once others had their turn, with these as X0 to X4: there is more to do
+    /// than goes at once.
+    Again([u64; 5]),
+    /// It goes on once others had their turn.
+    Yield,
+    /// It goes on when an interrupt waits for it.
+    Block,
+    /// It was stopped.
+    Gone,
+}
+
 /// Shows where a guest stands.
 struct At<'a, M: Cpu>(&'a M, &'a M::Vcpu);
 
@@ -85,11 +101,48 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
                 self.turns.pass();
             }
             Action::Power { request, step } => self.power(place, request, step),
+            Action::Hypercall { number, args } => {
+                let outcome = self.hypercall(place, number, &args);
+                self.conclude(place, outcome);
+            }
             Action::Stop(reason) => {
                 let at = At(machine, registers).to_string();
                 self.stop(place.domain, format_args!("{reason} at {at}"));
             }
         }
+    }
+
+    fn conclude(&mut self, place: Place, outcome: Outcome) {
+        let args = match outcome {
+            Outcome::Answer(value) => &[value][..],
+            Outcome::Again(ref args) => args,
+            Outcome::Yield | Outcome::Block => &[0],
+            Outcome::Gone => return,
+        };
+        let Self {
+            machine, domains, ..
+        } = self;
+        let Some((_, vcpu, _)) = parts(domains, place) else {
+            return;
+        };
+        for (value, n) in args.iter().zip(0..) {
+            machine.set_register(&mut vcpu.registers, n, *value);
+        }
+        match outcome {
+            Outcome::Again(_) => {
+                // Back onto the HVC, so that interrupts come through in between.
+                machine.skip(&mut vcpu.registers, INSTRUCTION.wrapping_neg());
+                self.turns.pass();
+            }
+            Outcome::Yield => self.turns.pass(),
+            Outcome::Block => self.block(place),
+            Outcome::Answer(_) | Outcome::Gone => {}
+        }
+    }
+
+    /// Ends a domain as its guest asks for.
+    pub(crate) fn end(&mut self, place: Place) {
+        self.stop(place.domain, format_args!("shut itself down by hypercall"));
     }
 
     /// Lets an imitated device carry an access out; returns what a load found.

@@ -75,7 +75,7 @@ fn call(function: u64, args: [u64; 3]) -> Deed {
     Deed::Exit(Exit::Call {
         conduit: Conduit::Hvc,
         immediate: 0,
-        args: [function, a, b, c],
+        args: [function, a, b, c, 0],
         number: 0,
     })
 }

@@ -33,6 +33,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("vdev", &["addr", "arch", "exit", "fault", "hal", "ids"]),
     (
+        "hypercall",
+        &["addr", "arch", "errno", "fault", "hal", "ids", "vm"],
+    ),
+    (
         "vm",
         &[
             "addr",

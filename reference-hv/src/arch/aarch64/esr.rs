@@ -81,7 +81,7 @@ pub fn decode(syndrome: &Syndrome, x: &[u64; 31]) -> Exit {
                     Conduit::Smc
                 },
                 immediate: u16::from_le_bytes([low, high]),
-                args: [x[0], x[1], x[2], x[3]],
+                args: [x[0], x[1], x[2], x[3], x[4]],
                 number: x[16],
             }
         }

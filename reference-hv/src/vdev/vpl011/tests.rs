@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::vdev::line::LENGTH;
 
 fn print(port: &mut Pl011, text: &str) -> Vec<String> {
     text.bytes()
@@ -90,8 +91,8 @@ fn text_comes_out_by_lines() {
 #[test]
 fn long_lines_are_broken() {
     let mut port = Pl011::new();
-    let long = "x".repeat(LINE + 10);
-    assert_eq!(print(&mut port, &long), [&long[..LINE]]);
+    let long = "x".repeat(LENGTH + 10);
+    assert_eq!(print(&mut port, &long), [&long[..LENGTH]]);
     assert_eq!(print(&mut port, "\n"), ["x".repeat(10)]);
 }
 
@@ -100,8 +101,8 @@ fn long_lines_are_broken() {
 fn a_full_line_and_its_end() {
     let mut port = Pl011::new();
     assert_eq!(
-        print(&mut port, &("x".repeat(LINE) + "\ny\n")),
-        ["x".repeat(LINE), String::new(), "y".into()]
+        print(&mut port, &("x".repeat(LENGTH) + "\ny\n")),
+        ["x".repeat(LENGTH), String::new(), "y".into()]
     );
 }
 
@@ -249,7 +250,7 @@ proptest! {
             let offset = offset & 0xfff;
             if write {
                 let line = port.write(offset, width, value);
-                prop_assert!(line.is_none_or(|line| line.len() <= LINE && !line.contains(&b'\n')));
+                prop_assert!(line.is_none_or(|line| line.len() <= LENGTH && !line.contains(&b'\n')));
             } else {
                 prop_assert!(port.read(offset, width) <= width.mask());
             }

@@ -335,7 +335,7 @@ impl Cpu for Fake {
         }
     }
     fn skip(&mut self, vcpu: &mut Registers, bytes: u64) {
-        vcpu.pc += bytes;
+        vcpu.pc = vcpu.pc.wrapping_add(bytes);
     }
     fn inject(&mut self, vcpu: &mut Registers, exception: &Exception) {
         assert!(vcpu.loaded, "injected without being loaded");

@@ -192,7 +192,7 @@ fn a_walk_has_no_offset() {
 #[test]
 fn calls_carry_immediate_and_arguments() {
     let x = registers();
-    let args = [x[0], x[1], x[2], x[3]];
+    let args = [x[0], x[1], x[2], x[3], x[4]];
     for (class, conduit) in [(0x16, Conduit::Hvc), (0x17, Conduit::Smc)] {
         for immediate in [0, 0xea1, 0xffff] {
             assert_eq!(

@@ -1,0 +1,67 @@
+//! What a new domain is to be like (`struct xen_domctl_createdomain` of public/domctl.h).
+
+use super::layout;
+
+/// A guest that owns its whole machine (XEN_DOMCTL_CDF_hvm).
+pub const HVM: u32 = 1;
+/// Paging by hardware (XEN_DOMCTL_CDF_hap).
+pub const HAP: u32 = 2;
+/// The interrupt controller is what the machine has (XEN_DOMCTL_CONFIG_GIC_NATIVE).
+pub const GIC_NATIVE: u8 = 0;
+/// The interrupt controller is a GICv3 (XEN_DOMCTL_CONFIG_GIC_V3).
+pub const GIC_V3: u8 = 2;
+
+layout! {
+    /// Everything about a new domain.
+    CreateDomain: 72 {
+        /// Security label.
+        ssidref: u32 = 0,
+        /// A name that the control domain gives it.
+        handle: [u8; 16] = 4,
+        /// See [`HVM`] and [`HAP`]. The others ask for what this hypervisor has not.
+        flags: u32 = 20,
+        /// How an IOMMU is used.
+        iommu_opts: u32 = 24,
+        /// Virtual CPUs.
+        max_vcpus: u32 = 28,
+        /// Event channels.
+        max_evtchn_port: u32 = 32,
+        /// Grant table frames.
+        max_grant_frames: i32 = 36,
+        /// Frames that keep track of grants.
+        max_maptrack_frames: i32 = 40,
+        /// Version of grant tables, in the low four bits.
+        grant_opts: u32 = 44,
+        /// Alternative address spaces.
+        altp2m_opts: u32 = 48,
+        /// Bytes of a trace buffer.
+        vmtrace_size: u32 = 52,
+        /// CPU pool.
+        cpupool_id: u32 = 56,
+        /// See [`GIC_NATIVE`] and [`GIC_V3`]; answered with what it became.
+        gic_version: u8 = 60,
+        /// Vector length of SVE in 128 bits.
+        sve_vl: u8 = 61,
+        /// Trusted execution environment.
+        tee_type: u16 = 62,
+        /// Shared interrupts.
+        nr_spis: u32 = 64,
+        /// Answered with the timer's frequency where the device tree overrides it, else with zero.
+        clock_frequency: u32 = 68,
+    }
+}
+
+impl CreateDomain {
+    /// Tells whether it asks only for what a domain here can be.
+    pub const fn is_possible(&self) -> bool {
+        self.flags == HVM | HAP
+            && self.iommu_opts == 0
+            && self.grant_opts & !0xf == 0
+            && self.altp2m_opts == 0
+            && self.vmtrace_size == 0
+            && self.cpupool_id == 0
+            && self.sve_vl == 0
+            && self.tee_type == 0
+            && matches!(self.gic_version, GIC_NATIVE | GIC_V3)
+    }
+}
