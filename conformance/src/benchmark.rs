@@ -9,7 +9,7 @@ use runners::Icount;
 use wire::Answer;
 
 use crate::case::expect::Expect;
-use crate::case::{Arch, Class, Machine};
+use crate::case::{Arch, Class, Machine, Role};
 use crate::pipeline::{Rig, run_all};
 use crate::rig::Conductor;
 use crate::scenario::{Domain, Fate, From, Line, Scenario};
@@ -159,7 +159,12 @@ fn lone_domain() -> Scenario {
         domains: vec![Domain {
             name: "dA".to_owned(),
             number: 1,
+            role: Role::Guest,
+            child: None,
+            banks: Vec::new(),
+            direct: false,
             memory_kib: None,
+            ram: 0x4000_0000,
             cpus: 1,
             vpl011: true,
             nr_spis: None,

@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use domain::{Destroyed, Device, Domain, Partial, Role};
+
+pub mod domain;
+pub mod errno;
 pub mod expect;
 pub mod load;
 pub mod template;
@@ -39,7 +43,8 @@ pub struct Case {
     /// Architectures it runs on.
     #[serde(default = "every_arch")]
     pub arch: Vec<Arch>,
-    /// Capabilities that a subject must have for this case to be judged.
+    /// Capabilities that a subject must have for this case to be judged, beside those that its roles, children and
+    /// hypercalls show.
     #[serde(default)]
     pub needs: Vec<String>,
     /// Rows of parameters; the case runs once a row.
@@ -127,97 +132,13 @@ pub struct Machine {
     /// Fills the second CFI flash (0x0400_0000): each 32-bit word holds its own offset.
     #[serde(default)]
     pub flash_pattern: bool,
+    /// The `edu` device as a platform device: a PCI function whose registers (0x1000_0000, 1 MiB) are set before the first
+    /// instruction, and the host node /edu@10000000 with SPI 6 that describes them.
+    #[serde(default)]
+    pub edu: bool,
     /// More QEMU devices, as `-device` takes them.
     #[serde(default)]
     pub devices: Vec<String>,
-}
-
-/// A domain and what it must find.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Domain {
-    /// Node name under /chosen.
-    pub name: String,
-    /// Memory in KiB.
-    #[serde(default)]
-    pub memory_kib: Option<Text>,
-    /// Virtual CPUs.
-    #[serde(default)]
-    pub cpus: Option<Text>,
-    /// False leaves out the emulated console (and with it every word of the domain).
-    #[serde(default = "yes")]
-    pub vpl011: bool,
-    /// Number of SPIs of the virtual interrupt controller.
-    #[serde(default)]
-    pub nr_spis: Option<Text>,
-    /// Further properties of the domain node.
-    #[serde(default)]
-    pub extra: BTreeMap<String, Text>,
-    /// What the partial device tree looks like apart from its devices; left out and without devices: no partial tree.
-    #[serde(default)]
-    pub partial: Option<Partial>,
-    /// Devices of the partial device tree.
-    #[serde(default)]
-    pub devices: Vec<Device>,
-    /// Operations of the probe, each with what it must observe: `r32 0x9030fe0 => 0x61`.
-    #[serde(default)]
-    pub script: Vec<Text>,
-    /// What the domain's own device tree must look like.
-    #[serde(default)]
-    pub tree: Vec<Text>,
-    /// The domain must not run. The texts are what the reason given must name.
-    #[serde(default)]
-    pub refused: Option<Vec<Text>>,
-    /// False leaves out the accesses that every domain makes to show that nothing but its own is mapped.
-    #[serde(default = "yes")]
-    pub guards: bool,
-}
-
-/// Shape of a partial tree.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Partial {
-    /// `<address> <size>` cells that /passthrough declares; `none` leaves both out.
-    #[serde(default)]
-    pub cells: Option<Text>,
-    /// Widths in which the values are written, where they differ from the declared ones.
-    #[serde(default)]
-    pub encoding: Option<Text>,
-    /// phandle of the `gic` placeholder; `none` leaves the node out.
-    #[serde(default)]
-    pub gic: Option<Text>,
-    /// Edits of the finished tree.
-    #[serde(default)]
-    pub edit: Vec<Text>,
-    /// Total size in bytes to which the tree is padded.
-    #[serde(default)]
-    pub pad: Option<Text>,
-    /// One named defect of the finished blob.
-    #[serde(default)]
-    pub spoil: Option<Text>,
-}
-
-/// A node of the partial tree.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Device {
-    /// Node name under /passthrough.
-    pub node: Text,
-    /// `<host> <size> <guest>` triples, or rows of them: `... x <count> <host step> <guest step>`.
-    #[serde(default)]
-    pub reg: Vec<Text>,
-    /// `xen,path`.
-    #[serde(default)]
-    pub path: Option<Text>,
-    /// `xen,force-assign-without-iommu`.
-    #[serde(default)]
-    pub force: Option<Text>,
-    /// Host node whose `compatible` and `interrupts` the guest's description takes over; left out: that of `path`.
-    #[serde(default)]
-    pub like: Option<Text>,
-    /// Further or other properties, in device-tree source form.
-    #[serde(default)]
-    pub props: BTreeMap<String, Text>,
 }
 
 /// A step outside the guests.
@@ -226,7 +147,7 @@ pub struct Device {
 pub struct Outside {
     /// `start` (before the first instruction), `end` (after the last awaited line) or `<domain> <mark>`.
     pub at: Text,
-    /// `read32 A => V`, `write32 A V`, `spi N high|low`, `qmp NAME`, `stop`, `cont`.
+    /// `read32 A => V`, `write32 A V`, `wait32 A MASK V`, `spi N high|low`, `qmp NAME`, `stop`, `cont`.
     #[serde(rename = "do")]
     pub acts: Vec<Text>,
 }

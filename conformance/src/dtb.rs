@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use dtb_gen::{Cells, Edit, Module, Platform, Tree, Value, spoil::Spoil};
-use wire::{BootArgs, Script};
+use dtb_gen::{Cells, Edit, Hardware, Module, Node, Platform, Tree, Value, spoil::Spoil};
+use wire::BootArgs;
 
 use crate::case::value::{edit, property};
 use crate::scenario::generate::GIC_PHANDLE;
 use crate::scenario::{DOMAIN_MEMORY_KIB, Device, Domain, Partial, Scenario};
 
+mod run_time;
 #[cfg(test)]
 mod tests;
+
+/// Where the edu device's registers are put: the begin of the board's window for 32-bit PCI memory.
+pub const EDU_BASE: u64 = 0x1000_0000;
 
 /// Everything that is put into memory for one run.
 #[derive(Clone, Debug)]
@@ -19,7 +23,8 @@ pub struct Blobs {
     pub host: Vec<u8>,
     /// Boot modules: name for people, address, contents.
     pub modules: Vec<(String, u64, Arc<[u8]>)>,
-    /// The partial trees by domain number, as they were before a defect was put into the blob.
+    /// The partial trees by domain number, as they were before a defect was put into the blob; of a domain made at run
+    /// time the whole tree.
     pub partials: Vec<(u8, Tree)>,
 }
 
@@ -35,6 +40,8 @@ pub struct Ground<'a> {
     pub nonce: u32,
     /// Where modules may lie.
     pub modules: runners::Modules,
+    /// What its guests see.
+    pub guest: &'a runners::GuestLayout,
 }
 
 /// Builds the trees and modules of `scenario`.
@@ -45,50 +52,61 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
         end: ground.modules.base.saturating_add(ground.modules.size),
         put: Vec::new(),
     };
+    let mut base = ground.base.clone();
+    if scenario.machine.edu {
+        base.root.children.push(edu());
+    }
     let probe = shelf.put("probe", ground.probe.clone())?;
     let mut partials = Vec::new();
     let mut domains = Vec::new();
-    for domain in &scenario.domains {
-        let ops = domain.lines.iter().map(|line| line.op).collect();
-        let script = Script {
-            nonce: ground.nonce,
-            dom: domain.number,
-            ops,
-        };
+    let mut hardware = None;
+    for domain in scenario
+        .domains
+        .iter()
+        .filter(|domain| domain.child.is_none())
+    {
+        let script = run_time::script(domain, ground.nonce);
+        let entries = run_time::entries(scenario, domain.number, ground, &base, &mut partials)?;
         let (args, ramdisk) = match script.boot_args() {
+            _ if entries.len() > 1 => {
+                let entries: Vec<&[u8]> = entries.iter().map(AsRef::as_ref).collect();
+                let (args, ramdisk) = script.with_pack(&entries);
+                (args, Some(ramdisk))
+            }
             BootArgs::Inline(args) => (args, None),
-            BootArgs::Ramdisk { args, ramdisk } => (
-                args,
-                Some(shelf.put(&format!("{}-script", domain.name), ramdisk.into_bytes())?),
-            ),
+            BootArgs::Ramdisk { args, ramdisk } => (args, Some(ramdisk.into_bytes())),
         };
+        let ramdisk = ramdisk
+            .map(|bytes| shelf.put(&format!("{}-script", domain.name), bytes))
+            .transpose()?;
+        let kernel = Module {
+            args: Some(args),
+            ..probe.clone()
+        };
+        if domain.number == 0 {
+            hardware = Some(Hardware { kernel, ramdisk });
+            continue;
+        }
         let tree = match &domain.partial {
             None => None,
             Some(partial) => {
-                let (tree, blob) = partial_tree(partial, ground.base)
+                let (tree, blob) = partial_tree(partial, &base)
                     .map_err(|why| format!("{}: {why}", domain.name))?;
                 partials.push((domain.number, tree));
                 Some(shelf.put(&format!("{}-tree", domain.name), blob)?)
             }
         };
-        domains.push(domain_node(
-            domain,
-            Module {
-                args: Some(args),
-                ..probe.clone()
-            },
-            ramdisk,
-            tree,
-        )?);
+        domains.push(domain_node(domain, kernel, ramdisk, tree)?);
     }
-    let mut edits = marks(scenario, ground.base);
+    let mut edits = marks(scenario, &base);
     for text in &scenario.host {
         edits.push(edit(&with_modules(text, &domains))?);
     }
     let hypervisor_args = ground.hypervisor_args.to_owned();
     let platform = Platform {
-        base: ground.base.clone(),
+        base,
         hypervisor_args,
+        hardware,
         domains,
         edits,
     };
@@ -158,17 +176,26 @@ fn domain_node(
     tree: Option<Module>,
 ) -> Result<dtb_gen::Domain, String> {
     let memory = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
-    let extra = domain
+    let written = domain
         .extra
         .iter()
         .map(|(name, value)| Ok((name.clone(), property(value)?)));
+    let mut extra = Vec::new();
+    if !domain.banks.is_empty() {
+        let banks = domain.banks.iter().flat_map(|(base, size)| [*base, *size]);
+        extra.push(("xen,static-mem".to_owned(), Value::Cells64(banks.collect())));
+    }
+    if domain.direct {
+        extra.push(("direct-map".to_owned(), Value::Empty));
+    }
+    extra.extend(written.collect::<Result<Vec<_>, String>>()?);
     Ok(dtb_gen::Domain {
         cpus: domain.cpus,
         vpl011: domain.vpl011,
         nr_spis: domain.nr_spis,
         ramdisk,
         tree,
-        extra: extra.collect::<Result<_, String>>()?,
+        extra,
         ..dtb_gen::Domain::new(&domain.name, memory, kernel)
     })
 }
@@ -231,21 +258,35 @@ fn owner(base: &Tree, address: u64) -> Option<String> {
         .map(|node| format!("/{}", node.name))
 }
 
-fn partial_tree(partial: &Partial, base: &Tree) -> Result<(Tree, Vec<u8>), String> {
+/// The edu device as the host's tree describes a platform device: its registers where the rig puts them, its interrupt
+/// where the board's PCI host takes that of slot 3.
+fn edu() -> Node {
+    Node::new(format!("edu@{EDU_BASE:x}"))
+        .with("compatible", "qemu,edu")
+        .with("reg", Value::Cells64(vec![EDU_BASE, 1 << 20]))
+        .with("interrupts", [0_u32, 6, 4])
+        .with("dma-coherent", ())
+}
+
+/// What a partial tree of these devices says.
+fn plan(partial: &Partial, base: &Tree) -> Result<dtb_gen::Partial, String> {
     let cells = |pair: Option<(u32, u32)>| pair.map(|(address, size)| Cells { address, size });
     let devices = partial
         .devices
         .iter()
         .map(|device| device_node(device, partial.gic.unwrap_or(GIC_PHANDLE), base))
         .collect::<Result<_, String>>()?;
-    let plan = dtb_gen::Partial {
+    Ok(dtb_gen::Partial {
         passthrough: cells(partial.cells),
         encoding: cells(partial.encoding),
         gic: partial.gic,
         devices,
         ..dtb_gen::Partial::default()
-    };
-    let mut tree = dtb_gen::partial(&plan).map_err(|error| error.to_string())?;
+    })
+}
+
+fn partial_tree(partial: &Partial, base: &Tree) -> Result<(Tree, Vec<u8>), String> {
+    let mut tree = dtb_gen::partial(&plan(partial, base)?).map_err(|error| error.to_string())?;
     let edits: Vec<Edit> = partial
         .edits
         .iter()

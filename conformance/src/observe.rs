@@ -35,6 +35,10 @@ pub struct DomainSeen {
     pub troubles: Vec<String>,
     /// It reported the end of its script.
     pub ended: bool,
+    /// Place of its last frame among those of all domains.
+    pub last: usize,
+    /// Places of its marks, each as it came first.
+    pub marks: BTreeMap<String, usize>,
 }
 
 /// An answer from outside the guests.
@@ -72,6 +76,8 @@ const GAPS: usize = 64;
 /// Puts the lines of a console together.
 pub struct Recorder {
     order: Order,
+    /// Frames taken so far.
+    frames: usize,
     /// What was seen so far.
     pub seen: Seen,
 }
@@ -81,6 +87,7 @@ impl Recorder {
     pub fn new(nonce: u32) -> Self {
         Self {
             order: Order::new(nonce),
+            frames: 0,
             seen: Seen::default(),
         }
     }
@@ -121,6 +128,19 @@ impl Recorder {
 
     fn note(&mut self, frame: &Frame) {
         let domain = self.seen.domains.entry(frame.dom).or_default();
+        self.frames += 1;
+        domain.last = self.frames;
+        if let Note::Op {
+            answer: Answer::Mark(name),
+            ..
+        } = frame.note
+        {
+            let place = self.frames;
+            domain
+                .marks
+                .entry(name.as_str().to_owned())
+                .or_insert(place);
+        }
         match frame.note {
             Note::Hello { frequency, .. } => {
                 domain.hellos += 1;

@@ -149,6 +149,7 @@ impl Rig {
             hypervisor_args: arguments.trim(),
             nonce: self.nonce(scenario),
             modules: self.profile.modules,
+            guest: &self.profile.guest,
         };
         let blobs =
             dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use runners::{Action, Command, Director, File, Load, Machine, Outcome, Profile, Request};
 use wire::{Answer, Frame, Note};
 
-use crate::dtb::Blobs;
+use crate::dtb::{Blobs, EDU_BASE};
 use crate::observe::{End, OutsideAnswer, Recorder, Seen};
 use crate::scenario::{Fate, Moment, SENTINEL, Scenario, What};
 
@@ -15,8 +15,31 @@ mod tests;
 
 /// Size of the CFI flash at 0x0400_0000 of QEMU's `virt`.
 const FLASH_BYTES: u64 = 64 << 20;
+/// How often a run may look at registers in vain: some seconds' worth.
+const LOOKS: u32 = 100_000;
 /// How much of it is filled when a case asks for a pattern.
 const PATTERN_BYTES: u32 = 8 << 20;
+
+/// The edu device: slot 3, so that its interrupt is SPI 6, and able to reach all of memory.
+const EDU: &str = "edu,addr=3,dma_mask=0xffffffffffffffff";
+/// Its configuration space: the board's ECAM, bus 0, slot 3.
+const EDU_CONFIG: u64 = 0x40_1000_0000 + (3 << 15);
+
+/// Plays the firmware for the edu device: puts its registers where the host's tree says (PCI 3.0, 6.2.5.1: BAR 0) and
+/// switches its memory decoder and its mastering on (6.2.2).
+fn edu() -> [runners::Act; 2] {
+    let write = |label: &str, addr, bytes: &[u8]| runners::Act {
+        label: label.to_owned(),
+        action: Action::Write {
+            addr,
+            bytes: bytes.to_vec(),
+        },
+    };
+    [
+        write("edu-bar", EDU_CONFIG + 0x10, &EDU_BASE.to_le_bytes()[..4]),
+        write("edu-command", EDU_CONFIG + 4, &[6, 0]),
+    ]
+}
 
 /// The machine of a scenario: the subject's, with what the case adds.
 pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
@@ -31,6 +54,9 @@ pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
         machine
             .extra
             .extend(["-serial".to_owned(), "null".to_owned()]);
+    }
+    if wanted.edu {
+        machine.devices.push(EDU.to_owned());
     }
     machine.devices.extend(wanted.devices.iter().cloned());
     machine
@@ -63,7 +89,10 @@ pub fn request(
             .extra
             .extend(["-drive".to_owned(), drive.to_owned()]);
     }
-    request.before = steps(scenario, &Moment::Start).collect();
+    if scenario.machine.edu {
+        request.before.extend(edu());
+    }
+    request.before.extend(steps(scenario, &Moment::Start));
     request
 }
 
@@ -110,6 +139,10 @@ fn action(what: &What) -> Action {
             addr: *addr,
             len: usize::from(*bytes),
         },
+        What::Wait(addr, bytes, ..) => Action::Read {
+            addr: *addr,
+            len: usize::from(*bytes),
+        },
         What::Write(addr, bytes, value) => Action::Write {
             addr: *addr,
             bytes: value.to_le_bytes()[..usize::from(*bytes)].to_vec(),
@@ -135,6 +168,8 @@ pub struct Conductor<'s> {
     waiting: BTreeSet<u8>,
     /// Acts whose answers are still to come.
     pending: BTreeSet<String>,
+    /// How often a register was looked at in vain.
+    looks: u32,
     ending: bool,
 }
 
@@ -152,6 +187,7 @@ impl<'s> Conductor<'s> {
                 .map(|domain| domain.number)
                 .collect(),
             pending: BTreeSet::new(),
+            looks: 0,
             ending: false,
         }
     }
@@ -193,6 +229,19 @@ impl<'s> Conductor<'s> {
             }
         }
         vec![Command::Finish]
+    }
+
+    /// Repeats a look at a register that does not show yet what is waited for; the deadline of the run bounds it.
+    fn look_again(&mut self, label: &str, answer: &runners::Answer) -> Option<Command> {
+        let (place, turn) = label.split_once('.')?;
+        let step = self.scenario.outside.get(place.parse::<usize>().ok()?)?;
+        let act = step.acts.get(turn.parse::<usize>().ok()?)?;
+        let What::Wait(_, _, mask, value) = act.what else {
+            return None;
+        };
+        let shown = answer.value()? & mask == value & mask;
+        self.looks += 1;
+        (!shown && self.looks < LOOKS).then(|| Command::act(label, action(&act.what)))
     }
 
     fn said(&mut self, frame: &Frame) {
@@ -237,6 +286,9 @@ impl Director for Conductor<'_> {
     }
 
     fn done(&mut self, label: &str, answer: &runners::Answer) -> Vec<Command> {
+        if let Some(again) = self.look_again(label, answer) {
+            return vec![again];
+        }
         self.pending.remove(label);
         let answer = match (answer, answer.value()) {
             (runners::Answer::Bytes(_), Some(value)) => OutsideAnswer::Value(value),

@@ -4,11 +4,13 @@ use serde::Serialize;
 use wire::{Op, Width};
 
 use crate::case::expect::Expect;
-use crate::case::{Arch, Class, Machine};
+use crate::case::{Arch, Class, Machine, Role};
 use crate::requirement::id::Id;
 
+mod cast;
 pub mod generate;
 pub mod guards;
+mod macros;
 mod parse;
 mod sense;
 pub mod tree_check;
@@ -20,6 +22,9 @@ pub const SENTINEL: &str = "sentinel";
 
 /// Memory of a domain whose case does not say otherwise, in KiB.
 pub const DOMAIN_MEMORY_KIB: u64 = 8 * 1024;
+
+/// Memory of a domain made at run time whose case does not say otherwise, in KiB.
+pub const CHILD_MEMORY_KIB: u64 = 2 * 1024;
 
 /// One run of the suite's smallest unit.
 #[derive(Clone, Debug, Serialize)]
@@ -48,7 +53,7 @@ pub struct Scenario {
     pub host: Vec<String>,
     /// Host nodes that carry `xen,passthrough`; none: those that the domains name.
     pub passthrough: Option<Vec<String>>,
-    /// The domains, in tree order; the sentinel, where there is one, is the last.
+    /// The domains in tree order, the sentinel last, and behind it those that are made at run time.
     pub domains: Vec<Domain>,
     /// Steps outside the guests.
     pub outside: Vec<Step>,
@@ -57,12 +62,23 @@ pub struct Scenario {
 /// A domain of a scenario.
 #[derive(Clone, Debug, Serialize)]
 pub struct Domain {
-    /// Node name under /chosen.
+    /// Node name under /chosen; of a child, what the case calls it.
     pub name: String,
-    /// Number in the frames of its probe: its place, from 1.
+    /// Number in the frames of its probe, and its id for the hypervisor unless it is a child with another: its place, from
+    /// 1; a hardware domain is 0.
     pub number: u8,
+    /// What it may do to others.
+    pub role: Role,
+    /// How it is made, where that happens at run time.
+    pub child: Option<Child>,
+    /// Host memory that it is made of: first byte and length.
+    pub banks: Vec<(u64, u64)>,
+    /// Whether its addresses are those of the host.
+    pub direct: bool,
     /// Memory in KiB; none: [`DOMAIN_MEMORY_KIB`].
     pub memory_kib: Option<u64>,
+    /// Where its memory begins, in its own eyes.
+    pub ram: u64,
     /// Virtual CPUs.
     pub cpus: u32,
     /// Emulated console.
@@ -89,6 +105,30 @@ pub enum Fate {
     Runs,
     /// It never runs; a subject with diagnostics names all these in one line.
     Refused(Vec<String>),
+    /// It runs at least up to its own mark `having`, and nothing comes from it behind mark `mark` of domain `by`.
+    Destroyed {
+        /// Its own mark.
+        having: String,
+        /// Number of the domain that destroys it.
+        by: u8,
+        /// The mark of that one behind which it is gone.
+        mark: String,
+    },
+}
+
+/// How a domain is made at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Child {
+    /// Number of the domain that makes it.
+    pub of: u8,
+    /// The id that is asked for.
+    pub id: u16,
+    /// Place of its tree among what its maker was given; its ramdisk is the next.
+    pub entry: u8,
+    /// Where the tree is put in its memory.
+    pub tree: u64,
+    /// Where the ramdisk is put.
+    pub ramdisk: u64,
 }
 
 /// A partial device tree.
@@ -123,6 +163,8 @@ pub struct Device {
     pub force: bool,
     /// Host node that the guest's description is taken from.
     pub like: Option<String>,
+    /// INTIDs that are bound for a child.
+    pub lines: Vec<u32>,
     /// Further properties: name and value in source form.
     pub props: Vec<(String, String)>,
 }
@@ -200,6 +242,8 @@ pub enum What {
     Read(u64, u8),
     /// Writes physical memory or a register: address, bytes, value.
     Write(u64, u8, u64),
+    /// Reads a register again and again until it shows a value under a mask: address, bytes, mask and value.
+    Wait(u64, u8, u64, u64),
     /// Sets the level of an SPI's input line at the interrupt controller (numbered from 0).
     Spi(u32, bool),
     /// A QMP command without arguments.
@@ -239,8 +283,17 @@ impl Domain {
         self.lines.iter().any(|line| silences(&line.op))
     }
 
-    /// Counts the answers that must come before the domain is done.
+    /// Counts the answers that must come: all up to the one that silences it, or up to the mark that it must have reached.
     pub fn awaited(&self) -> usize {
+        if let Fate::Destroyed { having, .. } = &self.fate {
+            let reached =
+                |line: &Line| matches!(&line.op, Op::Mark(name) if name.as_str() == having);
+            return self
+                .lines
+                .iter()
+                .position(reached)
+                .map_or(0, |place| place + 1);
+        }
         let silent = |line: &Line| silences(&line.op);
         self.lines
             .iter()

@@ -1,8 +1,9 @@
 //! What a run says about the hypervisor: a pure function of what was wanted and what was seen.
 
 use serde::Serialize;
-use wire::Answer;
+use wire::{Answer, Op};
 
+use crate::case::errno;
 use crate::case::expect::Expect;
 use crate::observe::{DomainSeen, End, OutsideAnswer, Seen};
 use crate::scenario::{Domain, Fate, From, SENTINEL, Scenario};
@@ -78,6 +79,10 @@ pub fn judge(
             .map(|(_, tree)| tree);
         match &domain.fate {
             Fate::Runs => judge_running(domain, seen, given, &mut checks),
+            Fate::Destroyed { by, mark, .. } => {
+                judge_running(domain, seen, given, &mut checks);
+                judge_gone(scenario, domain, (*by, mark), seen, &mut checks);
+            }
             Fate::Refused(words) => judge_refused(domain, words, seen, diagnostics, &mut checks),
         }
     }
@@ -186,10 +191,13 @@ fn judge_running(
         let answer = spoke.answers.get(&place).filter(|_| comparable);
         let ok = answer.is_some_and(|answer| line.expect.met_by(&line.op, answer, earlier));
         let shown = answer.map(|answer| {
-            if ok {
-                settled(&line.expect, answer)
-            } else {
-                answer.to_string()
+            match (ok, answer) {
+                (true, answer) => settled(&line.expect, answer),
+                // A result of a hypercall is told by the name of its error.
+                (false, Answer::Value(value)) if is_call(&line.op) => {
+                    errno::of(*value).map_or_else(|| answer.to_string(), errno::shown)
+                }
+                (false, answer) => answer.to_string(),
             }
         });
         checks.push(check(
@@ -199,7 +207,7 @@ fn judge_running(
             ok,
         ));
     }
-    if !domain.falls_silent() && !spoke.ended {
+    if domain.fate == Fate::Runs && !domain.falls_silent() && !spoke.ended {
         checks.push(check(
             &domain.name,
             "runs its script to the end",
@@ -218,11 +226,18 @@ fn settled(expect: &Expect, answer: &Answer) -> String {
             format!("{:#x} under the mask", value & mask)
         }
         (Expect::Value { .. }, _) => answer.to_string(),
+        (Expect::Errno(number), _) => errno::shown(*number),
+        (Expect::Refused, _) => "an error".to_owned(),
         (_, Answer::Value(_)) => A_VALUE.to_owned(),
         (Expect::Works | Expect::Any, Answer::Irqs { intid, .. }) => format!("interrupts {intid}"),
         (_, Answer::Timeout(_)) => "timeout".to_owned(),
         _ => answer.to_string(),
     }
+}
+
+/// Tells a hypercall.
+const fn is_call(op: &Op) -> bool {
+    matches!(op, Op::Hv(_) | Op::Hypercall { .. })
 }
 
 /// What stands for a value that was right whatever it was.
@@ -273,6 +288,30 @@ fn judge_tree(
     }
 }
 
+/// Judges the end of a domain that ran: nothing comes from it once its end was announced.
+fn judge_gone(
+    scenario: &Scenario,
+    domain: &Domain,
+    (by, mark): (u8, &str),
+    seen: &Seen,
+    checks: &mut Vec<Check>,
+) {
+    let other = scenario.domains.iter().find(|other| other.number == by);
+    let announced = seen.domains.get(&by).and_then(|by| by.marks.get(mark));
+    let last = seen.domains.get(&domain.number).map(|domain| domain.last);
+    let silent = announced
+        .zip(last)
+        .map(|(announced, last)| last < *announced);
+    let told = match silent {
+        None => NOTHING,
+        Some(true) => "silence",
+        Some(false) => "its probe spoke",
+    };
+    let other = other.map_or("?", |other| other.name.as_str());
+    let wanted = format!("silence behind mark `{mark}` of {other}");
+    checks.push(check(&domain.name, &wanted, told, silent == Some(true)));
+}
+
 fn judge_refused(
     domain: &Domain,
     words: &[String],
@@ -288,7 +327,8 @@ fn judge_refused(
         "it never ran"
     };
     checks.push(check(&domain.name, "never runs", told, !spoke));
-    if !diagnostics {
+    // What a controller asks for is answered by an error number, not on the console.
+    if !diagnostics || domain.child.is_some() {
         return;
     }
     // A subject that promises diagnostics names the domain and the culprit in one line. The line alone proves nothing;

@@ -46,6 +46,7 @@ fn shown(scenario: &Scenario) -> String {
         hypervisor_args: &profile.boot_args,
         nonce: NONCE,
         modules: profile.modules,
+        guest: &profile.guest,
     };
     let made = blobs(scenario, &ground).unwrap();
     let request = request(scenario, &profile, Path::new("hypervisor.img"), &made);
@@ -92,10 +93,29 @@ fn shown(scenario: &Scenario) -> String {
     for (name, _, bytes) in made.modules.iter().filter(|(name, ..)| name != "probe") {
         match name.ends_with("-tree") {
             true => writeln!(text, "{name}\n{}", dtb_gen::dts(bytes)).unwrap(),
-            false => writeln!(text, "{name}\n{}", String::from_utf8_lossy(bytes)).unwrap(),
+            false => script(name, bytes, &mut text),
         }
     }
     text
+}
+
+/// Shows a ramdisk: its script, and the trees that are packed behind it.
+fn script(name: &str, bytes: &[u8], text: &mut String) {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
+    writeln!(text, "{name}\n{}", String::from_utf8_lossy(&bytes[..end])).unwrap();
+    let Some(pack) = wire::pack::Pack::behind(bytes) else {
+        return;
+    };
+    let entries = (0..).map_while(|index| pack.entry(index));
+    for (index, entry) in entries.enumerate() {
+        writeln!(text, "{name} [{index}] has {} bytes", entry.len()).unwrap();
+        if Tree::read(entry).is_ok() {
+            writeln!(text, "{}", dtb_gen::dts(entry)).unwrap();
+        }
+    }
 }
 
 /// Each fixture case becomes the same blobs and the same command line every time.
@@ -113,7 +133,8 @@ fn cases_become_the_same_runs() {
             "show.moved/low",
             "show.moved/last",
             "show.refused",
-            "show.long"
+            "show.long",
+            "show.life"
         ]
     );
     for scenario in &scenarios {

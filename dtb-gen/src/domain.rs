@@ -118,7 +118,7 @@ impl Module {
         format!("module@{:x}", self.address)
     }
 
-    fn node(&self, kind: &str, cells: Cells, parent: &str) -> Result<Node, PlanError> {
+    pub(crate) fn node(&self, kind: &str, cells: Cells, parent: &str) -> Result<Node, PlanError> {
         let path = format!("{parent}/{}", self.node_name());
         let mut reg = Vec::new();
         push(&mut reg, self.address, cells.address, &path, "reg")?;

@@ -1,6 +1,6 @@
 //! The host tree: a machine's own tree with the domains to boot and the edits of a case.
 
-use crate::{Domain, Edit, PlanError, Tree, apply_all};
+use crate::{Cells, Domain, Edit, Module, PlanError, Tree, apply_all};
 
 /// What the host tree should say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,10 +9,21 @@ pub struct Platform {
     pub base: Tree,
     /// The hypervisor's boot arguments, `xen,xen-bootargs`.
     pub hypervisor_args: String,
+    /// The hardware domain, where there is one.
+    pub hardware: Option<Hardware>,
     /// Domains, in the order of creation.
     pub domains: Vec<Domain>,
     /// Changes, applied in order after the domains are in.
     pub edits: Vec<Edit>,
+}
+
+/// A hardware domain: its modules stand directly under /chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hardware {
+    /// The kernel image.
+    pub kernel: Module,
+    /// A ramdisk.
+    pub ramdisk: Option<Module>,
 }
 
 /// Plans the host tree: domains under /chosen, then the edits.
@@ -26,6 +37,18 @@ pub fn host(platform: &Platform) -> Result<Tree, PlanError> {
     chosen.set("#address-cells", 2_u32);
     chosen.set("#size-cells", 2_u32);
     chosen.set("xen,xen-bootargs", platform.hypervisor_args.as_str());
+    if let Some(hardware) = &platform.hardware {
+        let modules = [
+            ("multiboot,kernel", Some(&hardware.kernel)),
+            ("multiboot,ramdisk", hardware.ramdisk.as_ref()),
+        ];
+        for (kind, module) in modules {
+            if let Some(module) = module {
+                let node = module.node(kind, Cells::default(), "/chosen")?;
+                chosen.children.push(node);
+            }
+        }
+    }
     for domain in &platform.domains {
         if chosen
             .children

@@ -61,6 +61,7 @@ fn edits_make_odd_machines() {
     let platform = Platform {
         base: machine(),
         hypervisor_args,
+        hardware: None,
         domains: vec![],
         edits: edits.to_vec(),
     };

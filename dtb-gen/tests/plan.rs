@@ -1,8 +1,8 @@
 //! Plans say what the device-tree contract says, and errors say where and what.
 
 use dtb_gen::{
-    Cells, Device, Domain, Module, Node, Partial, PlanError, Platform, Range, Tree, Value, host,
-    partial,
+    Cells, Device, Domain, Guest, Hardware, Module, Node, Partial, PlanError, Platform, Range,
+    Tree, Value, guest, host, partial,
 };
 
 use crate::machine::{machine, printed};
@@ -28,6 +28,7 @@ fn platform(domains: Vec<Domain>) -> Platform {
     Platform {
         base: machine(),
         hypervisor_args: "console=on".to_owned(),
+        hardware: None,
         domains,
         edits: vec![],
     }
@@ -322,4 +323,91 @@ fn plans_that_clash_are_errors() {
         error.to_string(),
         "/chosen/dA/module@100000000: `reg`: 0x100000000 does not fit 1 cell(s)"
     );
+}
+
+#[test]
+fn a_hardware_domain_stands_directly_under_chosen() {
+    let ramdisk = Module {
+        address: 0x4900_0000,
+        size: 0x100,
+        args: None,
+    };
+    let plan = Platform {
+        hardware: Some(Hardware {
+            kernel: kernel(),
+            ramdisk: Some(ramdisk),
+        }),
+        ..platform(vec![])
+    };
+    let tree = host(&plan).expect("it can be planned");
+    let node = |path: &str| tree.find(path).expect("a module").clone();
+    let (image, disk) = (
+        node("/chosen/module@48000000"),
+        node("/chosen/module@49000000"),
+    );
+    let kind = |node: &Node| {
+        node.get("compatible")
+            .and_then(|prop| prop.texts().map(|texts| texts.join(" ")))
+    };
+    assert_eq!(
+        kind(&image).as_deref(),
+        Some("multiboot,kernel multiboot,module")
+    );
+    assert_eq!(
+        kind(&disk).as_deref(),
+        Some("multiboot,ramdisk multiboot,module")
+    );
+    assert_eq!(
+        image.get("bootargs").and_then(|prop| prop.text()),
+        Some("n=1")
+    );
+}
+
+#[test]
+fn a_guest_finds_its_devices_and_nothing_meant_for_a_hypervisor() {
+    let device = Device {
+        ranges: vec![GPIO],
+        path: Some("/pl061@9030000".to_owned()),
+        force: true,
+        ..Device::new("gpio@3a000000")
+    };
+    let plan = Guest {
+        memory: vec![(0x4000_0000, 0x20_0000)],
+        cpus: 2,
+        gicd: (0x300_1000, 0x1_0000),
+        gicr: (0x302_0000, 0x4_0000),
+        timer: 11,
+        args: "n=1".to_owned(),
+        ramdisk: Some((0x4019_0000, 0x10)),
+        devices: Some(Partial {
+            devices: vec![device],
+            ..Partial::default()
+        }),
+    };
+    let tree = guest(&plan).expect("it can be planned");
+    printed(
+        &tree,
+        "/passthrough",
+        r#"/ {
+    compatible = "simple-bus";
+    ranges;
+    #address-cells = <0x2>;
+    #size-cells = <0x2>;
+
+    gpio@3a000000 {
+        reg = <0x0 0x3a000000 0x0 0x1000>;
+    };
+};
+"#,
+    );
+    let chosen = tree.find("/chosen").expect("it is there");
+    let number = |name| chosen.get(name).and_then(|prop| prop.u64());
+    assert_eq!(number("linux,initrd-start"), Some(0x4019_0000));
+    assert_eq!(number("linux,initrd-end"), Some(0x4019_0010));
+    assert!(tree.find("/cpus/cpu@1").is_some() && tree.find("/hypervisor").is_some());
+    let parent = tree
+        .root
+        .get("interrupt-parent")
+        .and_then(|prop| prop.u32());
+    assert_eq!(tree.phandle_of("/interrupt-controller@3001000"), parent);
 }

@@ -36,11 +36,13 @@ pub enum Capability {
     RuntimeCreate,
     /// Domains can be destroyed at run time.
     Destroy,
+    /// Domains made at run time can write to the console.
+    RuntimeConsole,
 }
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -54,6 +56,7 @@ impl Capability {
         Self::ControlDomain,
         Self::RuntimeCreate,
         Self::Destroy,
+        Self::RuntimeConsole,
     ];
 
     /// Returns the name used in files.
@@ -72,6 +75,7 @@ impl Capability {
             Self::ControlDomain => "control-domain",
             Self::RuntimeCreate => "runtime-create",
             Self::Destroy => "destroy",
+            Self::RuntimeConsole => "runtime-console",
         }
     }
 }

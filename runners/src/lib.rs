@@ -23,7 +23,9 @@ mod rundir;
 
 pub use capability::{Capabilities, Capability, UnknownName};
 pub use outcome::{End, Outcome, Record, Status, Timing};
-pub use profile::{Arch, GuestLayout, Modules, Profile, ProfileError, Refusal, Window};
+pub use profile::{
+    Arch, Control, GuestLayout, HostLayout, Modules, Profile, ProfileError, Refusal, Window,
+};
 pub use qemu::argv::{Io, argv};
 pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};

@@ -64,6 +64,30 @@ pub struct Window {
     pub size: u64,
 }
 
+/// How a subject makes the domain that controls others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Control {
+    /// A domain node says `capabilities`.
+    #[default]
+    Capabilities,
+    /// The hardware domain, whose modules lie directly under /chosen, is the only one.
+    Dom0,
+}
+
+/// Where the machine itself has what a hypervisor emulates for guests: a domain whose addresses are the host's finds it
+/// there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostLayout {
+    /// The GIC's distributor.
+    pub gicd: Window,
+    /// The GIC's redistributors.
+    pub gicr: Window,
+    /// The console's UART.
+    pub uart: Window,
+}
+
 /// Where a guest finds what the hypervisor gives every guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,8 +152,14 @@ pub struct Profile {
     pub machine: Machine,
     /// Where modules may be loaded.
     pub modules: Modules,
+    /// How it makes a control domain.
+    #[serde(default)]
+    pub control: Control,
     /// What its guests see.
     pub guest: GuestLayout,
+    /// What direct-mapped guests see.
+    #[serde(default)]
+    pub host: Option<HostLayout>,
 }
 
 /// Why a profile cannot be used.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use wire::{Answer, Op};
 
+use crate::case::errno;
 use crate::case::value::number;
 
 /// What must be observed.
@@ -24,6 +25,19 @@ pub enum Expect {
     },
     /// Any value but this one.
     Not(u64),
+    /// A value from one bound to the other.
+    Range {
+        /// The least.
+        from: u64,
+        /// The most.
+        to: u64,
+    },
+    /// A hypercall that fails with this error.
+    Errno(u16),
+    /// A hypercall that fails, with whatever error.
+    Refused,
+    /// A hypercall whose result is no error.
+    Answered,
     /// The same value as the first answer to the same words in this scenario.
     Unchanged,
     /// A synchronous external or translation abort, reported for the very address of the access.
@@ -61,6 +75,17 @@ impl Expect {
             ["timeout"] => Self::Timeout,
             ["irqs", count] => Self::Irqs(number(count)?),
             ["not", value] => Self::Not(number(value)?),
+            ["errno"] => Self::Refused,
+            [name] if errno::number(name).is_some() => {
+                Self::Errno(errno::number(name).unwrap_or_default())
+            }
+            [range] if range.contains("..") => {
+                let (from, to) = range.split_once("..").unwrap_or_default();
+                Self::Range {
+                    from: number(from)?,
+                    to: number(to)?,
+                }
+            }
             ["gic", "none"] => Self::Gic(String::new()),
             ["gic", letters] if letters.chars().all(|letter| "epa".contains(letter)) => {
                 Self::Gic((*letters).to_owned())
@@ -78,7 +103,7 @@ impl Expect {
                 mask: number(mask)?,
             },
             _ => {
-                let known = KNOWN.iter().copied();
+                let known = KNOWN.iter().copied().chain(errno::names());
                 let near = crate::requirement::nearest(words.first().copied().unwrap_or(""), known);
                 let hint = near.map_or_else(|| KNOWN.join("`, `"), str::to_owned);
                 return Err(format!(
@@ -98,6 +123,18 @@ impl Expect {
                 matches!(answer, Answer::Value(seen) if seen & mask == value & mask)
             }
             Self::Not(value) => matches!(answer, Answer::Value(seen) if seen != value),
+            Self::Range { from, to } => {
+                matches!(answer, Answer::Value(seen) if (from..=to).contains(&seen))
+            }
+            Self::Errno(wanted) => {
+                matches!(answer, Answer::Value(seen) if errno::of(*seen) == Some(*wanted))
+            }
+            Self::Refused => {
+                matches!(answer, Answer::Value(seen) if errno::of(*seen).is_some())
+            }
+            Self::Answered => {
+                matches!(answer, Answer::Value(seen) if errno::of(*seen).is_none())
+            }
             Self::Unchanged => works(answer) && first.is_some_and(|first| first == answer),
             Self::Fault => match (crate::scenario::address(op), answer) {
                 (Some(at), Answer::Fault { esr, far }) => abort_of_access(*esr) && *far == at,
@@ -131,6 +168,7 @@ const KNOWN: &[&str] = &[
     "timeout",
     "irqs",
     "not",
+    "errno",
     "gic",
     "sweep",
 ];
@@ -188,6 +226,10 @@ impl fmt::Display for Expect {
             } => write!(f, "{value:#x}"),
             Self::Value { value, mask } => write!(f, "{value:#x} under mask {mask:#x}"),
             Self::Not(value) => write!(f, "anything but {value:#x}"),
+            Self::Range { from, to } => write!(f, "{from:#x} to {to:#x}"),
+            Self::Errno(number) => f.write_str(&errno::shown(*number)),
+            Self::Refused => f.write_str("an error"),
+            Self::Answered => f.write_str("a result that is no error"),
             Self::Unchanged => f.write_str("the same value as before"),
             Self::Fault => f.write_str("abort at the address of the access"),
             Self::AlignmentFault => f.write_str("alignment abort"),
@@ -305,6 +347,25 @@ mod tests {
                 active: false,
             },
             true,
+        );
+    }
+
+    /// Hypercalls fail with the error that is wanted, with any, or not at all.
+    #[test]
+    fn errors_of_hypercalls_are_told_apart() {
+        let busy = Answer::Value(16_u64.wrapping_neg());
+        check("EBUSY", "hv destroy 2", busy, true);
+        check("EPERM", "hv destroy 2", busy, false);
+        check("errno", "hv destroy 2", busy, true);
+        check("errno", "hv destroy 2", Answer::Value(0), false);
+        check("4..6", "hv list", Answer::Value(6), true);
+        check("4..6", "hv list", Answer::Value(7), false);
+        assert!(Expect::Answered.met_by(&"hv list".parse().unwrap(), &Answer::Value(6), None));
+        assert!(!Expect::Answered.met_by(&"hv list".parse().unwrap(), &busy, None));
+        assert!(
+            Expect::parse("EBUSSY")
+                .unwrap_err()
+                .contains("did you mean `EBUSY`")
         );
     }
 

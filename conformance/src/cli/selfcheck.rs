@@ -59,6 +59,7 @@ fn offered(args: &SelfcheckArgs, profile: &runners::Profile, images: &Path) -> R
     let platform = dtb_gen::Platform {
         base,
         hypervisor_args,
+        hardware: None,
         domains: Vec::new(),
         edits: Vec::new(),
     };

@@ -1,5 +1,7 @@
 use dtb_gen::{Node, Prop};
 
+use wire::Script;
+
 use super::*;
 use crate::sample::{NONCE, scenario};
 
@@ -34,6 +36,7 @@ fn built_in(rest: &str, modules: runners::Modules) -> Result<Blobs, String> {
         hypervisor_args: "fault=x",
         nonce: NONCE,
         modules,
+        guest: &crate::sample::profile().guest,
     };
     blobs(&scenario(rest), &ground)
 }

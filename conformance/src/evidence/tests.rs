@@ -23,6 +23,7 @@ fn folders_hold_the_whole_run() {
         hypervisor_args: "",
         nonce: NONCE,
         modules,
+        guest: &profile.guest,
     };
     let made = blobs(&scenario, &ground).unwrap();
     let mut recorder = Recorder::new(NONCE);

@@ -238,6 +238,7 @@ fn the_twin_is_the_sentinel_alone() {
         hypervisor_args: "",
         nonce: 1,
         modules: profile.modules,
+        guest: &profile.guest,
     };
     let made = blobs(&twin, &ground).unwrap();
     let request = request(&twin, &profile, Path::new("image"), &made);
@@ -256,6 +257,7 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
         iommu: Some("smmuv3".into()),
         second_uart: true,
         flash_pattern: false,
+        edu: false,
         devices: vec!["edu".into()],
     };
     let machine = machine(&profile, &wanted);
@@ -305,5 +307,55 @@ fn the_flash_pattern_tells_where_it_is() {
     assert_eq!(
         (word(0), word(0x1000), word(bytes.len() - 4)),
         (0, 0x1000, PATTERN_BYTES - 4)
+    );
+}
+
+/// The edu device is given its place before anything of the case is done, and a register is looked at until it shows
+/// what is waited for.
+#[test]
+fn registers_are_set_up_and_waited_for() {
+    let scenario = scenario(
+        "    machine: {edu: true}
+    domains: [{name: dA, script: [r32 0x10]}]
+    outside: [{at: start, do: [wait32 0x20 1 0, read32 0x24 => 5]}]
+",
+    );
+    let profile = profile();
+    let base = dtb_gen::Tree::default();
+    let probe = [0_u8; 64].into();
+    let ground = Ground {
+        base: &base,
+        probe: &probe,
+        hypervisor_args: "",
+        nonce: 1,
+        modules: profile.modules,
+        guest: &profile.guest,
+    };
+    let made = blobs(&scenario, &ground).unwrap();
+    let request = request(&scenario, &profile, Path::new("image"), &made);
+    let labels: Vec<&str> = request
+        .before
+        .iter()
+        .map(|act| act.label.as_str())
+        .collect();
+    assert_eq!(labels, ["edu-bar", "edu-command", "0.0", "0.1"]);
+    assert!(
+        request
+            .machine
+            .devices
+            .iter()
+            .any(|device| device.starts_with("edu,"))
+    );
+    let host = dtb_gen::Tree::read(&made.host).unwrap();
+    assert!(host.find("/edu@10000000").is_some());
+
+    let mut conductor = Conductor::new(&scenario, 1);
+    let bytes = |value: u8| runners::Answer::Bytes(vec![value, 0, 0, 0]);
+    let again = conductor.done("0.0", &bytes(1));
+    assert!(matches!(again.as_slice(), [Command::Act(act)] if act.label == "0.0"));
+    assert!(conductor.done("0.0", &bytes(2)).is_empty());
+    assert_eq!(
+        conductor.recorder.seen.outside.get("0.0"),
+        Some(&OutsideAnswer::Value(2))
     );
 }

@@ -4,18 +4,15 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use runners::Profile;
-use wire::Op;
 
 use crate::case::load::{Culprit, Loaded, LoadedCase};
 use crate::case::template::Names;
-use crate::case::value::{edit, number, number32, property};
+use crate::case::value::{edit, property};
 use crate::case::{self, Case, Text};
 use crate::requirement::diagnostic::Diagnostic;
-use crate::scenario::guards::{Occupied, guards};
-use crate::scenario::{
-    Act, DOMAIN_MEMORY_KIB, Device, Domain, Fate, From, Line, Partial, SENTINEL, Scenario, Step,
-    TreeCheck, parse, sense,
-};
+use crate::scenario::{Act, Domain, SENTINEL, Scenario, Step, parse, sense};
+
+mod members;
 
 /// Expands all cases for the architecture of `profile`; all errors of all files at once.
 pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
@@ -126,25 +123,32 @@ impl<'a> Expansion<'a> {
             None if self.row.is_empty() => self.case.id.name().to_owned(),
             None => return Err(Culprit::new("each", "a row needs `as`, its name")),
         };
+        let cast = self.cast()?;
         let mut domains = Vec::new();
+        let mut children: Vec<Domain> = Vec::new();
         for domain in &case.domains {
-            let number = u8::try_from(domains.len() + 1)
-                .map_err(|_| Culprit::new(&domain.name, "too many domains"))?;
-            match self.domain(domain, number) {
+            let made = self.children(domain, &cast);
+            match self.domain(domain, &cast, &made, None) {
                 Ok(domain) => domains.push(domain),
                 Err(culprit) => self.blame([culprit]),
             }
+            children.extend(made);
         }
-        if case.sentinel {
-            let number = u8::try_from(domains.len() + 1)
-                .map_err(|_| Culprit::new(SENTINEL, "too many domains"))?;
-            domains.push(sentinel(number, self.profile));
+        if let Some(part) = cast.part(SENTINEL).ok().filter(|_| case.sentinel) {
+            domains.push(members::sentinel(part.number, self.profile));
         }
-        let needs = self.gather(case.needs.iter().map(|name| {
+        domains.extend(children);
+        let mut needs = self.gather(case.needs.iter().map(|name| {
             name.parse()
                 .map_err(|error| Culprit::new(name, format!("{error}")))
         }));
+        needs.extend(sense::needs(&domains));
+        needs.sort_unstable();
+        needs.dedup();
         let complete = self.problems.borrow().is_empty();
+        if complete {
+            self.blame(sense::fates(&domains));
+        }
         let mut outside = Vec::new();
         for step in &case.outside {
             let acts: Vec<Act> =
@@ -180,118 +184,6 @@ impl<'a> Expansion<'a> {
                 .transpose()?,
             domains,
             outside,
-        })
-    }
-
-    fn domain(&self, domain: &case::Domain, place: u8) -> Result<Domain, Culprit> {
-        let script = domain.script.iter();
-        let mut lines: Vec<Line> = self.gather(script.map(|text| self.each(text, parse::line)));
-        if lines.len() == domain.script.len() {
-            self.blame(sense::script(&domain.script, &lines, domain));
-        }
-        let fate = match &domain.refused {
-            Some(words) => Fate::Refused(self.all(words)?),
-            None => Fate::Runs,
-        };
-        let rules = domain.tree.iter();
-        let mut tree: Vec<TreeCheck> =
-            self.gather(rules.map(|text| self.each(text, TreeCheck::parse)));
-        if !tree.is_empty() {
-            // The tree is asked for first: later operations may stop the probe.
-            lines.insert(
-                0,
-                Line {
-                    op: Op::Tree,
-                    expect: crate::case::expect::Expect::Works,
-                    from: From::Case,
-                },
-            );
-        }
-        if lines.iter().any(|line| line.op == Op::Tree) {
-            let always = TreeCheck::always()
-                .into_iter()
-                .filter(|rule| !tree.contains(rule))
-                .collect::<Vec<_>>();
-            tree.extend(always);
-        }
-        let mut made = Domain {
-            name: domain.name.clone(),
-            number: place,
-            memory_kib: self.optional(domain.memory_kib.as_ref(), number)?,
-            cpus: self.optional(domain.cpus.as_ref(), number32)?.unwrap_or(1),
-            vpl011: domain.vpl011,
-            nr_spis: self.optional(domain.nr_spis.as_ref(), number32)?,
-            extra: self.properties(&domain.extra)?,
-            partial: self.partial(domain)?,
-            lines,
-            tree,
-            fate,
-        };
-        if made.fate == Fate::Runs && domain.guards {
-            let guards = guards(&made, &occupied(self.profile, &made), self.profile.ipa_bits);
-            // Guards come first: what a case does to a device or to its interrupts must not disturb them.
-            made.lines.splice(0..0, guards);
-        }
-        Ok(made)
-    }
-
-    fn partial(&self, domain: &case::Domain) -> Result<Option<Partial>, Culprit> {
-        if domain.partial.is_none() && domain.devices.is_empty() {
-            return Ok(None);
-        }
-        let shape = domain.partial.clone().unwrap_or_default();
-        let gic = |text: &str| {
-            if text == "none" {
-                Ok(None)
-            } else {
-                number32(text).map(Some)
-            }
-        };
-        Ok(Some(Partial {
-            cells: self
-                .optional(shape.cells.as_ref(), parse::cells)?
-                .unwrap_or(Some((2, 2))),
-            encoding: self
-                .optional(shape.encoding.as_ref(), parse::cells)?
-                .flatten(),
-            gic: self
-                .optional(shape.gic.as_ref(), gic)?
-                .unwrap_or(Some(GIC_PHANDLE)),
-            devices: self.gather(domain.devices.iter().map(|device| self.device(device))),
-            edits: self.edits(&shape.edit)?,
-            pad: self.optional(shape.pad.as_ref(), padding)?,
-            spoil: self.optional(shape.spoil.as_ref(), |text| {
-                text.parse::<dtb_gen::spoil::Spoil>()
-                    .map_err(|error| error.to_string())?;
-                Ok(text.to_owned())
-            })?,
-        }))
-    }
-
-    fn device(&self, device: &case::Device) -> Result<Device, Culprit> {
-        let path = device
-            .path
-            .as_ref()
-            .map(|text| self.fill(text))
-            .transpose()?
-            .filter(|path| !path.is_empty());
-        let like = device
-            .like
-            .as_ref()
-            .map(|text| self.fill(text))
-            .transpose()?
-            .filter(|like| !like.is_empty());
-        Ok(Device {
-            node: self.fill(&device.node)?,
-            ranges: self
-                .gather(device.reg.iter().map(|text| self.each(text, parse::ranges)))
-                .concat(),
-            like: like.or_else(|| path.clone()),
-            path,
-            force: self
-                .optional(device.force.as_ref(), parse::truth)?
-                .unwrap_or(false),
-            props: self.properties(&device.props)?,
         })
     }
 
@@ -348,20 +240,11 @@ impl<'a> Expansion<'a> {
 /// phandle that a partial tree gives its `gic` placeholder unless the case says otherwise.
 pub const GIC_PHANDLE: u32 = 0xfde8;
 
-/// Reads a size to which a tree is padded. A module that is larger than the machine's memory fits nowhere.
-fn padding(text: &str) -> Result<u64, String> {
-    const MOST: u64 = 64 << 20;
-    match number(text)? {
-        size if size <= MOST => Ok(size),
-        size => Err(format!("{size} bytes of padding; {MOST} are the most")),
-    }
-}
-
 /// Values of a subject that texts may name.
 fn constants(profile: &Profile) -> BTreeMap<String, String> {
     let guest = &profile.guest;
     let hex = |value: u64| format!("{value:#x}");
-    BTreeMap::from([
+    let mut constants = BTreeMap::from([
         ("gicd".to_owned(), hex(guest.gicd.base)),
         ("gicr".to_owned(), hex(guest.gicr.base)),
         ("uart".to_owned(), hex(guest.uart.base)),
@@ -370,50 +253,13 @@ fn constants(profile: &Profile) -> BTreeMap<String, String> {
             "ipa_end".to_owned(),
             hex(1_u64.checked_shl(u32::from(profile.ipa_bits)).unwrap_or(0)),
         ),
-    ])
-}
-
-/// What the hypervisor itself puts into a domain's address space.
-fn occupied(profile: &Profile, domain: &Domain) -> Occupied {
-    let guest = &profile.guest;
-    let kib = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
-    let gicr = 0x2_0000 * u64::from(domain.cpus.max(1));
-    let part = |base: u64, size: u64| (base, base.saturating_add(size.max(1) - 1));
-    Occupied(vec![
-        part(guest.gicd.base, 0x1_0000),
-        part(guest.gicr.base, gicr),
-        part(guest.uart.base, 0x1000),
-        part(guest.ram.base, kib.saturating_mul(1024)),
-    ])
-}
-
-/// Memory of the sentinel in KiB. Every scenario pays for it, so it is what a probe needs and no more.
-const SENTINEL_MEMORY_KIB: u64 = 2 * 1024;
-
-/// The domain that shows that the machine runs: it writes its memory, sleeps so that every other domain that can run
-/// does run, and ends.
-fn sentinel(number: u8, profile: &Profile) -> Domain {
-    let ram = profile.guest.ram.base;
-    let last = ram.saturating_add(SENTINEL_MEMORY_KIB * 1024 - 0x1000);
-    let script = [
-        format!("ram {last:#x} 0x1000"),
-        "timer 1".to_owned(),
-        "yield 4".to_owned(),
-    ];
-    let lines = script
-        .iter()
-        .map(|text| parse::line(text).expect("the sentinel's script is well formed"));
-    Domain {
-        name: SENTINEL.to_owned(),
-        number,
-        memory_kib: Some(SENTINEL_MEMORY_KIB),
-        cpus: 1,
-        vpl011: true,
-        nr_spis: None,
-        extra: Vec::new(),
-        partial: None,
-        lines: lines.collect(),
-        tree: Vec::new(),
-        fate: Fate::Runs,
+    ]);
+    if let Some(host) = &profile.host {
+        constants.extend([
+            ("host_gicd".to_owned(), hex(host.gicd.base)),
+            ("host_gicr".to_owned(), hex(host.gicr.base)),
+            ("host_uart".to_owned(), hex(host.uart.base)),
+        ]);
     }
+    constants
 }

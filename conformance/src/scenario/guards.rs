@@ -65,6 +65,7 @@ pub fn guards(domain: &Domain, occupied: &Occupied, ipa_bits: u8) -> Vec<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::Role;
     use crate::scenario::{Device, Fate, Partial};
 
     fn domain(ranges: &[(u64, u64, u64)]) -> Domain {
@@ -78,12 +79,18 @@ mod tests {
             path: None,
             force: true,
             like: None,
+            lines: Vec::new(),
             props: Vec::new(),
         };
         Domain {
             name: "dA".into(),
             number: 1,
+            role: Role::Guest,
+            child: None,
+            banks: Vec::new(),
+            direct: false,
             memory_kib: None,
+            ram: 0x4000_0000,
             cpus: 1,
             vpl011: true,
             nr_spis: None,

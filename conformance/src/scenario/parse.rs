@@ -1,6 +1,6 @@
 //! The texts of a case, one kind a function.
 
-use wire::Op;
+use wire::{Hv, Op};
 
 use crate::case::expect::Expect;
 use crate::case::value::{cut, number, number32};
@@ -10,11 +10,37 @@ use crate::scenario::{Act, Domain, From, Line, Moment, Range, What};
 pub fn line(text: &str) -> Result<Line, String> {
     let (op, expect) = halves(text)?;
     let op = op.parse::<Op>().map_err(|error| error.explain(op))?;
+    let expect = match (&op, expect) {
+        // What works answers with a number, of which only some are good.
+        (Op::Hv(asked), Expect::Works) if counts(asked) => Expect::Answered,
+        (Op::Hv(_) | Op::Hypercall { .. } | Op::Loop { .. }, Expect::Works) => ZERO,
+        (_, expect) => expect,
+    };
     Ok(Line {
         op,
         expect,
         from: From::Case,
     })
+}
+
+/// What a hypercall answers when it has done what was asked, and a loop whose passes were all alike.
+const ZERO: Expect = Expect::Value {
+    value: 0,
+    mask: u64::MAX,
+};
+
+/// Tells a question whose answer is a number of its own.
+const fn counts(asked: &Hv) -> bool {
+    matches!(
+        asked,
+        Hv::Version
+            | Hv::Free
+            | Hv::List
+            | Hv::Info { .. }
+            | Hv::Pages { .. }
+            | Hv::Wait { .. }
+            | Hv::Create { dom: 0, .. }
+    )
 }
 
 fn halves(text: &str) -> Result<(&str, Expect), String> {
@@ -117,7 +143,7 @@ pub fn moment(text: &str, domains: &[Domain]) -> Result<Moment, String> {
 
 /// Reads one act outside the guests.
 pub fn act(text: &str) -> Result<Act, String> {
-    let (act, expect) = halves(text)?;
+    let (act, mut expect) = halves(text)?;
     let words: Vec<&str> = act.split_whitespace().collect();
     let what = match words.as_slice() {
         [verb, at] if verb.starts_with("read") => What::Read(number(at)?, width(verb, "read")?),
@@ -128,6 +154,12 @@ pub fn act(text: &str) -> Result<Act, String> {
             }
             What::Write(number(at)?, bytes, value)
         }
+        [verb, at, mask, value] if verb.starts_with("wait") => What::Wait(
+            number(at)?,
+            width(verb, "wait")?,
+            number(mask)?,
+            number(value)?,
+        ),
         ["spi", line, "high"] => What::Spi(number32(line)?, true),
         ["spi", line, "low"] => What::Spi(number32(line)?, false),
         ["qmp", name] => What::Qmp((*name).to_owned()),
@@ -135,10 +167,16 @@ pub fn act(text: &str) -> Result<Act, String> {
         ["cont"] => What::Continue,
         _ => {
             return Err(format!(
-                "`{act}` is no act outside; acts are `read32 A`, `write32 A V`, `spi N high|low`, `qmp NAME`, `stop`, `cont`"
+                "`{act}` is no act outside; acts are `read32 A`, `write32 A V`, `wait32 A MASK V`, `spi N high|low`, `qmp NAME`, `stop`, `cont`"
             ));
         }
     };
+    if let What::Wait(_, _, mask, value) = what {
+        if expect != Expect::Works {
+            return Err(format!("`{act}` says itself what must be seen"));
+        }
+        expect = Expect::Value { value, mask };
+    }
     Ok(Act {
         text: act.to_owned(),
         what,
@@ -206,6 +244,17 @@ mod tests {
             Expect::Unchanged
         );
         assert!(act("read33 0x10").unwrap_err().contains("width"));
+        assert_eq!(
+            act("wait32 0x10 1 0").unwrap().expect,
+            Expect::Value { value: 0, mask: 1 }
+        );
+        assert!(
+            act("wait32 0x10 1 0 => 0")
+                .unwrap_err()
+                .contains("says itself")
+        );
+        assert_eq!(line("hv destroy 2").unwrap().expect, ZERO);
+        assert_eq!(line("hv list => ok").unwrap().expect, Expect::Answered);
         assert!(act("spi 1 up").unwrap_err().contains("no act outside"));
         assert_eq!(cells("none").unwrap(), None);
         assert_eq!(cells("1 2").unwrap(), Some((1, 2)));

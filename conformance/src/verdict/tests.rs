@@ -1,3 +1,4 @@
+mod gone;
 mod parts;
 mod soup;
 

@@ -1,0 +1,140 @@
+//! A domain as a case file has it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Text, yes};
+
+/// A domain and what it must find.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// Node name under /chosen; of a child, what scripts call it.
+    pub name: String,
+    /// What it may do to others.
+    #[serde(default)]
+    pub role: Role,
+    /// Domains that its script makes at run time.
+    #[serde(default)]
+    pub children: Vec<Domain>,
+    /// Id that a child is made with, where it is not the next free one.
+    #[serde(default)]
+    pub id: Option<Text>,
+    /// Memory in KiB.
+    #[serde(default)]
+    pub memory_kib: Option<Text>,
+    /// Host memory that it is made of, `<address> <size>`: `xen,static-mem`. Its sum is the memory of a domain that does
+    /// not say otherwise.
+    #[serde(default, rename = "static")]
+    pub banks: Vec<Text>,
+    /// `direct-map`: its memory and what is emulated for it lie at host addresses.
+    #[serde(default)]
+    pub direct_map: bool,
+    /// Virtual CPUs.
+    #[serde(default)]
+    pub cpus: Option<Text>,
+    /// False leaves out the emulated console (and with it every word of the domain).
+    #[serde(default = "yes")]
+    pub vpl011: bool,
+    /// Number of SPIs of the virtual interrupt controller.
+    #[serde(default)]
+    pub nr_spis: Option<Text>,
+    /// Further properties of the domain node.
+    #[serde(default)]
+    pub extra: BTreeMap<String, Text>,
+    /// What the partial device tree looks like apart from its devices; left out and without devices: no partial tree.
+    #[serde(default)]
+    pub partial: Option<Partial>,
+    /// Devices of the partial device tree.
+    #[serde(default)]
+    pub devices: Vec<Device>,
+    /// Operations of the probe, each with what it must observe: `r32 0x9030fe0 => 0x61`.
+    #[serde(default)]
+    pub script: Vec<Text>,
+    /// What the domain's own device tree must look like.
+    #[serde(default)]
+    pub tree: Vec<Text>,
+    /// The domain must not run. The texts are what the reason given must name.
+    #[serde(default)]
+    pub refused: Option<Vec<Text>>,
+    /// The domain must run so far, and must be gone from there on.
+    #[serde(default)]
+    pub destroyed: Option<Destroyed>,
+    /// False leaves out the accesses that every domain makes to show that nothing but its own is mapped.
+    #[serde(default = "yes")]
+    pub guards: bool,
+}
+
+/// What a domain may do to others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Nothing.
+    #[default]
+    Guest,
+    /// Create, change and destroy them by hypercall.
+    Control,
+    /// That, and own the devices that nobody else does.
+    Hardware,
+}
+
+/// When a domain is there and from when on it is not.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destroyed {
+    /// A mark of its own that it must have reached; everything before it is judged.
+    pub having: Text,
+    /// `<domain> <mark>`: behind this mark of another domain nothing may come from it.
+    pub by: Text,
+}
+
+/// Shape of a partial tree.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partial {
+    /// `<address> <size>` cells that /passthrough declares; `none` leaves both out.
+    #[serde(default)]
+    pub cells: Option<Text>,
+    /// Widths in which the values are written, where they differ from the declared ones.
+    #[serde(default)]
+    pub encoding: Option<Text>,
+    /// phandle of the `gic` placeholder; `none` leaves the node out.
+    #[serde(default)]
+    pub gic: Option<Text>,
+    /// Edits of the finished tree.
+    #[serde(default)]
+    pub edit: Vec<Text>,
+    /// Total size in bytes to which the tree is padded.
+    #[serde(default)]
+    pub pad: Option<Text>,
+    /// One named defect of the finished blob.
+    #[serde(default)]
+    pub spoil: Option<Text>,
+}
+
+/// A node of the partial tree.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Node name under /passthrough.
+    pub node: Text,
+    /// `<host> <size> <guest>` triples, or rows of them: `... x <count> <host step> <guest step>`.
+    #[serde(default)]
+    pub reg: Vec<Text>,
+    /// `xen,path`.
+    #[serde(default)]
+    pub path: Option<Text>,
+    /// `xen,force-assign-without-iommu`.
+    #[serde(default)]
+    pub force: Option<Text>,
+    /// Host node whose `compatible` and `interrupts` the guest's description takes over; left out: that of `path`.
+    #[serde(default)]
+    pub like: Option<Text>,
+    /// Interrupts (INTIDs) that `give` binds, where the domain is a child.
+    #[serde(default)]
+    pub lines: Vec<Text>,
+    /// Further or other properties, in device-tree source form.
+    #[serde(default)]
+    pub props: BTreeMap<String, Text>,
+}

@@ -1,0 +1,87 @@
+//! What a controller needs to make domains: their images, trees and scripts, packed into its ramdisk.
+
+use std::sync::Arc;
+
+use dtb_gen::{Guest, Tree};
+use runners::GuestLayout;
+use wire::{BootArgs, Script};
+
+use super::{Ground, plan};
+use crate::scenario::{CHILD_MEMORY_KIB, Child, Domain, Scenario};
+
+/// Registers of one redistributor (Arm IHI 0069, 12.10).
+const REDISTRIBUTOR: u64 = 0x2_0000;
+/// Number of the first private peripheral interrupt.
+const FIRST_PPI: u32 = 16;
+
+/// What `maker` is given: the probe's image, then tree and ramdisk of each child. The trees are kept by number.
+pub fn entries(
+    scenario: &Scenario,
+    maker: u8,
+    ground: &Ground<'_>,
+    base: &Tree,
+    trees: &mut Vec<(u8, Tree)>,
+) -> Result<Vec<Arc<[u8]>>, String> {
+    let mut entries = vec![ground.probe.clone()];
+    for domain in &scenario.domains {
+        let Some(child) = domain.child.filter(|child| child.of == maker) else {
+            continue;
+        };
+        let blame = |why: String| format!("{}: {why}", domain.name);
+        let (args, ramdisk) = match script(domain, ground.nonce).boot_args() {
+            BootArgs::Inline(args) => (args, None),
+            BootArgs::Ramdisk { args, ramdisk } => (args, Some(ramdisk)),
+        };
+        let size = ramdisk.as_ref().map(|text| text.len() as u64);
+        let guest = guest(domain, &child, ground.guest, args, size, base).map_err(blame)?;
+        let tree = dtb_gen::guest(&guest).map_err(|error| blame(error.to_string()))?;
+        let blob = tree.emit().map_err(|error| blame(error.to_string()))?;
+        if child.tree + blob.len() as u64 > child.ramdisk {
+            return Err(blame(format!("a tree of {} bytes", blob.len())));
+        }
+        entries.push(blob.into());
+        // An entry that nobody reads keeps the places of the others.
+        entries.push(
+            ramdisk
+                .unwrap_or_else(|| "\0".to_owned())
+                .into_bytes()
+                .into(),
+        );
+        trees.push((domain.number, tree));
+    }
+    Ok(entries)
+}
+
+/// The script of a domain.
+pub fn script(domain: &Domain, nonce: u32) -> Script {
+    Script {
+        nonce,
+        dom: domain.number,
+        ops: domain.lines.iter().map(|line| line.op).collect(),
+    }
+}
+
+fn guest(
+    domain: &Domain,
+    child: &Child,
+    layout: &GuestLayout,
+    args: String,
+    ramdisk: Option<u64>,
+    base: &Tree,
+) -> Result<Guest, String> {
+    let kib = domain.memory_kib.unwrap_or(CHILD_MEMORY_KIB);
+    let devices = domain.partial.as_ref();
+    Ok(Guest {
+        memory: vec![(domain.ram, kib.saturating_mul(1024))],
+        cpus: domain.cpus,
+        gicd: (layout.gicd.base, layout.gicd.size),
+        gicr: (
+            layout.gicr.base,
+            REDISTRIBUTOR * u64::from(domain.cpus.max(1)),
+        ),
+        timer: layout.timer_irq.saturating_sub(FIRST_PPI),
+        args,
+        ramdisk: ramdisk.map(|size| (child.ramdisk, size)),
+        devices: devices.map(|partial| plan(partial, base)).transpose()?,
+    })
+}

@@ -1,0 +1,339 @@
+//! The domains of a case: who they are, what they have, what they do and what becomes of them.
+
+use runners::Profile;
+use wire::Op;
+
+use super::{Expansion, GIC_PHANDLE};
+use crate::case::expect::Expect;
+use crate::case::load::Culprit;
+use crate::case::value::{number, number32};
+use crate::case::{self, Role, Text};
+use crate::scenario::cast::{Cast, Part, bank};
+use crate::scenario::guards::{Occupied, guards};
+use crate::scenario::macros::Writer;
+use crate::scenario::{
+    CHILD_MEMORY_KIB, Child, DOMAIN_MEMORY_KIB, Device, Domain, Fate, From, Line, Partial,
+    SENTINEL, TreeCheck, parse, sense,
+};
+
+/// Where a controller puts the tree and the ramdisk of a child, from the start of its memory: behind the probe and the
+/// flags, so that the smallest child holds them.
+const TREE: u64 = 0x18_0000;
+const RAMDISK: u64 = 0x1a_0000;
+
+impl Expansion<'_> {
+    /// Numbers everybody: the domains that are made at boot, then those that are made later.
+    pub(super) fn cast(&self) -> Result<Cast, Culprit> {
+        let case = &self.case.case;
+        let mut next = 1_u8;
+        let mut numbered = |name: &str, hardware: bool| {
+            if hardware {
+                return Ok(0);
+            }
+            let number = next;
+            next = next
+                .checked_add(1)
+                .ok_or_else(|| Culprit::new(name, "too many domains"))?;
+            Ok(number)
+        };
+        let ram = self.profile.guest.ram.base;
+        let mut parts = Vec::new();
+        for domain in &case.domains {
+            let number = numbered(&domain.name, self.is_first(domain))?;
+            let banks = self.gather(domain.banks.iter().map(|text| self.each(text, bank)));
+            let ram = match banks.first() {
+                Some((base, _)) if domain.direct_map => *base,
+                _ => ram,
+            };
+            parts.push(Part::new(&domain.name, number, u16::from(number), ram));
+        }
+        if case.sentinel {
+            let number = numbered(SENTINEL, false)?;
+            parts.push(Part::new(SENTINEL, number, u16::from(number), ram));
+        }
+        for child in case.domains.iter().flat_map(|domain| &domain.children) {
+            let number = numbered(&child.name, false)?;
+            let id = self.optional(child.id.as_ref(), id)?;
+            parts.push(Part::new(
+                &child.name,
+                number,
+                id.unwrap_or(u16::from(number)),
+                ram,
+            ));
+        }
+        Ok(Cast(parts))
+    }
+
+    /// Tells the domain that the subject makes before all others and calls 0.
+    fn is_first(&self, domain: &case::Domain) -> bool {
+        match domain.role {
+            Role::Guest => false,
+            Role::Control => self.profile.control == runners::Control::Dom0,
+            Role::Hardware => true,
+        }
+    }
+
+    /// Expands the domains that this one makes at run time.
+    pub(super) fn children(&self, maker: &case::Domain, cast: &Cast) -> Vec<Domain> {
+        self.gather(maker.children.iter().enumerate().map(|(place, child)| {
+            let of = cast
+                .part(&maker.name)
+                .map_err(|why| Culprit::new(&maker.name, why))?;
+            let part = cast
+                .part(&child.name)
+                .map_err(|why| Culprit::new(&child.name, why))?;
+            let entry = u8::try_from(1 + 2 * place)
+                .map_err(|_| Culprit::new(&child.name, "too many children"))?;
+            let plan = Child {
+                of: of.number,
+                id: part.id,
+                entry,
+                tree: part.ram.saturating_add(TREE),
+                ramdisk: part.ram.saturating_add(RAMDISK),
+            };
+            self.domain(child, cast, &[], Some(plan))
+        }))
+    }
+
+    /// Expands one domain; `children` are those that its script may make.
+    pub(super) fn domain(
+        &self,
+        domain: &case::Domain,
+        cast: &Cast,
+        children: &[Domain],
+        child: Option<Child>,
+    ) -> Result<Domain, Culprit> {
+        let part = cast
+            .part(&domain.name)
+            .map_err(|why| Culprit::new(&domain.name, why))?;
+        let mut lines = self.script(domain, cast, children);
+        let fate = match (&domain.refused, &domain.destroyed) {
+            (Some(words), _) => Fate::Refused(self.all(words)?),
+            (None, Some(gone)) => {
+                let (by, mark) = self.each(&gone.by, |text| {
+                    let (name, mark) = case::value::cut(text);
+                    Ok((cast.part(name)?.number, mark.to_owned()))
+                })?;
+                let having = self.fill(&gone.having)?;
+                Fate::Destroyed { having, by, mark }
+            }
+            (None, None) => Fate::Runs,
+        };
+        let rules = domain.tree.iter();
+        let mut tree: Vec<TreeCheck> =
+            self.gather(rules.map(|text| self.each(text, TreeCheck::parse)));
+        if !tree.is_empty() {
+            // The tree is asked for first: later operations may stop the probe.
+            lines.insert(
+                0,
+                Line {
+                    op: Op::Tree,
+                    expect: Expect::Works,
+                    from: From::Case,
+                },
+            );
+        }
+        if lines.iter().any(|line| line.op == Op::Tree) {
+            let always = TreeCheck::always()
+                .into_iter()
+                .filter(|rule| !tree.contains(rule))
+                .collect::<Vec<_>>();
+            tree.extend(always);
+        }
+        let banks = self.gather(domain.banks.iter().map(|text| self.each(text, bank)));
+        let sum = banks.iter().map(|(_, size)| size / 1024).sum();
+        let usual = match (banks.is_empty(), child) {
+            (false, _) => Some(sum),
+            (true, Some(_)) => Some(CHILD_MEMORY_KIB),
+            (true, None) => None,
+        };
+        let mut extra = self.properties(&domain.extra)?;
+        if domain.role == Role::Control && !self.is_first(domain) {
+            extra.insert(0, ("capabilities".to_owned(), "<1>".to_owned()));
+        }
+        let mut made = Domain {
+            name: domain.name.clone(),
+            number: part.number,
+            role: domain.role,
+            child,
+            banks,
+            direct: domain.direct_map,
+            memory_kib: self.optional(domain.memory_kib.as_ref(), number)?.or(usual),
+            ram: part.ram,
+            cpus: self.optional(domain.cpus.as_ref(), number32)?.unwrap_or(1),
+            vpl011: domain.vpl011,
+            nr_spis: self.optional(domain.nr_spis.as_ref(), number32)?,
+            extra,
+            partial: self.partial(domain)?,
+            lines,
+            tree,
+            fate,
+        };
+        if !matches!(made.fate, Fate::Refused(_)) && domain.guards {
+            let guards = guards(&made, &self.occupied(&made), self.profile.ipa_bits);
+            // Guards come first: what a case does to a device or to its interrupts must not disturb them.
+            made.lines.splice(0..0, guards);
+        }
+        Ok(made)
+    }
+
+    fn script(&self, domain: &case::Domain, cast: &Cast, children: &[Domain]) -> Vec<Line> {
+        let writer = Writer {
+            name: &domain.name,
+            cast,
+            children,
+        };
+        let script = domain.script.iter().map(|text| {
+            let lines = self.each(text, |text| {
+                writer
+                    .lines(text)?
+                    .iter()
+                    .map(|line| parse::line(line))
+                    .collect()
+            })?;
+            Ok((text.clone(), lines))
+        });
+        let script: Vec<(Text, Vec<Line>)> = self.gather(script);
+        let complete = script.len() == domain.script.len();
+        let texts: Vec<Text> = script
+            .iter()
+            .flat_map(|(text, lines)| lines.iter().map(|_| text.clone()))
+            .collect();
+        let lines: Vec<Line> = script.into_iter().flat_map(|(_, lines)| lines).collect();
+        if complete {
+            self.blame(sense::script(&texts, &lines, domain));
+        }
+        lines
+    }
+
+    fn partial(&self, domain: &case::Domain) -> Result<Option<Partial>, Culprit> {
+        if domain.partial.is_none() && domain.devices.is_empty() {
+            return Ok(None);
+        }
+        let shape = domain.partial.clone().unwrap_or_default();
+        let gic = |text: &str| {
+            if text == "none" {
+                Ok(None)
+            } else {
+                number32(text).map(Some)
+            }
+        };
+        Ok(Some(Partial {
+            cells: self
+                .optional(shape.cells.as_ref(), parse::cells)?
+                .unwrap_or(Some((2, 2))),
+            encoding: self
+                .optional(shape.encoding.as_ref(), parse::cells)?
+                .flatten(),
+            gic: self
+                .optional(shape.gic.as_ref(), gic)?
+                .unwrap_or(Some(GIC_PHANDLE)),
+            devices: self.gather(domain.devices.iter().map(|device| self.device(device))),
+            edits: self.edits(&shape.edit)?,
+            pad: self.optional(shape.pad.as_ref(), padding)?,
+            spoil: self.optional(shape.spoil.as_ref(), |text| {
+                text.parse::<dtb_gen::spoil::Spoil>()
+                    .map_err(|error| error.to_string())?;
+                Ok(text.to_owned())
+            })?,
+        }))
+    }
+
+    fn device(&self, device: &case::Device) -> Result<Device, Culprit> {
+        let path = device
+            .path
+            .as_ref()
+            .map(|text| self.fill(text))
+            .transpose()?
+            .filter(|path| !path.is_empty());
+        let like = device
+            .like
+            .as_ref()
+            .map(|text| self.fill(text))
+            .transpose()?
+            .filter(|like| !like.is_empty());
+        Ok(Device {
+            node: self.fill(&device.node)?,
+            ranges: self
+                .gather(device.reg.iter().map(|text| self.each(text, parse::ranges)))
+                .concat(),
+            like: like.or_else(|| path.clone()),
+            path,
+            force: self
+                .optional(device.force.as_ref(), parse::truth)?
+                .unwrap_or(false),
+            lines: self.gather(device.lines.iter().map(|text| self.each(text, number32))),
+            props: self.properties(&device.props)?,
+        })
+    }
+
+    /// What the hypervisor itself puts into a domain's address space.
+    fn occupied(&self, domain: &Domain) -> Occupied {
+        let guest = &self.profile.guest;
+        let places = match (domain.direct, &self.profile.host) {
+            (true, Some(host)) => [host.gicd, host.gicr, host.uart],
+            _ => [guest.gicd, guest.gicr, guest.uart],
+        };
+        let [gicd, gicr, uart] = places.map(|window| window.base);
+        let kib = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
+        let frames = 0x2_0000 * u64::from(domain.cpus.max(1));
+        let part = |base: u64, size: u64| (base, base.saturating_add(size.max(1) - 1));
+        let mut parts = vec![part(gicd, 0x1_0000), part(gicr, frames), part(uart, 0x1000)];
+        if domain.direct {
+            parts.extend(domain.banks.iter().map(|(base, size)| part(*base, *size)));
+        } else {
+            parts.push(part(guest.ram.base, kib.saturating_mul(1024)));
+        }
+        Occupied(parts)
+    }
+}
+
+/// Reads the id of a domain.
+fn id(text: &str) -> Result<u16, String> {
+    u16::try_from(number(text)?).map_err(|_| format!("`{text}` is no id of a domain"))
+}
+
+/// Reads a size to which a tree is padded. A module that is larger than the machine's memory fits nowhere.
+fn padding(text: &str) -> Result<u64, String> {
+    const MOST: u64 = 64 << 20;
+    match number(text)? {
+        size if size <= MOST => Ok(size),
+        size => Err(format!("{size} bytes of padding; {MOST} are the most")),
+    }
+}
+
+/// Memory of the sentinel in KiB. Every scenario pays for it, so it is what a probe needs and no more.
+const SENTINEL_MEMORY_KIB: u64 = 2 * 1024;
+
+/// The domain that shows that the machine runs: it writes its memory, sleeps so that every other domain that can run
+/// does run, and ends.
+pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
+    let ram = profile.guest.ram.base;
+    let last = ram.saturating_add(SENTINEL_MEMORY_KIB * 1024 - 0x1000);
+    let script = [
+        format!("ram {last:#x} 0x1000"),
+        "timer 1".to_owned(),
+        "yield 4".to_owned(),
+    ];
+    let lines = script
+        .iter()
+        .map(|text| parse::line(text).expect("the sentinel's script is well formed"));
+    Domain {
+        name: SENTINEL.to_owned(),
+        number,
+        role: Role::Guest,
+        child: None,
+        banks: Vec::new(),
+        direct: false,
+        memory_kib: Some(SENTINEL_MEMORY_KIB),
+        ram,
+        cpus: 1,
+        vpl011: true,
+        nr_spis: None,
+        extra: Vec::new(),
+        partial: None,
+        lines: lines.collect(),
+        tree: Vec::new(),
+        fate: Fate::Runs,
+    }
+}

@@ -1,0 +1,230 @@
+//! Words of scripts that stand for several operations: what a controller does to make a domain, and how the two meet.
+
+use crate::scenario::cast::Cast;
+use crate::scenario::{DOMAIN_MEMORY_KIB, Domain};
+
+/// Page at which a controller looks into the memory of others: no machine of this suite has anything there.
+const WINDOW: u64 = 0x30_0000_0000;
+/// Smallest page, in bits.
+const PAGE: u32 = 12;
+/// Pages that one request for memory or for a mapping may name at most: 2 MiB, and Xen's limit on Arm.
+const CHUNK: u64 = 512;
+const MAPPED: u64 = 64;
+/// SPIs of a child that does not say otherwise: those of the machine.
+const SPIS: u32 = 256;
+/// Time to wait for another domain, in milliseconds. Nothing waits so long unless something is wrong.
+const PATIENCE: u32 = 5000;
+
+/// Who writes a script.
+pub struct Writer<'a> {
+    /// What the case calls it.
+    pub name: &'a str,
+    /// Everybody.
+    pub cast: &'a Cast,
+    /// The domains that it makes.
+    pub children: &'a [Domain],
+}
+
+impl Writer<'_> {
+    /// Returns the lines that `text` stands for, itself where it stands for nothing else.
+    pub fn lines(&self, text: &str) -> Result<Vec<String>, String> {
+        let (body, expect) = match text.split_once("=>") {
+            Some((body, expect)) => (body.trim(), Some(expect.trim())),
+            None => (text.trim(), None),
+        };
+        let words: Vec<&str> = body.split_whitespace().collect();
+        let plain = |lines: Vec<String>| match expect {
+            None => Ok(lines),
+            Some(_) => Err(format!(
+                "`{body}` stands for several operations, which must work"
+            )),
+        };
+        match words.as_slice() {
+            ["flag", value] => {
+                let own = self.cast.part(self.name)?;
+                plain(vec![format!("w32 {:#x} {value}", own.flag())])
+            }
+            ["await", name, value] => plain(self.meet(name, value)?),
+            ["make", name] => plain(make(self.child(name)?)),
+            ["start", name] => plain(vec![start(self.child(name)?)]),
+            ["build", name] => {
+                let child = self.child(name)?;
+                plain([make(child), give(child), vec![start(child)]].concat())
+            }
+            ["give", name] => {
+                let behind = expect.map_or_else(String::new, |expect| format!(" => {expect}"));
+                let lines = give(self.child(name)?).into_iter();
+                Ok(lines.map(|line| line + &behind).collect())
+            }
+            ["hv" | "hc" | "hcmem", ..] => {
+                let behind = expect.map_or_else(String::new, |expect| format!(" => {expect}"));
+                Ok(vec![self.cast.resolve(body) + &behind])
+            }
+            _ => Ok(vec![text.to_owned()]),
+        }
+    }
+
+    fn child(&self, name: &str) -> Result<&Domain, String> {
+        let found = self.children.iter().find(|child| child.name == name);
+        found.ok_or_else(|| format!("`{}` has no child `{name}`", self.name))
+    }
+
+    /// Waits until the domain has left this flag.
+    fn meet(&self, name: &str, value: &str) -> Result<Vec<String>, String> {
+        let other = self.cast.part(name)?;
+        let (window, page) = (WINDOW >> PAGE, other.flag() >> PAGE);
+        Ok(vec![
+            format!("hv foreign {window:#x} {} {page:#x}", other.id),
+            format!("wait32 {WINDOW:#x} 0xffffffff {value} {PATIENCE} => {value}"),
+            format!("hv unforeign {window:#x}"),
+        ])
+    }
+}
+
+/// Makes the domain and fills its memory.
+fn make(child: &Domain) -> Vec<String> {
+    let Some(plan) = child.child else {
+        return Vec::new();
+    };
+    let kib = child.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
+    let ram = child.ram;
+    let (id, cpus) = (plan.id, child.cpus);
+    let spis = child.nr_spis.unwrap_or(SPIS);
+    let pages = kib.div_ceil(4);
+    let (large, small) = (pages / CHUNK, pages % CHUNK);
+    let mut lines = vec![format!("hv create {id} {kib} {cpus} {spis}")];
+    if large > 0 {
+        lines.push(format!("hv populate {id} {:#x} 9 {large}", ram >> PAGE));
+    }
+    if small > 0 {
+        let from = (ram >> PAGE) + large * CHUNK;
+        lines.push(format!("hv populate {id} {from:#x} 0 {small}"));
+    }
+    let next = plan.entry + 1;
+    lines.push(format!("hv load {id} 0 {ram:#x}"));
+    lines.push(format!("hv load {id} {} {:#x}", plan.entry, plan.tree));
+    lines.push(format!("hv load {id} {next} {:#x}", plan.ramdisk));
+    lines
+}
+
+/// Gives the domain its devices.
+fn give(child: &Domain) -> Vec<String> {
+    let Some(plan) = child.child else {
+        return Vec::new();
+    };
+    let id = plan.id;
+    let mut lines = Vec::new();
+    for device in child.partial.iter().flat_map(|partial| &partial.devices) {
+        for range in &device.ranges {
+            let (gfn, mfn) = (range.guest >> PAGE, range.host >> PAGE);
+            let pages = range.size.div_ceil(1 << PAGE);
+            lines.push(format!("hv iomem {id} {mfn:#x} {pages:#x} 1"));
+            for done in (0..pages).step_by(64) {
+                let count = (pages - done).min(MAPPED);
+                let (gfn, mfn) = (gfn + done, mfn + done);
+                lines.push(format!("hv map {id} {gfn:#x} {mfn:#x} {count:#x}"));
+            }
+        }
+        lines.extend(
+            device
+                .lines
+                .iter()
+                .map(|line| format!("hv bind {id} {line}")),
+        );
+    }
+    lines
+}
+
+fn start(child: &Domain) -> String {
+    let plan = child.child.map(|plan| (plan.id, plan.tree));
+    let (id, tree) = plan.unwrap_or_default();
+    format!("hv start {id} {:#x} {tree:#x}", child.ram)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sample::scenario;
+    use crate::scenario::Scenario;
+
+    fn run_time(script: &str) -> Scenario {
+        scenario(&format!(
+            "    domains:
+      - name: ctl
+        role: control
+        children:
+          - name: dB
+            memory_kib: 2056
+            devices: [{{node: edu, reg: [0x10000000 0x42000 0x20000000], lines: [38]}}]
+            script: [flag 7]
+        script: [{script}]
+"
+        ))
+    }
+
+    fn check(script: &str, wanted: &[&str]) {
+        let made = run_time(script);
+        let said: Vec<String> = made.domains[0]
+            .lines
+            .iter()
+            .map(|line| line.op.to_string())
+            .collect();
+        let read = |text: &&str| text.parse::<wire::Op>().unwrap().to_string();
+        assert_eq!(said, wanted.iter().map(read).collect::<Vec<_>>());
+    }
+
+    /// Each word stands for the calls that a toolstack makes, in the sizes that they may have.
+    #[test]
+    fn words_stand_for_calls() {
+        check(
+            "make dB",
+            &[
+                "hv create 3 2056 1 256",
+                "hv populate 3 0x40000 9 1",
+                "hv populate 3 0x40200 0 2",
+                "hv load 3 0 0x40000000",
+                "hv load 3 1 0x40180000",
+                "hv load 3 2 0x401a0000",
+            ],
+        );
+        check(
+            "give dB",
+            &[
+                "hv iomem 3 0x10000 0x42 1",
+                "hv map 3 0x20000 0x10000 0x40",
+                "hv map 3 0x20040 0x10040 2",
+                "hv bind 3 38",
+            ],
+        );
+        check("start dB", &["hv start 3 0x40000000 0x40180000"]);
+        let built = run_time("build dB").domains[0].lines.len();
+        assert_eq!(built, 6 + 4 + 1);
+        check(
+            "await dB 7",
+            &[
+                "hv foreign 0x3000000 3 0x40100",
+                "wait32 0x3000000000 0xffffffff 7 5000",
+                "hv unforeign 0x3000000",
+            ],
+        );
+        let child = run_time("start dB").domains.pop().unwrap();
+        let flag = child.lines.last().unwrap().op.to_string();
+        assert_eq!(
+            flag,
+            "w32 0x40100000 0x7"
+                .parse::<wire::Op>()
+                .unwrap()
+                .to_string()
+        );
+    }
+
+    /// What is expected of giving is expected of each of its calls.
+    #[test]
+    fn a_refusal_is_wanted_of_each_call() {
+        let made = run_time("give dB => EBUSY");
+        let expects = made.domains[0]
+            .lines
+            .iter()
+            .map(|line| line.expect.to_string());
+        assert_eq!(expects.collect::<Vec<_>>(), ["EBUSY"; 4]);
+    }
+}
