@@ -1,8 +1,9 @@
 //! Addresses and ranges of addresses.
 //!
 //! A host-physical and a guest-physical address are different types, and nothing turns one into
-//! the other but a translation. A range has one door, [`Span::new`], and it is checked.
+//! the other but a translation, be it a direct one. A range has one door, [`Span::new`], and it is checked.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Bytes in the smallest unit that stage 2 can map.
@@ -139,6 +140,16 @@ impl Span<Ipa> {
     }
 }
 
+impl Span<Pa> {
+    /// Returns where a direct mapping shows the range to a guest.
+    pub const fn direct(self) -> Span<Ipa> {
+        Span {
+            first: Ipa(self.first.0),
+            last: Ipa(self.last.0),
+        }
+    }
+}
+
 impl<A: Address> Span<A> {
     /// Makes the range of `size` bytes from `base` on.
     ///
@@ -209,6 +220,33 @@ impl<A: Address> Span<A> {
     /// Tells whether the two ranges share a byte.
     pub fn overlaps(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last
+    }
+
+    /// Tells whether the two ranges share a byte or one begins where the other ends.
+    fn touches(self, other: Self) -> bool {
+        self.first.raw() <= other.last.raw().saturating_add(1)
+            && other.first.raw() <= self.last.raw().saturating_add(1)
+    }
+
+    /// Returns the smallest range around both.
+    fn joined(self, other: Self) -> Self {
+        Self {
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+        }
+    }
+
+    /// Sorts ranges and joins those that touch.
+    pub fn merged(mut spans: Vec<Self>) -> Vec<Self> {
+        spans.sort_unstable();
+        let mut merged: Vec<Self> = Vec::with_capacity(spans.len());
+        for span in spans {
+            match merged.last_mut() {
+                Some(last) if last.touches(span) => *last = last.joined(span),
+                _ => merged.push(span),
+            }
+        }
+        merged
     }
 
     /// Returns what both ranges share.

@@ -16,10 +16,12 @@ use crate::config::{
 };
 use crate::dt::Blob;
 use crate::fault::{self, Fault};
-use crate::ids::{DomainId, MAX_DOMAINS, MAX_VCPUS, Privilege};
+use crate::ids::{DomainId, MAX_VCPUS};
 
 mod device;
+mod dma;
 mod guest;
+mod hardware;
 mod irq;
 pub mod layout;
 mod load;
@@ -28,11 +30,14 @@ mod mmio;
 mod module;
 mod owners;
 mod plan;
+mod statics;
 
 use layout::Layout;
 use memory::FreeRam;
 use owners::{Draft, Owners};
+use statics::{Backed, Statics};
 
+pub use hardware::View;
 pub use plan::{DomainPlan, IrqAssignment, Load, MmioMapping, Notice, Placed, RamMapping, Refusal};
 
 /// What the machine is, beyond what its tree says.
@@ -97,6 +102,8 @@ pub fn prove<'t>(host: &Host<'t>, modules: &dyn Modules<'t>, machine: &Machine) 
         machine,
         owners: Owners::default(),
         free: FreeRam::default(),
+        statics: Statics::default(),
+        hardware: None,
         notices: host
             .notices
             .clone()
@@ -108,28 +115,23 @@ pub fn prove<'t>(host: &Host<'t>, modules: &dyn Modules<'t>, machine: &Machine) 
     let mut domains = Vec::new();
     let mut refusals = Vec::new();
     let mut claims = Vec::new();
-    for (place, node) in config::domains(host).into_iter().enumerate() {
-        let refuse = |flaw| Refusal {
-            number: place + 1,
-            domain: node.name().to_owned(),
-            flaw,
-        };
-        let id = u16::try_from(place + 1)
-            .ok()
-            .and_then(DomainId::new)
-            .ok_or_else(|| {
-                let what = format_args!(
-                    "is the node of one more domain than the {MAX_DOMAINS} there can be"
-                );
-                Flaw::new(node, "compatible", what)
-            });
-        match id.and_then(|id| DomainClaim::read(id, node)) {
+    let mut reserved = Vec::new();
+    for asked in config::asked(host) {
+        reserved.extend(asked.reserved);
+        match asked.claim {
             Ok(claim) => claims.push(claim),
-            Err(flaw) => refusals.push(refuse(flaw)),
+            Err(flaw) => refusals.push(Refusal {
+                number: asked.number,
+                domain: asked.name.to_owned(),
+                flaw,
+            }),
         }
     }
-    // A module of a domain that is judged later must not be overwritten by an earlier one's RAM.
-    proof.free = FreeRam::new(host, machine, &claims);
+    let modules = claims.iter().flat_map(|claim| &claim.modules);
+    proof.statics.modules = modules.map(|module| module.span).collect();
+    // A module of a domain that is judged later must not be overwritten by an earlier one's RAM, and
+    // what a domain names as its RAM is nobody else's, also while the domain is not there.
+    proof.free = FreeRam::new(host, machine, &proof.statics.modules, &reserved);
     if fault::on(Fault::LaterDomainWins) {
         claims.reverse();
     }
@@ -138,7 +140,7 @@ pub fn prove<'t>(host: &Host<'t>, modules: &dyn Modules<'t>, machine: &Machine) 
             Ok(plan) => domains.push(plan),
             Err(flaw) => refusals.push(Refusal {
                 number: usize::from(claim.id.number()),
-                domain: claim.node.name().to_owned(),
+                domain: claim.name.to_owned(),
                 flaw,
             }),
         }
@@ -159,6 +161,9 @@ struct Proof<'p, 't> {
     machine: &'p Machine,
     owners: Owners,
     free: FreeRam,
+    statics: Statics,
+    /// Who has the hardware.
+    hardware: Option<DomainId>,
     notices: Vec<Notice>,
 }
 
@@ -166,11 +171,21 @@ impl<'t> Proof<'_, 't> {
     /// Judges one domain and commits what it gets.
     fn domain(&mut self, claim: &DomainClaim<'t>) -> Result<DomainPlan, Flaw> {
         self.notice(claim.notices.clone());
-        let mut draft = Draft::default();
+        let mut draft = Draft {
+            direct_mapped: claim.direct_map,
+            ..Draft::default()
+        };
         let mut free = self.free.clone();
         let planned = self.plan(claim, &mut draft, &mut free);
-        if planned.is_ok() {
+        if let Ok(plan) = &planned {
             self.free = free;
+            let named = claim.static_memory.iter().flatten();
+            self.statics
+                .owned
+                .extend(named.map(|span| (*span, claim.id)));
+            if plan.privilege.hardware {
+                self.hardware = Some(claim.id);
+            }
         }
         if planned.is_ok() || fault::on(Fault::RefusedKeepsClaims) {
             self.owners.commit(claim.id, draft);
@@ -187,43 +202,62 @@ impl<'t> Proof<'_, 't> {
         let node = claim.node;
         if claim.cpus == 0 || claim.cpus > MAX_VCPUS {
             let what = format_args!("is {}, not 1 to {MAX_VCPUS}", claim.cpus);
-            return Err(Flaw::new(node, "cpus", what));
+            return Err(Flaw::new(node, claim.names.cpus, what));
         }
-        let layout = Layout::guest(claim.vpl011);
+        if let (true, Some(owner)) = (claim.privilege.hardware, self.hardware) {
+            let what = taken_by(format_args!("asks for the hardware"), owner);
+            return Err(Flaw::new(node, "capabilities", what));
+        }
+        let layout = Layout::of(claim, self.host, self.machine)?;
         let nr_spis = irq::nr_spis(claim, self.machine, &layout)?;
         for module in &claim.modules {
             module::judge(self.host, self.machine, &self.owners, draft, module)?;
         }
         let partial = self.partial(claim)?;
-        let length = partial.as_ref().map_or(0, |partial| partial.length);
-        let banks = memory::banks(claim, self.machine)?;
+        let memory = self.named_memory(claim, free)?;
+        let banks = match &memory {
+            Some((banks, _)) => banks.clone(),
+            None => memory::banks(claim, self.machine)?,
+        };
         if let Some(partial) = &partial {
             self.notice(partial.notices.clone());
-            self.devices(
-                claim,
-                partial,
-                &irq::Room {
-                    layout: &layout,
-                    spis: nr_spis,
-                },
-                draft,
-            )?;
-            guest::judge(draft, &banks, &layout, self.machine)?;
+            let room = irq::Room {
+                layout: &layout,
+                spis: nr_spis,
+            };
+            self.devices(claim, partial, &room, draft)?;
         }
-        let load = load::place(claim, &banks, self.modules, length)?;
-        let ram = free.take(claim, &banks)?;
+        let view = claim
+            .privilege
+            .hardware
+            .then(|| hardware::judge(self.host, self.machine, &self.owners, draft, node));
+        guest::judge(draft, &banks, &layout, self.machine)?;
+        let described = match (&partial, &view) {
+            (Some(partial), _) => partial.length,
+            (None, Some(_)) => node.blob().bytes().len(),
+            (None, None) => 0,
+        };
+        let load = load::place(claim, &banks, self.modules, described)?;
+        let ram = match memory {
+            Some((_, ram)) => ram,
+            None => free.take(claim, &banks)?,
+        };
+        let mut mmio = guest::mappings(draft, self.machine);
+        if view.is_some() {
+            hardware::add_strays(self.host, &mut mmio);
+        }
         Ok(DomainPlan {
             id: claim.id,
-            name: node.name().to_owned(),
+            name: claim.name.to_owned(),
             memory: banks.iter().map(|bank| bank.size()).sum(),
             banks,
             ram,
             cpus: claim.cpus,
             layout,
-            privilege: Privilege::default(),
-            static_memory: false,
+            privilege: claim.privilege,
+            static_memory: claim.static_memory.is_some(),
             nr_spis,
-            mmio: guest::mappings(draft, self.machine),
+            mmio,
             irqs: draft.lines.clone(),
             load,
             kernel_args: claim
@@ -231,7 +265,27 @@ impl<'t> Proof<'_, 't> {
                 .and_then(|kernel| kernel.arguments)
                 .map(ToOwned::to_owned),
             partial: claim.module(ModuleKind::Tree).map(|module| module.span),
+            view,
         })
+    }
+
+    /// Lays out the RAM of a domain that does not take whatever is free; `None` for one that does.
+    fn named_memory(
+        &self,
+        claim: &DomainClaim<'t>,
+        free: &mut FreeRam,
+    ) -> Result<Option<Backed>, Flaw> {
+        if let Some(named) = &claim.static_memory {
+            let (host, machine) = (self.host, self.machine);
+            return statics::judge(host, machine, &self.statics, claim, named).map(Some);
+        }
+        if !claim.direct_map {
+            return Ok(None);
+        }
+        let mut backed = Backed::default();
+        let bits = self.machine.guest_bits();
+        statics::add(&mut backed, free.take_direct(claim, bits)?);
+        Ok(Some(backed))
     }
 
     /// Reads the partial tree of a domain that has one.
@@ -263,7 +317,7 @@ impl<'t> Proof<'_, 't> {
             return Err(Flaw::new(claim.node, "passthrough", what));
         }
         for device in &partial.devices {
-            let named = device::judge(self.host, device)?;
+            let named = device::judge(self.host, device, draft.direct_mapped)?;
             if let Some(id) = named {
                 draft.name(id);
             }

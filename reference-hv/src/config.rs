@@ -2,6 +2,7 @@
 //! what its partial tree wants of the host. Nothing here is believed yet; [`crate::assign`]
 //! does the proving.
 
+mod chosen;
 mod device;
 mod domain;
 mod error;
@@ -14,7 +15,7 @@ mod platform;
 mod reg;
 
 pub use device::{dma_sign, is_iommu, is_okay};
-pub use domain::{DomainClaim, domains};
+pub use domain::{Asked, DomainClaim, STATIC_MEMORY, asked};
 pub(crate) use error::{Brief, unreadable};
 pub use error::{Flaw, HostError, Notices};
 pub use host::{Host, MAX_REGIONS, Owner, Region};
@@ -22,6 +23,7 @@ pub use index::{Found, Index, MAX_NODES, Marks, NodeId};
 pub use interrupts::{HostLine, Interrupts};
 pub use module::{Module, ModuleKind, Modules};
 pub use partial::{
-    DeviceClaim, MAX_DEVICES, MAX_TUPLES, Partial, Tuple, XEN_FORCE, XEN_PATH, XEN_REG, phandle,
+    DeviceClaim, MAX_DEVICES, MAX_TUPLES, Partial, Tuple, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH,
+    XEN_REG, phandle,
 };
 pub use platform::{Console, Gic, Iommu, Timer};

@@ -53,8 +53,30 @@ faults! {
         "assigns a device whose host node is not marked xen,passthrough";
     DmaAccepted = "dma-accepted", assign_non_dma_platform_device,
         "assigns a device that reads and writes memory by itself";
+    DirectMapNotRequired = "direct-map-not-required", assign_dma_platform_device_without_iommu,
+        "assigns a device that reads and writes memory by itself to a domain whose addresses are not the host's";
+    DmaForceNotRequired = "dma-force-not-required", assign_dma_platform_device_without_iommu,
+        "assigns a device that reads and writes memory by itself although nobody forces it";
     RamGivenAway = "ram-given-away", assign_interrupt_less_platform_device,
         "maps host memory that is RAM as if it were a device";
+
+    // Static memory (assign::statics, assign::memory).
+    StaticMemoryInPool = "static-memory-in-pool", assign_dma_platform_device_without_iommu,
+        "takes the RAM of other domains from memory that a domain names as its own";
+    StaticOverModule = "static-over-module", assign_dma_platform_device_without_iommu,
+        "gives a domain memory in which a module lies";
+    StaticSumUnchecked = "static-sum-unchecked", assign_dma_platform_device_without_iommu,
+        "creates a domain whose memory is not as large as its node says";
+    SecondBankMoved = "second-bank-moved", assign_dma_platform_device_without_iommu,
+        "maps the second bank of a direct-mapped domain one page off";
+
+    // The hardware domain (assign::hardware).
+    IommuShownToHardware = "iommu-shown-to-hardware", hide_iommu_from_domain,
+        "leaves the nodes of IOMMUs in the tree of the hardware domain";
+    IommuMappedToHardware = "iommu-mapped-to-hardware", hide_iommu_from_domain,
+        "maps the registers of IOMMUs to the hardware domain";
+    ReservedToHardware = "reserved-to-hardware", forbid_same_platform_device_assignment,
+        "maps devices that are reserved for others to the hardware domain as well";
 
     // Ranges (assign::mmio, assign::guest).
     AlignmentRounded = "alignment-rounded", assign_interrupt_less_platform_device,

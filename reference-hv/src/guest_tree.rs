@@ -13,11 +13,12 @@ use core::fmt;
 
 use crate::assign::DomainPlan;
 use crate::assign::layout::{self, Layout, Uart};
-use crate::config::{Flaw, Modules, Partial, XEN_FORCE, XEN_PATH, XEN_REG};
-use crate::dt::{Blob, Event, Node, Prop};
+use crate::config::{Flaw, Host, Modules, Partial, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH, XEN_REG};
+use crate::dt::{Blob, CellCount, Cells, Event, Node, Prop};
 use crate::fault::{self, Fault};
 use crate::ids::IrqLine;
 
+mod hardware;
 mod writer;
 
 use writer::Writer;
@@ -29,12 +30,18 @@ pub const GIC_PHANDLE: u32 = 65000;
 /// Clock of the emulated UART, in hertz.
 const UART_CLOCK: u32 = 24_000_000;
 
+/// How wide addresses and sizes are in a tree made for a domain.
+const CELLS: Cells = Cells {
+    address: CellCount::Two,
+    size: CellCount::Two,
+};
+
 /// What of a partial tree is not the guest's business.
 const STRIPPED: [&str; 9] = [
     XEN_REG,
     XEN_PATH,
     XEN_FORCE,
-    "xen,passthrough",
+    XEN_PASSTHROUGH,
     "xen,pci-assigned",
     "iommus",
     "iommu-map",
@@ -85,7 +92,27 @@ impl From<Flaw> for TreeError {
 ///
 /// # Errors
 /// Refuses a partial tree that is not the one the plan was made from.
-pub fn build<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>, TreeError> {
+pub fn build<'t>(
+    plan: &DomainPlan,
+    host: &Host<'_>,
+    modules: &dyn Modules<'t>,
+) -> Result<Vec<u8>, TreeError> {
+    let bytes = match &plan.view {
+        Some(view) => hardware::build(plan, host, view)?,
+        None => own(plan, modules)?,
+    };
+    let room = plan.load.tree.size();
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= room => Ok(bytes),
+        _ => Err(TreeError::TooLong {
+            length: bytes.len(),
+            room,
+        }),
+    }
+}
+
+/// Describes a machine made for the domain.
+fn own<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>, TreeError> {
     let partial = match plan.partial {
         None => None,
         Some(span) => {
@@ -96,7 +123,14 @@ pub fn build<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>
         }
     };
     let phandles = Phandles::choose(partial.as_ref());
-    let mut tree = Writer::new(partial.as_ref().map_or(0, |partial| partial.length) + 4096);
+    let length = partial.as_ref().map_or(0, |partial| partial.length);
+    let mut tree = Writer::new(length + 4096, CELLS);
+    let controller = Controller {
+        phandle: phandles.gic,
+        address_cells: 0,
+        interrupt_cells: 3,
+        named: false,
+    };
 
     tree.begin("");
     tree.cells("#address-cells", &[2]);
@@ -113,21 +147,20 @@ pub fn build<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>
             copy(&mut tree, node);
         }
     }
-    interrupt_controller(&mut tree, &plan.layout, phandles.gic);
-    timer(&mut tree);
-    if let Some(device) = plan.layout.uart {
-        uart(&mut tree, &device, phandles.clock);
-    }
+    devices(&mut tree, plan, &controller, ("apb-pclk", phandles.clock));
     tree.end();
+    Ok(tree.finish())
+}
 
-    let bytes = tree.finish();
-    let room = plan.load.tree.size();
-    match u64::try_from(bytes.len()) {
-        Ok(length) if length <= room => Ok(bytes),
-        _ => Err(TreeError::TooLong {
-            length: bytes.len(),
-            room,
-        }),
+/// Describes what the hypervisor imitates, interrupt controller first.
+fn devices(tree: &mut Writer, plan: &DomainPlan, controller: &Controller, clock: (&str, u32)) {
+    controller.describe(tree, &plan.layout);
+    timer(tree, controller);
+    if let Some(device) = plan.layout.uart {
+        uart(tree, &device, controller, clock);
+    }
+    if plan.privilege.control || plan.privilege.hardware {
+        hypervisor(tree, plan, controller);
     }
 }
 
@@ -210,25 +243,52 @@ fn memory(tree: &mut Writer, plan: &DomainPlan) {
     }
 }
 
-fn interrupt_controller(tree: &mut Writer, layout: &Layout, phandle: u32) {
-    tree.begin(&format!(
-        "interrupt-controller@{:x}",
-        layout.distributor.first().raw()
-    ));
-    tree.text("compatible", &["arm,gic-v3"]);
-    tree.cells("#interrupt-cells", &[3]);
-    tree.cells("#address-cells", &[0]);
-    tree.empty("interrupt-controller");
-    tree.ranges("reg", &[layout.distributor, layout.redistributors]);
-    tree.cells("phandle", &[phandle]);
-    // For trees and readers of before 2009; Xen writes it as well.
-    tree.cells("linux,phandle", &[phandle]);
-    tree.end();
+/// The imitated interrupt controller, and how others name its lines.
+struct Controller {
+    phandle: u32,
+    /// As the maps of interrupts elsewhere in the tree have it.
+    address_cells: u32,
+    interrupt_cells: usize,
+    /// Whether those who use it have to name it, for the nodes around them may name another.
+    named: bool,
 }
 
-fn timer(tree: &mut Writer) {
-    const PRIVATE: u32 = 1;
-    const LEVEL_HIGH: u32 = 4;
+impl Controller {
+    fn describe(&self, tree: &mut Writer, layout: &Layout) {
+        let base = layout.distributor.first().raw();
+        tree.begin(&format!("interrupt-controller@{base:x}"));
+        tree.text("compatible", &["arm,gic-v3"]);
+        let cells = u32::try_from(self.interrupt_cells).unwrap_or(3);
+        tree.cells("#interrupt-cells", &[cells]);
+        tree.cells("#address-cells", &[self.address_cells]);
+        tree.empty("interrupt-controller");
+        tree.ranges("reg", &[layout.distributor, layout.redistributors]);
+        tree.cells("phandle", &[self.phandle]);
+        // For trees and readers of before 2009; Xen writes it as well.
+        tree.cells("linux,phandle", &[self.phandle]);
+        tree.end();
+    }
+
+    /// Adds lines, each by type, number and flags.
+    fn lines(&self, tree: &mut Writer, lines: &[[u32; 3]]) {
+        if self.named {
+            tree.cells("interrupt-parent", &[self.phandle]);
+        }
+        let mut cells = Vec::with_capacity(lines.len() * self.interrupt_cells);
+        for line in lines {
+            cells.extend_from_slice(line);
+            // What more a controller wants to know is about private lines of some CPUs only.
+            cells.resize(cells.len() + self.interrupt_cells.saturating_sub(3), 0);
+        }
+        tree.cells("interrupts", &cells);
+    }
+}
+
+const SHARED: u32 = 0;
+const PRIVATE: u32 = 1;
+const LEVEL_HIGH: u32 = 4;
+
+fn timer(tree: &mut Writer, controller: &Controller) {
     let line = |number| [PRIVATE, number, LEVEL_HIGH];
     tree.begin("timer");
     tree.text("compatible", &["arm,armv8-timer"]);
@@ -237,7 +297,7 @@ fn timer(tree: &mut Writer) {
         layout::PHYSICAL_TIMER_PPI,
         layout::VIRTUAL_TIMER_PPI,
     ];
-    tree.cells("interrupts", lines.map(line).as_flattened());
+    controller.lines(tree, &lines.map(line));
     tree.empty("always-on");
     tree.end();
 }
@@ -246,10 +306,8 @@ fn uart_name(uart: &Uart) -> alloc::string::String {
     format!("pl011@{:x}", uart.registers.first().raw())
 }
 
-fn uart(tree: &mut Writer, uart: &Uart, clock: u32) {
-    const SHARED: u32 = 0;
-    const LEVEL_HIGH: u32 = 4;
-    tree.begin("apb-pclk");
+fn uart(tree: &mut Writer, uart: &Uart, controller: &Controller, (name, clock): (&str, u32)) {
+    tree.begin(name);
     tree.text("compatible", &["fixed-clock"]);
     tree.cells("#clock-cells", &[0]);
     tree.cells("clock-frequency", &[UART_CLOCK]);
@@ -259,9 +317,22 @@ fn uart(tree: &mut Writer, uart: &Uart, clock: u32) {
     tree.text("compatible", &["arm,pl011", "arm,primecell"]);
     tree.ranges("reg", &[uart.registers]);
     let number = uart.line.intid().saturating_sub(IrqLine::FIRST_SPI);
-    tree.cells("interrupts", &[SHARED, number, LEVEL_HIGH]);
+    controller.lines(tree, &[[SHARED, number, LEVEL_HIGH]]);
     tree.text("clock-names", &["uartclk", "apb_pclk"]);
     tree.cells("clocks", &[clock, clock]);
+    tree.end();
+}
+
+/// Tells a domain that may issue hypercalls which ones, as Xen does (Linux,
+/// Documentation/devicetree/bindings/arm/xen.txt). Nothing comes of the range for grant tables and
+/// of the interrupt for events.
+fn hypervisor(tree: &mut Writer, plan: &DomainPlan, controller: &Controller) {
+    // All four of the first CPUs, low level: what Xen writes for its event channel interrupt.
+    const LEVEL_LOW_ANYWHERE: u32 = 0xf08;
+    tree.begin("hypervisor");
+    tree.text("compatible", &["xen,xen-4.20", "xen,xen"]);
+    tree.ranges("reg", &[plan.layout.grant]);
+    controller.lines(tree, &[[PRIVATE, layout::EVENT_PPI, LEVEL_LOW_ANYWHERE]]);
     tree.end();
 }
 

@@ -1,16 +1,21 @@
 //! Which host nodes may be assigned at all.
 
+use super::dma;
 use super::owners::Draft;
 use crate::config::{
-    Brief, DeviceClaim, Flaw, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PATH, XEN_REG, dma_sign,
-    is_okay,
+    Brief, DeviceClaim, Flaw, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH,
+    XEN_REG, is_okay,
 };
-use crate::dt::{Event, Node, Prop};
+use crate::dt::{Node, Prop};
 use crate::fault::{self, Fault};
 
 /// Judges what a node of a partial tree asks for, but for its ranges and interrupts, and returns
 /// the host node that it names.
-pub(super) fn judge<'t>(host: &Host<'t>, device: &DeviceClaim<'t>) -> Result<Option<NodeId>, Flaw> {
+pub(super) fn judge<'t>(
+    host: &Host<'t>,
+    device: &DeviceClaim<'t>,
+    direct_mapped: bool,
+) -> Result<Option<NodeId>, Flaw> {
     let node = device.node;
     let refuse = |property, what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
     match (&device.tuples, device.path, device.forced) {
@@ -32,8 +37,12 @@ pub(super) fn judge<'t>(host: &Host<'t>, device: &DeviceClaim<'t>) -> Result<Opt
         (Some(_), None, true) => Ok(None),
         (Some(_), Some(path), forced) => {
             let id = resolve(host, node, path)?;
-            judge_named(host, node, id)?;
-            if !forced && !fault::on(Fault::ForceNotRequired) {
+            let masters = judge_named(host, node, id, direct_mapped)?;
+            let required = !fault::on(match masters {
+                true => Fault::DmaForceNotRequired,
+                false => Fault::ForceNotRequired,
+            });
+            if !forced && required {
                 let path = Brief(path);
                 return refuse(
                     XEN_FORCE,
@@ -68,11 +77,16 @@ fn resolve(host: &Host<'_>, node: Node<'_>, path: &str) -> Result<NodeId, Flaw> 
     }
 }
 
-/// Judges a host node that is asked for by name.
-fn judge_named(host: &Host<'_>, node: Node<'_>, id: NodeId) -> Result<(), Flaw> {
+/// Judges a host node that is asked for by name, and tells whether it accesses memory by itself.
+fn judge_named(
+    host: &Host<'_>,
+    node: Node<'_>,
+    id: NodeId,
+    direct_mapped: bool,
+) -> Result<bool, Flaw> {
     let named = host.node(id);
     let path = named.path();
-    judge_kind(host, node, XEN_PATH, id)?;
+    let masters = judge_kind(host, node, XEN_PATH, id, direct_mapped)?;
     if !is_okay(named) {
         let what = format_args!("is {path}, whose `status` is neither ok nor okay");
         return Err(Flaw::new(node, XEN_PATH, what));
@@ -86,24 +100,25 @@ fn judge_named(host: &Host<'_>, node: Node<'_>, id: NodeId) -> Result<(), Flaw> 
             return Err(Flaw::new(node, XEN_PATH, what));
         }
     }
-    Ok(())
+    Ok(masters)
 }
 
-/// Judges a host node whose registers a domain would get, named or not.
+/// Judges a host node whose registers a domain would get, named or not, and tells whether it accesses
+/// memory by itself.
 pub(super) fn judge_kind(
     host: &Host<'_>,
     node: Node<'_>,
     property: &str,
     id: NodeId,
-) -> Result<(), Flaw> {
+    direct_mapped: bool,
+) -> Result<bool, Flaw> {
     let named = host.node(id);
     let path = named.path();
     let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
     if host.is_given_away(id) {
-        return Ok(());
+        return Ok(false);
     }
-    let own = host.regions.iter().filter(|region| region.node == Some(id));
-    for region in own {
+    for region in host.regions_of(id) {
         match region.owner {
             Owner::Device | Owner::PciWindow => {}
             Owner::Hypervisor(what) => {
@@ -117,32 +132,17 @@ pub(super) fn judge_kind(
         }
     }
     if !fault::on(Fault::MarkNotRequired)
-        && !named.read("xen,passthrough", Prop::flag)?.unwrap_or(false)
+        && !named.read(XEN_PASSTHROUGH, Prop::flag)?.unwrap_or(false)
     {
         return refuse(format_args!(
-            "names {path}, which is not marked `xen,passthrough`"
+            "names {path}, which is not marked `{XEN_PASSTHROUGH}`"
         ));
     }
-    if !fault::on(Fault::DmaAccepted)
-        && let Some(sign) = dma_sign(named)
-    {
-        return refuse(format_args!(
-            "names {path}, which can access memory by itself (`{sign}`); no IOMMU protection is implemented"
-        ));
+    let sign = dma::sign(host, id);
+    if let Some(sign) = &sign {
+        dma::judge(host, node, property, id, direct_mapped, sign)?;
     }
-    // A part of a device that masters memory does so at the word of the whole.
-    for event in named.walk() {
-        if let Event::Begin(part) = event
-            && !fault::on(Fault::DmaAccepted)
-            && let Some(sign) = dma_sign(part)
-        {
-            let part = part.path();
-            return refuse(format_args!(
-                "names {path}, of which {part} can access memory by itself (`{sign}`); no IOMMU protection is implemented"
-            ));
-        }
-    }
-    Ok(())
+    Ok(sign.is_some())
 }
 
 /// Judges the neighbours in shared pages once it is known what else the domain asks for: all who

@@ -60,12 +60,14 @@ pub(super) fn judge(
 /// Returns what of the guest's address space is not its own to use.
 fn emulated(layout: &Layout) -> Vec<(&'static str, Span<Ipa>)> {
     let uart = layout.uart.map(|uart| uart.registers);
+    // The host's map has no place for these.
+    let own = layout.distributor == Layout::GUEST.distributor;
     let fixed = [
         ("its interrupt distributor", Some(layout.distributor)),
         ("its interrupt redistributors", Some(layout.redistributors)),
         ("its emulated UART", uart),
-        ("its grant tables", Some(layout::GRANT)),
-        ("its shared pages", Some(layout::MAGIC)),
+        ("its grant tables", Some(layout.grant)),
+        ("its shared pages", own.then_some(layout::MAGIC)),
     ];
     fixed
         .into_iter()

@@ -2,7 +2,9 @@
 //!
 //! The figures are Xen's, so that a guest made for either finds the same machine.
 
-use crate::addr::{Ipa, Span};
+use super::Machine;
+use crate::addr::{Ipa, Pa, Span};
+use crate::config::{DomainClaim, Flaw, Host};
 use crate::ids::IrqLine;
 
 /// Where a domain finds what the hypervisor imitates for it: where Xen's guests find it, or, in a
@@ -15,6 +17,8 @@ pub struct Layout {
     pub redistributors: Span<Ipa>,
     /// The PL011, in a domain that has one.
     pub uart: Option<Uart>,
+    /// What is kept for grant tables.
+    pub grant: Span<Ipa>,
 }
 
 /// An imitated PL011.
@@ -26,13 +30,73 @@ pub struct Uart {
     pub line: IrqLine,
 }
 
+impl Uart {
+    /// Puts the imitated UART where the host has its console, which no domain gets.
+    fn of_host(claim: &DomainClaim<'_>, host: &Host<'_>) -> Result<Self, Flaw> {
+        let refuse = |what: &str| Err(Flaw::new(claim.node, "vpl011", what));
+        let Some(console) = &host.console else {
+            return refuse("asks for a UART where the host has its console, and it has none");
+        };
+        let registers = Span::new(console.span.direct().first(), VPL011_SIZE);
+        let whole = registers.ok().filter(|registers| {
+            registers.is_page_exact() && console.span.direct().covers(*registers)
+        });
+        match (whole, console.lines.first()) {
+            (Some(registers), Some(line)) => Ok(Self {
+                registers,
+                line: *line,
+            }),
+            (None, _) => {
+                refuse("asks for a UART where the host has its console, which is no whole page")
+            }
+            (_, None) => {
+                refuse("asks for a UART where the host has its console, which has no interrupt")
+            }
+        }
+    }
+}
+
 impl Layout {
     /// The guest's own layout, without a PL011.
     pub const GUEST: Self = Self {
         distributor: Span::constant(GICD_BASE, GICD_SIZE),
         redistributors: Span::constant(GICR_BASE, GICR_SIZE),
         uart: None,
+        grant: Span::constant(Ipa::new(0x3800_0000), 0x100_0000),
     };
+
+    /// Returns the layout of a domain: its own, or in a direct-mapped domain the host's.
+    ///
+    /// # Errors
+    /// Refuses what the host has no place for.
+    pub(super) fn of(
+        claim: &DomainClaim<'_>,
+        host: &Host<'_>,
+        machine: &Machine,
+    ) -> Result<Self, Flaw> {
+        if !claim.direct_map {
+            return Ok(Self::guest(claim.vpl011));
+        }
+        let needed = u64::from(claim.cpus) * REDISTRIBUTOR;
+        let fits = |frames: &&Span<Pa>| frames.size() >= needed;
+        let Some(redistributors) = host.gic.redistributors.iter().find(fits) else {
+            let cpus = claim.cpus;
+            let what = format_args!(
+                "is {cpus}, more redistributors than the host has in one place to imitate"
+            );
+            return Err(Flaw::new(claim.node, claim.names.cpus, what));
+        };
+        let uart = claim.vpl011.then(|| Uart::of_host(claim, host));
+        Ok(Self {
+            distributor: host.gic.distributor.direct(),
+            redistributors: redistributors.direct(),
+            uart: uart.transpose()?,
+            // Where the hypervisor lies nothing of the host can be in the way. Xen does the same.
+            grant: machine.taken.first().map_or(Self::GUEST.grant, |taken| {
+                taken.span.widened_to_pages().direct()
+            }),
+        })
+    }
 
     /// Returns the guest's own layout, with a PL011 or without.
     pub fn guest(vpl011: bool) -> Self {
@@ -55,12 +119,12 @@ pub const GICD_SIZE: u64 = 0x1_0000;
 pub const GICR_BASE: Ipa = Ipa::new(0x0302_0000);
 /// Bytes kept for redistributors.
 pub const GICR_SIZE: u64 = 0x100_0000;
+/// Bytes of the frames of one redistributor.
+pub const REDISTRIBUTOR: u64 = 0x2_0000;
 /// Where the emulated PL011 lies.
 pub const VPL011_BASE: Ipa = Ipa::new(0x2200_0000);
 /// Bytes of the emulated PL011.
 pub const VPL011_SIZE: u64 = 0x1000;
-/// Where grant tables will lie.
-pub const GRANT: Span<Ipa> = Span::constant(Ipa::new(0x3800_0000), 0x100_0000);
 /// Where pages shared with the hypervisor will lie.
 pub const MAGIC: Span<Ipa> = Span::constant(Ipa::new(0x3900_0000), 0x100_0000);
 /// Where the first bank of RAM begins.
@@ -81,5 +145,7 @@ pub const VPL011_SPI: u32 = 0;
 pub const VIRTUAL_TIMER_PPI: u32 = 11;
 /// The physical timer's private line as the guest's tree names it (non-secure).
 pub const PHYSICAL_TIMER_PPI: u32 = 14;
+/// The private line of Xen's event channels as a domain's tree names it.
+pub const EVENT_PPI: u32 = 15;
 /// The secure physical timer's private line as the guest's tree names it.
 pub const SECURE_TIMER_PPI: u32 = 13;

@@ -52,7 +52,7 @@ pub(super) fn place<'t>(
     let too_small = |what: &str| {
         Flaw::new(
             claim.node,
-            "memory",
+            claim.names.memory,
             format_args!("is {kib} KiB, too little for {what}"),
         )
     };
@@ -62,7 +62,9 @@ pub(super) fn place<'t>(
         .ok_or_else(|| too_small("anything"))?;
 
     let (offset, size) = kernel_room(kernel, modules)?;
-    let start = bank.first().checked_add(offset);
+    // From a multiple of 2 MiB on, wherever RAM begins.
+    let base = bank.first().raw().checked_next_multiple_of(BLOCK_SIZE);
+    let start = base.and_then(|base| Ipa::new(base).checked_add(offset));
     let kernel_span = start
         .and_then(|start| Span::new(start, size).ok())
         .filter(|span| bank.covers(*span))

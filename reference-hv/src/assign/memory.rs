@@ -6,6 +6,7 @@ use super::guest::last_address;
 use super::{Machine, RamMapping, layout};
 use crate::addr::{Address, BLOCK_SIZE, Ipa, PAGE_SIZE, Pa, Span};
 use crate::config::{DomainClaim, Flaw, Host, Owner};
+use crate::fault::{self, Fault};
 
 /// Returns the banks of RAM that a domain asks for.
 pub(super) fn banks(claim: &DomainClaim<'_>, machine: &Machine) -> Result<Vec<Span<Ipa>>, Flaw> {
@@ -13,7 +14,7 @@ pub(super) fn banks(claim: &DomainClaim<'_>, machine: &Machine) -> Result<Vec<Sp
     let refuse = |what: &str| {
         Err(Flaw::new(
             claim.node,
-            "memory",
+            claim.names.memory,
             format_args!("is {kib} KiB, {what}"),
         ))
     };
@@ -54,8 +55,14 @@ pub(super) struct FreeRam(Vec<Span<Pa>>);
 
 impl FreeRam {
     /// Takes all RAM but what anything is known about: the hypervisor and the host tree, reserved
-    /// memory, the modules of every domain, and whatever else a tree puts there.
-    pub fn new(host: &Host<'_>, machine: &Machine, claims: &[DomainClaim<'_>]) -> Self {
+    /// memory, the modules of every domain, what domains name as theirs, and whatever else a tree puts
+    /// there.
+    pub fn new(
+        host: &Host<'_>,
+        machine: &Machine,
+        modules: &[Span<Pa>],
+        statics: &[Span<Pa>],
+    ) -> Self {
         let mut free = Self(
             host.ram
                 .iter()
@@ -72,8 +79,13 @@ impl FreeRam {
         for taken in &machine.taken {
             free.remove(taken.span);
         }
-        for module in claims.iter().flat_map(|claim| &claim.modules) {
-            free.remove(module.span);
+        for module in modules {
+            free.remove(*module);
+        }
+        for named in statics {
+            if !fault::on(Fault::StaticMemoryInPool) {
+                free.remove(*named);
+            }
         }
         free
     }
@@ -115,10 +127,31 @@ impl FreeRam {
             if end.raw() - bank.first().raw() != bank.size() {
                 let kib = claim.memory_kib;
                 let what = format_args!("is {kib} KiB, more than the {free} KiB that are free");
-                return Err(Flaw::new(claim.node, "memory", what));
+                return Err(Flaw::new(claim.node, claim.names.memory, what));
             }
         }
         Ok(ram)
+    }
+
+    /// Takes RAM in one piece, to be mapped where the host has it.
+    pub fn take_direct(&mut self, claim: &DomainClaim<'_>, bits: u32) -> Result<Span<Pa>, Flaw> {
+        let kib = claim.memory_kib;
+        let bytes = kib.checked_mul(1024).filter(|bytes| bytes % PAGE_SIZE == 0);
+        let reach = Span::new(Pa::new(0), last_address(bits)).ok();
+        let fits = |span: &Span<Pa>| {
+            let fitting = span.intersection(reach?)?.narrowed_to(BLOCK_SIZE)?;
+            let base =
+                fitting.last().raw().checked_sub(bytes?.checked_sub(1)?)? / BLOCK_SIZE * BLOCK_SIZE;
+            Span::new(Pa::new(base), bytes?)
+                .ok()
+                .filter(|found| fitting.covers(*found))
+        };
+        let Some(found) = self.0.iter().rev().find_map(fits) else {
+            let what = format_args!("is {kib} KiB, for which no RAM in one piece is free");
+            return Err(Flaw::new(claim.node, claim.names.memory, what));
+        };
+        self.remove(found);
+        Ok(found)
     }
 
     /// Takes up to `size` bytes in multiples of `unit` for the guest addresses from `at` on, and

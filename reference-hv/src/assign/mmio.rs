@@ -204,7 +204,7 @@ fn judge_resident<'t>(
     if fault::on(Fault::NeighbourForgotten) && own.is_some() {
         return Ok(());
     }
-    judge_kind(host, node, XEN_REG, id)?;
+    judge_kind(host, node, XEN_REG, id, draft.direct_mapped)?;
     if let Some(owner) = owners.of_device(id)
         && !forgets_pages()
     {

@@ -20,6 +20,8 @@ pub(super) struct Owners {
 /// What a domain will own if nothing speaks against it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft<'t> {
+    /// Whether its guest addresses are the host's.
+    pub direct_mapped: bool,
     /// Device pages, one entry a tuple.
     pub mappings: Vec<Mapping<'t>>,
     /// Host nodes that it names, or whose pages it gets without naming them.

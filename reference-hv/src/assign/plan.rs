@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::hardware::View;
 use super::layout::Layout;
 use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
 use crate::config::Flaw;
@@ -43,6 +44,8 @@ pub struct DomainPlan {
     pub kernel_args: Option<String>,
     /// Where the partial tree was loaded.
     pub partial: Option<Span<Pa>>,
+    /// What of the host's tree it sees, if it has the hardware.
+    pub view: Option<View>,
 }
 
 /// Guest RAM backed by host RAM.

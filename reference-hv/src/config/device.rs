@@ -40,7 +40,8 @@ pub fn dma_sign(node: Node<'_>) -> Option<&'static str> {
 
 /// Tells whether devices of this model read or write memory although their nodes need not say so.
 fn is_dma_model(model: &str) -> bool {
-    model == "virtio,mmio" || model == "qemu,fw-cfg-mmio" || model.starts_with("pci-host-")
+    matches!(model, "virtio,mmio" | "qemu,fw-cfg-mmio" | "qemu,edu")
+        || model.starts_with("pci-host-")
 }
 
 /// Tells whether the node describes an IOMMU.

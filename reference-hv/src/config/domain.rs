@@ -2,21 +2,49 @@
 
 use alloc::vec::Vec;
 
+use super::chosen;
 use super::error::{Flaw, Notices};
 use super::host::Host;
-use super::index::NodeId;
 use super::module::{Module, ModuleKind, module};
 use super::platform::one;
+use crate::addr::{Pa, Span};
 use crate::dt::{Cells, Node, Prop};
-use crate::ids::DomainId;
+use crate::ids::{DomainId, MAX_DOMAINS, Privilege};
+
+const DIRECT_MAP: &str = "direct-map";
+const CAPABILITIES: &str = "capabilities";
+/// The property that names a domain's RAM.
+pub const STATIC_MEMORY: &str = "xen,static-mem";
+
+/// Capabilities: to control other domains, to have the hardware, and to serve the store that
+/// domains share, of which there is nothing here to be withheld.
+const CONTROL: u32 = 1;
+const HARDWARE: u32 = 2;
+const XENSTORE: u32 = 4;
+
+/// Most ranges of static memory.
+pub const MAX_BANKS: usize = 64;
+
+/// Where it is said how large a domain is.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    /// How much RAM it has.
+    pub memory: &'static str,
+    /// How many CPUs it has.
+    pub cpus: &'static str,
+}
 
 /// What a domain's node asks for.
 #[derive(Clone, Debug)]
 pub struct DomainClaim<'t> {
     /// Its number.
     pub id: DomainId,
-    /// Its node.
+    /// Its node; /chosen for the one that modules there make.
     pub node: Node<'t>,
+    /// What it is called.
+    pub name: &'t str,
+    /// What the tree calls what it says.
+    pub names: Names,
     /// RAM in KiB.
     pub memory_kib: u64,
     /// Virtual CPUs.
@@ -27,6 +55,12 @@ pub struct DomainClaim<'t> {
     pub nr_spis: Option<u32>,
     /// Whether its node says that it gets no devices.
     pub no_passthrough: bool,
+    /// What it may do beyond what every domain may.
+    pub privilege: Privilege,
+    /// Whether it is to find its RAM, its interrupt controller and its UART where the host has them.
+    pub direct_map: bool,
+    /// The host memory that is to be its RAM, when its node names it; unchecked.
+    pub static_memory: Option<Vec<Span<Pa>>>,
     /// Its modules.
     pub modules: Vec<Module<'t>>,
     /// What in its node has no effect.
@@ -40,20 +74,82 @@ impl<'t> DomainClaim<'t> {
     }
 }
 
-/// Returns the nodes of the domains, in the order in which they stand.
-pub fn domains<'t>(host: &Host<'t>) -> Vec<Node<'t>> {
+/// Somebody who asks to be a domain.
+#[derive(Clone, Debug)]
+pub struct Asked<'t> {
+    /// The number it has if it becomes one.
+    pub number: usize,
+    /// What it is called.
+    pub name: &'t str,
+    /// The host memory that its node names, read or not read whole: nobody else gets it.
+    pub reserved: Vec<Span<Pa>>,
+    /// What it asks for.
+    pub claim: Result<DomainClaim<'t>, Flaw>,
+}
+
+/// Returns who asks to be a domain: the one that modules under /chosen make, then the domain nodes in
+/// the order in which they stand.
+pub fn asked<'t>(host: &Host<'t>) -> Vec<Asked<'t>> {
     let Some(chosen) = one(host.index.by_path("/chosen")) else {
         return Vec::new();
     };
-    let is_domain = |id: &NodeId| {
-        host.node(*id)
-            .compatible(|name| name.eq_ignore_ascii_case("xen,domain"))
-    };
-    host.index
+    let children: Vec<Node<'t>> = host
+        .index
         .children(chosen)
-        .filter(is_domain)
         .map(|id| host.node(id))
-        .collect()
+        .collect();
+    let is_domain =
+        |node: &Node<'t>| node.compatible(|name| name.eq_ignore_ascii_case("xen,domain"));
+    let (nodes, others): (Vec<_>, Vec<_>) = children.into_iter().partition(is_domain);
+    let chosen = host.node(chosen);
+    let first = chosen::claim(host, chosen, &others).map(|claim| Asked {
+        number: 0,
+        name: chosen::NAME,
+        reserved: Vec::new(),
+        claim,
+    });
+    let rest = nodes.into_iter().zip(1..).map(|(node, number)| {
+        let banks = static_memory(node, chosen);
+        let reserved = banks.clone().ok().flatten().unwrap_or_default();
+        let id = u16::try_from(number)
+            .ok()
+            .and_then(DomainId::new)
+            .ok_or_else(|| {
+                let what = format_args!(
+                    "is the node of one more domain than the {MAX_DOMAINS} there can be"
+                );
+                Flaw::new(node, "compatible", what)
+            });
+        Asked {
+            number,
+            name: node.name(),
+            reserved,
+            claim: id.and_then(|id| DomainClaim::read(id, node, banks?)),
+        }
+    });
+    first.into_iter().chain(rest).collect()
+}
+
+/// Reads the memory that a domain's node names, in the cells of the node around it.
+fn static_memory(node: Node<'_>, chosen: Node<'_>) -> Result<Option<Vec<Span<Pa>>>, Flaw> {
+    let Some(prop) = node.optional(STATIC_MEMORY)? else {
+        return Ok(None);
+    };
+    let cells = Cells::of(chosen, Cells::DEFAULT)?;
+    let pairs = cells
+        .pairs(prop.value())
+        .map_err(|flaw| node.flaw(STATIC_MEMORY, flaw))?;
+    let mut banks = Vec::new();
+    for [base, size] in pairs {
+        let bank = Span::new(Pa::new(base), size);
+        banks.push(bank.map_err(|error| Flaw::new(node, STATIC_MEMORY, error))?);
+    }
+    let count = banks.len();
+    if count > MAX_BANKS {
+        let what = format_args!("names {count} ranges, more than {MAX_BANKS}");
+        return Err(Flaw::new(node, STATIC_MEMORY, what));
+    }
+    Ok(Some(banks))
 }
 
 impl<'t> DomainClaim<'t> {
@@ -63,7 +159,11 @@ impl<'t> DomainClaim<'t> {
     /// Refuses what cannot be read, what must be there and is not, and what asks for something
     /// that this hypervisor does not do: a domain that got less than it asks for would be
     /// less protected, or less able, than its owner believes.
-    pub fn read(id: DomainId, node: Node<'t>) -> Result<Self, Flaw> {
+    fn read(
+        id: DomainId,
+        node: Node<'t>,
+        static_memory: Option<Vec<Span<Pa>>>,
+    ) -> Result<Self, Flaw> {
         let number = |name| node.read(name, Prop::u32);
         let memory = node.required("memory")?;
         let memory_kib = memory.u64().map_err(|flaw| node.flaw("memory", flaw))?;
@@ -71,11 +171,19 @@ impl<'t> DomainClaim<'t> {
         let mut claim = Self {
             id,
             node,
+            name: node.name(),
+            names: Names {
+                memory: "memory",
+                cpus: "cpus",
+            },
             memory_kib,
             cpus: number("cpus")?.unwrap_or(0),
             vpl011: node.read("vpl011", Prop::flag)?.unwrap_or(false),
             nr_spis: number("nr_spis")?,
             no_passthrough: false,
+            privilege: Privilege::default(),
+            direct_map: node.read(DIRECT_MAP, Prop::flag)?.unwrap_or(false),
+            static_memory,
             modules: Vec::new(),
             notices: Notices::default(),
         };
@@ -84,14 +192,8 @@ impl<'t> DomainClaim<'t> {
         }
         let cells = Cells::of(node, Cells::DEFAULT)?;
         for child in node.children() {
-            match module(child, cells)? {
-                Some(found) => {
-                    if claim.module(found.kind).is_some() {
-                        let what = format_args!("names a second {}", found.kind.name());
-                        return Err(Flaw::new(child, "compatible", what));
-                    }
-                    claim.modules.push(found);
-                }
+            match module(child, cells, false)? {
+                Some(found) => claim.add(found)?,
                 None => {
                     claim
                         .notices
@@ -99,7 +201,59 @@ impl<'t> DomainClaim<'t> {
                 }
             }
         }
+        claim.check_roles()?;
         Ok(claim)
+    }
+
+    /// Adds a module.
+    pub(super) fn add(&mut self, found: Module<'t>) -> Result<(), Flaw> {
+        if self.module(found.kind).is_some() {
+            let what = format_args!("names a second {}", found.kind.name());
+            return Err(Flaw::new(found.node, "compatible", what));
+        }
+        self.modules.push(found);
+        Ok(())
+    }
+
+    /// Refuses what does not go together with the role that it asks for.
+    fn check_roles(&self) -> Result<(), Flaw> {
+        let node = self.node;
+        let refuse = |name: &str, what: &str| Err(Flaw::new(node, name, what));
+        if self.direct_map && self.static_memory.is_none() {
+            return refuse(
+                DIRECT_MAP,
+                "stands alone: `xen,static-mem` is missing, which says where its RAM is",
+            );
+        }
+        if !self.privilege.hardware {
+            return Ok(());
+        }
+        if !self.direct_map {
+            let what = "makes it the hardware domain, whose devices no IOMMU translates for: `direct-map` is missing";
+            return refuse(CAPABILITIES, what);
+        }
+        for name in ["passthrough", "nr_spis"] {
+            if node.has(name) {
+                return refuse(
+                    name,
+                    "stands in the node of the hardware domain, which has what the host has",
+                );
+            }
+        }
+        match self.module(ModuleKind::Tree) {
+            Some(tree) => Err(self.partial_tree(tree.node)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a partial tree of the hardware domain.
+    pub(super) fn partial_tree(&self, module: Node<'t>) -> Flaw {
+        let name = ModuleKind::Tree.name();
+        let what = format_args!(
+            "names {name} for {}, the hardware domain, which gets the host's own",
+            self.name
+        );
+        Flaw::new(module, "compatible", what)
     }
 
     /// Judges a property that [`Self::read`] does not read itself.
@@ -109,7 +263,9 @@ impl<'t> DomainClaim<'t> {
         let refuse = |what: &str| Err(Flaw::new(node, name, what));
         match name {
             "compatible" | "#address-cells" | "#size-cells" | "memory" | "cpus" | "vpl011"
-            | "nr_spis" | "phandle" | "linux,phandle" | "name" => Ok(()),
+            | "nr_spis" | DIRECT_MAP | STATIC_MEMORY | "phandle" | "linux,phandle" | "name" => {
+                Ok(())
+            }
             "passthrough" => match prop.text() {
                 Ok("enabled") => Ok(()),
                 Ok("disabled") => {
@@ -134,13 +290,19 @@ impl<'t> DomainClaim<'t> {
                 )),
                 Err(flaw) => Err(Flaw::new(node, name, flaw)),
             },
-            "capabilities" => match prop.u32() {
-                Ok(0) => Ok(()),
-                Ok(bits) => Err(Flaw::new(
-                    node,
-                    name,
-                    format_args!("is {bits:#x}; no capability is implemented"),
-                )),
+            CAPABILITIES => match prop.u32() {
+                Ok(bits) if bits & !(CONTROL | HARDWARE | XENSTORE) == 0 => {
+                    self.privilege = Privilege {
+                        control: bits & CONTROL != 0,
+                        hardware: bits & HARDWARE != 0,
+                    };
+                    Ok(())
+                }
+                Ok(bits) => {
+                    let unknown = bits & !(CONTROL | HARDWARE | XENSTORE);
+                    let what = format_args!("is {bits:#x}; {unknown:#x} of it is no capability");
+                    Err(Flaw::new(node, name, what))
+                }
                 Err(flaw) => Err(Flaw::new(node, name, flaw)),
             },
             "xen,enhanced" | "xen,sci_type" => match prop.text() {
@@ -152,7 +314,7 @@ impl<'t> DomainClaim<'t> {
                 )),
                 Err(flaw) => Err(Flaw::new(node, name, flaw)),
             },
-            "direct-map" | "sve" | "llc-colors" | "domain-cpupool" => refuse("is not implemented"),
+            "sve" | "llc-colors" | "domain-cpupool" => refuse("is not implemented"),
             // Sizes of pools that this hypervisor does not have.
             "xen,domain-p2m-mem-mb" => self.ignore(name),
             _ if name.starts_with("xen,") => refuse("is not implemented"),

@@ -119,7 +119,7 @@ impl<'t> Host<'t> {
                 });
             }
         }
-        host.ram = merged(host.ram);
+        host.ram = Span::merged(host.ram);
         if host.ram.is_empty() {
             return Err(HostError::Part {
                 part: "memory",
@@ -139,6 +139,17 @@ impl<'t> Host<'t> {
     /// Returns the node.
     pub fn node(&self, id: NodeId) -> Node<'t> {
         self.index.node(id)
+    }
+
+    /// Returns what a node says about the address space.
+    pub fn regions_of(&self, id: NodeId) -> &[Region] {
+        // Nodes come in their own order; what no node says comes behind them all.
+        let start = self
+            .regions
+            .partition_point(|region| region.node.is_some_and(|node| node < id));
+        let rest = self.regions.get(start..).unwrap_or_default();
+        let length = rest.partition_point(|region| region.node == Some(id));
+        rest.get(..length).unwrap_or_default()
     }
 
     /// Reads the interrupts of a node.
@@ -263,22 +274,4 @@ fn arguments<'t>(index: &Index<'t>) -> &'t str {
         .or(node.prop("bootargs"))
         .and_then(|prop: Prop<'t>| prop.text().ok())
         .unwrap_or("")
-}
-
-/// Sorts ranges and joins those that touch.
-fn merged(mut spans: Vec<Span<Pa>>) -> Vec<Span<Pa>> {
-    spans.sort_unstable();
-    let mut joined: Vec<Span<Pa>> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match joined.last_mut() {
-            Some(last) if span.first().raw() <= last.last().raw().saturating_add(1) => {
-                let size = span.last().max(last.last()).raw() - last.first().raw();
-                if let Ok(both) = Span::new(last.first(), size.saturating_add(1)) {
-                    *last = both;
-                }
-            }
-            _ => joined.push(span),
-        }
-    }
-    joined
 }

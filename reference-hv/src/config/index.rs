@@ -58,8 +58,10 @@ bitflags::bitflags! {
         const PL011 = 1 << 4;
         /// RAM.
         const MEMORY = 1 << 5;
-        /// A PCI host bridge.
+        /// A bus of PCI's addresses.
         const PCI = 1 << 6;
+        /// A PCI host bridge by its model.
+        const BRIDGE = 1 << 7;
     }
 }
 
@@ -268,10 +270,10 @@ fn note(entry: &mut Entry, prop: Prop<'_>) {
 
 fn model_marks(model: &str) -> Marks {
     let Some(part) = model.strip_prefix("arm,") else {
-        return if is_iommu_model(model) {
-            Marks::IOMMU
-        } else {
-            Marks::empty()
+        return match model {
+            _ if is_iommu_model(model) => Marks::IOMMU,
+            _ if model.starts_with("pci-host-") => Marks::BRIDGE,
+            _ => Marks::empty(),
         };
     };
     match part {

@@ -32,6 +32,16 @@ impl ModuleKind {
         }
     }
 
+    /// Returns what trees of before Xen 4.4 call it, where there is one for the domain that has the
+    /// hardware.
+    const fn old_name(self) -> Option<&'static str> {
+        match self {
+            Self::Kernel => Some("xen,linux-zimage"),
+            Self::Ramdisk => Some("xen,linux-initrd"),
+            Self::Tree => None,
+        }
+    }
+
     const ALL: [Self; 3] = [Self::Kernel, Self::Ramdisk, Self::Tree];
 }
 
@@ -48,15 +58,35 @@ pub struct Module<'t> {
     pub arguments: Option<&'t str>,
 }
 
-/// Reads a child of a domain's node; `None` where it is no module and nothing of ours.
+/// What trees of before Xen 4.4 call every module.
+const OLD_MODULE: &str = "xen,multiboot-module";
+
+/// Tells whether a child of /chosen is a module, or part of what a module says it is.
+pub(super) fn says_module(node: Node<'_>) -> bool {
+    node.compatible(|name| {
+        let is = |kind: &ModuleKind| name == kind.name() || Some(name) == kind.old_name();
+        matches!(name, "multiboot,module" | OLD_MODULE) || ModuleKind::ALL.iter().any(is)
+    })
+}
+
+/// Reads a child of a domain's node, with `old` one that may use names of before Xen 4.4; `None`
+/// where it is no module and nothing of ours.
 ///
 /// # Errors
 /// Refuses a module that cannot be read, and one that lacks part of its `compatible`: to pass it
 /// over would lose the domain's devices without a word.
-pub fn module<'t>(node: Node<'t>, cells: Cells) -> Result<Option<Module<'t>>, Flaw> {
+pub(super) fn module<'t>(
+    node: Node<'t>,
+    cells: Cells,
+    old: bool,
+) -> Result<Option<Module<'t>>, Flaw> {
     let says = |model: &str| node.compatible(|name| name == model);
-    let mut kinds = ModuleKind::ALL.into_iter().filter(|kind| says(kind.name()));
-    let kind = match (says("multiboot,module"), kinds.next(), kinds.next()) {
+    let says_old = |model: Option<&str>| old && model.is_some_and(says);
+    let mut kinds = ModuleKind::ALL
+        .into_iter()
+        .filter(|kind| says(kind.name()) || says_old(kind.old_name()));
+    let is_module = says("multiboot,module") || says_old(Some(OLD_MODULE));
+    let kind = match (is_module, kinds.next(), kinds.next()) {
         (true, Some(kind), None) => kind,
         (true, Some(_), Some(_)) => {
             return Err(Flaw::new(

@@ -18,6 +18,8 @@ pub const MAX_TUPLES: usize = 4096;
 pub const XEN_REG: &str = "xen,reg";
 /// The property that names the host's node.
 pub const XEN_PATH: &str = "xen,path";
+/// The property that reserves a host device for another domain than the hardware domain.
+pub const XEN_PASSTHROUGH: &str = "xen,passthrough";
 /// The property that does without an IOMMU.
 pub const XEN_FORCE: &str = "xen,force-assign-without-iommu";
 

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::addr::{Ipa, Span};
-use crate::dt::HEADER_SIZE;
+use crate::dt::{Cells, HEADER_SIZE};
 
 /// Bytes of a memory reservation block without entries.
 const RESERVED_SIZE: usize = 16;
@@ -17,15 +17,18 @@ pub(super) struct Writer {
     strings: Vec<u8>,
     /// Where each name stands in `strings`.
     names: BTreeMap<String, u32>,
+    /// How wide addresses and sizes are.
+    cells: Cells,
 }
 
 impl Writer {
-    /// Begins a tree of about `size` bytes.
-    pub fn new(size: usize) -> Self {
+    /// Begins a tree of about `size` bytes whose ranges are as wide as `cells` says.
+    pub fn new(size: usize, cells: Cells) -> Self {
         Self {
             structure: Vec::with_capacity(size),
             strings: Vec::with_capacity(512),
             names: BTreeMap::new(),
+            cells,
         }
     }
 
@@ -82,13 +85,20 @@ impl Writer {
         self.prop(name, &value);
     }
 
-    /// Adds a property of ranges, two cells each for address and size.
+    /// Adds a property of ranges.
     pub fn ranges(&mut self, name: &str, ranges: &[Span<Ipa>]) {
-        let numbers: Vec<u64> = ranges
-            .iter()
-            .flat_map(|range| [range.first().raw(), range.size()])
-            .collect();
-        self.numbers(name, &numbers);
+        let mut value = Vec::new();
+        for range in ranges {
+            let numbers = [
+                (range.first().raw(), self.cells.address),
+                (range.size(), self.cells.size),
+            ];
+            for (number, width) in numbers {
+                let bytes = number.to_be_bytes();
+                value.extend_from_slice(bytes.get(bytes.len() - width.bytes()..).unwrap_or(&bytes));
+            }
+        }
+        self.prop(name, &value);
     }
 
     /// Ends the tree and returns its bytes.

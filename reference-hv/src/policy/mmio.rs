@@ -3,7 +3,9 @@
 use super::{Device, Domain};
 use crate::addr::{Ipa, Span, SpanError};
 use crate::arch::aarch64::gic;
-use crate::assign::layout::Layout;
+use crate::assign::layout::{self, Layout};
+
+const _: () = assert!(gic::REDISTRIBUTOR_STRIDE == layout::REDISTRIBUTOR);
 
 /// Describes a domain, as [`Domain::new`].
 pub(super) fn domain(vcpus: u32, layout: &Layout) -> Result<Domain, SpanError> {

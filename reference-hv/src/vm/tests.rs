@@ -59,6 +59,7 @@ fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
         },
         kernel_args: None,
         partial: None,
+        view: None,
     }
 }
 

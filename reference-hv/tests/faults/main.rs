@@ -9,7 +9,6 @@ mod rig;
 mod tree;
 
 use refhv::fault::{self, ALL};
-use refhv::guest_tree::build;
 use rig::*;
 use tree::{Tree, be};
 
@@ -22,7 +21,7 @@ fn seen(rig: &Rig) -> Vec<String> {
         .domains()
         .iter()
         .map(|plan| {
-            let tree = build(plan, &rig).expect("a tree");
+            let tree = rig.tree(plan).expect("a tree");
             let digest = tree.iter().fold(0_u64, |sum, byte| {
                 sum.wrapping_mul(0x100_0000_01b3)
                     .wrapping_add(u64::from(*byte))
@@ -220,8 +219,7 @@ fn passes(rig: &Rig) -> bool {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge)).is_ok()
 }
 
-/// Every fault shows, each names one of the six requirements of this hypervisor's first stage, and
-/// each of the six has at least three.
+/// Every fault shows, and each requirement that the proof bears on has at least three.
 #[test]
 fn every_fault_shows() {
     let mut requirements = std::collections::BTreeMap::new();
@@ -249,7 +247,8 @@ fn every_fault_shows() {
     fault::select("").expect("no fault");
     assert!(fault::select("no-such-fault").is_err());
     assert!(checked >= 38, "{checked} faults of the trees and the proof");
-    let six = [
+    let shown_here = [
+        "assign_dma_platform_device_without_iommu",
         "assign_interrupt_less_platform_device",
         "assign_non_dma_platform_device",
         "forbid_same_platform_device_assignment",
@@ -259,10 +258,9 @@ fn every_fault_shows() {
     ]
     .map(|tail| format!("XenSSR~{tail}~1"));
     assert!(
-        requirements
-            .keys()
-            .copied()
-            .eq(six.iter().map(String::as_str)),
+        shown_here
+            .iter()
+            .all(|item| requirements.contains_key(item.as_str())),
         "{requirements:?}"
     );
     assert!(

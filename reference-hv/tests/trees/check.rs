@@ -78,7 +78,7 @@ pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
             assert!(pages.iter().all(|(span, _)| !span.overlaps(pa)));
             pages.push((pa, owner));
         }
-        let tree = build(plan, &rig).expect("a tree");
+        let tree = build(plan, host, &rig).expect("a tree");
         for event in Blob::new(&tree).expect("a sound tree").walk() {
             let Event::Prop(prop) = event else { continue };
             let hidden = [

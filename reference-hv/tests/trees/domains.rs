@@ -86,8 +86,8 @@ fn domain_nodes_are_read_to_the_letter() {
         ),
         (
             "capabilities",
-            Some(be(&[2])),
-            "is 0x2; no capability is implemented",
+            Some(be(&[0x18])),
+            "is 0x18; 0x18 of it is no capability",
         ),
         (
             "xen,enhanced",
@@ -99,11 +99,37 @@ fn domain_nodes_are_read_to_the_letter() {
             Some(b"scmi_smc\0".to_vec()),
             "is \"scmi_smc\", which is not implemented",
         ),
-        ("direct-map", Some(Vec::new()), "is not implemented"),
+        (
+            "capabilities",
+            Some(be(&[0x8000_0003])),
+            "is 0x80000003; 0x80000000 of it is no capability",
+        ),
+        (
+            "capabilities",
+            Some(be(&[2])),
+            "makes it the hardware domain, whose devices no IOMMU translates for: `direct-map` is missing",
+        ),
+        (
+            "direct-map",
+            Some(Vec::new()),
+            "stands alone: `xen,static-mem` is missing, which says where its RAM is",
+        ),
+        ("direct-map", Some(be(&[0])), "is 4 bytes long, not 0"),
+        ("xen,static-mem", Some(Vec::new()), "is empty"),
         (
             "xen,static-mem",
-            Some(be(&[0, 1, 0, 1])),
-            "is not implemented",
+            Some(be(&[0, 1, 0])),
+            "is 12 bytes long, not a multiple of 16",
+        ),
+        (
+            "xen,static-mem",
+            Some(be(&[0, 1, 0, 0])),
+            "has size 0 at 0x1",
+        ),
+        (
+            "xen,static-mem",
+            Some(be(&[u32::MAX, u32::MAX, 0, 2])),
+            "wraps: 0xffffffffffffffff and 0x2 bytes",
         ),
         (
             "xen,static-heap",

@@ -2,7 +2,7 @@
 
 use refhv::addr::{Pa, Span};
 use refhv::assign::{Assignment, DomainPlan};
-use refhv::guest_tree::{GIC_PHANDLE, TreeError, build};
+use refhv::guest_tree::{GIC_PHANDLE, TreeError};
 
 use crate::rig::*;
 use crate::tree::{Tree, be};
@@ -14,7 +14,7 @@ fn guest(rig: &Rig) -> (Tree, DomainPlan) {
     let proven: Assignment = rig.prove();
     assert_eq!(proven.refusals(), []);
     let plan = proven.domains()[0].clone();
-    let bytes = build(&plan, &rig).expect("a tree");
+    let bytes = rig.tree(&plan).expect("a tree");
     assert!(bytes.len() as u64 <= plan.load.tree.size());
     (Tree::read(&bytes), plan)
 }
@@ -187,7 +187,7 @@ fn partial_trees_are_copied_but_for_what_is_stripped() {
     assert!(tree.find("/gic").is_none());
     // Not even the names are left behind in the strings block.
     let proven = rig.prove();
-    let bytes = build(&proven.domains()[0], &&rig).expect("a tree");
+    let bytes = rig.tree(&proven.domains()[0]).expect("a tree");
     for name in stripped {
         let name = [name.as_bytes(), &[0]].concat();
         assert!(!bytes.windows(name.len()).any(|window| window == name));
@@ -265,7 +265,7 @@ fn sizes_up_to_two_mebibytes() {
             continue;
         }
         // What is added may make the whole longer than any tree that is read here.
-        let bytes = build(&rig.prove().domains()[0], &&rig).expect("a tree");
+        let bytes = rig.tree(&rig.prove().domains()[0]).expect("a tree");
         let value = vec![0x5a; rest / 4 * 4];
         let found = bytes
             .windows(4)
@@ -295,5 +295,5 @@ fn a_changed_tree_is_noticed() {
         .find(|(base, _)| *base == at)
         .expect("its bytes");
     tree.1[0] = 0;
-    assert_eq!(build(&plan, &&rig), Err(TreeError::Changed));
+    assert_eq!(rig.tree(&plan), Err(TreeError::Changed));
 }

@@ -192,7 +192,7 @@ fn parts_that_master_memory_are_seen() {
         refused(
             &rig,
             &format!(
-                "/passthrough/gpio: `{property}` names {GPIO}, of which {GPIO}/core/dma can access memory by itself (`dma-coherent`); no IOMMU protection is implemented"
+                "/passthrough/gpio: `{property}` names {GPIO}, which can access memory by itself (`dma-coherent` of {GPIO}/core/dma) and no IOMMU protects; only a domain with `direct-map` can have it"
             ),
         );
     }

@@ -145,8 +145,8 @@ fn an_alias_node_is_the_same_device() {
     for (property, words) in [
         ("", "is not marked `xen,passthrough`"),
         (
-            "iommus",
-            "can access memory by itself (`iommus`); no IOMMU protection is implemented",
+            "dma-coherent",
+            "can access memory by itself (`dma-coherent`) and no IOMMU protects; only a domain with `direct-map` can have it",
         ),
     ] {
         let mut rig = Rig::default();

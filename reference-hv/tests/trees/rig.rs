@@ -1,9 +1,10 @@
 //! A machine to prove assignments on: QEMU's virt board, some domains, and their modules.
 
 use refhv::addr::{Pa, Span};
-use refhv::assign::{Assignment, Machine, Taken, prove};
+use refhv::assign::{Assignment, DomainPlan, Machine, Taken, prove};
 use refhv::config::{Host, HostError, Modules};
 use refhv::dt::Blob;
+use refhv::guest_tree::{TreeError, build};
 
 use crate::tree::Tree;
 
@@ -119,6 +120,12 @@ impl Rig {
         let host = Host::read(blob)?;
         let proven = prove(&host, &self, &self.machine);
         Ok(look(&host, &proven))
+    }
+
+    /// Makes the tree of a domain.
+    pub fn tree(&self, plan: &DomainPlan) -> Result<Vec<u8>, TreeError> {
+        self.judge(|host, _| build(plan, host, &self))
+            .expect("a host tree that can be read")
     }
 
     /// Judges it all and returns the first refusal's words, or none.

@@ -15,11 +15,10 @@ use crate::addr::{PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::stage1::Memory;
 use crate::assign::{self, Taken};
-use crate::config::{DomainClaim, Host, HostError, Modules, Owner, domains};
+use crate::config::{Host, HostError, Modules, Owner, asked};
 use crate::dt::{self, Blob, DtError};
 #[cfg(feature = "seeded-faults")]
 use crate::fault;
-use crate::ids::DomainId;
 use crate::paging::MapError;
 use crate::vm::{self, Hypervisor};
 use crate::{carve, guest_tree};
@@ -198,7 +197,7 @@ fn populate(board: Board, host: &Host<'_>, machine: &assign::Machine) -> Hypervi
     let mut hypervisor = Hypervisor::new(board);
     for (plan, before) in assignment.domains().iter().zip(0..) {
         let plan = &*vm::with_strays(plan, &assignment.domains()[..before], host);
-        let tree = guest_tree::build(plan, &Loaded(&hypervisor.machine().ram));
+        let tree = guest_tree::build(plan, host, &Loaded(&hypervisor.machine().ram));
         let done = tree.map_err(|error| vm::refusal(plan, error));
         match done.and_then(|tree| hypervisor.create(plan, &tree)) {
             Ok(()) => made += 1,
@@ -307,15 +306,15 @@ fn open_ram(
     Ok(unsafe { Ram::new(carve::without(&windows, &[room]), coherent) })
 }
 
-/// Returns where modules were loaded, as far as that can be read.
+/// Returns where modules were loaded, and what domains name as their RAM, as far as that can be read.
 fn modules(host: &Host<'_>) -> Vec<Span<Pa>> {
-    let claims = domains(host)
-        .into_iter()
-        .zip(1..)
-        .filter_map(|(node, number)| DomainClaim::read(DomainId::new(number)?, node).ok());
-    claims
-        .flat_map(|claim| claim.modules.into_iter().map(|module| module.span))
-        .collect()
+    let mut spans = Vec::new();
+    for asked in asked(host) {
+        spans.extend(asked.reserved);
+        let modules = asked.claim.into_iter().flat_map(|claim| claim.modules);
+        spans.extend(modules.map(|module| module.span));
+    }
+    spans
 }
 
 /// Makes the decision wrong that `fault=` names. Returns nothing when it only asked for the list.
