@@ -5,18 +5,21 @@ use crate::tree::{self, Node, Tree};
 /// Where Xen's emulated UART is.
 const XEN_UART: u64 = 0x2200_0000;
 
+/// The node by which a hypervisor shows that it has hypercalls.
+const HYPERVISOR: &[u8] = b"/hypervisor";
+
 /// How many RAM banks and redistributor regions are looked at.
 const LIMIT: usize = 8;
 
 /// The machine that a tree describes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Board<'a> {
     /// `/chosen` `bootargs`; empty without.
     pub arguments: &'a [u8],
     /// The ramdisk: first address and the one after the last.
     pub ramdisk: Option<(u64, u64)>,
-    /// The console.
-    pub uart: Uart,
+    /// The console; without it the hypervisor is asked to print.
+    pub uart: Option<Uart>,
     /// The interrupt controller, where it is a GICv2 or GICv3.
     pub gic: Option<Gic>,
     /// Whether PSCI is called by SMC instead of HVC.
@@ -68,14 +71,35 @@ impl<'a> Board<'a> {
                 .unwrap_or_default(),
             ramdisk: address(b"linux,initrd-start".as_slice())
                 .zip(address(b"linux,initrd-end".as_slice())),
-            uart: root
-                .and_then(|root| Uart::find(tree, root, chosen))
-                .unwrap_or_default(),
+            uart: match root.and_then(|root| Uart::find(tree, root, chosen)) {
+                None if tree.find(HYPERVISOR).is_some() => None,
+                found => Some(found.unwrap_or_default()),
+            },
             gic: root.and_then(Gic::find),
             smc: psci == Some(b"smc".as_slice()),
             banks: root.map(banks).unwrap_or_default(),
         }
     }
+}
+
+impl Default for Board<'_> {
+    /// Returns what is assumed of a machine without a tree.
+    fn default() -> Self {
+        Self {
+            arguments: &[],
+            ramdisk: None,
+            uart: Some(Uart::default()),
+            gic: None,
+            smc: false,
+            banks: [(0, 0); LIMIT],
+        }
+    }
+}
+
+/// Returns the addresses that the hypervisor's node leaves free for mappings of the guest's: first one
+/// and size.
+pub fn free_space(tree: &Tree<'_>) -> Option<(u64, u64)> {
+    tree.find(HYPERVISOR)?.reg(tree.root()?).next()
 }
 
 impl Default for Uart {
@@ -90,7 +114,8 @@ impl Default for Uart {
 
 impl Uart {
     /// Finds the console: what `stdout-path` names, or else the first UART, an SBSA one before a
-    /// PL011 because the latter may be a device passed through.
+    /// PL011 because the latter may be a device passed through. Where the hypervisor has a node, a
+    /// PL011 that nothing names is taken for a device.
     fn find(tree: &Tree<'_>, root: Node<'_>, chosen: Option<Node<'_>>) -> Option<Self> {
         let named = chosen.and_then(|chosen| {
             let path = chosen.text(b"stdout-path")?;
@@ -103,9 +128,13 @@ impl Uart {
             tree.find(path)
         });
         let first = |wanted: &[u8]| root.children().find(|node| node.is_compatible(wanted));
-        let node = named
-            .or_else(|| first(b"arm,sbsa-uart"))
-            .or_else(|| first(b"arm,pl011"))?;
+        let node =
+            named
+                .or_else(|| first(b"arm,sbsa-uart"))
+                .or_else(|| match tree.find(HYPERVISOR) {
+                    None => first(b"arm,pl011"),
+                    Some(_) => None,
+                })?;
         // A console's node stands under the root; a bus in between is taken to map addresses as they are.
         let (base, _) = node.reg(root).next()?;
         Some(Self {

@@ -75,6 +75,15 @@ pub trait Machine {
     /// Makes an SMCCC call and returns its X0.
     fn call(&self, conduit: Conduit, arguments: [u64; 4]) -> Result<u64, Abort>;
 
+    /// Makes a hypercall of Xen's and returns its X0.
+    fn hypercall(&self, number: u64, arguments: [u64; 5]) -> Result<u64, Abort>;
+
+    /// Writes bytes to an address, whatever is or is not there, but not to the probe's own memory.
+    fn copy(&self, at: u64, bytes: &[u8]) -> Result<(), Abort>;
+
+    /// Treats the pages of `first` to `last` as memory from here on.
+    fn treat_as_memory(&self, first: u64, last: u64) -> Result<(), Abort>;
+
     /// Reads a system register.
     fn mrs(&self, register: Sysreg) -> Result<u64, Abort>;
 

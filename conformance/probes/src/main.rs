@@ -41,7 +41,7 @@
 //! ## What it needs
 //!
 //! Linux's boot protocol for arm64: entered at the image's first byte, at EL1, MMU off, the
-//! tree's address in x0. The image places no demand on where it lies, is smaller than 64 KiB and
+//! tree's address in x0. The image places no demand on where it lies, is smaller than 80 KiB and
 //! takes less than 256 KiB of RAM. From the tree come the console (`stdout-path`, else the first
 //! `arm,sbsa-uart` or `arm,pl011` under the root, else 0x2200_0000), the RAM, the GICv3 or GICv2,
 //! the ramdisk and the PSCI conduit. Whatever is missing or nonsense has a default, and what
@@ -67,6 +67,22 @@
 //! * **Polls** look 16 times at once, and then every 100 microseconds, asleep in between.
 //! * **Other CPUs** (`cpuon`, up to three) say hello and idle.
 //! * **`crash`** is Xen's `sched_op` `shutdown` with reason "crash".
+//!
+//! ## As control domain
+//!
+//! `hc`, `hcmem`, `hcr` and `hv` make hypercalls of Xen's. Where the tree has a `/hypervisor` node
+//! and no console of the domain's own, what the probe says goes through `console_io`.
+//!
+//! * **Scratch.** The last four pages of the highest RAM are slots 0 to 3, which scripts fill and
+//!   read; what begins at the end of slot 3 ends beyond RAM. The two pages below hold the probe's own
+//!   structures. All of it is Normal write-back memory.
+//! * **Interface versions** are tried from that of Xen 4.17 upward, once, until one is not refused;
+//!   structures are laid out accordingly.
+//! * **Building a domain.** `hv load` copies an entry of the [pack](wire::pack) behind the ramdisk's
+//!   script through foreign mappings of 16 pages at a time, in the first space that the hypervisor's
+//!   node offers or else in a hole behind RAM, and cleans the caches.
+//! * **Loops** repeat ops without answering, count the answers that differ from the first pass's, and
+//!   answer with the last pass.
 //!
 //! ## Under QEMU
 //!

@@ -1,11 +1,15 @@
 //! Carries out a script: one answer an op, in order.
 
+mod control;
 mod interrupt;
 mod memory;
 
 use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-use wire::{Answer, CHUNK, Data, Note, Op, Reason, Vector, Width};
+use wire::pack::Pack;
+use wire::{Answer, CHUNK, Data, MAX_REPEATED, Note, Op, Ops, Reason, Vector, Width};
+
+pub use control::Control;
 
 use crate::board;
 use crate::gic::Gic;
@@ -34,6 +38,12 @@ pub struct Runner<'a, M> {
     pub tree: &'a [u8],
     /// How PSCI is called.
     pub conduit: Conduit,
+    /// RAM as address and size; unused entries have size 0.
+    pub banks: &'a [(u64, u64)],
+    /// What the script came with.
+    pub pack: Option<Pack<'a>>,
+    /// What was found out about the hypervisor.
+    pub control: Control,
 }
 
 /// Serves an interrupt that the CPU interface handed out. Tells whether it is to be deactivated; `None`
@@ -48,12 +58,20 @@ pub fn handle(machine: &impl Machine, irqs: &Irqs, intid: u32) -> Option<bool> {
 }
 
 impl<M: Machine> Runner<'_, M> {
-    /// Carries out the ops, answers each, and says that the script is through.
-    pub fn run(&mut self, ops: impl Iterator<Item = Op>) {
-        for op in ops {
+    /// Carries out the ops up to one that is none, answers each, and says that the script is through.
+    pub fn run(&mut self, mut ops: Ops<'_>) {
+        while let Some(Ok(op)) = &ops.next() {
             if let Some(how) = ending(op) {
                 self.answer(Answer::Ok);
                 self.machine.stop(self.conduit, how);
+            }
+            if let Op::Loop {
+                passes,
+                ops: length,
+            } = op
+            {
+                self.repeat(*passes, usize::from(*length), &mut ops);
+                continue;
             }
             let answer = self.perform(op).unwrap_or_else(Answer::from);
             self.answer(answer);
@@ -63,18 +81,51 @@ impl<M: Machine> Runner<'_, M> {
         });
     }
 
+    /// Carries out a loop. Answers how many answers differed, and then as the last pass did.
+    #[inline(never)]
+    fn repeat(&mut self, passes: u32, length: usize, ops: &mut Ops<'_>) {
+        let mut first = [Answer::Ok; MAX_REPEATED as usize];
+        let mut last = first;
+        let mut others = 0;
+        for pass in 0..passes {
+            // Every pass reads the same ops; the last one leaves the reader behind them.
+            let mut body = ops.clone();
+            for (first, last) in first.iter_mut().zip(&mut last).take(length) {
+                let Some(Ok(op)) = &body.next() else { break };
+                *last = self.perform(op).unwrap_or_else(Answer::from);
+                if pass == 0 {
+                    *first = *last;
+                } else if first != last {
+                    others += 1;
+                }
+                self.serve();
+            }
+            if pass + 1 == passes {
+                *ops = body;
+            }
+        }
+        self.answer(Answer::Value(others));
+        for answer in last.iter().take(length) {
+            self.answer(*answer);
+        }
+    }
+
     fn answer(&self, answer: Answer) {
         let index = self.done.load(Relaxed);
         self.machine.say(Note::Op { index, answer });
         self.done.store(index.wrapping_add(1), Relaxed);
+        self.serve();
+    }
+
+    fn serve(&self) {
         if self.gic.is_some() {
             self.machine.serve();
         }
     }
 
-    fn perform(&mut self, op: Op) -> Result<Answer, Abort> {
+    fn perform(&mut self, op: &Op) -> Result<Answer, Abort> {
         let machine = self.machine;
-        Ok(match op {
+        Ok(match *op {
             Op::Read { width, at } => Answer::Value(machine.read(width, at)?),
             Op::Write { width, at, value } => {
                 machine.write(width, at, value)?;
@@ -143,16 +194,15 @@ impl<M: Machine> Runner<'_, M> {
             | Op::Sgi { .. }
             | Op::Timer { .. }
             | Op::Yield { .. } => match self.interrupts()? {
-                Some(gic) => self.interrupt(gic, op)?,
+                Some(gic) => self.interrupt(gic, *op)?,
                 None => Answer::Cannot(Reason::NoGic),
             },
-            Op::Hypercall { .. }
-            | Op::Fill { .. }
-            | Op::Look { .. }
-            | Op::Hv(_)
-            | Op::Loop { .. } => Answer::Cannot(Reason::Service),
-            // Taken care of by the caller: they never come back.
-            Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin => Answer::Ok,
+            Op::Hypercall { number, ref args } => self.hypercall(u64::from(number), args)?,
+            Op::Fill { at, ref values } => self.fill(at, values)?,
+            Op::Look { at, width } => Answer::Value(machine.read(width, self.scratch(at)?)?),
+            Op::Hv(ref hv) => self.hv(hv)?,
+            // Taken care of by the caller: they never come back, or stand for others.
+            Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin | Op::Loop { .. } => Answer::Ok,
         })
     }
 
@@ -198,7 +248,7 @@ pub fn stray(intid: u32) -> Note {
     }
 }
 
-fn ending(op: Op) -> Option<Stop> {
+fn ending(op: &Op) -> Option<Stop> {
     match op {
         Op::Idle => Some(Stop::Idle),
         Op::Off => Some(Stop::Off),

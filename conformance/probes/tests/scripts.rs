@@ -1,5 +1,7 @@
 //! What a script's ops answer on a machine made up for the purpose.
 
+#[path = "scripts/control.rs"]
+mod control;
 #[path = "scripts/fake.rs"]
 mod fake;
 
@@ -8,10 +10,11 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use probe::board::{self, CpuSide};
 use probe::machine::{Conduit, Stop};
-use probe::run::{Runner, TIMER};
-use wire::{Answer, Note, Op, Reason, Same, Sweep, Width, parse_op};
+use probe::run::{Control, Runner, TIMER};
+use wire::pack::Pack;
+use wire::{Answer, Note, Reason, Same, Sweep, Width, parse_script};
 
-use fake::{ESR, Fake, GICD, GICR, RAM};
+use fake::{ESR, Fake, GICD, GICR, HIGH, RAM};
 
 /// Runs a script and returns its answers; checks that each op has one, in order, and that the end is told.
 #[track_caller]
@@ -24,7 +27,9 @@ fn run(fake: &Fake, script: &str) -> Vec<Answer> {
 /// The same with a CPU's side of the interrupt controller to choose.
 #[track_caller]
 fn run_with(fake: &Fake, cpu: CpuSide, script: &str) -> Vec<Answer> {
-    let ops: Vec<Op> = script.split(';').map(|op| parse_op(op).unwrap()).collect();
+    let ramdisk = wire::pack::append(&format!("n=1 d=1;{script}"), &[&[0xa5; 0x1_0801]]);
+    let ops = parse_script(&ramdisk).unwrap().1;
+    let count = ops.clone().map(Result::unwrap).count();
     let done = AtomicU16::new(0);
     let mut runner = Runner {
         machine: fake,
@@ -37,14 +42,17 @@ fn run_with(fake: &Fake, cpu: CpuSide, script: &str) -> Vec<Answer> {
         gic: None,
         tree: &[7; 100],
         conduit: Conduit::Hvc,
+        banks: &[(RAM, 0x1000), HIGH, (0, 0)],
+        pack: Pack::behind(&ramdisk),
+        control: Control::default(),
     };
-    runner.run(ops.iter().copied());
-    assert_eq!(usize::from(done.load(Ordering::Relaxed)), ops.len());
+    runner.run(ops);
+    assert_eq!(usize::from(done.load(Ordering::Relaxed)), count);
     let notes = fake.notes.take();
     assert_eq!(
         notes.last(),
         Some(&Note::End {
-            ops: u16::try_from(ops.len()).unwrap()
+            ops: u16::try_from(count).unwrap()
         })
     );
     let answers = notes.iter().filter_map(|note| match note {

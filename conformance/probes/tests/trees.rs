@@ -1,6 +1,6 @@
 //! The tree's reader finds what others wrote, and survives what nobody should write.
 
-use probe::board::{Board, CpuSide, Gic, Uart};
+use probe::board::{Board, CpuSide, Gic, Uart, free_space};
 use probe::tree::{Tree, total_size};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -112,10 +112,10 @@ fn boards_are_read() {
     let wanted = Board {
         arguments: b"n=1 d=2;idle",
         ramdisk: Some((0x4300_0000, 0x4300_0123)),
-        uart: Uart {
+        uart: Some(Uart {
             base: 0x2200_0000,
             whole: false,
-        },
+        }),
         gic: Some(Gic {
             distributor: 0x300_1000,
             cpu: CpuSide::Redistributors(redistributors),
@@ -163,8 +163,61 @@ fn stdout_path_is_followed() {
     ] {
         assert_eq!(
             board(&with_stdout(path)).uart,
-            Uart { base, whole: true },
+            Some(Uart { base, whole: true }),
             "{path}"
+        );
+    }
+}
+
+/// Where the hypervisor has a node it prints, unless a console of the domain's own is there; a PL011
+/// that nothing names is a device. The node says where there is space.
+#[test]
+fn a_hypervisor_prints_for_a_domain_without_console() {
+    for (uart, named, wanted) in [
+        (None, false, None),
+        (Some("arm,pl011"), false, None),
+        (
+            Some("arm,pl011"),
+            true,
+            Some(Uart {
+                base: 0x1000,
+                whole: true,
+            }),
+        ),
+        (
+            Some("arm,sbsa-uart"),
+            false,
+            Some(Uart {
+                base: 0x1000,
+                whole: false,
+            }),
+        ),
+    ] {
+        let mut fdt = FdtWriter::new().unwrap();
+        let root = fdt.begin_node("").unwrap();
+        fdt.property_u32("#address-cells", 1).unwrap();
+        fdt.property_u32("#size-cells", 1).unwrap();
+        if named {
+            let node = fdt.begin_node("chosen").unwrap();
+            fdt.property_string("stdout-path", "/serial@1000").unwrap();
+            fdt.end_node(node).unwrap();
+        }
+        if let Some(compatible) = uart {
+            let node = fdt.begin_node("serial@1000").unwrap();
+            fdt.property_string("compatible", compatible).unwrap();
+            fdt.property_array_u32("reg", &[0x1000, 0x1000]).unwrap();
+            fdt.end_node(node).unwrap();
+        }
+        let node = fdt.begin_node("hypervisor").unwrap();
+        fdt.property_array_u32("reg", &[0x3800_0000, 0x100_0000, 0x5000_0000, 0x1000])
+            .unwrap();
+        fdt.end_node(node).unwrap();
+        fdt.end_node(root).unwrap();
+        let blob = fdt.finish().unwrap();
+        assert_eq!(board(&blob).uart, wanted, "{uart:?} {named}");
+        assert_eq!(
+            free_space(&Tree::new(&blob).unwrap()),
+            Some((0x3800_0000, 0x100_0000))
         );
     }
 }
@@ -180,10 +233,10 @@ fn defaults_hold() {
     assert_eq!(board, Board::default());
     assert_eq!(
         board.uart,
-        Uart {
+        Some(Uart {
             base: 0x2200_0000,
             whole: false
-        }
+        })
     );
 }
 

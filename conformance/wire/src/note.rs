@@ -235,6 +235,8 @@ words! {
         Own = "own",
         /// The CPU or the hypervisor refuses the service: no PSCI, no second CPU.
         Service = "service",
+        /// The script came with no such entry of a pack.
+        Pack = "pack",
     }
 }
 

@@ -246,11 +246,11 @@ pub enum Op {
     /// `Value` with X0, or `Fault`.
     Hypercall {
         /// The hypercall's number.
-        number: u64,
+        number: u16,
         /// Its arguments, at most five.
         args: Values,
     },
-    /// `hcmem SLOT+OFFSET V...`: writes up to eight values of 64 bits there. Answers `Ok`, or `Fault`.
+    /// `hcmem SLOT+OFFSET V...`: writes up to five values of 64 bits there. Answers `Ok`, or `Fault`.
     Fill {
         /// The first byte.
         at: Place,
@@ -326,5 +326,16 @@ impl Width {
     pub(crate) fn after(prefix: &str, word: &str) -> Option<Self> {
         let bits = word.strip_prefix(prefix)?;
         Self::ALL.iter().copied().find(|width| width.bits() == bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Op;
+
+    /// Probes copy ops by value, and beyond this size by a call.
+    #[test]
+    fn an_op_is_small() {
+        assert!(size_of::<Op>() <= 48);
     }
 }

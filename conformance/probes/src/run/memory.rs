@@ -85,12 +85,23 @@ impl<M: Machine> Runner<'_, M> {
         value: u64,
         ms: u32,
     ) -> Result<Answer, Abort> {
+        self.poll(mask, value, ms, |runner| runner.machine.read(width, at))
+    }
+
+    /// Looks until what is seen is `value` under `mask`, or the time is up.
+    pub(super) fn poll(
+        &mut self,
+        mask: u64,
+        value: u64,
+        ms: u32,
+        mut look: impl FnMut(&mut Self) -> Result<u64, Abort>,
+    ) -> Result<Answer, Abort> {
         let machine = self.machine;
         let deadline = self.after(ms);
         let mut looks = 0;
         loop {
             let now = machine.now();
-            let found = machine.read(width, at)?;
+            let found = look(self)?;
             if found & mask == value {
                 return Ok(Answer::Value(found));
             }

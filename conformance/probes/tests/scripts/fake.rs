@@ -9,13 +9,19 @@ use probe::run::{TIMER, handle};
 use wire::{Attr, Note, Sysreg, Width};
 
 pub const RAM: u64 = 0x4000_0000;
+/// The highest RAM, as a tree would have it, and where the probe maps what is others' behind it.
+pub const HIGH: (u64, u64) = (0x4100_0000, 0x1_0000);
+pub const WINDOW: u64 = 0x4140_0000;
 pub const GICD: u64 = 0x0300_1000;
 pub const GICR: u64 = 0x0302_0000;
 /// Synchronous external abort on a read, FAR valid; the same with FnV set.
 pub const ESR: u64 = 0x9600_0010;
 const ESR_NO_FAR: u64 = ESR | 1 << 10;
 
-/// A page of RAM, a GIC made of plain memory, one faulting page that reports no FAR, and a clock that
+/// What answers hypercalls: number and arguments, and the memory that they point to.
+pub type Xen = Box<dyn Fn(&Fake, u64, [u64; 5]) -> u64>;
+
+/// A page of RAM, some more above, a GIC made of plain memory, one faulting page that reports no FAR, and a clock that
 /// advances as it is looked at.
 pub struct Fake {
     pub memory: RefCell<BTreeMap<u64, u8>>,
@@ -27,6 +33,8 @@ pub struct Fake {
     pub notes: RefCell<Vec<Note>>,
     pub ended: Cell<Option<Stop>>,
     pub interface: Cell<Option<u64>>,
+    pub xen: Option<Xen>,
+    pub treated_as_memory: RefCell<Vec<(u64, u64)>>,
 }
 
 impl Fake {
@@ -41,6 +49,8 @@ impl Fake {
             notes: RefCell::default(),
             ended: Cell::new(None),
             interface: Cell::new(None),
+            xen: None,
+            treated_as_memory: RefCell::default(),
         };
         // ITLinesNumber 2: 96 interrupts. GICR_TYPER: affinity 1 first, then this CPU's, the last one.
         fake.poke(Width::W32, GICD + 4, 2);
@@ -69,7 +79,11 @@ impl Fake {
 
     fn check(at: u64) -> Result<(), Abort> {
         match at {
-            RAM..0x4000_1000 | GICD..0x0301_1000 | GICR..0x0306_0000 => Ok(()),
+            RAM..0x4000_1000
+            | 0x4100_0000..0x4101_0000
+            | WINDOW..0x4141_0000
+            | GICD..0x0301_1000
+            | GICR..0x0306_0000 => Ok(()),
             0x5000_0000..0x5000_1000 => Err(Abort::Fault {
                 esr: ESR_NO_FAR,
                 far: at,
@@ -114,6 +128,24 @@ impl Machine for Fake {
                 far: 0,
             }),
         }
+    }
+
+    fn hypercall(&self, number: u64, arguments: [u64; 5]) -> Result<u64, Abort> {
+        match &self.xen {
+            Some(xen) => Ok(xen(self, number, arguments)),
+            None => Err(Abort::Fault { esr: 0, far: 0 }),
+        }
+    }
+
+    fn copy(&self, at: u64, bytes: &[u8]) -> Result<(), Abort> {
+        (at..)
+            .zip(bytes)
+            .try_for_each(|(at, byte)| self.write(Width::W8, at, u64::from(*byte)))
+    }
+
+    fn treat_as_memory(&self, first: u64, last: u64) -> Result<(), Abort> {
+        self.treated_as_memory.borrow_mut().push((first, last));
+        Ok(())
     }
 
     fn mrs(&self, _: Sysreg) -> Result<u64, Abort> {

@@ -48,7 +48,7 @@ pub enum OpErrorKind {
     Name,
     /// Not a byte of a scratch slot.
     Place,
-    /// Not 1 to 64 printable characters.
+    /// Not 1 to 40 printable characters.
     Path,
     /// An op that a loop cannot repeat.
     Once,
@@ -108,7 +108,7 @@ impl fmt::Display for OpErrorKind {
             Self::Place => {
                 f.write_str("not `SLOT+OFFSET` with a slot of 0 to 3 and an offset below 4096")
             }
-            Self::Path => f.write_str("not a path of 1 to 64 printable characters"),
+            Self::Path => f.write_str("not a path of 1 to 40 printable characters"),
             Self::Once => f.write_str("a loop cannot repeat it"),
             Self::Missing { what } => write!(f, "{what} is missing"),
             Self::Extra => f.write_str("one operand too many"),

@@ -11,10 +11,10 @@ pub const SLOTS: u8 = 4;
 pub const SLOT: u16 = 4096;
 
 /// The most values that one op carries.
-pub const MAX_VALUES: usize = 8;
+pub const MAX_VALUES: usize = 5;
 
 /// The longest device path that one op carries.
-pub const MAX_PATH: usize = 64;
+pub const MAX_PATH: usize = 40;
 
 /// A byte in a scratch slot: `SLOT` or `SLOT+OFFSET` in a script.
 ///
@@ -32,16 +32,17 @@ pub enum Value {
     At(Place),
 }
 
-/// Up to eight values.
+/// Up to five values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Values {
-    numbers: [u64; MAX_VALUES],
+    /// In bytes, for the sake of the size of an op, which a probe copies a few times.
+    numbers: [[u8; 8]; MAX_VALUES],
     len: u8,
     /// Which of the numbers are places.
     places: u8,
 }
 
-/// A path in the host's device tree: 1 to 64 printable characters without `;`.
+/// A path in the host's device tree: 1 to 40 printable characters without `;`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Path {
     bytes: [u8; MAX_PATH],
@@ -94,19 +95,19 @@ impl fmt::Display for Value {
 impl Values {
     /// Holds no value.
     pub const NONE: Self = Self {
-        numbers: [0; MAX_VALUES],
+        numbers: [[0; 8]; MAX_VALUES],
         len: 0,
         places: 0,
     };
 
-    /// Adds a value, unless there are eight.
+    /// Adds a value, unless there are five.
     pub fn push(&mut self, value: Value) -> Option<()> {
         let index = usize::from(self.len);
         let slot = self.numbers.get_mut(index)?;
         match value {
-            Value::Number(number) => *slot = number,
+            Value::Number(number) => *slot = number.to_le_bytes(),
             Value::At(place) => {
-                *slot = u64::from(place.0);
+                *slot = u64::from(place.0).to_le_bytes();
                 self.places |= 1 << index;
             }
         }
@@ -119,11 +120,12 @@ impl Values {
         let len = usize::from(self.len);
         let numbers = self.numbers.iter().take(len).enumerate();
         numbers.map(|(index, number)| {
+            let number = u64::from_le_bytes(*number);
             if self.places >> index & 1 == 0 {
-                Value::Number(*number)
+                Value::Number(number)
             } else {
                 // A place's offset was stored.
-                Value::At(Place(u16::try_from(*number).unwrap_or(0)))
+                Value::At(Place(u16::try_from(number).unwrap_or(0)))
             }
         })
     }

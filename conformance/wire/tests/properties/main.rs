@@ -1,5 +1,6 @@
 //! Properties of frames and scripts, whatever the console does to them.
 
+mod control;
 mod frames;
 mod scripts;
 mod strategies;

@@ -209,7 +209,7 @@ fn values(least: usize, most: usize) -> impl Strategy<Value = Values> {
 
 fn hv() -> impl Strategy<Value = Hv> {
     let numbers = (number(), number(), number(), count(), count(), count());
-    let path = "[!-:<-~]{1,64}".prop_map(|text| Path::new(&text).unwrap());
+    let path = "[!-:<-~]{1,40}".prop_map(|text| Path::new(&text).unwrap());
     let others = (any::<u16>(), any::<u16>(), path, any::<bool>());
     (0..25u8, numbers, others).prop_map(
         |(which, (a, b, c, cpus, spis, flags), (dom, short, path, allow))| match which {
@@ -283,7 +283,8 @@ fn hv() -> impl Strategy<Value = Hv> {
 
 fn control_op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        (number(), values(0, 5)).prop_map(|(number, args)| Op::Hypercall { number, args }),
+        (any::<u16>(), values(0, MAX_VALUES))
+            .prop_map(|(number, args)| Op::Hypercall { number, args }),
         (place(), values(1, MAX_VALUES)).prop_map(|(at, values)| Op::Fill { at, values }),
         (place(), select(Width::ALL)).prop_map(|(at, width)| Op::Look { at, width }),
         hv().prop_map(Op::Hv),

@@ -91,15 +91,35 @@ pub fn call(conduit: Conduit, arguments: [u64; 4]) -> Result<u64, Abort> {
     outcome(value, esr, far)
 }
 
-/// Makes a Xen hypercall with two arguments.
-pub fn xen_call(number: u64, x0: u64, x1: u64) -> Result<u64, Abort> {
+/// Makes a Xen hypercall.
+pub fn xen_call(number: u64, arguments: [u64; 5]) -> Result<u64, Abort> {
+    let [x0, x1, x2, x3, x4] = arguments;
     let (value, esr, far): (u64, u64, u64);
-    // SAFETY: Xen's calling convention on Arm changes x0 to x16 and nothing else of the guest's.
+    // SAFETY: Xen's calling convention on Arm changes x0 to x16 and nothing else of the guest's
+    // registers. What it does to memory was asked for by the script, or is its answer's place.
     unsafe {
-        asm!("bl access_xen", inlateout("x0") x0 => value, inlateout("x1") x1 => esr, lateout("x2") far,
+        asm!("bl access_xen", inlateout("x0") x0 => value, inlateout("x1") x1 => esr,
+            inlateout("x2") x2 => far, inlateout("x3") x3 => _, inlateout("x4") x4 => _,
             inlateout("x16") number => _, clobber_abi("C"));
     }
     outcome(value, esr, far)
+}
+
+/// Copies bytes to memory.
+///
+/// # Safety
+/// No byte written may belong to the probe's image, tree or ramdisk.
+pub unsafe fn copy(at: u64, bytes: &[u8]) -> Result<(), Abort> {
+    let from = bytes.as_ptr().addr() as u64;
+    let (value, esr, far): (u64, u64, u64);
+    // SAFETY: The routine reads what the slice spans and uses x0 to x4; an exception from a store
+    // returns here through the vectors. The caller answers for what is overwritten.
+    unsafe {
+        asm!("bl access_copy", inlateout("x0") at => value, inlateout("x1") from => esr,
+            inlateout("x2") bytes.len() as u64 => far, lateout("x3") _, lateout("x4") _,
+            lateout("x30") _, options(nostack));
+    }
+    outcome(value, esr, far).map(|_| ())
 }
 
 /// Calls code outside the probe's own memory, and comes back by its return or its exception.

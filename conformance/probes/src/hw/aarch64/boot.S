@@ -171,6 +171,24 @@ call_foreign_end:
     access  access_smc, smc #0
     access  access_xen, hvc #0xea1
 
+    .global access_copy
+access_copy: // x0 = to, x1 = from, x2 = bytes
+0:  subs    x2, x2, #16
+    b.lo    1f
+    ldp     x3, x4, [x1], #16
+    stp     x3, x4, [x0], #16
+    b       0b
+1:  adds    x2, x2, #16
+    b.eq    3f
+2:  ldrb    w3, [x1], #1
+    strb    w3, [x0], #1
+    subs    x2, x2, #1
+    b.ne    2b
+3:  dsb     sy                      // as above
+    isb
+    mov     x1, #0
+    ret
+
     .section .text.vectors, "ax"
     .macro unexpected kind
     .balign 128

@@ -67,7 +67,7 @@ pub struct Hardware {
     tables: Mutex<Tables<'static>>,
     /// Image, tree and ramdisk: first and last addresses.
     own: [(u64, u64); 3],
-    /// Devices that the probe itself drives: first and last addresses.
+    /// Devices that the probe itself drives: first and last addresses; unused ones are empty.
     driven: [(u64, u64); 10],
 }
 
@@ -155,8 +155,10 @@ impl Hardware {
             span(tree.start.addr() as u64, tree.end.addr() as u64),
             ramdisk,
         ];
-        let page = |base: u64| (base, base.saturating_add(0xfff));
-        let mut driven = [page(board.uart.base); 10];
+        let mut driven = [(1, 0); 10];
+        if let (Some(uart), [first, ..]) = (board.uart, &mut driven) {
+            *first = (uart.base, uart.base.saturating_add(0xfff));
+        }
         if let Some(gic) = &board.gic {
             let regions = match gic.cpu {
                 CpuSide::Redistributors(regions) => regions,
@@ -249,13 +251,38 @@ impl Machine for Hardware {
         access::call(conduit, arguments)
     }
 
+    fn hypercall(&self, number: u64, arguments: [u64; 5]) -> Result<u64, Abort> {
+        access::xen_call(number, arguments)
+    }
+
+    fn copy(&self, at: u64, bytes: &[u8]) -> Result<(), Abort> {
+        let Some(last) = (bytes.len() as u64).checked_sub(1) else {
+            return Ok(());
+        };
+        if self.touches_own(at, last + 1) {
+            return Err(Abort::Own);
+        }
+        self.reach(at, last + 1)?;
+        // SAFETY: No byte of it is the probe's, as just tested.
+        unsafe { access::copy(at, bytes) }
+    }
+
+    fn treat_as_memory(&self, first: u64, last: u64) -> Result<(), Abort> {
+        self.tables
+            .lock()
+            .map(first, last, Kind::Ram)
+            .map_err(|paging::Full| Abort::Unmapped)?;
+        cpu::forget_translations();
+        Ok(())
+    }
+
     fn mrs(&self, register: Sysreg) -> Result<u64, Abort> {
         access::mrs(register)
     }
 
     fn attr(&self, attr: Attr) -> Result<(), Abort> {
         // What the probe itself drives stays Device.
-        for (first, last) in self.driven {
+        for (first, last) in self.driven.into_iter().filter(|(first, last)| first < last) {
             self.tables
                 .lock()
                 .map(first, last, Kind::Device)
@@ -342,7 +369,7 @@ impl Machine for Hardware {
             Stop::Reset => _ = access::call(conduit, [PSCI_SYSTEM_RESET, 0, 0, 0]),
             Stop::Crash => {
                 let reason = (&raw const XEN_CRASHED).addr() as u64;
-                _ = access::xen_call(XEN_SCHED_OP, XEN_SHUTDOWN, reason);
+                _ = access::xen_call(XEN_SCHED_OP, [XEN_SHUTDOWN, reason, 0, 0, 0]);
             }
         }
         idle()

@@ -3,6 +3,7 @@
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU16, Ordering};
 
+use wire::pack::Pack;
 use wire::{Header, Note, Ops, Vector, Why, Width, parse_script};
 
 use super::console::Console;
@@ -10,7 +11,7 @@ use super::hardware::{self, HARDWARE, Hardware, IRQS, idle};
 use super::{access, cpu};
 use crate::board::{Board, Uart};
 use crate::machine::{Conduit, Machine};
-use crate::run::Runner;
+use crate::run::{Control, Runner};
 use crate::tree::{self, Tree};
 
 /// Version of the probe, as its greeting says.
@@ -27,6 +28,7 @@ static DONE: AtomicU16 = AtomicU16::new(0);
 struct Script {
     header: Header,
     ops: Ops<'static>,
+    pack: Option<Pack<'static>>,
 }
 
 /// Runs the script that the tree at `blob` leads to. Called by boot.S, with the MMU off.
@@ -77,9 +79,11 @@ extern "C" fn probe_start(blob: u64) -> ! {
             } else {
                 Conduit::Hvc
             },
+            banks: &board.banks,
+            pack: script.pack,
+            control: Control::default(),
         }
-        // Every op was read once before the first is carried out, so none is left out here.
-        .run(script.ops.filter_map(Result::ok)),
+        .run(script.ops),
         Err((_, bad)) => give_up(hardware, bad),
     }
     idle()
@@ -124,6 +128,7 @@ fn script(board: &Board<'static>) -> Result<Script, (Header, Note)> {
         }
     };
     let (header, mut ops) = parse_script(board.arguments).map_err(bad(unknown))?;
+    let mut pack = None;
     if header.in_ramdisk {
         let missing = (
             header,
@@ -137,13 +142,14 @@ fn script(board: &Board<'static>) -> Result<Script, (Header, Note)> {
             .checked_sub(first)
             .filter(|size| *size <= RAMDISK_LIMIT)
             .ok_or(missing)?;
-        ops = parse_script(memory_at(first, size).ok_or(missing)?)
-            .map_err(bad(header))?
-            .1;
+        let ramdisk = memory_at(first, size).ok_or(missing)?;
+        ops = parse_script(ramdisk).map_err(bad(header))?.1;
+        pack = Pack::behind(ramdisk);
     }
+    // Every op is read once before the first is carried out.
     match ops.clone().find_map(Result::err) {
         Some(error) => Err(bad(header)(error)),
-        None => Ok(Script { header, ops }),
+        None => Ok(Script { header, ops, pack }),
     }
 }
 
@@ -233,7 +239,7 @@ fn accident(note: Note) -> ! {
     match HARDWARE.get() {
         Some(hardware) => give_up(hardware, note),
         None => {
-            Console::new(Uart::default(), 0, 0).say(note);
+            Console::new(Some(Uart::default()), 0, 0).say(note);
             idle()
         }
     }

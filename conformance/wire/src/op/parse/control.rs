@@ -35,9 +35,6 @@ const VERBS: &[&str] = &[
 /// `createdomain` flags of a domain on Arm: hvm, hap.
 const FLAGS: u64 = 3;
 
-/// The most arguments of a hypercall.
-const ARGUMENTS: usize = 5;
-
 pub(super) fn op(words: &mut Words<'_>, word: &str) -> Option<Result<Op, OpError>> {
     Some(match word {
         "hc" => hypercall(words),
@@ -51,15 +48,15 @@ pub(super) fn op(words: &mut Words<'_>, word: &str) -> Option<Result<Op, OpError
 
 fn hypercall(words: &mut Words<'_>) -> Result<Op, OpError> {
     Ok(Op::Hypercall {
-        number: words.number("the hypercall", 0, u64::MAX)?,
-        args: words.values(0, ARGUMENTS)?,
+        number: words.short("the hypercall")?,
+        args: words.values(0)?,
     })
 }
 
 fn fill(words: &mut Words<'_>) -> Result<Op, OpError> {
     Ok(Op::Fill {
         at: words.place()?,
-        values: words.values(1, MAX_VALUES)?,
+        values: words.values(1)?,
     })
 }
 
@@ -225,10 +222,10 @@ impl Words<'_> {
         Path::new(word).ok_or(error(at, OpErrorKind::Path))
     }
 
-    /// Reads all words that are left, at most `max` of them.
-    fn values(&mut self, min: usize, max: usize) -> Result<Values, OpError> {
+    /// Reads the words that are left, as far as there is room for them.
+    fn values(&mut self, min: usize) -> Result<Values, OpError> {
         let mut values = Values::NONE;
-        while values.len() < min || values.len() < max && self.clone().next().is_some() {
+        while values.len() < min || values.len() < MAX_VALUES && self.clone().next().is_some() {
             let mut look = self.clone();
             let value = match look.word("a value")? {
                 (at, word) if word.starts_with('@') => {
@@ -238,7 +235,7 @@ impl Words<'_> {
                 }
                 _ => Value::Number(self.any("a value")?),
             };
-            // There is room: `max` is no more than fits.
+            // There is room, as just seen.
             _ = values.push(value);
         }
         Ok(values)

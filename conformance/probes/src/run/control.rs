@@ -1,0 +1,198 @@
+//! Ops of a control domain: hypercalls, and what is asked of a hypervisor through them.
+//!
+//! Arguments lie in pages at the end of the probe's RAM, which stage 1 maps as Normal write-back, as
+//! Xen wants them. Numbers and offsets are those of Xen's public headers; where 4.17 and 4.20 differ,
+//! the interface version tells which it is.
+
+mod build;
+mod call;
+
+use wire::{Answer, Hv, Place, Value, Values, Width};
+
+use super::Runner;
+use crate::machine::{Abort, Machine};
+
+const PAGE: u64 = 4096;
+
+/// Pages of the slots that scripts fill, and of the probe's own structures below them.
+const SLOT_PAGES: u64 = 4;
+const WORK_PAGES: u64 = 2;
+
+const XEN_VERSION: u64 = 17;
+const SCHED_OP: u64 = 29;
+const REMOTE_SHUTDOWN: u64 = 4;
+
+/// What was found out about the hypervisor, as far as ops needed it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Control {
+    /// Where the script's slots begin.
+    slots: Option<u64>,
+    /// The interface versions that it did not refuse.
+    domctl: Option<u32>,
+    sysctl: Option<u32>,
+    /// Where the probe maps pages of others.
+    window: Option<u64>,
+}
+
+/// Error numbers that a hypercall returns, or that the probe gives in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Errno {
+    Esrch = 3,
+    Enomem = 12,
+    Eacces = 13,
+    Enosys = 38,
+}
+
+impl Errno {
+    /// Returns X0 of a call that failed so.
+    const fn value(self) -> u64 {
+        (self as u64).wrapping_neg()
+    }
+}
+
+/// Tells whether X0 is an error: one of the last page of numbers.
+const fn failed(x0: u64) -> bool {
+    x0 > u64::MAX - PAGE
+}
+
+impl<M: Machine> Runner<'_, M> {
+    pub(super) fn hypercall(&mut self, number: u64, args: &Values) -> Result<Answer, Abort> {
+        let mut arguments = [0; 5];
+        for (argument, value) in arguments.iter_mut().zip(args.iter()) {
+            *argument = self.value(value)?;
+        }
+        Ok(Answer::Value(self.machine.hypercall(number, arguments)?))
+    }
+
+    pub(super) fn fill(&mut self, at: Place, values: &Values) -> Result<Answer, Abort> {
+        let mut at = self.scratch(at)?;
+        for value in values.iter() {
+            let value = self.value(value)?;
+            self.machine.write(Width::W64, at, value)?;
+            at += Width::W64.bytes();
+        }
+        Ok(Answer::Ok)
+    }
+
+    /// Returns the address of a place in the slots.
+    pub(super) fn scratch(&mut self, place: Place) -> Result<u64, Abort> {
+        Ok(self.slots()? + u64::from(place.offset()))
+    }
+
+    fn value(&mut self, value: Value) -> Result<u64, Abort> {
+        match value {
+            Value::Number(number) => Ok(number),
+            Value::At(place) => self.scratch(place),
+        }
+    }
+
+    /// Finds the slots: the last pages of the highest RAM, so that what begins there can end beyond.
+    fn slots(&mut self) -> Result<u64, Abort> {
+        if let Some(slots) = self.control.slots {
+            return Ok(slots);
+        }
+        // The tree's reader has no bank that wraps.
+        let end = self
+            .banks
+            .iter()
+            .filter(|(_, size)| *size >= (SLOT_PAGES + WORK_PAGES + 1) * PAGE)
+            .map(|(base, size)| (base + size) & !(PAGE - 1))
+            .max()
+            .ok_or(Abort::Unmapped)?;
+        let first = end - (SLOT_PAGES + WORK_PAGES) * PAGE;
+        let own = |(start, last): &(u64, u64)| *start < end && first <= *last;
+        if self.machine.own().iter().any(own) {
+            return Err(Abort::Own);
+        }
+        let slots = end - SLOT_PAGES * PAGE;
+        self.control.slots = Some(slots);
+        Ok(slots)
+    }
+
+    #[inline(never)]
+    pub(super) fn hv(&mut self, hv: &Hv) -> Result<Answer, Abort> {
+        let x0 = match *hv {
+            Hv::Version => self.version()?,
+            Hv::Free => self.free_pages()?,
+            Hv::List => self.listed()?,
+            Hv::Info { dom } => self.info(dom)?,
+            Hv::Pages { dom } => match self.info(dom)? {
+                error if failed(error) => error,
+                _ => self.total_pages()?,
+            },
+            Hv::Wait {
+                dom,
+                mask,
+                value,
+                ms,
+            } => return self.poll(mask, value, ms, |runner| runner.info(dom)),
+            Hv::Create {
+                dom,
+                kib,
+                cpus,
+                spis,
+                flags,
+            } => self.create(dom, kib, (cpus, spis, flags))?,
+            Hv::Destroy { dom } => self.domctl(call::DESTROY, dom, &[])?,
+            Hv::Pause { dom } => self.domctl(call::PAUSE, dom, &[])?,
+            Hv::Unpause { dom } => self.domctl(call::UNPAUSE, dom, &[])?,
+            Hv::Shutdown { dom, reason } => self.shut_down(dom, reason)?,
+            Hv::Populate {
+                dom,
+                gfn,
+                order,
+                count,
+            } => self.populate(dom, gfn, order, count)?,
+            Hv::Depopulate { dom, gfn } => self.remove(dom, gfn)?,
+            Hv::Foreign { gfn, dom, from } => self.foreign(gfn, dom, from)?,
+            Hv::Unforeign { gfn } => self.remove(call::SELF, gfn)?,
+            Hv::Iomem {
+                dom,
+                mfn,
+                count,
+                allow,
+            } => self.permit(dom, mfn, count, allow)?,
+            Hv::Map {
+                dom,
+                gfn,
+                mfn,
+                count,
+            } => self.map(dom, (gfn, mfn, count), true)?,
+            Hv::Unmap {
+                dom,
+                gfn,
+                mfn,
+                count,
+            } => self.map(dom, (gfn, mfn, count), false)?,
+            Hv::Bind { dom, spi } => self.bind(call::BIND, dom, spi)?,
+            Hv::Unbind { dom, spi } => self.bind(call::UNBIND, dom, spi)?,
+            Hv::Assign { dom, ref path } => self.assign(call::ASSIGN, dom, path)?,
+            Hv::TestAssign { dom, ref path } => self.assign(call::TEST_ASSIGN, dom, path)?,
+            Hv::Deassign { dom, ref path } => self.assign(call::DEASSIGN, dom, path)?,
+            Hv::Load { dom, entry, at } => return self.load(dom, entry, at),
+            Hv::Start { dom, pc, x0 } => self.start(dom, pc, x0)?,
+        };
+        Ok(Answer::Value(x0))
+    }
+
+    fn version(&mut self) -> Result<u64, Abort> {
+        let version = self.machine.hypercall(XEN_VERSION, [0; 5])?;
+        // What they answer does not matter, only which version they were asked in.
+        self.domctl_version()?;
+        self.free_pages()?;
+        let known = |version: Option<u32>| u64::from(version.unwrap_or(0));
+        Ok((version >> 16) << 48
+            | (version & 0xffff) << 32
+            | known(self.control.sysctl) << 16
+            | known(self.control.domctl))
+    }
+
+    fn shut_down(&mut self, dom: u16, reason: u32) -> Result<u64, Abort> {
+        let place = self.structure(&[
+            (0, Width::W64, u64::from(dom)),
+            (4, Width::W32, u64::from(reason)),
+        ])?;
+        self.machine
+            .hypercall(SCHED_OP, [REMOTE_SHUTDOWN, place, 0, 0, 0])
+    }
+}
