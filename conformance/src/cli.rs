@@ -32,6 +32,11 @@ pub struct Cli {
 
 const EXIT: &str = "Exit status: 0 conformant, 1 not conformant, 2 wrong use or bad input.";
 
+const COMPARED: &str = "A regression is a scenario that passed and no longer does, that was skipped and now fails or is
+broken, that is gone, or that is new and fails or is broken.
+
+Exit status: 0 no regression, 1 a regression, 2 wrong use or bad input.";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Task {
@@ -46,6 +51,9 @@ pub enum Task {
     Reproduce(ReproduceArgs),
     /// Render the reports of a ledger again
     Report(ReportArgs),
+    /// Say what changed from one run to another, scenario by scenario
+    #[command(after_help = COMPARED)]
+    Compare(CompareArgs),
     /// Show the requirements and how they are traced to test cases
     Requirements(RequirementsArgs),
 }
@@ -146,6 +154,18 @@ pub struct ReportArgs {
     out: Option<PathBuf>,
 }
 
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The run before: a folder with a `ledger.json`, or the ledger
+    old: PathBuf,
+    /// The run after
+    new: PathBuf,
+    /// JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
 /// Arguments of `requirements`.
 #[derive(Debug, Args)]
 pub struct RequirementsArgs {
@@ -180,6 +200,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Task::Bench(args) => run::bench(args, images),
         Task::Reproduce(args) => run::reproduce(args, images),
         Task::Report(args) => reports::report(args, images),
+        Task::Compare(args) => reports::compare(args),
         Task::Requirements(args) => Ok(requirements(args)),
     }
 }

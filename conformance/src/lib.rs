@@ -6,6 +6,7 @@
 pub mod benchmark;
 pub mod case;
 pub mod cli;
+pub mod compare;
 pub mod dtb;
 pub mod evidence;
 pub mod judged;

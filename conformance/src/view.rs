@@ -6,7 +6,7 @@ use reports::view;
 
 use crate::case::Class;
 use crate::evidence;
-use crate::ledger::{Ledger, Rollup, Row};
+use crate::ledger::{Ledger, Rollup, Row, Subject};
 use crate::verdict::Verdict;
 
 /// Builds the view of a ledger whose evidence lies in `folder`; without one, trees and consoles stay out.
@@ -40,12 +40,7 @@ pub fn of(ledger: &Ledger, folder: Option<&Path>) -> view::Run {
     });
     view::Run {
         suite_version: ledger.suite.clone(),
-        subject: view::Subject {
-            name: ledger.subject.name.clone(),
-            version: ledger.subject.version.clone(),
-            arch: ledger.subject.arch.clone(),
-            digest: ledger.subject.digest.clone(),
-        },
+        subject: subject(&ledger.subject),
         command: format!("cargo xtask conformance {}", ledger.selection.join(" "))
             .trim_end()
             .to_owned(),
@@ -142,6 +137,16 @@ fn reproduce(ledger: &Ledger, row: &Row) -> String {
     words.join(" ")
 }
 
+/// Shows what was judged.
+pub fn subject(subject: &Subject) -> view::Subject {
+    view::Subject {
+        name: subject.name.clone(),
+        version: subject.version.clone(),
+        arch: subject.arch.clone(),
+        digest: subject.digest.clone(),
+    }
+}
+
 const fn class(class: Class) -> view::Class {
     match class {
         Class::Positive => view::Class::Positive,
@@ -151,7 +156,8 @@ const fn class(class: Class) -> view::Class {
     }
 }
 
-const fn verdict(verdict: Verdict) -> view::Verdict {
+/// Shows the verdict on a scenario.
+pub const fn verdict(verdict: Verdict) -> view::Verdict {
     match verdict {
         Verdict::Pass => view::Verdict::Pass,
         Verdict::Fail => view::Verdict::Fail,
@@ -160,7 +166,8 @@ const fn verdict(verdict: Verdict) -> view::Verdict {
     }
 }
 
-const fn rollup(rollup: Rollup) -> view::Verdict {
+/// Shows the verdict over several.
+pub const fn rollup(rollup: Rollup) -> view::Verdict {
     match rollup {
         Rollup::Pass => view::Verdict::Pass,
         Rollup::Fail => view::Verdict::Fail,

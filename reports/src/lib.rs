@@ -6,12 +6,14 @@
 //! Everything in a run may come from a hostile guest. The sinks show control characters, escape
 //! sequences and reordering marks as visible text and never pass them on.
 
+pub mod comparison;
 mod html;
 mod junit;
 mod terminal;
 mod text;
 pub mod view;
 
+pub use comparison::Comparison;
 pub use html::Html;
 pub use junit::Junit;
 pub use terminal::Terminal;

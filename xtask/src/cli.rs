@@ -61,6 +61,9 @@ pub enum Task {
     /// Render the reports of an earlier run again
     #[command(disable_help_flag = true)]
     Report(Passed),
+    /// Say what changed from one run to another, and exit with 1 on a regression
+    #[command(disable_help_flag = true)]
+    Compare(Passed),
     /// List or trace the requirements and their cases
     #[command(disable_help_flag = true)]
     Requirements(Passed),

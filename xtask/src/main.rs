@@ -46,6 +46,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Task::Bench(passed) => call("bench", passed, Images::Plain),
         Task::Reproduce(passed) => call("reproduce", passed, Images::Plain),
         Task::Report(passed) => call("report", passed, Images::None),
+        Task::Compare(passed) => call("compare", passed, Images::None),
         Task::Requirements(passed) => call("requirements", passed, Images::None),
         Task::Test(passed) => {
             let (arguments, install) = passed.split(install);

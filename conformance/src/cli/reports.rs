@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use reports::{Html, Junit, Sink, Terminal};
 
-use crate::cli::{ReportArgs, say};
+use crate::cli::{CompareArgs, ReportArgs, say};
+use crate::compare;
 use crate::ledger::Ledger;
 use crate::view;
 
@@ -19,17 +20,37 @@ pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
         Some(from) => from.clone(),
         None => newest(&images.with_file_name("conformance"))?,
     };
-    let path = if from.is_dir() {
-        from.join(LEDGER)
-    } else {
-        from
-    };
+    let path = named(&from);
     let ledger = Ledger::load(&path)?;
     let evidence = path.parent().unwrap_or(Path::new("."));
     let out = args.out.as_deref().unwrap_or(evidence);
     fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
     say(format_args!("{}", write(&ledger, evidence, out)?));
     Ok(u8::from(!ledger.conformant))
+}
+
+/// Says what changed from one ledger to another.
+pub fn compare(args: &CompareArgs) -> Result<u8> {
+    let load = |path: &Path| Ledger::load(&named(path));
+    let comparison = compare::compare(&load(&args.old)?, &load(&args.new)?);
+    if args.json {
+        say(format_args!(
+            "{}\n",
+            serde_json::to_string_pretty(&comparison)?
+        ));
+    } else {
+        say(format_args!("{}", comparison.text(colour())));
+    }
+    Ok(u8::from(comparison.regression))
+}
+
+/// Returns the ledger that a path names: itself, or the one in that folder.
+fn named(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        path.join(LEDGER)
+    } else {
+        path.to_owned()
+    }
 }
 
 fn newest(folder: &Path) -> Result<PathBuf> {
@@ -58,8 +79,7 @@ pub fn write(ledger: &Ledger, evidence: &Path, out: &Path) -> Result<String> {
     put("report.html", Html.render(&run)?)?;
     put("junit.xml", Junit.render(&run)?)?;
     let width = terminal_width();
-    let colour = std::io::IsTerminal::is_terminal(&std::io::stdout())
-        && std::env::var_os("NO_COLOR").is_none();
+    let colour = colour();
     let mut summary = Terminal { colour, width }.render(&run)?;
     summary.push_str(&format!("\nledger    {}\n", out.join(LEDGER).display()));
     summary.push_str(&format!(
@@ -68,6 +88,11 @@ pub fn write(ledger: &Ledger, evidence: &Path, out: &Path) -> Result<String> {
     ));
     summary.push_str(&format!("JUnit     {}\n", out.join("junit.xml").display()));
     Ok(summary)
+}
+
+/// Tells whether colours are welcome on standard output.
+fn colour() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stdout()) && std::env::var_os("NO_COLOR").is_none()
 }
 
 fn terminal_width() -> usize {

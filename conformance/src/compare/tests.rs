@@ -1,0 +1,179 @@
+use std::collections::BTreeMap;
+
+use reports::view::Verdict as Shown;
+
+use super::*;
+use crate::case::Class;
+use crate::ledger::{Requirement, Rollup, Row, SCHEMA, Subject};
+use crate::verdict::Verdict::{self, Broken, Fail, Pass, Skip};
+
+const DEMO: &str = "XenSSR~demo~1";
+const OTHER: &str = "XenSSR~other~1";
+
+/// A run with these scenarios, all of `demo` unless their name begins with `other`, that was to judge `scope`.
+fn run(rows: &[(&str, Verdict)], scope: &[&str], selection: &[&str]) -> Ledger {
+    let rows: Vec<Row> = rows.iter().map(|(id, verdict)| row(id, *verdict)).collect();
+    let requirements = [DEMO, OTHER]
+        .into_iter()
+        .map(|id| Requirement {
+            id: id.to_owned(),
+            title: id.to_owned(),
+            group: String::new(),
+            texts: Vec::new(),
+            parents: Vec::new(),
+            in_scope: scope.contains(&id),
+            verdict: Rollup::of(
+                rows.iter()
+                    .filter(|row| row.covers == [id])
+                    .map(|row| row.verdict),
+            ),
+        })
+        .collect();
+    Ledger {
+        schema: SCHEMA.to_owned(),
+        suite: "0.1.0".to_owned(),
+        subject: Subject {
+            name: "demo".to_owned(),
+            version: "1".to_owned(),
+            digest: "00".to_owned(),
+            arch: "aarch64".to_owned(),
+        },
+        selection: selection.iter().map(|word| (*word).to_owned()).collect(),
+        seed: 0,
+        accelerator: "tcg".to_owned(),
+        conformant: rows.iter().all(|row| row.verdict == Pass),
+        requirements,
+        parents: Vec::new(),
+        rows,
+        times: BTreeMap::new(),
+    }
+}
+
+fn row(id: &str, verdict: Verdict) -> Row {
+    let requirement = if id.starts_with("other") { OTHER } else { DEMO };
+    Row {
+        scenario: id.to_owned(),
+        case: id.to_owned(),
+        title: String::new(),
+        covers: vec![requirement.to_owned()],
+        arch: "aarch64".to_owned(),
+        class: Class::Positive,
+        verdict,
+        reason: if verdict == Pass { "" } else { "because" }.to_owned(),
+        checks: Vec::new(),
+        seed: String::new(),
+        digests: BTreeMap::new(),
+        accelerator: "tcg".to_owned(),
+        evidence: None,
+    }
+}
+
+const ALL: [&str; 2] = [DEMO, OTHER];
+
+/// Whatever a scenario was and is, the kind of change and the verdict on the whole follow.
+#[test]
+fn every_change_has_its_kind() {
+    for (was, is, kind, regression) in [
+        (Some(Pass), Some(Fail), Kind::Regressed, true),
+        (Some(Pass), Some(Broken), Kind::Regressed, true),
+        (Some(Pass), Some(Skip), Kind::Regressed, true),
+        (Some(Skip), Some(Fail), Kind::Regressed, true),
+        (Some(Fail), Some(Pass), Kind::Fixed, false),
+        (Some(Broken), Some(Pass), Kind::Fixed, false),
+        (Some(Fail), Some(Skip), Kind::Fixed, false),
+        (Some(Fail), Some(Broken), Kind::Changed, false),
+        (Some(Broken), Some(Fail), Kind::Changed, false),
+        (None, Some(Pass), Kind::New, false),
+        (None, Some(Skip), Kind::New, false),
+        (None, Some(Fail), Kind::New, true),
+        (None, Some(Broken), Kind::New, true),
+        (Some(Pass), None, Kind::Gone, true),
+        (Some(Fail), None, Kind::Gone, true),
+    ] {
+        let with = |verdict: Option<Verdict>| {
+            let rows: Vec<_> = verdict
+                .map(|verdict| ("demo.it", verdict))
+                .into_iter()
+                .collect();
+            run(
+                &[rows.as_slice(), &[("demo.same", Pass)]].concat(),
+                &ALL,
+                &[],
+            )
+        };
+        let found = compare(&with(was), &with(is));
+        let [change] = found.scenarios.as_slice() else {
+            panic!("{was:?} {is:?}: {found:?}")
+        };
+        assert_eq!(
+            (change.id.as_str(), change.kind),
+            ("demo.it", kind),
+            "{was:?} {is:?}"
+        );
+        assert_eq!(found.regression, regression, "{was:?} {is:?}");
+        assert_eq!((found.same, found.left_out), (1, 0), "{was:?} {is:?}");
+        let told = is.is_some_and(|is| is != Pass);
+        assert_eq!(change.reason == "because", told, "{was:?} {is:?}");
+    }
+}
+
+/// Equal runs have nothing to tell, whatever their verdicts.
+#[test]
+fn equal_runs_are_equal() {
+    let ledger = run(&[("demo.a", Fail), ("other.b", Pass)], &ALL, &[]);
+    let found = compare(&ledger, &ledger);
+    assert_eq!((found.scenarios.len(), found.requirements.len()), (0, 0));
+    assert_eq!((found.same, found.regression), (2, false));
+}
+
+/// What the new run was not asked to run is not gone: another requirement, or anything where it was asked for
+/// parts by name. What it should have run is.
+#[test]
+fn what_was_not_asked_for_is_not_gone() {
+    let old = run(
+        &[("demo.a", Pass), ("demo.b", Pass), ("other.c", Pass)],
+        &ALL,
+        &[],
+    );
+    let demo = run(
+        &[("demo.a", Pass), ("demo.b", Pass)],
+        &[DEMO],
+        &["--requirement", "demo"],
+    );
+    let found = compare(&old, &demo);
+    assert_eq!(
+        (found.scenarios.len(), found.left_out, found.regression),
+        (0, 1, false)
+    );
+    assert_eq!(found.requirements, []);
+
+    let lost = run(&[("demo.a", Pass)], &[DEMO], &["--requirement", "demo"]);
+    let found = compare(&old, &lost);
+    assert_eq!(
+        (found.scenarios.len(), found.left_out, found.regression),
+        (1, 1, true)
+    );
+
+    let named = run(&[("demo.a", Pass)], &ALL, &["--case", "demo.a"]);
+    let found = compare(&old, &named);
+    assert_eq!(
+        (found.scenarios.len(), found.left_out, found.regression),
+        (0, 2, false)
+    );
+}
+
+/// A requirement's change is told beside those of its scenarios.
+#[test]
+fn requirements_change_too() {
+    let old = run(&[("demo.a", Pass), ("other.b", Pass)], &ALL, &[]);
+    let new = run(&[("demo.a", Fail), ("other.b", Pass)], &ALL, &[]);
+    let found = compare(&old, &new);
+    let [change] = found.requirements.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (change.id.as_str(), change.old, change.new),
+        (DEMO, Some(Shown::Pass), Some(Shown::Fail))
+    );
+    assert!(found.old.conformant && !found.new.conformant);
+}

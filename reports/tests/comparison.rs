@@ -1,0 +1,77 @@
+//! The page that tells what changed from one run to another.
+
+use reports::comparison::{Change, Comparison, Kind, Side};
+use reports::view::{Subject, Verdict};
+
+fn change(id: &str, kind: Kind, old: Option<Verdict>, new: Option<Verdict>) -> Change {
+    Change {
+        id: id.to_owned(),
+        kind,
+        old,
+        new,
+        reason: "read 0x62\u{1b}[2J".to_owned(),
+    }
+}
+
+fn sample() -> Comparison {
+    let side = |digest: &str, conformant| Side {
+        subject: Subject {
+            name: "reference".to_owned(),
+            version: "0.1.0".to_owned(),
+            arch: "aarch64".to_owned(),
+            digest: digest.to_owned(),
+        },
+        suite: "0.1.0".to_owned(),
+        scenarios: 3,
+        conformant,
+    };
+    Comparison {
+        old: side("aa", true),
+        new: side("bb", false),
+        requirements: vec![change(
+            "XenSSR~demo~1",
+            Kind::Regressed,
+            Some(Verdict::Pass),
+            Some(Verdict::Fail),
+        )],
+        scenarios: vec![
+            change(
+                "demo.one",
+                Kind::Regressed,
+                Some(Verdict::Pass),
+                Some(Verdict::Fail),
+            ),
+            change("demo.two", Kind::New, None, Some(Verdict::Pass)),
+            change("demo.three", Kind::Gone, Some(Verdict::Pass), None),
+        ],
+        same: 1,
+        left_out: 4,
+        regression: true,
+    }
+}
+
+/// The page names what changed from what to what and why, shows no control character of anybody
+/// else's, and ends with the counts and the verdict.
+#[test]
+fn changes_are_told() {
+    insta::assert_snapshot!(sample().text(false));
+}
+
+/// Colour changes nothing but the colour.
+#[test]
+fn colour_is_only_colour() {
+    let coloured = sample().text(true);
+    assert!(coloured.contains('\u{1b}'));
+    let mut plain = String::new();
+    let mut inside = false;
+    for character in coloured.chars() {
+        match character {
+            '\u{1b}' => inside = true,
+            'm' if inside => inside = false,
+            _ if inside => {}
+            other => plain.push(other),
+        }
+    }
+    let trimmed: Vec<_> = plain.lines().map(str::trim_end).collect();
+    assert_eq!(trimmed, sample().text(false).lines().collect::<Vec<_>>());
+}
