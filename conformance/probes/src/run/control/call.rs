@@ -36,6 +36,7 @@ pub const SET_POOL: u32 = 86;
 
 /// Sysctl commands.
 const PHYSINFO: u32 = 3;
+const FREE_PAGES: u64 = 48;
 const GET_LIST: u32 = 6;
 
 /// Memory commands.
@@ -172,16 +173,11 @@ impl<M: Machine> Runner<'_, M> {
     }
 
     pub(super) fn free_pages(&mut self) -> Result<u64, Abort> {
-        // Since 4.18 one more word of capabilities, and padding, stand in front of the page counts.
-        let offset = match self.domctl_version()? {
-            FIRST_VERSION => 40,
-            _ => 48,
-        };
         let answer = self.sysctl(PHYSINFO, &[])?;
         if answer != 0 {
             return Ok(answer);
         }
-        let place = self.work(SYSCTL_UNION + offset)?;
+        let place = self.work(SYSCTL_UNION + FREE_PAGES)?;
         self.machine.read(Width::W64, place)
     }
 
