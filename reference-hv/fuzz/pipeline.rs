@@ -21,7 +21,7 @@ use rig::{GPIO, RTC, Rig, high, low};
 use tree::Tree;
 
 /// Names of properties that mean something to somebody.
-const NAMES: [&str; 48] = [
+const NAMES: [&str; 50] = [
     "reg",
     "ranges",
     "#address-cells",
@@ -70,10 +70,12 @@ const NAMES: [&str; 48] = [
     "msi-map",
     "iommu-map-mask",
     "clocks",
+    "xen,dom0-bootargs",
+    "msi-map-mask",
 ];
 
 /// Values that are likely to matter.
-const TEXTS: [&str; 24] = [
+const TEXTS: [&str; 28] = [
     GPIO,
     RTC,
     "/pl011@9000000",
@@ -98,9 +100,13 @@ const TEXTS: [&str; 24] = [
     "disabled",
     "enabled",
     "serial0",
+    "qemu,edu",
+    "multiboot,ramdisk",
+    "xen,multiboot-module",
+    "dom0_mem=8M dom0_max_vcpus=2",
 ];
 
-const NUMBERS: [u64; 24] = [
+const NUMBERS: [u64; 26] = [
     0,
     1,
     2,
@@ -121,6 +127,8 @@ const NUMBERS: [u64; 24] = [
     0x3a00_1000,
     0x4000_0000,
     0x4a00_0000,
+    0x4c00_0000,
+    0x100_0000,
     0xffff_ffff,
     1 << 40,
     0xffff_ffff_ffff_f000,
@@ -237,6 +245,22 @@ impl<'f> Choices<'f> {
         node
     }
 
+    /// Makes a domain's node ask for memory, addresses or a role of its own.
+    fn role(&mut self, node: &mut Tree) {
+        let chosen = self.byte();
+        if chosen & 3 == 3 {
+            let base = 0x4c00_0000 + 0x80_0000 * u32::from(chosen >> 6);
+            let banks = [0, base, 0, 0x80_0000, 0, base + 0x100_0000, 0, 0x80_0000];
+            node.put("xen,static-mem", &tree::be(&banks));
+        }
+        if chosen & 4 != 0 {
+            node.put("direct-map", &[]);
+        }
+        if chosen & 8 != 0 {
+            node.put("capabilities", &tree::be(&[u32::from(chosen >> 4 & 3)]));
+        }
+    }
+
     fn partial(&mut self) -> Option<Vec<u8>> {
         match self.below(8) {
             0 => None,
@@ -301,6 +325,12 @@ fuzz_target!(|bytes: &[u8]| {
     for name in ["one", "two"] {
         let partial = choices.partial();
         rig.domain(name, partial);
+        choices.role(rig.host.at(&format!("/chosen/{name}")));
+    }
+    if choices.byte() & 3 == 3 {
+        let kernel = rig.load(rig::kernel());
+        let zero = rig::module(kernel, "multiboot,kernel");
+        rig.host.at("/chosen").children.push(zero);
     }
     for _ in 0..choices.below(4) {
         let path = NODES[choices.below(NODES.len())];
@@ -308,7 +338,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     // A host that cannot be read is an answer as well.
     let _ = rig.judge(|host, proven| {
-        assert!(proven.domains().len() + proven.refusals().len() <= 2);
+        assert!(proven.domains().len() + proven.refusals().len() <= 3);
         for refusal in proven.refusals() {
             let line = refusal.to_string();
             let whole = line.starts_with("refuse domain ") && line.is_ascii() && line.len() < 1000;

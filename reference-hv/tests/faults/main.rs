@@ -26,7 +26,11 @@ fn seen(rig: &Rig) -> Vec<String> {
                 sum.wrapping_mul(0x100_0000_01b3)
                     .wrapping_add(u64::from(*byte))
             });
-            format!("{} {:?} {:?} {digest:x}", plan.name, plan.mmio, plan.irqs)
+            let name = &plan.name;
+            format!(
+                "{name} {:?} {:?} {:?} {digest:x}",
+                plan.ram, plan.mmio, plan.irqs
+            )
         })
         .collect()
 }
@@ -62,6 +66,32 @@ fn block(name: &str, at: u32, size: u32, interrupts: &[u32]) -> Tree {
         .cells("reg", &[0, at, 0, size])
         .cells("interrupts", interrupts)
         .flag("xen,passthrough")
+}
+
+/// Gives the first domain of a machine this memory, and its addresses to it.
+fn directly(mut rig: Rig, banks: &[(u32, u32)]) -> Rig {
+    let cells: Vec<u32> = banks
+        .iter()
+        .flat_map(|(base, size)| [0, *base, 0, *size])
+        .collect();
+    rig.host
+        .at("/chosen/one")
+        .set("xen,static-mem", &be(&cells))
+        .put("direct-map", &[]);
+    rig
+}
+
+/// The memory that a domain says it has, in one bank and in two.
+const BANK: [(u32, u32); 1] = [(0x4c00_0000, 0x100_0000)];
+const BANKS: [(u32, u32); 2] = [(0x4c00_0000, 0x80_0000), (0x4d00_0000, 0x80_0000)];
+
+/// A machine whose hardware domain is made of a kernel under /chosen.
+fn with_zero() -> Rig {
+    let mut rig = Rig::default();
+    let kernel = rig.load(kernel());
+    let chosen = rig.host.at("/chosen");
+    chosen.children.push(module(kernel, "multiboot,kernel"));
+    rig
 }
 
 /// Returns a configuration that comes out differently with the fault, and whether it is refused
@@ -114,6 +144,37 @@ fn exposing(name: &str) -> Option<Rig> {
             rig
         }
         "dma-accepted" => host_gpio("dma-coherent", &[]),
+        "direct-map-not-required" => host_gpio("dma-coherent", &[]),
+        "dma-force-not-required" => {
+            let mut device = gpio(HOLE);
+            device.cut("xen,force-assign-without-iommu");
+            let mut rig = directly(one(device), &BANK);
+            rig.host.at(GPIO).put("dma-coherent", &[]);
+            rig
+        }
+        "static-memory-in-pool" => {
+            let mut rig = Rig::default();
+            rig.domain("one", None).domain("two", None);
+            directly(rig, &[(0x4f00_0000, 0x100_0000)])
+        }
+        "static-over-module" => {
+            let mut rig = Rig::default();
+            rig.domain("one", None);
+            directly(rig, &[(0x4a00_0000, 0x100_0000)])
+        }
+        "static-sum-unchecked" => {
+            let mut rig = Rig::default();
+            rig.domain("one", None);
+            directly(rig, &[(0x4c00_0000, 0x80_0000)])
+        }
+        "second-bank-moved" => {
+            let mut rig = Rig::default();
+            rig.domain("one", None);
+            directly(rig, &BANKS)
+        }
+        "iommu-shown-to-hardware" | "iommu-mapped-to-hardware" | "reserved-to-hardware" => {
+            with_zero()
+        }
         "ram-given-away" => one(nameless(0x4e00_0000)),
         "alignment-rounded" => gpio_of((GPIO_AT + 0x800, page, HOLE)),
         "size-zero-accepted" => gpio_of((GPIO_AT, 0, HOLE)),
@@ -195,7 +256,14 @@ fn exposing(name: &str) -> Option<Rig> {
 
 /// Faults that break what [`check::check`] demands of every assignment; the others give a domain
 /// something else than it asks for, or too little, which only its claims can tell.
-const UNIVERSAL: [&str; 15] = [
+const UNIVERSAL: [&str; 22] = [
+    "direct-map-not-required",
+    "static-memory-in-pool",
+    "static-over-module",
+    "second-bank-moved",
+    "iommu-shown-to-hardware",
+    "iommu-mapped-to-hardware",
+    "reserved-to-hardware",
     "iommu-given-away",
     "gic-given-away",
     "console-given-away",
@@ -246,7 +314,7 @@ fn every_fault_shows() {
     }
     fault::select("").expect("no fault");
     assert!(fault::select("no-such-fault").is_err());
-    assert!(checked >= 38, "{checked} faults of the trees and the proof");
+    assert!(checked >= 47, "{checked} faults of the trees and the proof");
     let shown_here = [
         "assign_dma_platform_device_without_iommu",
         "assign_interrupt_less_platform_device",

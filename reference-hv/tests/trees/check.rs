@@ -1,8 +1,9 @@
 //! What holds of every assignment, whatever the trees claimed.
 
 use refhv::addr::{Ipa, Pa, Span};
-use refhv::assign::Assignment;
-use refhv::config::{Host, Owner};
+use refhv::assign::layout::Layout;
+use refhv::assign::{Assignment, DomainPlan};
+use refhv::config::{Host, Owner, asked};
 use refhv::dt::{Blob, Event};
 use refhv::guest_tree::build;
 
@@ -12,6 +13,14 @@ use crate::rig::Rig;
 pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
     let mut pages: Vec<(Span<Pa>, u16)> = Vec::new();
     let mut lines = Vec::new();
+    let modules: Vec<Span<Pa>> = asked(host)
+        .into_iter()
+        .flat_map(|asked| asked.claim)
+        .flat_map(|claim| claim.modules)
+        .map(|module| module.span)
+        .collect();
+    let with_hardware = proven.domains().iter().filter(|plan| plan.view.is_some());
+    assert!(with_hardware.count() <= 1, "two have the hardware");
     for plan in proven.domains() {
         let owner = plan.id.number();
         let mut guest: Vec<Span<Ipa>> = plan.banks.clone();
@@ -30,9 +39,13 @@ pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
                 match region.owner {
                     Owner::Device => {
                         let node = node.expect("a device has a node");
-                        assert!(node.has("xen,passthrough"), "{node:?} in {pa}");
+                        assert_eq!(
+                            node.has("xen,passthrough"),
+                            plan.view.is_none(),
+                            "{node:?} in {pa}"
+                        );
                         assert!(
-                            !node.has("iommus") && !node.has("dma-coherent"),
+                            is_direct(plan) || !node.has("iommus") && !node.has("dma-coherent"),
                             "{node:?} in {pa}"
                         );
                     }
@@ -74,6 +87,17 @@ pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
         }
         for map in &plan.ram {
             let pa = map.host().expect("a range");
+            assert!(!is_direct(plan) || map.ipa.raw() == pa.first().raw());
+            assert!(
+                rig.machine
+                    .taken
+                    .iter()
+                    .all(|taken| !taken.span.overlaps(pa))
+            );
+            assert!(
+                modules.iter().all(|module| !module.overlaps(pa)),
+                "{pa} holds a module"
+            );
             assert!(host.ram.iter().any(|ram| ram.covers(pa)));
             assert!(pages.iter().all(|(span, _)| !span.overlaps(pa)));
             pages.push((pa, owner));
@@ -89,6 +113,12 @@ pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
                 "xen,passthrough",
             ];
             assert!(!hidden.into_iter().any(|name| prop.is(name)), "{prop:?}");
+            assert!(!prop.is("#iommu-cells"), "{prop:?}");
         }
     }
+}
+
+/// Tells whether a domain's addresses are the host's.
+fn is_direct(plan: &DomainPlan) -> bool {
+    plan.layout.distributor != Layout::GUEST.distributor
 }
