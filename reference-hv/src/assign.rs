@@ -20,6 +20,7 @@ use crate::ids::{DomainId, MAX_VCPUS};
 
 mod device;
 mod dma;
+mod estate;
 mod guest;
 mod hardware;
 mod irq;
@@ -37,7 +38,9 @@ use memory::FreeRam;
 use owners::{Draft, Owners};
 use statics::{Backed, Statics};
 
+pub use estate::{Denied, Estate};
 pub use hardware::View;
+pub use memory::Block;
 pub use plan::{DomainPlan, IrqAssignment, Load, MmioMapping, Notice, Placed, RamMapping, Refusal};
 
 /// What the machine is, beyond what its tree says.
@@ -94,8 +97,13 @@ impl Assignment {
     }
 }
 
-/// Judges everything that the trees claim.
-pub fn prove<'t>(host: &Host<'t>, modules: &dyn Modules<'t>, machine: &Machine) -> Assignment {
+/// Judges everything that the trees claim. The second thing it returns is the record of who owns what, for
+/// what is claimed and given up later.
+pub fn prove<'h: 't, 't>(
+    host: &'h Host<'h>,
+    modules: &dyn Modules<'t>,
+    machine: &Machine,
+) -> (Assignment, Estate<'h>) {
     let mut proof = Proof {
         host,
         modules,
@@ -147,11 +155,19 @@ pub fn prove<'t>(host: &Host<'t>, modules: &dyn Modules<'t>, machine: &Machine) 
     }
     domains.sort_by_key(|plan: &DomainPlan| plan.id);
     refusals.sort_by_key(|refusal| refusal.number);
-    Assignment {
+    let Proof {
+        owners,
+        free,
+        notices,
+        ..
+    } = proof;
+    let assignment = Assignment {
         domains,
         refusals,
-        notices: proof.notices,
-    }
+        notices,
+    };
+    let estate = Estate::new(host, machine.clone(), owners, free);
+    (assignment, estate)
 }
 
 /// The judging, as far as it has come.

@@ -120,6 +120,38 @@ faults! {
     RefusedKeepsClaims = "refused-keeps-claims", forbid_same_platform_device_assignment,
         "lets a refused domain keep what it claimed";
 
+    // What lives on at run time (assign::estate, assign::memory).
+    StaticMemoryMixed = "static-memory-mixed", deassign_dma_platform_device_without_iommu,
+        "gives the static memory of a destroyed domain to the heap";
+    PageOwnerKept = "page-owner-kept", deassign_interrupt_less_platform_device,
+        "keeps the pages of a device for a domain that is gone";
+    LineOwnerKept = "line-owner-kept", deassign_non_dma_platform_device,
+        "keeps the interrupts of a device for a domain that is gone";
+    SecondPageOwner = "second-page-owner", forbid_same_platform_device_assignment,
+        "lets a control domain give the pages of a device to a second domain";
+    SecondLineOwner = "second-line-owner", forbid_same_platform_device_assignment,
+        "lets a control domain give an interrupt to a second domain";
+
+    // The end of a domain (vm).
+    StaleTranslations = "stale-translations", deassign_interrupt_less_platform_device,
+        "lets a guest use what it remembers of a page that was taken from it";
+    DestroyedRuns = "destroyed-runs", deassign_interrupt_less_platform_device,
+        "leaves the virtual CPUs of a destroyed domain running";
+    TablesLost = "tables-lost", deassign_interrupt_less_platform_device,
+        "loses the memory of a destroyed domain's translation tables";
+    TagLost = "tag-lost", deassign_interrupt_less_platform_device,
+        "never uses the VMID of a destroyed domain again";
+    PowerOffReleases = "power-off-releases", deassign_interrupt_less_platform_device,
+        "lets others have the devices of a domain that has only switched itself off";
+    LineLeftEnabled = "line-left-enabled", deassign_non_dma_platform_device,
+        "leaves the interrupts of a destroyed domain enabled";
+    LineLeftActive = "line-left-active", deassign_non_dma_platform_device,
+        "leaves an interrupt active that a destroyed domain has not ended";
+    RamNotScrubbed = "ram-not-scrubbed", deassign_dma_platform_device_without_iommu,
+        "leaves the contents of a destroyed domain's memory to the next owner";
+    LentPagesFreed = "lent-pages-freed", deassign_dma_platform_device_without_iommu,
+        "frees pages of a destroyed domain that another domain still maps";
+
     // Interrupts (assign::irq).
     SpiLimitOffByOne = "spi-limit-off-by-one", assign_non_dma_platform_device,
         "accepts the first interrupt that the domain's nr_spis leaves out";

@@ -7,7 +7,7 @@ use core::fmt;
 
 use crate::addr::{Ipa, Pa, Span};
 use crate::exit::Exit;
-use crate::ids::{DomainId, IrqLine, Trigger, VcpuId};
+use crate::ids::{DomainId, IrqLine, Trigger, VcpuId, Vmid};
 use crate::paging::{Format, Memory, Shape, Tables};
 
 pub mod irqchip;
@@ -26,6 +26,9 @@ pub trait Ram {
     /// Writes bytes.
     #[must_use]
     fn write(&mut self, to: Pa, bytes: &[u8]) -> bool;
+    /// Reads bytes.
+    #[must_use]
+    fn read(&self, from: Pa, bytes: &mut [u8]) -> bool;
     /// Makes what was written executable.
     fn publish_code(&mut self);
 }
@@ -62,6 +65,8 @@ pub enum Interrupt {
 pub trait Lines: IrqChip {
     /// Prepares a disabled line for its owner: trigger, priority, route.
     fn configure(&mut self, line: IrqLine, trigger: Trigger);
+    /// Takes the route away that [`Self::configure`] has set.
+    fn unroute(&mut self, line: IrqLine);
     /// Takes the next interrupt, if there is one.
     fn acknowledge(&mut self) -> Option<Interrupt>;
     /// Returns the number of list registers and of the bits of a priority.
@@ -90,6 +95,35 @@ pub struct VirtualLines<'a> {
     pub timer_active: bool,
 }
 
+/// What a virtual CPU is set to before it runs for the first time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Context {
+    /// Whether it is switched on.
+    pub online: bool,
+    /// X0 to X30.
+    pub x: [u64; 31],
+    /// Where it begins.
+    pub pc: u64,
+    /// PSTATE: the exception level, and what is masked.
+    pub pstate: u64,
+    /// SP_EL0.
+    pub sp_el0: u64,
+    /// SP_EL1.
+    pub sp_el1: u64,
+    /// ELR_EL1.
+    pub elr_el1: u64,
+    /// SPSR_EL1.
+    pub spsr_el1: u64,
+    /// SCTLR_EL1.
+    pub sctlr: u64,
+    /// TCR_EL1.
+    pub tcr: u64,
+    /// TTBR0_EL1.
+    pub ttbr0: u64,
+    /// TTBR1_EL1.
+    pub ttbr1: u64,
+}
+
 /// The physical CPU and the virtual ones it plays.
 pub trait Cpu {
     /// A virtual CPU's registers.
@@ -98,11 +132,13 @@ pub trait Cpu {
     type Exception;
     /// Names an identification register.
     type Identity;
-    /// Makes the registers of a virtual CPU of a domain whose second-stage tables begin at `root`, and
-    /// whose clock began at `since`.
-    fn create(&mut self, id: VcpuId, root: Pa, since: u64) -> Self::Vcpu;
+    /// Makes the registers of a virtual CPU of a domain whose second-stage tables begin at `root` and
+    /// are tagged with `tag`, and whose clock began at `since`.
+    fn create(&mut self, id: VcpuId, root: Pa, tag: Vmid, since: u64) -> Self::Vcpu;
     /// Puts a virtual CPU that is not loaded back to reset, to start at `entry`.
     fn reset(&mut self, vcpu: &mut Self::Vcpu, entry: Ipa, context: u64);
+    /// Puts a virtual CPU that is not loaded back to reset, and then sets what `context` says.
+    fn set_context(&mut self, vcpu: &mut Self::Vcpu, context: &Context);
     /// Makes a virtual CPU's registers the physical one's. No other may be loaded.
     fn load(&mut self, id: VcpuId, vcpu: &mut Self::Vcpu);
     /// Takes them back. Returns whether an error that it caused has yet to be reported.
@@ -118,12 +154,17 @@ pub trait Cpu {
     ) -> (Event, u64);
     /// Tells whether the virtual timer's line is high, and when it will be.
     fn timer(&self, vcpu: &Self::Vcpu) -> (bool, Option<u64>);
+    /// Returns a general register; a number past the last reads as zero.
+    fn register(&self, vcpu: &Self::Vcpu, n: u8) -> u64;
     /// Sets a general register; a number past the last is none.
     fn set_register(&mut self, vcpu: &mut Self::Vcpu, n: u8, value: u64);
     /// Has the guest go on some bytes further.
     fn skip(&mut self, vcpu: &mut Self::Vcpu, bytes: u64);
     /// Has the guest, whose virtual CPU is loaded, take an exception.
     fn inject(&mut self, vcpu: &mut Self::Vcpu, exception: &Self::Exception);
+    /// Translates an address as the guest's own tables do for its kernel, whose virtual CPU is loaded;
+    /// `None` where they would fault.
+    fn stage1(&mut self, va: u64, write: bool) -> Option<Ipa>;
     /// Reads an identification register of the physical CPU.
     fn identify(&self, register: Self::Identity) -> u64;
     /// Describes where a guest stands, for a report.
@@ -142,9 +183,20 @@ pub trait Translation {
     fn tables(&mut self) -> &mut Self::Tables;
     /// Makes tables that were just built visible to the walkers.
     fn publish(&mut self);
+    /// Drops every translation, of both stages, that carries the tag; nothing of it is left anywhere when
+    /// this returns. `root` is where the tables that it tags begin.
+    fn invalidate(&mut self, root: Pa, tag: Vmid);
+}
+
+/// What the machine as a whole has and does.
+pub trait Board {
+    /// Returns how many bytes the hypervisor's own allocations can still take.
+    fn free_heap(&self) -> u64;
+    /// Switches the machine off.
+    fn off(&mut self);
 }
 
 /// A whole machine.
-pub trait Machine: Ram + Console + Clock + Lines + Cpu + Translation {}
+pub trait Machine: Ram + Console + Clock + Lines + Cpu + Translation + Board {}
 
-impl<T: Ram + Console + Clock + Lines + Cpu + Translation> Machine for T {}
+impl<T: Ram + Console + Clock + Lines + Cpu + Translation + Board> Machine for T {}

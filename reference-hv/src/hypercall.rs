@@ -29,7 +29,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     fn sched_op(&mut self, place: Place, &[command, ..]: &Arguments) -> Answer {
         match command {
             abi::sched::SHUTDOWN => {
-                self.end(place);
+                self.shut_down(self.id_of(place), 0)?;
                 Ok(Outcome::Gone)
             }
             _ => Err(Errno::ENOSYS),

@@ -8,6 +8,10 @@
 
 extern crate alloc;
 
+// Unit tests share helpers with the tests outside, which know the crate by its name.
+#[cfg(test)]
+extern crate self as refhv;
+
 pub mod addr;
 pub mod arch;
 pub mod assign;

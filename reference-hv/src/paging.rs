@@ -21,6 +21,8 @@ pub trait Tables {
     fn take(&mut self, frames: u64) -> Option<Pa>;
     /// Takes back what [`Tables::take`] gave.
     fn give_back(&mut self, table: Pa, frames: u64);
+    /// Returns how many frames can still be taken one by one.
+    fn left(&self) -> u64;
     /// Reads entry `index` of the table.
     fn load(&self, table: Pa, index: u64) -> u64;
     /// Writes entry `index` of the table.
@@ -57,6 +59,8 @@ pub trait Format: Copy {
 pub enum Memory {
     /// RAM: cached, readable, writable and executable.
     Ram,
+    /// RAM of another domain: cached, readable and writable, never executable.
+    Foreign,
     /// Registers of a device: never cached, readable and writable, never executable.
     Device,
 }
@@ -328,23 +332,6 @@ impl<F: Format> Space<F> {
         None
     }
 
-    /// Gives all tables back. No CPU or device may walk them any more.
-    pub fn release(self, tables: &mut impl Tables) {
-        let frames = self.shape.root_frames();
-        self.release_below(tables, self.root, self.shape.start, frames);
-    }
-
-    fn release_below(&self, tables: &mut impl Tables, table: Pa, level: u8, frames: u64) {
-        if level < LAST_LEVEL {
-            for index in 0..frames * ENTRIES {
-                if let Entry::Table(next) = self.format.read(level, tables.load(table, index)) {
-                    self.release_below(tables, next, level + 1, 1);
-                }
-            }
-        }
-        tables.give_back(table, frames);
-    }
-
     /// Returns the index of `input` in a table of `level`.
     fn index(&self, level: u8, input: u64) -> u64 {
         let index = input >> shift(level);
@@ -356,6 +343,12 @@ impl<F: Format> Space<F> {
         }
     }
 }
+
+mod change;
+mod metered;
+
+pub use change::Broken;
+pub use metered::Metered;
 
 #[cfg(test)]
 mod tests;

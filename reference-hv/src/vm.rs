@@ -2,26 +2,43 @@
 //!
 //! Generic over [`Machine`], so that all of it runs on a host too.
 
-use alloc::vec::Vec;
 use core::fmt;
 
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
-use crate::assign::{DomainPlan, Refusal};
+use crate::assign::{DomainPlan, Estate, Refusal};
 use crate::fault::{self, Fault};
 use crate::hal::{Event, Interrupt, Machine, VirtualLines};
 use crate::ids::{IrqLine, VcpuId};
 use crate::vdev::vgic::Vgic;
 
 mod act;
+mod assignment;
+mod create;
+mod destroy;
 mod domain;
+mod extents;
+mod fill;
+mod info;
+mod memory;
+mod pages;
 mod power;
+mod run;
+mod slots;
 mod stray;
+mod tags;
 mod turns;
 
 pub use act::Outcome;
-pub use domain::{Domain, State, Vcpu, refusal};
+pub use create::NewDomain;
+pub use destroy::Progress;
+pub use domain::{Domain, Life, State, Vcpu, refusal};
+pub use info::DomainInfo;
 pub use stray::with_strays;
+
+use run::CRASH;
+use slots::Slots;
+use tags::Tags;
 use turns::Turns;
 
 /// Slices of time a second has.
@@ -67,7 +84,10 @@ pub struct Place {
 /// Runs domains on a machine.
 pub struct Hypervisor<M: Machine> {
     machine: M,
-    domains: Vec<Domain<M>>,
+    domains: Slots<Domain<M>>,
+    /// Who owns what.
+    estate: Estate<'static>,
+    tags: Tags,
     turns: Turns<Place>,
     /// Whose registers the CPU holds.
     loaded: Option<Place>,
@@ -82,19 +102,21 @@ impl<M: Machine> fmt::Debug for Hypervisor<M> {
         write!(
             f,
             "Hypervisor({} domains, {:?} loaded)",
-            self.domains.len(),
+            self.domains.iter().count(),
             self.loaded
         )
     }
 }
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
-    /// Makes a hypervisor without domains.
-    pub fn new(machine: M) -> Self {
+    /// Makes a hypervisor without domains. `estate` says what there is for them.
+    pub fn new(machine: M, estate: Estate<'static>) -> Self {
         let slice = machine.frequency() / SLICES;
         Self {
             machine,
-            domains: Vec::new(),
+            domains: Slots::new(),
+            estate,
+            tags: Tags::new(),
             turns: Turns::new(slice),
             loaded: None,
             wake: None,
@@ -112,14 +134,37 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// # Errors
     /// Says why not; then nothing of it is left.
     pub fn create(&mut self, plan: &DomainPlan, tree: &[u8]) -> Result<(), Refusal> {
-        let domain = Domain::create(&mut self.machine, plan, tree)?;
-        self.turns.add(Place {
-            domain: self.domains.len(),
-            vcpu: 0,
-        });
-        self.domains.push(domain);
-        self.machine.line(format_args!("{}", Made(plan)));
-        Ok(())
+        let tag = self.tags.take();
+        let made = tag.map(|tag| Domain::create(&mut self.machine, plan, tree, tag));
+        match made {
+            Some(Ok(domain)) => {
+                let domain = self.domains.put(domain);
+                self.turns.add(Place { domain, vcpu: 0 });
+                self.machine.line(format_args!("{}", Made(plan)));
+                Ok(())
+            }
+            Some(Err(refusal)) => {
+                tag.into_iter().for_each(|tag| self.tags.give_back(tag));
+                self.disown(plan);
+                Err(refusal)
+            }
+            None => {
+                self.disown(plan);
+                Err(refusal(
+                    plan,
+                    "is that of one more domain than can run at once",
+                ))
+            }
+        }
+    }
+
+    /// Takes what was proven to be a domain's back, when that could not be made.
+    fn disown(&mut self, plan: &DomainPlan) {
+        self.estate.waive_lines(plan.id);
+        self.estate.waive_devices(plan.id);
+        for span in plan.ram.iter().filter_map(|ram| ram.host()) {
+            self.estate.give_back(span, false);
+        }
     }
 
     /// Runs the next virtual CPU until it is left once, or waits until one can run.
@@ -163,7 +208,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             Event::Exit(exit) => self.answer(place, &exit),
             Event::Interrupt => self.interrupts(),
             Event::Error if self.settled_error => self.settled_error = false,
-            Event::Error => self.stop(place.domain, format_args!("caused a system error")),
+            Event::Error => self.stop(place.domain, CRASH, format_args!("caused a system error")),
         }
     }
 
@@ -204,7 +249,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             return true;
         }
         self.settled_error = true;
-        self.stop(place.domain, format_args!("caused a system error"));
+        self.stop(place.domain, CRASH, format_args!("caused a system error"));
         false
     }
 
@@ -224,10 +269,11 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Self {
             machine, domains, ..
         } = self;
-        let owner = domains.iter_mut().find(|d| {
-            !d.stopped && (d.lines.contains(&line) || fault::on(Fault::LineToFirstDomain))
+        let owner = domains.iter_mut().find(|(_, d)| {
+            d.life == Life::Alive
+                && (d.lines.contains(&line) || fault::on(Fault::LineToFirstDomain))
         });
-        if owner.is_some_and(|domain| domain.vgic.physical(machine, line).is_ok()) {
+        if owner.is_some_and(|(_, domain)| domain.vgic.physical(machine, line).is_ok()) {
             return;
         }
         // Nobody has enabled it, so it is firmware's or a fault's: it must not come again.
@@ -246,11 +292,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             wake,
             ..
         } = self;
-        for (domain, at) in domains
-            .iter_mut()
-            .zip(0..)
-            .filter(|(domain, _)| !domain.stopped)
-        {
+        for (at, domain) in domains.iter_mut().filter(|(_, domain)| domain.runs()) {
             let Domain { vcpus, vgic, .. } = domain;
             for ((vcpu, index), place) in vcpus.iter_mut().zip(0u32..).zip(0..) {
                 if vcpu.state != State::Blocked {
@@ -271,37 +313,11 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             }
         }
     }
-
-    /// Stops a domain: nothing of it runs any more, and its lines are quiet. What it has stays its own.
-    fn stop(&mut self, domain: usize, why: fmt::Arguments<'_>) {
-        let Self {
-            machine,
-            domains,
-            turns,
-            ..
-        } = self;
-        let Some(found) = domains.get_mut(domain).filter(|found| !found.stopped) else {
-            return;
-        };
-        found.stopped = true;
-        turns.remove(|place| place.domain == domain);
-        found.vgic.release(machine);
-        if let Some(line) = found.uart.as_mut().and_then(|uart| uart.flush()) {
-            machine.domain_line(found.id, line);
-        }
-        machine.line(format_args!(
-            "domain {} ({}) stopped: {why}",
-            found.name, found.id
-        ));
-        if self.loaded.is_some_and(|place| place.domain == domain) {
-            self.unload();
-        }
-    }
 }
 
 /// Finds a virtual CPU, its interrupt controller and its number within the domain.
 fn parts<M: Machine>(
-    domains: &mut [Domain<M>],
+    domains: &mut Slots<Domain<M>>,
     place: Place,
 ) -> Option<(&mut Vgic, &mut Vcpu<M::Vcpu>, u32)> {
     let Domain { vgic, vcpus, .. } = domains.get_mut(place.domain)?;

@@ -71,8 +71,8 @@ pub(super) fn judge(
     };
     for wanted in found.lines {
         let line = wanted.line;
-        if let Some(user) = host.use_of(line) {
-            return refuse(format_args!("names {line}, which is that of {user}"));
+        if let Some(flaw) = in_use(host, line) {
+            return refuse(format_args!("{flaw}"));
         }
         if room.layout.uart.is_some_and(|uart| uart.line == line)
             && !fault::on(Fault::VirtualLineClash)
@@ -86,11 +86,8 @@ pub(super) fn judge(
                 "names {line}, beyond the {nr_spis} of the domain"
             ));
         }
-        if line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= machine.spis {
-            let spis = machine.spis;
-            return refuse(format_args!(
-                "names {line}, beyond the {spis} of this machine"
-            ));
+        if let Some(flaw) = beyond(machine, line) {
+            return refuse(format_args!("{flaw}"));
         }
         if let Some(owner) = owners.of_line(line)
             && !fault::on(Fault::IrqOwnerForgotten)
@@ -123,4 +120,25 @@ pub(super) fn judge(
             claim.id
         )
     }))
+}
+
+/// Says who in the hypervisor needs a line.
+fn in_use(host: &Host<'_>, line: IrqLine) -> Option<String> {
+    let user = host.use_of(line)?;
+    Some(format!("names {line}, which is that of {user}"))
+}
+
+/// Says that the machine's interrupt controller does not reach a line.
+fn beyond(machine: &Machine, line: IrqLine) -> Option<String> {
+    let spis = machine.spis;
+    (line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= spis)
+        .then(|| format!("names {line}, beyond the {spis} of this machine"))
+}
+
+/// Judges a line by itself, whoever may have it.
+pub(super) fn judge_line(host: &Host<'_>, machine: &Machine, line: IrqLine) -> Result<(), String> {
+    match in_use(host, line).or_else(|| beyond(machine, line)) {
+        Some(flaw) => Err(flaw),
+        None => Ok(()),
+    }
 }

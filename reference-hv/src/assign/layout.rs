@@ -98,6 +98,15 @@ impl Layout {
         })
     }
 
+    /// Tells whether something that is imitated, or kept for later, has a part of a range.
+    pub fn uses(&self, span: Span<Ipa>) -> bool {
+        let uart = self.uart.map(|uart| uart.registers);
+        [self.distributor, self.redistributors, self.grant, MAGIC]
+            .into_iter()
+            .chain(uart)
+            .any(|used| used.overlaps(span))
+    }
+
     /// Returns the guest's own layout, with a PL011 or without.
     pub fn guest(vpl011: bool) -> Self {
         let uart = |line| Uart {

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::guest::last_address;
 use super::{Machine, RamMapping, layout};
 use crate::addr::{Address, BLOCK_SIZE, Ipa, PAGE_SIZE, Pa, Span};
+use crate::carve;
 use crate::config::{DomainClaim, Flaw, Host, Owner};
 use crate::fault::{self, Fault};
 
@@ -51,7 +52,24 @@ pub(super) fn banks(claim: &DomainClaim<'_>, machine: &Machine) -> Result<Vec<Sp
 
 /// Host RAM that nobody has.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FreeRam(Vec<Span<Pa>>);
+pub(super) struct FreeRam {
+    /// What lies as the boot loader left it.
+    raw: Spans,
+    /// What was cleared since its last owner.
+    clean: Spans,
+    /// Ranges that the host tree sets apart for certain domains, whoever has them now: they never mix with
+    /// the rest.
+    apart: Vec<Span<Pa>>,
+}
+
+/// A block of RAM that was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Block {
+    /// The block.
+    pub span: Span<Pa>,
+    /// Whether it was cleared since its last owner.
+    pub clean: bool,
+}
 
 impl FreeRam {
     /// Takes all RAM but what anything is known about: the hypervisor and the host tree, reserved
@@ -63,51 +81,39 @@ impl FreeRam {
         modules: &[Span<Pa>],
         statics: &[Span<Pa>],
     ) -> Self {
-        let mut free = Self(
-            host.ram
-                .iter()
-                .filter_map(|ram| ram.narrowed_to_pages())
-                .collect(),
-        );
+        let mut free = Self {
+            raw: Spans(
+                host.ram
+                    .iter()
+                    .filter_map(|ram| ram.narrowed_to_pages())
+                    .collect(),
+            ),
+            ..Self::default()
+        };
         for region in host
             .regions
             .iter()
             .filter(|region| region.owner != Owner::Memory)
         {
-            free.remove(region.span);
+            free.raw.remove(region.span);
         }
         for taken in &machine.taken {
-            free.remove(taken.span);
+            free.raw.remove(taken.span);
         }
         for module in modules {
-            free.remove(*module);
+            free.raw.remove(*module);
         }
         for named in statics {
             if !fault::on(Fault::StaticMemoryInPool) {
-                free.remove(*named);
+                free.set_apart(*named);
             }
         }
         free
     }
 
-    fn remove(&mut self, hole: Span<Pa>) {
-        let hole = hole.widened_to_pages();
-        if self.0.iter().any(|span| span.overlaps(hole)) {
-            self.0 = self
-                .0
-                .iter()
-                .flat_map(|span| {
-                    let (before, after) = span.without(hole);
-                    [before, after]
-                })
-                .flatten()
-                .collect();
-        }
-    }
-
     /// Returns the number of free bytes.
-    fn bytes(&self) -> u64 {
-        self.0.iter().map(|span| span.size()).sum()
+    pub fn bytes(&self) -> u64 {
+        self.raw.bytes() + self.clean.bytes()
     }
 
     /// Takes the RAM behind a domain's banks.
@@ -146,11 +152,11 @@ impl FreeRam {
                 .ok()
                 .filter(|found| fitting.covers(*found))
         };
-        let Some(found) = self.0.iter().rev().find_map(fits) else {
+        let Some(found) = self.raw.0.iter().rev().find_map(fits) else {
             let what = format_args!("is {kib} KiB, for which no RAM in one piece is free");
             return Err(Flaw::new(claim.node, claim.names.memory, what));
         };
-        self.remove(found);
+        self.raw.remove(found);
         Ok(found)
     }
 
@@ -160,7 +166,13 @@ impl FreeRam {
     fn take_units(&mut self, at: Ipa, size: u64, unit: u64, ram: &mut Vec<RamMapping>) -> Ipa {
         let (mut at, mut left) = (at, size);
         while left >= unit {
-            let Some(fitting) = self.0.iter().rev().find_map(|span| span.narrowed_to(unit)) else {
+            let Some(fitting) = self
+                .raw
+                .0
+                .iter()
+                .rev()
+                .find_map(|span| span.narrowed_to(unit))
+            else {
                 break;
             };
             let bytes = fitting.size().min(left) / unit * unit;
@@ -173,10 +185,144 @@ impl FreeRam {
                 pa: taken.first(),
                 pages: taken.pages(),
             });
-            self.remove(taken);
+            self.raw.remove(taken);
             at = next;
             left -= bytes;
         }
         at
     }
+
+    /// Takes `pages`, a power of two up to a block's, in a row and aligned to their size: from `near` on
+    /// where that is free, so that what is asked for page by page lies together all the same.
+    pub fn take_block(&mut self, near: Option<Pa>, pages: u64) -> Option<Block> {
+        let size = pages * PAGE_SIZE;
+        let wanted = near
+            .filter(|near| near.raw().is_multiple_of(size))
+            .and_then(|near| Span::new(near, size).ok());
+        let lists = [(&self.clean, true), (&self.raw, false)];
+        let block = lists
+            .iter()
+            .find_map(|(spans, clean)| {
+                let span = wanted.filter(|wanted| spans.hold(*wanted))?;
+                Some(Block {
+                    span,
+                    clean: *clean,
+                })
+            })
+            .or_else(|| {
+                lists.iter().find_map(|(spans, clean)| {
+                    let span = spans.top(size)?;
+                    Some(Block {
+                        span,
+                        clean: *clean,
+                    })
+                })
+            })?;
+        if block.clean {
+            self.clean.remove(block.span);
+        } else {
+            self.raw.remove(block.span);
+        }
+        Some(block)
+    }
+
+    /// Takes back what a domain had. What was set apart for it stays apart.
+    pub fn give_back(&mut self, span: Span<Pa>, clean: bool) {
+        let mut mixed = alloc::vec![span];
+        if !fault::on(Fault::StaticMemoryMixed) {
+            mixed = carve::without(&mixed, &self.apart);
+        }
+        for span in mixed {
+            if clean {
+                self.clean.add(span);
+            } else {
+                self.raw.add(span);
+            }
+        }
+    }
+
+    /// Sets a range apart: it is nobody's to take, and does not come back either.
+    pub fn set_apart(&mut self, span: Span<Pa>) {
+        self.raw.remove(span);
+        self.apart.push(span.widened_to_pages());
+    }
+
+    /// Makes sure that `more` ranges can be given back without a need for memory. Returns whether it
+    /// could.
+    pub fn reserve(&mut self, more: usize) -> bool {
+        self.clean.0.try_reserve(more).is_ok() && self.raw.0.try_reserve(more).is_ok()
+    }
 }
+
+/// Ranges of whole pages, sorted, disjoint and no two touching.
+#[derive(Clone, Debug, Default)]
+struct Spans(Vec<Span<Pa>>);
+
+impl Spans {
+    fn bytes(&self) -> u64 {
+        self.0.iter().map(|span| span.size()).sum()
+    }
+
+    fn hold(&self, wanted: Span<Pa>) -> bool {
+        self.0.iter().any(|span| span.covers(wanted))
+    }
+
+    /// Returns the highest range of `size` bytes that is free and aligned to its size; of a part of a
+    /// block the lowest of the highest block, so that there is room for more above it.
+    fn top(&self, size: u64) -> Option<Span<Pa>> {
+        let block = |span: &Span<Pa>| {
+            let blocks = span.narrowed_to(BLOCK_SIZE)?;
+            Span::new(Pa::new(blocks.last().raw() - (BLOCK_SIZE - 1)), size).ok()
+        };
+        let part = |span: &Span<Pa>| Span::new(span.narrowed_to(size)?.first(), size).ok();
+        self.0.iter().rev().find_map(block).or_else(|| {
+            // Where no whole block is free, no part of one is to be saved.
+            self.0.iter().rev().find_map(part)
+        })
+    }
+
+    fn remove(&mut self, hole: Span<Pa>) {
+        let hole = hole.widened_to_pages();
+        let mut at = self.0.partition_point(|span| span.last() < hole.first());
+        while let Some(span) = self.0.get_mut(at).filter(|span| span.overlaps(hole)) {
+            match span.without(hole) {
+                (None, None) => {
+                    self.0.remove(at);
+                }
+                (Some(left), None) | (None, Some(left)) => {
+                    *span = left;
+                    at += 1;
+                }
+                (Some(before), Some(after)) => {
+                    *span = before;
+                    self.0.insert(at + 1, after);
+                    at += 2;
+                }
+            }
+        }
+    }
+
+    /// Adds what is not there yet.
+    fn add(&mut self, span: Span<Pa>) {
+        let at = self.0.partition_point(|other| other.first() < span.first());
+        let joined = |one: Span<Pa>, other: Span<Pa>| {
+            one.last()
+                .checked_add(1)
+                .filter(|end| *end == other.first())?;
+            Span::new(one.first(), one.size().checked_add(other.size())?).ok()
+        };
+        let behind = self.0.get(at).and_then(|next| joined(span, *next));
+        if behind.is_some() {
+            self.0.remove(at);
+        }
+        let span = behind.unwrap_or(span);
+        let before = at.checked_sub(1).and_then(|place| self.0.get_mut(place));
+        match before.map(|before| (joined(*before, span), before)) {
+            Some((Some(both), before)) => *before = both,
+            Some((None, _)) | None => self.0.insert(at, span),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

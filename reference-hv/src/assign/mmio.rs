@@ -95,7 +95,7 @@ fn ranges(node: Node<'_>, tuple: Tuple) -> Result<Option<Pair>, Flaw> {
 }
 
 /// Judges one host range.
-fn judge_host<'t>(
+pub(super) fn judge_host<'t>(
     host: &Host<'t>,
     machine: &Machine,
     owners: &Owners,
@@ -249,7 +249,7 @@ fn lies_in(host: &Host<'_>, region: &Region) -> alloc::string::String {
 }
 
 /// Where the registers of a host node lie.
-struct Extent {
+pub(super) struct Extent {
     id: NodeId,
     /// Every page in which it has a byte.
     rounded: Vec<Span<Pa>>,
@@ -285,7 +285,7 @@ impl Extent {
 }
 
 /// Returns the first address of `span` that none of the ranges holds.
-fn first_outside(span: Span<Pa>, ranges: &[Span<Pa>]) -> Option<Pa> {
+pub(super) fn first_outside(span: Span<Pa>, ranges: &[Span<Pa>]) -> Option<Pa> {
     let mut at = span.first();
     while let Some(range) = ranges.iter().find(|range| range.contains(at)) {
         if range.last() >= span.last() {

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::IrqAssignment;
 use crate::addr::{Ipa, Pa, Span};
+use crate::carve;
 use crate::config::{ModuleKind, NodeId};
 use crate::dt::Node;
 use crate::ids::{DomainId, IrqLine};
@@ -98,6 +99,93 @@ impl Owners {
             .iter()
             .find(|(owned, _)| *owned == line)
             .map(|(_, owner)| *owner)
+    }
+
+    /// Returns who else than `who` has a page of this range.
+    pub fn other_of_pages(&self, span: Span<Pa>, who: DomainId) -> Option<DomainId> {
+        let others = self.pages.iter().filter(|(_, owner)| *owner != who);
+        others
+            .filter(|(owned, _)| owned.overlaps(span))
+            .map(|(_, owner)| *owner)
+            .next()
+    }
+
+    /// Tells whether `who` has every page of this range.
+    pub fn has_pages(&self, who: DomainId, span: Span<Pa>) -> bool {
+        let own: Vec<_> = self
+            .pages
+            .iter()
+            .filter(|(_, owner)| *owner == who)
+            .map(|(owned, _)| *owned)
+            .collect();
+        carve::without(&[span], &own).is_empty()
+    }
+
+    /// Tells whether `who` has a page of this range.
+    pub fn has_part(&self, who: DomainId, span: Span<Pa>) -> bool {
+        let mut pages = self.pages.iter();
+        pages.any(|(owned, owner)| *owner == who && owned.overlaps(span))
+    }
+
+    /// Gives a domain pages of devices, and the devices with them. What it has already stays its own.
+    pub fn add(&mut self, who: DomainId, span: Span<Pa>, devices: Vec<NodeId>) {
+        self.drop_pages(who, span);
+        self.pages.push((span, who));
+        for id in devices {
+            if !self.devices.contains(&(id, who)) {
+                self.devices.push((id, who));
+            }
+        }
+    }
+
+    /// Takes pages from a domain.
+    pub fn drop_pages(&mut self, who: DomainId, span: Span<Pa>) {
+        let mut left = Vec::with_capacity(self.pages.len() + 1);
+        for (owned, owner) in &self.pages {
+            if *owner == who {
+                let (before, after) = owned.without(span);
+                left.extend(before.into_iter().chain(after).map(|part| (part, who)));
+            } else {
+                left.push((*owned, *owner));
+            }
+        }
+        self.pages = left;
+    }
+
+    /// Gives a domain a line.
+    pub fn add_line(&mut self, who: DomainId, line: IrqLine) {
+        if !self.lines.contains(&(line, who)) {
+            self.lines.push((line, who));
+        }
+    }
+
+    /// Takes a line from a domain.
+    pub fn drop_line(&mut self, who: DomainId, line: IrqLine) {
+        self.lines.retain(|entry| *entry != (line, who));
+    }
+
+    /// Returns the devices of a domain.
+    pub fn devices_of(&self, who: DomainId) -> impl Iterator<Item = NodeId> + '_ {
+        let own = self.devices.iter().filter(move |(_, owner)| *owner == who);
+        own.map(|(id, _)| *id)
+    }
+
+    /// Takes the devices from a domain of which it has nothing any more.
+    pub fn drop_devices(&mut self, who: DomainId, gone: impl Fn(&Self, NodeId) -> bool) {
+        let gone: Vec<_> = self.devices_of(who).filter(|id| gone(self, *id)).collect();
+        self.devices
+            .retain(|(id, owner)| *owner != who || !gone.contains(id));
+    }
+
+    /// Takes the lines from a domain.
+    pub fn drop_lines(&mut self, who: DomainId) {
+        self.lines.retain(|(_, owner)| *owner != who);
+    }
+
+    /// Takes everything but the lines from a domain.
+    pub fn drop_rest(&mut self, who: DomainId) {
+        self.pages.retain(|(_, owner)| *owner != who);
+        self.devices.retain(|(_, owner)| *owner != who);
     }
 
     /// Returns a module that shares bytes with this range without being the same.

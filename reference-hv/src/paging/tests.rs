@@ -57,6 +57,9 @@ impl Tables for Pool {
         self.next = at + frames * PAGE_SIZE;
         Some(Pa::new(at))
     }
+    fn left(&self) -> u64 {
+        self.left
+    }
     fn give_back(&mut self, _: Pa, frames: u64) {
         self.out -= frames;
     }

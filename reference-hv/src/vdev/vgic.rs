@@ -193,6 +193,40 @@ impl Vgic {
         }
     }
 
+    /// Puts a physical line behind the interrupt of its number, which the guest may have set up already.
+    ///
+    /// # Errors
+    /// Refuses a number that the guest's GIC lacks, and an interrupt that is pending or active: it is
+    /// none of the line's.
+    pub fn connect(
+        &mut self,
+        chip: &mut impl IrqChip,
+        line: IrqLine,
+        trigger: Trigger,
+    ) -> Result<(), NotOwned> {
+        let bit = 1 << (line.intid() % 32);
+        let bank = self.bank_of(line).ok_or(NotOwned(line))?;
+        if bank.exists() & bit == 0 || (bank.pending() | bank.active) & bit != 0 {
+            return Err(NotOwned(line));
+        }
+        bank.own(bit, trigger == Trigger::Edge);
+        chip.set_enabled(line, bank.enabled & bit != 0);
+        Ok(())
+    }
+
+    /// Takes the physical line away from an interrupt, which has never been then.
+    pub fn disconnect(&mut self, line: IrqLine) {
+        let bit = 1 << (line.intid() % 32);
+        if let Some(bank) = self.bank_of(line) {
+            bank.disown(bit);
+        }
+    }
+
+    fn bank_of(&mut self, line: IrqLine) -> Option<&mut Bank> {
+        let spi = line.intid().checked_sub(IrqLine::FIRST_SPI)?;
+        self.shared.get_mut(index(spi / 32))
+    }
+
     /// Puts the private interrupts of a vCPU into the state after reset.
     pub fn reset_vcpu(&mut self, vcpu: u32) {
         if let Some(bank) = self.private_mut(vcpu) {

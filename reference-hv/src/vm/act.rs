@@ -3,6 +3,7 @@
 use alloc::string::ToString;
 use core::fmt;
 
+use super::run::CRASH;
 use super::{Hypervisor, Place, State, parts};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
@@ -107,7 +108,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             }
             Action::Stop(reason) => {
                 let at = At(machine, registers).to_string();
-                self.stop(place.domain, format_args!("{reason} at {at}"));
+                self.stop(place.domain, CRASH, format_args!("{reason} at {at}"));
             }
         }
     }
@@ -138,11 +139,6 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             Outcome::Block => self.block(place),
             Outcome::Answer(_) | Outcome::Gone => {}
         }
-    }
-
-    /// Ends a domain as its guest asks for.
-    pub(crate) fn end(&mut self, place: Place) {
-        self.stop(place.domain, format_args!("shut itself down by hypercall"));
     }
 
     /// Lets an imitated device carry an access out; returns what a load found.

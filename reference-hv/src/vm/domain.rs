@@ -5,13 +5,16 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::addr::{Address, Ipa, PAGE_SIZE, Span};
-use crate::assign::{DomainPlan, Placed, Refusal};
+use super::extents::{Extent, Extents};
+use super::fill::fill;
+use super::memory::AddressSpace;
+use crate::addr::{Ipa, Pa};
+use crate::assign::layout::Layout;
+use crate::assign::{DomainPlan, Refusal};
 use crate::config::Flaw;
-use crate::fault::{self, Fault};
 use crate::hal::Machine;
-use crate::ids::{DomainId, IrqLine, VcpuId};
-use crate::paging::{MapError, Memory, Space};
+use crate::ids::{DomainId, IrqLine, Privilege, Trigger, VcpuId, Vmid};
+use crate::paging::{MapError, Space, Tables};
 use crate::policy;
 use crate::vdev::vgic::{Config, Vgic};
 use crate::vdev::vpl011::Pl011;
@@ -36,15 +39,53 @@ pub struct Vcpu<V> {
     pub registers: V,
 }
 
+/// How far a domain has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Life {
+    /// It may run.
+    Alive,
+    /// It has ended by itself, and why as Xen numbers it. It keeps what it has; nothing of it runs.
+    ShutDown(u8),
+    /// It was destroyed, and what it had is being taken from it.
+    Dying(Rest),
+}
+
+/// What is still to be taken from a dying domain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rest {
+    /// Its tables, and all that follows.
+    Tables,
+    /// What it has mapped of others' RAM, and all that follows.
+    Foreign,
+    /// Its RAM.
+    Ram,
+    /// Pages that another domain still maps.
+    Lent,
+}
+
 /// A domain.
 #[derive(Debug)]
 pub struct Domain<M: Machine> {
     /// Its number.
     pub id: DomainId,
-    /// The name of its node.
+    /// What it is called in reports.
     pub name: String,
-    /// Whether it was stopped. It keeps what it has; nothing of it runs.
-    pub stopped: bool,
+    /// How far it has come.
+    pub life: Life,
+    /// How often it was paused and not let go on since.
+    pub pauses: u8,
+    /// What it may do beyond running.
+    pub privilege: Privilege,
+    /// What whoever made it wants to know it by.
+    pub handle: [u8; 16],
+    /// Where its imitated devices lie.
+    pub layout: Layout,
+    /// How many virtual CPUs it is to have.
+    pub cpus: u32,
+    /// How many shared lines its interrupt controller has.
+    pub spis: u32,
+    /// When its clock began.
+    pub since: u64,
     /// What decisions need to know of it.
     pub policy: policy::Domain,
     /// Its interrupt controller.
@@ -56,12 +97,44 @@ pub struct Domain<M: Machine> {
     /// The host lines that are its own.
     pub lines: Vec<IrqLine>,
     /// Its address space.
-    pub space: Space<M::Format>,
+    pub memory: AddressSpace<M::Format>,
+    /// Pages of a dying domain that another still maps.
+    pub lent: Vec<crate::addr::Span<Pa>>,
+}
+
+impl<M: Machine> Domain<M> {
+    /// Tells whether what of it is ready may run.
+    pub fn runs(&self) -> bool {
+        self.life == Life::Alive && self.pauses == 0
+    }
+
+    /// Tells whether it was destroyed.
+    pub fn is_dying(&self) -> bool {
+        matches!(self.life, Life::Dying(_))
+    }
+
+    /// Tells how many pages of RAM it has.
+    pub fn pages(&self) -> u64 {
+        let lent: u64 = self.lent.iter().map(|span| span.pages()).sum();
+        self.memory.ram.pages() + lent
+    }
+
+    /// Makes the virtual CPUs that it is to have, switched off.
+    pub fn add_vcpus(&mut self, machine: &mut M) {
+        let domain = self.id;
+        let (root, tag, since) = (self.memory.space.root(), self.memory.tag, self.since);
+        self.vcpus = (0..self.cpus)
+            .map(|index| Vcpu {
+                state: State::Off,
+                registers: machine.create(VcpuId { domain, index }, root, tag, since),
+            })
+            .collect();
+    }
 }
 
 /// Why a domain that was proven sound could not be made all the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Failure {
+pub(super) enum Failure {
     Map(MapError),
     NotRam(&'static str),
     Interrupts,
@@ -84,68 +157,166 @@ impl fmt::Display for Failure {
 }
 
 impl<M: Machine> Domain<M> {
-    /// Makes a domain as planned, ready to run its first instruction.
+    /// Makes a domain as planned, ready to run its first instruction. Its translations are tagged with
+    /// `tag`.
     ///
     /// # Errors
     /// Says why not; then nothing of it is left.
-    pub fn create(machine: &mut M, plan: &DomainPlan, tree: &[u8]) -> Result<Self, Refusal> {
-        let refuse = |failure| refusal(plan, failure);
-        let (shape, format) = machine.layout();
-        let mut space = Space::new(machine.tables(), shape, format)
-            .ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
-        let filled = fill(machine, &mut space, plan, tree);
-        machine.publish();
-        match filled.and_then(|()| devices(machine, plan)) {
-            Ok((vgic, policy)) => Ok(Self::assemble(machine, plan, space, vgic, policy)),
-            Err(failure) => {
-                // No VTTBR has ever pointed at these tables.
-                space.release(machine.tables());
-                Err(refuse(failure))
-            }
-        }
-    }
-
-    fn assemble(
+    pub fn create(
         machine: &mut M,
         plan: &DomainPlan,
-        space: Space<M::Format>,
-        vgic: Vgic,
-        policy: policy::Domain,
-    ) -> Self {
-        let since = machine.now();
-        let mut vcpus: Vec<_> = (0..plan.cpus)
-            .map(|index| {
-                let id = VcpuId {
-                    domain: plan.id,
-                    index,
-                };
-                Vcpu {
-                    state: State::Off,
-                    registers: machine.create(id, space.root(), since),
-                }
-            })
+        tree: &[u8],
+        tag: Vmid,
+    ) -> Result<Self, Refusal> {
+        let refuse = |failure| refusal(plan, failure);
+        let lines: Vec<_> = plan
+            .irqs
+            .iter()
+            .map(|irq| (irq.line, irq.trigger))
             .collect();
-        if let Some(first) = vcpus.first_mut() {
+        let frame = Frame {
+            id: plan.id,
+            name: plan.name.clone(),
+            privilege: plan.privilege,
+            layout: plan.layout,
+            cpus: plan.cpus,
+            spis: plan.nr_spis,
+        };
+        let mut space = new_space(machine).ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
+        let before = machine.tables().left();
+        let filled = fill(machine, &mut space, plan, tree);
+        machine.publish();
+        let memory = AddressSpace {
+            frames: before - machine.tables().left(),
+            frame_limit: u64::MAX,
+            ram: extents(plan.ram.iter().map(|ram| (ram.ipa, ram.pa, ram.pages))),
+            max_pages: plan.ram.iter().map(|ram| ram.pages).sum(),
+            devices: extents(plan.mmio.iter().map(|mmio| (mmio.ipa, mmio.pa, mmio.pages))),
+            ..AddressSpace::new(space, tag)
+        };
+        let made = filled.and_then(|()| frame.devices(machine, &lines));
+        let (vgic, policy) = match made {
+            Ok(made) => made,
+            Err(failure) => {
+                // No VTTBR has ever pointed at these tables.
+                memory.space.release(machine.tables());
+                return Err(refuse(failure));
+            }
+        };
+        let mut domain = Self::assemble(machine, frame, memory, vgic, policy);
+        domain.add_vcpus(machine);
+        if let Some(first) = domain.vcpus.first_mut() {
             let tree = plan.load.tree.first().raw();
             machine.reset(&mut first.registers, plan.load.kernel.to, tree);
             first.state = State::Ready;
         }
-        for irq in &plan.irqs {
-            machine.configure(irq.line, irq.trigger);
+        for (line, trigger) in &lines {
+            machine.configure(*line, *trigger);
+            domain.lines.push(*line);
         }
-        vgic.attach(machine);
+        domain.vgic.attach(machine);
+        Ok(domain)
+    }
+
+    /// Makes a domain without memory, virtual CPUs and lines, for somebody else to fill.
+    ///
+    /// # Errors
+    /// Says why not; then nothing of it is left.
+    pub(super) fn bare(machine: &mut M, frame: Frame, tag: Vmid) -> Result<Self, Failure> {
+        let (vgic, policy) = frame.devices(machine, &[])?;
+        let space = new_space(machine).ok_or(Failure::Map(MapError::NoFrame))?;
+        let memory = AddressSpace::new(space, tag);
+        Ok(Self::assemble(machine, frame, memory, vgic, policy))
+    }
+
+    fn assemble(
+        machine: &M,
+        frame: Frame,
+        memory: AddressSpace<M::Format>,
+        vgic: Vgic,
+        policy: policy::Domain,
+    ) -> Self {
+        let Frame {
+            id,
+            name,
+            privilege,
+            layout,
+            cpus,
+            spis,
+        } = frame;
         Self {
-            id: plan.id,
-            name: plan.name.clone(),
-            stopped: false,
+            id,
+            name,
+            life: Life::Alive,
+            pauses: 0,
+            privilege,
+            handle: [0; 16],
+            layout,
+            cpus,
+            spis,
+            since: machine.now(),
             policy,
             vgic,
-            uart: plan.layout.uart.map(|_| Pl011::new()),
-            vcpus,
-            lines: plan.irqs.iter().map(|irq| irq.line).collect(),
-            space,
+            uart: layout.uart.map(|_| Pl011::new()),
+            vcpus: Vec::new(),
+            lines: Vec::new(),
+            memory,
+            lent: Vec::new(),
         }
     }
+}
+
+/// What a domain is, whatever it has.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Its number.
+    pub id: DomainId,
+    /// What it is called in reports.
+    pub name: String,
+    /// What it may do beyond running.
+    pub privilege: Privilege,
+    /// Where its imitated devices lie.
+    pub layout: Layout,
+    /// How many virtual CPUs it is to have.
+    pub cpus: u32,
+    /// How many shared lines its interrupt controller has.
+    pub spis: u32,
+}
+
+impl Frame {
+    /// Makes the imitated interrupt controller, and says where the imitated devices lie.
+    fn devices<M: Machine>(
+        &self,
+        machine: &M,
+        lines: &[(IrqLine, Trigger)],
+    ) -> Result<(Vgic, policy::Domain), Failure> {
+        let (list_registers, priority_bits) = machine.virtual_interface();
+        let config = Config {
+            vcpus: self.cpus,
+            spis: self.spis,
+            lines,
+            list_registers,
+            priority_bits,
+        };
+        let vgic = Vgic::new(&config).map_err(|_| Failure::Interrupts)?;
+        let policy =
+            policy::Domain::new(self.cpus, &self.layout).map_err(|_| Failure::Interrupts)?;
+        Ok((vgic, policy))
+    }
+}
+
+fn new_space<M: Machine>(machine: &mut M) -> Option<Space<M::Format>> {
+    let (shape, format) = machine.layout();
+    Space::new(machine.tables(), shape, format)
+}
+
+fn extents(ranges: impl Iterator<Item = (Ipa, Pa, u64)>) -> Extents<()> {
+    let mut all = Extents::new();
+    for (ipa, pa, pages) in ranges {
+        let of = ();
+        all.add(Extent { ipa, pa, pages, of });
+    }
+    all
 }
 
 /// Words a refusal of a plan that was proven sound.
@@ -161,164 +332,4 @@ pub fn refusal(plan: &DomainPlan, why: impl fmt::Display) -> Refusal {
         domain: plan.name.clone(),
         flaw,
     }
-}
-
-/// Maps all that the plan names and fills the RAM.
-fn fill<M: Machine>(
-    machine: &mut M,
-    space: &mut Space<M::Format>,
-    plan: &DomainPlan,
-    tree: &[u8],
-) -> Result<(), Failure> {
-    for ram in &plan.ram {
-        let span = Span::of_pages(ram.pa, ram.pages).ok_or(Failure::NotRam("domain's RAM"))?;
-        if !machine.scrub(span) {
-            return Err(Failure::NotRam("domain's RAM"));
-        }
-    }
-    map(machine, space, plan)?;
-    place(machine, space, &plan.load.kernel, "kernel")?;
-    if let Some(ramdisk) = &plan.load.ramdisk {
-        place(machine, space, ramdisk, "ramdisk")?;
-    }
-    write(machine, space, plan.load.tree.first(), tree)?;
-    machine.publish_code();
-    Ok(())
-}
-
-/// Faults after which ranges of a plan may overlap, which the tables would not have.
-const OVERLAPPING: [Fault; 8] = [
-    Fault::GuestRamOverlap,
-    Fault::GuestRangesOverlap,
-    Fault::ColumnsSwapped,
-    Fault::IdentityToo,
-    Fault::GicMapped,
-    Fault::IommuMapped,
-    Fault::DeviceInLaterDomains,
-    Fault::BlockMapped,
-];
-
-/// Maps exactly what the plan names: device pages and RAM.
-fn map<M: Machine>(
-    machine: &mut M,
-    space: &mut Space<M::Format>,
-    plan: &DomainPlan,
-) -> Result<(), Failure> {
-    if OVERLAPPING.into_iter().any(fault::on) {
-        return overlay(machine, space, plan);
-    }
-    for mmio in &plan.mmio {
-        space.map(
-            machine.tables(),
-            mmio.ipa,
-            mmio.pa,
-            mmio.size(),
-            Memory::Device,
-        )?;
-    }
-    for ram in &plan.ram {
-        let size = ram.pages * PAGE_SIZE;
-        space.map(machine.tables(), ram.ipa, ram.pa, size, Memory::Ram)?;
-    }
-    Ok(())
-}
-
-/// Maps what the plan names page by page, a later range over an earlier one and devices over RAM: what
-/// a seeded fault lets through must show in the guest, not here.
-fn overlay<M: Machine>(
-    machine: &mut M,
-    space: &mut Space<M::Format>,
-    plan: &DomainPlan,
-) -> Result<(), Failure> {
-    let devices = plan
-        .mmio
-        .iter()
-        .rev()
-        .map(|mmio| (mmio.ipa, mmio.pa, mmio.pages, Memory::Device));
-    let ram = plan
-        .ram
-        .iter()
-        .map(|ram| (ram.ipa, ram.pa, ram.pages, Memory::Ram));
-    for (ipa, pa, pages, memory) in devices.chain(ram) {
-        for offset in (0..pages).map(|page| page * PAGE_SIZE) {
-            if let (Some(from), Some(to)) = (ipa.checked_add(offset), pa.checked_add(offset))
-                && space.walk(machine.tables(), from).is_none()
-            {
-                space.map(machine.tables(), from, to, PAGE_SIZE, memory)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Copies a module to where the guest finds it, through the guest's own translation: what the tables
-/// say and what was filled cannot disagree.
-fn place<M: Machine>(
-    machine: &mut M,
-    space: &Space<M::Format>,
-    placed: &Placed,
-    what: &'static str,
-) -> Result<(), Failure> {
-    let mut done = 0;
-    while done < placed.from.size() {
-        let failure = Failure::NotRam(what);
-        let from = placed.from.first().checked_add(done).ok_or(failure)?;
-        let to = placed.to.checked_add(done).ok_or(failure)?;
-        let there = space
-            .walk(machine.tables(), to)
-            .filter(|t| t.attributes == Memory::Ram);
-        let there = there.ok_or(failure)?;
-        let size = there.rest.min(placed.from.size() - done);
-        if !machine.copy(from, there.to, size) {
-            return Err(failure);
-        }
-        done += size;
-    }
-    Ok(())
-}
-
-/// Writes bytes to where the guest finds them.
-fn write<M: Machine>(
-    machine: &mut M,
-    space: &Space<M::Format>,
-    to: Ipa,
-    bytes: &[u8],
-) -> Result<(), Failure> {
-    let failure = Failure::NotRam("device tree");
-    let mut left = bytes;
-    let mut at = to;
-    while !left.is_empty() {
-        let there = space
-            .walk(machine.tables(), at)
-            .filter(|t| t.attributes == Memory::Ram);
-        let there = there.ok_or(failure)?;
-        let size = usize::try_from(there.rest).map_or(left.len(), |rest| rest.min(left.len()));
-        let (now, later) = left.split_at(size);
-        if !machine.write(there.to, now) {
-            return Err(failure);
-        }
-        left = later;
-        at = at.checked_add(there.rest).ok_or(failure)?;
-    }
-    Ok(())
-}
-
-/// Makes the imitated interrupt controller, and says where the imitated devices lie.
-fn devices<M: Machine>(machine: &M, plan: &DomainPlan) -> Result<(Vgic, policy::Domain), Failure> {
-    let lines: Vec<_> = plan
-        .irqs
-        .iter()
-        .map(|irq| (irq.line, irq.trigger))
-        .collect();
-    let (list_registers, priority_bits) = machine.virtual_interface();
-    let config = Config {
-        vcpus: plan.cpus,
-        spis: plan.nr_spis,
-        lines: &lines,
-        list_registers,
-        priority_bits,
-    };
-    let vgic = Vgic::new(&config).map_err(|_| Failure::Interrupts)?;
-    let policy = policy::Domain::new(plan.cpus, &plan.layout).map_err(|_| Failure::Interrupts)?;
-    Ok((vgic, policy))
 }

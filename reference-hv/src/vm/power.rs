@@ -1,5 +1,6 @@
 //! Power states: virtual CPUs on and off, the domain off (PSCI, Arm DEN 0022).
 
+use super::run::{POWER_OFF, REBOOT};
 use super::{Hypervisor, Place, State, parts};
 use crate::addr::Ipa;
 use crate::arch::aarch64::gic::AFFINITY;
@@ -15,11 +16,12 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     pub(super) fn power(&mut self, place: Place, request: Request, step: u64) {
         let answer = match request {
             Request::SystemOff => {
-                return self.stop(place.domain, format_args!("switched itself off"));
+                return self.stop(place.domain, POWER_OFF, format_args!("switched itself off"));
             }
             Request::SystemReset => {
                 return self.stop(
                     place.domain,
+                    REBOOT,
                     format_args!("asked for a reset, which ends it"),
                 );
             }
@@ -59,7 +61,11 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             vcpu.state = State::Off;
         }
         if domain.vcpus.iter().all(|vcpu| vcpu.state == State::Off) {
-            self.stop(place.domain, format_args!("switched its last CPU off"));
+            self.stop(
+                place.domain,
+                POWER_OFF,
+                format_args!("switched its last CPU off"),
+            );
         }
     }
 
@@ -80,7 +86,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Some(owner) = domains.get_mut(domain) else {
             return ReturnCode::InvalidParameters;
         };
-        let there = owner.space.walk(machine.tables(), entry);
+        let there = owner.memory.space.walk(machine.tables(), entry);
         if there.is_none_or(|there| there.attributes != Memory::Ram) {
             return ReturnCode::InvalidAddress;
         }

@@ -1,13 +1,21 @@
 //! Domains on a machine that only pretends.
 
+mod life;
 mod machine;
+#[path = "../../tests/trees/tree.rs"]
+#[expect(dead_code, reason = "the proof's tests use more of it")]
+mod tree;
 
+use std::boxed::Box;
 use std::string::String;
+use std::vec::Vec;
 
 use super::*;
 use crate::addr::{Ipa, Pa, Span};
 use crate::assign::layout::Layout;
-use crate::assign::{IrqAssignment, Load, MmioMapping, Placed, RamMapping};
+use crate::assign::{self, IrqAssignment, Load, MmioMapping, Placed, RamMapping};
+use crate::config::{Host, Modules};
+use crate::dt::Blob;
 use crate::exit::{Access, Cause, Conduit, Exit, MemoryFault, WaitKind, Width};
 use crate::ids::{DomainId, Privilege, Trigger};
 use crate::paging::Memory;
@@ -63,8 +71,33 @@ fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
     }
 }
 
+/// QEMU's board, whose clock and GPIO block may be given away; its RAM from 0x4000_0000 on is free.
+fn estate() -> Estate<'static> {
+    let mut tree = tree::Tree::read(include_bytes!("../../testdata/virt.dtb"));
+    for path in ["/pl061@9030000", "/pl031@9010000"] {
+        tree.at(path).set("xen,passthrough", &[]);
+    }
+    let blob = Blob::new(tree.blob().leak()).unwrap();
+    let host = Box::leak(Box::new(Host::read(blob).unwrap()));
+    let machine = assign::Machine {
+        taken: Vec::new(),
+        pa_bits: 44,
+        ipa_bits: 40,
+        spis: 256,
+    };
+    assign::prove(host, &NoModules, &machine).1
+}
+
+struct NoModules;
+
+impl<'t> Modules<'t> for NoModules {
+    fn bytes(&self, _: Span<Pa>) -> Option<&'t [u8]> {
+        None
+    }
+}
+
 fn hypervisor(plans: &[DomainPlan]) -> Hypervisor<Fake> {
-    let mut hypervisor = Hypervisor::new(Fake::new());
+    let mut hypervisor = Hypervisor::new(Fake::new(), estate());
     for plan in plans {
         hypervisor.create(plan, b"a tree").expect("a domain");
     }
@@ -134,7 +167,7 @@ fn a_domain_is_what_its_plan_says() {
     for (page, byte) in [(0, 0x11), (1, 0x22)] {
         machine.ram.insert(KERNEL / 4096 + page, vec![byte; 4096]);
     }
-    let mut hypervisor = Hypervisor::new(machine);
+    let mut hypervisor = Hypervisor::new(machine, estate());
     hypervisor
         .create(&plan(1, 1, 39), b"a tree")
         .expect("a domain");
@@ -157,14 +190,19 @@ fn a_domain_is_what_its_plan_says() {
         (0x0903_0000, None),
         (0x8000_0000, None),
     ] {
-        let seen = domains[0].space.walk(&machine.pool, Ipa::new(ipa));
+        let seen = domains
+            .get(0)
+            .unwrap()
+            .memory
+            .space
+            .walk(&machine.pool, Ipa::new(ipa));
         assert_eq!(
             seen.map(|t| (t.to.raw(), t.attributes)),
             wanted,
             "at {ipa:#x}"
         );
     }
-    let first = &domains[0].vcpus[0].registers;
+    let first = &domains.get(0).unwrap().vcpus[0].registers;
     assert_eq!((first.pc, first.x[0]), (ENTRY, TREE));
     assert_eq!(
         machine.console,
@@ -202,7 +240,7 @@ fn a_failure_leaves_nothing() {
         machine.pool.left = frames;
         let whole = machine.windows[0];
         machine.windows = vec![Span::new(whole.first(), whole.size() - shrink).unwrap()];
-        let mut hypervisor = Hypervisor::new(machine);
+        let mut hypervisor = Hypervisor::new(machine, estate());
         let refusal = hypervisor
             .create(&plan(1, 1, 39), b"a tree")
             .expect_err("a refusal");
@@ -343,10 +381,10 @@ fn second_cpu() {
     for (deed, wanted) in cases {
         told(&mut hypervisor, 1, 0, &[deed]);
         hypervisor.step();
-        let answer = hypervisor.domains[0].vcpus[0].registers.x[0];
+        let answer = hypervisor.domains.get(0).unwrap().vcpus[0].registers.x[0];
         assert_eq!(answer.cast_signed(), wanted, "{deed:?}");
     }
-    let second = &hypervisor.domains[0].vcpus[1].registers;
+    let second = &hypervisor.domains.get(0).unwrap().vcpus[1].registers;
     assert_eq!((second.pc, second.x[0]), (ENTRY + 0x1000, 7));
     told(
         &mut hypervisor,
@@ -382,12 +420,8 @@ fn errors_are_their_authors() {
         for _ in 0..4 {
             hypervisor.step();
         }
-        let stopped: Vec<_> = hypervisor
-            .domains
-            .iter()
-            .map(|domain| domain.stopped)
-            .collect();
-        assert_eq!(stopped, [true, false], "{author:?}");
+        let lives: Vec<_> = hypervisor.domains.iter().map(|(_, one)| one.life).collect();
+        assert_eq!(lives, [Life::ShutDown(3), Life::Alive], "{author:?}");
         let last = hypervisor.machine().console.last().cloned();
         assert_eq!(
             last.as_deref(),
@@ -414,5 +448,8 @@ fn unmapped_accesses_abort() {
         ),
         "{injected:?}"
     );
-    assert_eq!(hypervisor.domains[0].vcpus[0].registers.pc, ENTRY);
+    assert_eq!(
+        hypervisor.domains.get(0).unwrap().vcpus[0].registers.pc,
+        ENTRY
+    );
 }

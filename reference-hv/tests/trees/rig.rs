@@ -118,7 +118,7 @@ impl Rig {
         let bytes = self.host.blob();
         let blob = Blob::new(&bytes).expect("a sound tree");
         let host = Host::read(blob)?;
-        let proven = prove(&host, &self, &self.machine);
+        let (proven, _) = prove(&host, &self, &self.machine);
         Ok(look(&host, &proven))
     }
 

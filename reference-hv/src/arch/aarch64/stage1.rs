@@ -83,5 +83,15 @@ pub fn control(pa_range: u64) -> u64 {
     RES1 | pa_range_field(pa_range) << 16 | WALKS | u64::from(64 - SHAPE.bits)
 }
 
+/// Returns the address that PAR_EL1 holds after a translation of `va`; `None` where it reports a fault.
+pub const fn translated(par: u64, va: u64) -> Option<u64> {
+    const FAULT: u64 = 1;
+    if par & FAULT != 0 {
+        None
+    } else {
+        Some(par & ADDRESS | va & 0xfff)
+    }
+}
+
 #[cfg(test)]
 mod tests;

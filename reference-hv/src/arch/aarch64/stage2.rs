@@ -2,7 +2,7 @@
 
 use crate::addr::{Ipa, Pa};
 use crate::fault::{self, Fault};
-use crate::ids::DomainId;
+use crate::ids::Vmid;
 use crate::paging::{Entry, Format, Memory, Shape};
 
 /// Output address bits of an entry, 48-bit addresses and 4 KiB granule.
@@ -17,6 +17,8 @@ const INNER_SHAREABLE: u64 = 0b11 << 8;
 const NORMAL_WRITE_BACK: u64 = 0b1111 << 2;
 /// With HCR_EL2.FWB (Arm ARM D8.6.6): Normal write-back, whatever stage 1 says.
 const FORCED_WRITE_BACK: u64 = 0b0110 << 2;
+/// `MemAttr[3:0]`.
+const MEMORY_TYPE: u64 = 0b1111 << 2;
 /// The same with and without HCR_EL2.FWB.
 const DEVICE_NGNRE: u64 = 0b0001 << 2;
 /// `XN[1:0]` = 0b10: executable at no exception level, with and without FEAT_XNX.
@@ -34,11 +36,17 @@ pub struct Stage2 {
 fn attributes(memory: Memory, forced: bool) -> u64 {
     let access = match memory {
         Memory::Device if fault::on(Fault::DeviceReadOnly) => ACCESSED | READ_ONLY,
-        Memory::Ram | Memory::Device => ACCESSED | READ_WRITE,
+        Memory::Ram | Memory::Foreign | Memory::Device => ACCESSED | READ_WRITE,
     };
+    let ram = INNER_SHAREABLE
+        | if forced {
+            FORCED_WRITE_BACK
+        } else {
+            NORMAL_WRITE_BACK
+        };
     let kind = match memory {
-        Memory::Ram if forced => FORCED_WRITE_BACK | INNER_SHAREABLE,
-        Memory::Ram => NORMAL_WRITE_BACK | INNER_SHAREABLE,
+        Memory::Ram => ram,
+        Memory::Foreign => ram | EXECUTE_NEVER,
         Memory::Device if fault::on(Fault::DeviceExecutable) => DEVICE_NGNRE,
         Memory::Device => DEVICE_NGNRE | EXECUTE_NEVER,
     };
@@ -63,7 +71,8 @@ impl Format for Stage2 {
         match (entry & VALID != 0, entry & TABLE_OR_PAGE != 0, level) {
             (false, ..) | (true, false, 0 | 3) => Entry::Empty,
             (true, true, 0..=2) => Entry::Table(to),
-            _ if entry & EXECUTE_NEVER != 0 => Entry::Leaf(to, Memory::Device),
+            _ if entry & MEMORY_TYPE == DEVICE_NGNRE => Entry::Leaf(to, Memory::Device),
+            _ if entry & EXECUTE_NEVER != 0 => Entry::Leaf(to, Memory::Foreign),
             _ => Entry::Leaf(to, Memory::Ram),
         }
     }
@@ -107,8 +116,8 @@ pub const fn pa_range_field(pa_range: u64) -> u64 {
 }
 
 /// Returns VTTBR_EL2: the tables of a domain, tagged with a VMID that no other domain has.
-pub fn base(root: Pa, domain: DomainId) -> u64 {
-    u64::from(domain.number()) << 48 | root.raw() & ADDRESS
+pub fn base(root: Pa, tag: Vmid) -> u64 {
+    u64::from(tag.number()) << 48 | root.raw() & ADDRESS
 }
 
 #[cfg(test)]

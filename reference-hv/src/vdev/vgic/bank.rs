@@ -112,6 +112,19 @@ impl Bank {
         };
     }
 
+    /// Takes the physical line away from an interrupt, with all that came of it.
+    pub(super) fn disown(&mut self, bit: u32) {
+        self.owned &= !bit;
+        for state in [
+            &mut self.latched,
+            &mut self.high,
+            &mut self.active,
+            &mut self.tied,
+        ] {
+            *state &= !bit;
+        }
+    }
+
     /// Returns the INTID at a place.
     pub(super) fn intid(&self, place: u32) -> u32 {
         self.first + place

@@ -12,7 +12,7 @@ use crate::arch::aarch64::stage2::Stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::exit::Exit;
 use crate::hal::*;
-use crate::ids::{DomainId, IrqLine, Trigger, VcpuId};
+use crate::ids::{DomainId, IrqLine, Trigger, VcpuId, Vmid};
 use crate::paging::{ENTRIES, Shape, Tables};
 
 /// Frames for tables.
@@ -34,7 +34,16 @@ impl Tables for Pool {
         self.next = at + frames * PAGE_SIZE;
         Some(Pa::new(at))
     }
-    fn give_back(&mut self, _: Pa, frames: u64) {
+    fn left(&self) -> u64 {
+        self.left
+    }
+    fn give_back(&mut self, table: Pa, frames: u64) {
+        let first = table.raw();
+        let gone = (first, 0)..(first + frames * PAGE_SIZE, 0);
+        let entries: Vec<_> = self.entries.range(gone).map(|(at, _)| *at).collect();
+        for at in entries {
+            self.entries.remove(&at);
+        }
         self.used -= frames;
         self.left += frames;
     }
@@ -71,6 +80,8 @@ pub enum Deed {
 pub struct Registers {
     /// Whose they are.
     pub id: VcpuId,
+    /// What its translations are tagged with.
+    pub tag: Vmid,
     /// General registers.
     pub x: [u64; 31],
     /// Program counter.
@@ -109,6 +120,14 @@ pub struct Fake {
     pub shown: Vec<u64>,
     /// Lines that are high.
     pub high: Vec<IrqLine>,
+    /// What was done, in order, where the order matters.
+    pub log: Vec<String>,
+    /// Bytes that the hypervisor can still allocate.
+    pub heap: u64,
+    /// Whether the machine was switched off.
+    pub off: bool,
+    /// How the guest's own tables translate: what is added to an address.
+    pub stage1: Option<u64>,
 }
 
 impl Fake {
@@ -132,6 +151,10 @@ impl Fake {
             },
             shown: Vec::new(),
             high: Vec::new(),
+            log: Vec::new(),
+            heap: 1 << 20,
+            off: false,
+            stage1: Some(0),
         }
     }
 
@@ -153,6 +176,11 @@ impl Fake {
         page[usize::try_from(at % PAGE_SIZE).unwrap()] = value;
     }
 
+    fn act(&mut self, line: IrqLine, what: &'static str) {
+        self.lines.push((line, what));
+        self.log.push(format!("{line} {what}"));
+    }
+
     fn pass_time(&mut self, ticks: u64) {
         self.time += ticks;
         let now = self.time;
@@ -168,6 +196,14 @@ impl Ram for Fake {
         for page in (0..span.pages()).filter(|_| fine) {
             self.ram
                 .insert(span.first().raw() / PAGE_SIZE + page, vec![0; 4096]);
+        }
+        self.log.push(format!("scrub {span}"));
+        fine
+    }
+    fn read(&self, from: Pa, bytes: &mut [u8]) -> bool {
+        let fine = u64::try_from(bytes.len()).is_ok_and(|size| self.holds(from, size));
+        for (byte, at) in bytes.iter_mut().zip(from.raw()..).filter(|_| fine) {
+            *byte = self.byte(at);
         }
         fine
     }
@@ -216,16 +252,16 @@ impl Clock for Fake {
 
 impl IrqChip for Fake {
     fn set_enabled(&mut self, line: IrqLine, on: bool) {
-        self.lines.push((line, if on { "on" } else { "off" }));
+        self.act(line, if on { "on" } else { "off" });
     }
     fn is_pending(&mut self, line: IrqLine) -> bool {
         self.high.contains(&line)
     }
     fn clear_pending(&mut self, line: IrqLine) {
-        self.lines.push((line, "clear"));
+        self.act(line, "clear");
     }
     fn deactivate(&mut self, line: IrqLine) {
-        self.lines.push((line, "deactivate"));
+        self.act(line, "deactivate");
     }
 }
 
@@ -236,6 +272,9 @@ impl Lines for Fake {
             Trigger::Level => "level",
         };
         self.lines.push((line, how));
+    }
+    fn unroute(&mut self, line: IrqLine) {
+        self.act(line, "unroute");
     }
     fn acknowledge(&mut self) -> Option<Interrupt> {
         self.arriving.pop_front()
@@ -255,6 +294,18 @@ impl Translation for Fake {
         &mut self.pool
     }
     fn publish(&mut self) {}
+    fn invalidate(&mut self, _: Pa, tag: Vmid) {
+        self.log.push(format!("forget {}", tag.number()));
+    }
+}
+
+impl Board for Fake {
+    fn free_heap(&self) -> u64 {
+        self.heap
+    }
+    fn off(&mut self) {
+        self.off = true;
+    }
 }
 
 impl Cpu for Fake {
@@ -262,9 +313,10 @@ impl Cpu for Fake {
     type Exception = Exception;
     type Identity = IdRegister;
 
-    fn create(&mut self, id: VcpuId, _: Pa, _: u64) -> Registers {
+    fn create(&mut self, id: VcpuId, _: Pa, tag: Vmid, _: u64) -> Registers {
         Registers {
             id,
+            tag,
             x: [0; 31],
             pc: 0,
             due: None,
@@ -274,9 +326,13 @@ impl Cpu for Fake {
     }
     fn reset(&mut self, vcpu: &mut Registers, entry: Ipa, context: u64) {
         assert!(!vcpu.loaded, "reset while loaded");
-        *vcpu = self.create(vcpu.id, Pa::new(0), 0);
+        *vcpu = self.create(vcpu.id, Pa::new(0), vcpu.tag, 0);
         vcpu.pc = entry.raw();
         vcpu.x[0] = context;
+    }
+    fn set_context(&mut self, vcpu: &mut Registers, context: &Context) {
+        self.reset(vcpu, Ipa::new(context.pc), 0);
+        vcpu.x = context.x;
     }
     fn load(&mut self, id: VcpuId, vcpu: &mut Registers) {
         assert_eq!(id, vcpu.id);
@@ -328,6 +384,12 @@ impl Cpu for Fake {
     }
     fn timer(&self, vcpu: &Registers) -> (bool, Option<u64>) {
         (vcpu.due.is_some_and(|due| due <= self.time), vcpu.due)
+    }
+    fn register(&self, vcpu: &Registers, n: u8) -> u64 {
+        vcpu.x.get(usize::from(n)).copied().unwrap_or(0)
+    }
+    fn stage1(&mut self, va: u64, _: bool) -> Option<Ipa> {
+        Some(Ipa::new(va.wrapping_add(self.stage1?)))
     }
     fn set_register(&mut self, vcpu: &mut Registers, n: u8, value: u64) {
         if let Some(x) = vcpu.x.get_mut(usize::from(n)) {

@@ -2,13 +2,13 @@
 
 use core::fmt;
 
-use super::el2::Stage2;
+use super::el2::{self, Stage2};
 use super::gicv3::{self, Features, Gic};
 use super::memory::{self, Frames, Ram};
 use super::mmu::Mmu;
 use super::sysreg::{self, read, set};
 use super::vcpu::{Left, Vcpu, el1};
-use super::{pl011, timer};
+use super::{heap, pl011, timer};
 use crate::addr::{Ipa, Pa, Span};
 use crate::arch::aarch64::esr;
 use crate::arch::aarch64::gic::{VIRTUAL_TIMER, eoi_count};
@@ -16,9 +16,9 @@ use crate::arch::aarch64::inject::{self, Exception, Interrupted};
 use crate::arch::aarch64::stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::hal::{
-    Clock, Console, Cpu, Event, Interrupt, IrqChip, Lines, Translation, VirtualLines,
+    Clock, Console, Context, Cpu, Event, Interrupt, IrqChip, Lines, Translation, VirtualLines,
 };
-use crate::ids::{DomainId, IrqLine, MAX_DOMAINS, Trigger, VcpuId};
+use crate::ids::{DomainId, IrqLine, Trigger, VcpuId, Vmid};
 use crate::paging::Shape;
 use crate::vdev::vgic;
 
@@ -53,8 +53,8 @@ pub struct Board {
     listed: usize,
     /// Whether the virtual timer's physical line may be active.
     timer_active: bool,
-    /// Which virtual CPU of each domain was here last.
-    last: [Option<u32>; MAX_DOMAINS as usize + 1],
+    /// Which virtual CPU of each address space was here last.
+    last: [Option<u32>; Vmid::COUNT],
 }
 
 impl Board {
@@ -75,7 +75,7 @@ impl Board {
             alarm: None,
             listed: 0,
             timer_active: false,
-            last: [None; MAX_DOMAINS as usize + 1],
+            last: [None; Vmid::COUNT],
         }
     }
 
@@ -141,6 +141,9 @@ impl crate::hal::Ram for Board {
     fn write(&mut self, to: Pa, bytes: &[u8]) -> bool {
         self.ram.write(to, bytes)
     }
+    fn read(&self, from: Pa, bytes: &mut [u8]) -> bool {
+        self.ram.read(from, bytes)
+    }
     fn publish_code(&mut self) {
         memory::forget_instructions();
     }
@@ -197,6 +200,10 @@ impl Lines for Board {
         self.gic.configure(line, trigger);
     }
 
+    fn unroute(&mut self, line: IrqLine) {
+        self.gic.unroute(line);
+    }
+
     fn acknowledge(&mut self) -> Option<Interrupt> {
         let intid = self.gic.acknowledge()?;
         if intid == VIRTUAL_TIMER {
@@ -234,6 +241,22 @@ impl Translation for Board {
     fn publish(&mut self) {
         sysreg::publish_tables();
     }
+    fn invalidate(&mut self, root: Pa, tag: Vmid) {
+        el2::forget_space(stage2::base(root, tag));
+        // Whoever has the tag next has not been here.
+        if let Some(last) = self.last.get_mut(usize::from(tag.number())) {
+            *last = None;
+        }
+    }
+}
+
+impl crate::hal::Board for Board {
+    fn free_heap(&self) -> u64 {
+        heap::free()
+    }
+    fn off(&mut self) {
+        sysreg::system_off();
+    }
 }
 
 impl Cpu for Board {
@@ -241,16 +264,20 @@ impl Cpu for Board {
     type Exception = Exception;
     type Identity = IdRegister;
 
-    fn create(&mut self, id: VcpuId, root: Pa, since: u64) -> Vcpu {
-        Vcpu::new(vgic::mpidr(id.index), stage2::base(root, id.domain), since)
+    fn create(&mut self, id: VcpuId, root: Pa, tag: Vmid, since: u64) -> Vcpu {
+        Vcpu::new(vgic::mpidr(id.index), root, tag, since)
     }
 
     fn reset(&mut self, vcpu: &mut Vcpu, entry: Ipa, context: u64) {
         vcpu.reset(entry.raw(), context);
     }
 
+    fn set_context(&mut self, vcpu: &mut Vcpu, context: &Context) {
+        vcpu.set_context(context);
+    }
+
     fn load(&mut self, id: VcpuId, vcpu: &mut Vcpu) {
-        let last = self.last.get_mut(usize::from(id.domain.number()));
+        let last = self.last.get_mut(usize::from(vcpu.tag().number()));
         let before = last.and_then(|last| last.replace(id.index));
         vcpu.load(
             &self.features,
@@ -286,6 +313,10 @@ impl Cpu for Board {
         vcpu.timer()
     }
 
+    fn register(&self, vcpu: &Vcpu, n: u8) -> u64 {
+        vcpu.registers().get(usize::from(n)).copied().unwrap_or(0)
+    }
+
     fn set_register(&mut self, vcpu: &mut Vcpu, n: u8, value: u64) {
         vcpu.set_register(n, value);
     }
@@ -306,6 +337,10 @@ impl Cpu for Board {
         let entered = inject::enter(exception, &at);
         el1::take(entered.elr, entered.spsr, entered.esr, entered.far);
         vcpu.set_position(entered.pc, entered.pstate);
+    }
+
+    fn stage1(&mut self, va: u64, write: bool) -> Option<Ipa> {
+        el1::translate(va, write).map(Ipa::new)
     }
 
     fn identify(&self, register: IdRegister) -> u64 {

@@ -214,6 +214,27 @@ fn forget_translations() {
     }
 }
 
+/// Drops every translation that carries the VMID of `base`, a value of VTTBR_EL2, on every CPU, and waits
+/// until that is done (Arm ARM D8.16, TLBI VMALLS12E1IS: it works on the VMID that VTTBR_EL2 has).
+pub fn forget_space(base: u64) {
+    let before = read!("vttbr_el2");
+    // SAFETY: No guest runs meanwhile, and what is walked speculatively begins at tables that still stand:
+    // the caller gives them back only afterwards. Invalidating loses nothing.
+    unsafe {
+        core::arch::asm!("dsb ishst", options(nostack, preserves_flags));
+        set!("vttbr_el2", base);
+        core::arch::asm!(
+            "isb",
+            "tlbi vmalls12e1is",
+            "dsb ish",
+            "isb",
+            options(nostack, preserves_flags)
+        );
+        set!("vttbr_el2", before);
+    }
+    sysreg::isb();
+}
+
 /// Drops the running domain's translations and fetched instructions on this CPU, before another of
 /// its virtual CPUs runs here: each believes to be a CPU of its own, and one may use an ASID
 /// that means something else to the other (Arm ARM D8.16, TLBI VMALLE1).

@@ -252,6 +252,13 @@ impl Gic {
         self.distributor.write(route + 4, (self.here >> 32) as u32);
     }
 
+    /// Puts the route of a shared line that is off back to what it is after reset.
+    pub fn unroute(&self, line: IrqLine) {
+        let route = GICD_IROUTER + u64::from(line.intid()) * 8;
+        self.distributor.write(route, 0);
+        self.distributor.write(route + 4, 0);
+    }
+
     /// Takes the most urgent interrupt and drops its priority; it stays active. `None` when there is
     /// none.
     pub fn acknowledge(&self) -> Option<u32> {

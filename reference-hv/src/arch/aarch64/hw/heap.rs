@@ -43,6 +43,14 @@ pub unsafe fn set_reserve(span: Span<Pa>) {
         .store(start + span.size() as usize, Ordering::Relaxed);
 }
 
+/// Returns how many bytes can still be allocated, as far as they lie together.
+pub fn free() -> u64 {
+    let heap = HEAP.lock();
+    let left = heap.stats_total_bytes() - heap.stats_alloc_actual();
+    let reserve = RESERVE.1.load(Ordering::Relaxed) - RESERVE.0.load(Ordering::Relaxed);
+    (left + reserve) as u64
+}
+
 fn take_reserve(heap: &mut Heap<ORDERS>, _: &Layout) {
     let end = RESERVE.1.load(Ordering::Relaxed);
     let start = RESERVE.0.swap(end, Ordering::Relaxed);

@@ -98,6 +98,13 @@ pub struct Frames {
     areas: [Area; 2],
     /// First of the single frames given back, each holding the address of the next; zero is none.
     free: u64,
+    /// First of the roots given back, likewise. They stay in one piece: single frames of a row that was
+    /// broken up would never make a root again.
+    roots: u64,
+    /// How many frames a root is; zero before the first came back.
+    root_frames: u64,
+    /// How many frames were given back and not taken again.
+    returned: u64,
 }
 
 impl Frames {
@@ -115,6 +122,9 @@ impl Frames {
         Self {
             areas: [area, Area::EMPTY],
             free: 0,
+            roots: 0,
+            root_frames: 0,
+            returned: 0,
         }
     }
 
@@ -152,6 +162,12 @@ impl Tables for Frames {
         let at = if frames == 1 && self.free != 0 {
             let at = self.free;
             self.free = self.load(Pa::new(at), 0);
+            self.returned -= 1;
+            at
+        } else if frames == self.root_frames && self.roots != 0 {
+            let at = self.roots;
+            self.roots = self.load(Pa::new(at), 0);
+            self.returned -= frames;
             at
         } else {
             self.areas.iter_mut().find_map(|area| area.cut(size))?
@@ -163,11 +179,23 @@ impl Tables for Frames {
     }
 
     fn give_back(&mut self, table: Pa, frames: u64) {
+        self.returned += frames;
+        if frames > 1 && (self.root_frames == 0 || self.root_frames == frames) {
+            self.root_frames = frames;
+            self.store(table, 0, self.roots);
+            self.roots = table.raw();
+            return;
+        }
         for nth in 0..frames {
             let frame = Pa::new(table.raw() + nth * PAGE_SIZE);
             self.store(frame, 0, self.free);
             self.free = frame.raw();
         }
+    }
+
+    fn left(&self) -> u64 {
+        let uncut: u64 = self.areas.iter().map(|area| area.end - area.next).sum();
+        self.returned + uncut / PAGE_SIZE
     }
 
     fn load(&self, table: Pa, index: u64) -> u64 {
@@ -279,6 +307,22 @@ impl Ram {
         // SAFETY: The target is ours and mutably borrowed, so `bytes` is not part of it.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
         self.clean(to.raw(), span.size());
+        true
+    }
+
+    /// Reads bytes. Returns whether all of it was RAM of this kind.
+    #[must_use]
+    pub fn read(&self, from: Pa, bytes: &mut [u8]) -> bool {
+        let Ok(span) = Span::new(from, bytes.len() as u64) else {
+            return bytes.is_empty();
+        };
+        if !self.holds(span) {
+            return false;
+        }
+        let source: *const u8 = core::ptr::with_exposed_provenance(from.raw() as usize);
+        // SAFETY: The source is RAM of domains, so `bytes`, which is the hypervisor's own, is no part of
+        // it; no guest runs meanwhile.
+        unsafe { core::ptr::copy_nonoverlapping(source, bytes.as_mut_ptr(), bytes.len()) };
         true
     }
 

@@ -1,5 +1,6 @@
 //! From the start code to the first domain.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -180,12 +181,17 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
         spis: gic.shared_lines().min(crate::ids::IrqLine::MAX_SPIS),
     };
     let board = Board::new(mmu, ram, gic, private, stage2);
-    Ok(Some(populate(board, &host, &machine)))
+    // What is claimed later is judged by what the tree says, so that stays.
+    Ok(Some(populate(board, Box::leak(Box::new(host)), &machine)))
 }
 
 /// Proves what the trees claim and makes the domains.
-fn populate(board: Board, host: &Host<'_>, machine: &assign::Machine) -> Hypervisor<Board> {
-    let assignment = assign::prove(host, &Loaded(&board.ram), machine);
+fn populate(
+    board: Board,
+    host: &'static Host<'static>,
+    machine: &assign::Machine,
+) -> Hypervisor<Board> {
+    let (assignment, estate) = assign::prove(host, &Loaded(&board.ram), machine);
     for notice in assignment.notices() {
         pl011::line(format_args!("{notice}"));
     }
@@ -194,7 +200,7 @@ fn populate(board: Board, host: &Host<'_>, machine: &assign::Machine) -> Hypervi
     }
     let mut refused = assignment.refusals().len();
     let mut made = 0;
-    let mut hypervisor = Hypervisor::new(board);
+    let mut hypervisor = Hypervisor::new(board, estate);
     for (plan, before) in assignment.domains().iter().zip(0..) {
         let plan = &*vm::with_strays(plan, &assignment.domains()[..before], host);
         let tree = guest_tree::build(plan, host, &Loaded(&hypervisor.machine().ram));

@@ -52,6 +52,20 @@ pub fn wait_for_interrupt() {
     unsafe { core::arch::asm!("dsb sy", "wfi", options(nostack, preserves_flags)) }
 }
 
+/// Has the firmware switch the machine off (PSCI SYSTEM_OFF by SMC, DEN 0022 5.1.9). It comes back only
+/// from firmware that has no PSCI.
+pub fn system_off() {
+    // SAFETY: The call changes at most X0 to X17 (SMCCC 2.6), all named here, and no memory of ours.
+    unsafe {
+        core::arch::asm!(
+            "smc #0",
+            inout("x0") 0x8400_0008_u64 => _,
+            clobber_abi("C"),
+            options(nostack)
+        );
+    }
+}
+
 /// Stops this CPU for good.
 pub fn halt() -> ! {
     loop {

@@ -3,7 +3,11 @@
 use super::gicv3::Features;
 use super::sysreg::{self, read, set};
 use super::{el2, timer};
+use crate::addr::Pa;
 use crate::arch::aarch64::esr::Syndrome;
+use crate::arch::aarch64::{stage1, stage2};
+use crate::hal;
+use crate::ids::Vmid;
 
 /// What every exit saves and every entry restores; vectors.S knows the offsets.
 #[repr(C, align(16))]
@@ -110,8 +114,10 @@ pub struct Vcpu {
     timer: VirtualTimer,
     /// VMPIDR_EL2.
     affinity: u64,
-    /// VTTBR_EL2.
-    translation: u64,
+    /// Where the second-stage tables begin.
+    root: Pa,
+    /// What their translations are tagged with.
+    tag: Vmid,
     /// CNTVOFF_EL2.
     offset: u64,
     /// Whether the CPU holds the registers rather than this structure.
@@ -133,7 +139,7 @@ pub enum Left {
 
 impl Vcpu {
     /// Makes a virtual CPU that is not running anywhere.
-    pub fn new(affinity: u64, translation: u64, offset: u64) -> Self {
+    pub fn new(affinity: u64, root: Pa, tag: Vmid, offset: u64) -> Self {
         let context = Context {
             x: [0; 31],
             pc: 0,
@@ -154,7 +160,8 @@ impl Vcpu {
             },
             timer: VirtualTimer::default(),
             affinity,
-            translation,
+            root,
+            tag,
             offset,
             loaded: false,
             syndrome: Syndrome {
@@ -168,9 +175,29 @@ impl Vcpu {
 
     /// Puts everything back to reset, to start at `entry` with `context` in X0. It must not be loaded.
     pub fn reset(&mut self, entry: u64, context: u64) {
-        *self = Self::new(self.affinity, self.translation, self.offset);
+        *self = Self::new(self.affinity, self.root, self.tag, self.offset);
         self.context.pc = entry;
         self.context.x[0] = context;
+    }
+
+    /// Puts everything back to reset and then to what `context` says. It must not be loaded.
+    pub fn set_context(&mut self, context: &hal::Context) {
+        self.reset(context.pc, 0);
+        self.context.x = context.x;
+        self.context.pstate = context.pstate;
+        self.bank.sp_el0 = context.sp_el0;
+        self.bank.sp_el1 = context.sp_el1;
+        self.bank.elr_el1 = context.elr_el1;
+        self.bank.spsr_el1 = context.spsr_el1;
+        self.bank.sctlr_el1 = context.sctlr | SCTLR_RESET;
+        self.bank.tcr_el1 = context.tcr;
+        self.bank.ttbr0_el1 = context.ttbr0;
+        self.bank.ttbr1_el1 = context.ttbr1;
+    }
+
+    /// Returns what its translations are tagged with.
+    pub fn tag(&self) -> Vmid {
+        self.tag
     }
 
     /// Makes the registers the CPU's. `fresh` says that another virtual CPU of the domain was here
@@ -181,7 +208,7 @@ impl Vcpu {
         // its domain, tagged with its VMID), its clock and its interrupt interface.
         unsafe {
             set!("vmpidr_el2", self.affinity);
-            set!("vttbr_el2", self.translation);
+            set!("vttbr_el2", stage2::base(self.root, self.tag));
             set!("cntvoff_el2", self.offset);
             set!("cntv_cval_el0", self.timer.compare);
             set!("cntv_ctl_el0", self.timer.control);
@@ -315,7 +342,9 @@ impl Interface {
 
 /// The state of EL1 that taking an exception to it changes; the virtual CPU must be loaded.
 pub mod el1 {
-    use super::{read, set};
+    use core::arch::asm;
+
+    use super::{read, set, stage1};
 
     /// Returns VBAR_EL1.
     pub fn vectors() -> u64 {
@@ -325,6 +354,25 @@ pub mod el1 {
     /// Returns SCTLR_EL1.
     pub fn control() -> u64 {
         read!("sctlr_el1")
+    }
+
+    /// Translates an address through the guest's own tables, as a load or store of its kernel would be;
+    /// `None` where that would fault, in either stage.
+    pub fn translate(va: u64, write: bool) -> Option<u64> {
+        let before = read!("par_el1");
+        // SAFETY: The instructions change PAR_EL1 alone, which is put back; HCR_EL2.VM and VTTBR_EL2 are
+        // those of the guest, and a fault on the way is reported in PAR_EL1.
+        unsafe {
+            if write {
+                asm!("at s1e1w, {}", "isb", in(reg) va, options(nostack, preserves_flags));
+            } else {
+                asm!("at s1e1r, {}", "isb", in(reg) va, options(nostack, preserves_flags));
+            }
+        }
+        let found = read!("par_el1");
+        // SAFETY: As above.
+        unsafe { set!("par_el1", before) }
+        stage1::translated(found, va)
     }
 
     /// Sets what the guest's handler reads about an exception.

@@ -30,3 +30,11 @@ fn control_register() {
     assert_eq!(control(4), 0x8084_3510);
     assert_eq!(control(6), 0x8085_3510);
 }
+
+/// PAR_EL1 holds a page and attributes, or says that there is none.
+#[test]
+fn translations_keep_the_offset() {
+    let par = 0xff00_0000_4567_8b80;
+    assert_eq!(translated(par, 0xffff_0000_0000_0123), Some(0x4567_8123));
+    assert_eq!(translated(par | 1, 0x123), None);
+}

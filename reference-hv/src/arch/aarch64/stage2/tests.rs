@@ -51,8 +51,8 @@ fn control_registers() {
     let narrow = Shape::shortest(ipa_bits(1)).expect("a shape");
     assert_eq!((ipa_bits(1), control(narrow, 1)), (36, 0x8001_355c));
     assert_eq!((ipa_bits(4), ipa_bits(6), pa_bits(6)), (40, 40, 48));
-    let domain = DomainId::new(7).expect("a number");
-    assert_eq!(base(Pa::new(0x4700_2000), domain), 0x0007_0000_4700_2000);
+    let tag = Vmid::new(7).expect("a number");
+    assert_eq!(base(Pa::new(0x4700_2000), tag), 0x0007_0000_4700_2000);
 }
 
 /// Forced write-back changes the attributes of RAM and of nothing else.
@@ -65,4 +65,18 @@ fn forced_write_back() {
         PLAIN.leaf(3, to, Memory::Device)
     );
     assert_eq!(FORCED.read(2, 0x4780_07d9), Entry::Leaf(to, Memory::Ram));
+}
+
+/// What is mapped reads back as what it is, whatever FEAT_S2FWB makes of it; another domain's RAM is
+/// never executable.
+#[test]
+fn kinds_read_back() {
+    let to = Pa::new(0x4780_0000);
+    for format in [PLAIN, FORCED] {
+        for memory in [Memory::Ram, Memory::Foreign, Memory::Device] {
+            let entry = format.leaf(3, to, memory);
+            assert_eq!(format.read(3, entry), Entry::Leaf(to, memory), "{memory:?}");
+            assert_eq!(entry & EXECUTE_NEVER != 0, memory != Memory::Ram);
+        }
+    }
 }

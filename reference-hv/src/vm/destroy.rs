@@ -1,0 +1,160 @@
+//! The end of a domain: what it had is free for others, in an order in which nobody ever reaches what
+//! is not his.
+//!
+//! 1. Its virtual CPUs get no turn any more, and none is on the CPU.
+//! 2. Its lines are off, not pending, not active, and without a route.
+//! 3. No CPU remembers a translation of its address space, and the tables go.
+//! 4. What it mapped of others' RAM is let go of; so is the right to devices.
+//! 5. Its RAM is cleared, and goes back to where it came from.
+//! 6. Its number is free.
+//!
+//! A call does a bounded part of that, so that others get their turn in between.
+
+use super::assignment::release_lines;
+use super::domain::Rest;
+use super::pages::release;
+use super::{Hypervisor, Life};
+use crate::arch::aarch64::inject::Exception;
+use crate::arch::aarch64::sysreg::IdRegister;
+use crate::carve;
+use crate::errno::Errno;
+use crate::fault::{self, Fault};
+use crate::hal::Machine;
+use crate::ids::DomainId;
+
+/// How many tables or pages a call gives back: 2 MiB.
+const PORTION: u64 = 512;
+
+/// How far a call came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// All is done.
+    Done,
+    /// There is more to do.
+    Again,
+}
+
+impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+    /// Destroys a domain, or goes on with that.
+    ///
+    /// # Errors
+    /// Refuses a domain that is not there.
+    pub fn destroy(&mut self, id: DomainId) -> Result<Progress, Errno> {
+        let place = self.find_domain(id).ok_or(Errno::ESRCH)?;
+        let mut left = PORTION;
+        loop {
+            let life = self.domains.get(place).map(|domain| domain.life);
+            match life {
+                None | Some(Life::Dying(Rest::Lent)) => return Ok(Progress::Done),
+                Some(Life::Dying(_)) if left == 0 => return Ok(Progress::Again),
+                Some(Life::Dying(Rest::Tables)) => self.give_tables_back(place, &mut left),
+                Some(Life::Dying(Rest::Foreign)) => self.let_go(place, &mut left),
+                Some(Life::Dying(Rest::Ram)) => self.give_ram_back(place, &mut left),
+                Some(Life::Alive | Life::ShutDown(_)) => self.condemn(place),
+            }
+        }
+    }
+
+    /// Has a domain cease to run and to be reached: steps 1 and 2, and of 3 what makes it final.
+    fn condemn(&mut self, place: usize) {
+        if fault::on(Fault::DestroyedRuns) {
+            if let Some(domain) = self.domains.get_mut(place) {
+                domain.life = Life::Dying(Rest::Lent);
+            }
+            return;
+        }
+        self.turns.remove(|other| other.domain == place);
+        if self.loaded.is_some_and(|loaded| loaded.domain == place) {
+            self.unload();
+        }
+        let Self {
+            machine,
+            domains,
+            estate,
+            tags,
+            ..
+        } = self;
+        let Some(domain) = domains.get_mut(place) else {
+            return;
+        };
+        domain.life = Life::Dying(Rest::Tables);
+        release_lines(machine, estate, domain);
+        if let Some(line) = domain.uart.as_mut().and_then(|uart| uart.flush()) {
+            machine.domain_line(domain.id, line);
+        }
+        // No virtual CPU brings the tables back into use, so what is dropped now stays away.
+        machine.invalidate(domain.memory.space.root(), domain.memory.tag);
+        if !fault::on(Fault::TagLost) {
+            tags.give_back(domain.memory.tag);
+        }
+        estate.waive_devices(domain.id);
+    }
+
+    fn give_tables_back(&mut self, place: usize, left: &mut u64) {
+        let Self {
+            machine, domains, ..
+        } = self;
+        let Some(domain) = domains.get_mut(place) else {
+            return;
+        };
+        if fault::on(Fault::TablesLost) || domain.memory.empty(machine, left) {
+            domain.life = Life::Dying(Rest::Foreign);
+        }
+    }
+
+    /// Lets go of what the domain mapped of others' RAM.
+    fn let_go(&mut self, place: usize, left: &mut u64) {
+        let Some(domain) = self.domains.get_mut(place) else {
+            return;
+        };
+        match domain.memory.foreign.pop(*left) {
+            Some(extent) => {
+                *left -= extent.pages;
+                self.settle(extent.of);
+            }
+            None => domain.life = Life::Dying(Rest::Ram),
+        }
+    }
+
+    fn give_ram_back(&mut self, place: usize, left: &mut u64) {
+        let Some(domain) = self.domains.get_mut(place) else {
+            return;
+        };
+        let id = domain.id;
+        let Some(extent) = domain.memory.ram.pop(*left) else {
+            domain.life = Life::Dying(Rest::Lent);
+            self.bury(place);
+            return;
+        };
+        *left -= extent.pages;
+        let Some(span) = extent.host() else {
+            return;
+        };
+        let free = carve::without(&[span], &self.lent(id, span));
+        for span in &free {
+            release(&mut self.machine, &mut self.estate, *span);
+        }
+        if let Some(domain) = self.domains.get_mut(place) {
+            domain.lent.extend(carve::without(&[span], &free));
+        }
+    }
+
+    /// Forgets a domain that has nothing any more.
+    pub(super) fn bury(&mut self, place: usize) {
+        let done = |domain: &super::Domain<M>| {
+            domain.life == Life::Dying(Rest::Lent) && domain.lent.is_empty()
+        };
+        if !self.domains.get(place).is_some_and(done) {
+            return;
+        }
+        if let Some(domain) = self.domains.take(place) {
+            if !fault::on(Fault::TablesLost) {
+                domain.memory.space.release(self.machine.tables());
+            }
+            self.machine.line(format_args!(
+                "domain {} ({}) is gone",
+                domain.name, domain.id
+            ));
+        }
+    }
+}

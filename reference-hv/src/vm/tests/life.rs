@@ -1,0 +1,1 @@
+//! Domains that are made, changed and destroyed at run time.
