@@ -5,11 +5,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use wire::pack::Pack;
 use wire::{Order, Reading, parse_op, parse_script, read};
 
 fuzz_target!(|data: &[u8]| {
     console(data);
     script(data);
+    pack(data);
     forged(data);
 });
 
@@ -31,6 +33,8 @@ fn console(text: &[u8]) {
 
 /// An op is spelled so that it is read as itself, and an error points into the text.
 fn script(text: &[u8]) {
+    // What follows the first NUL is no text of the script's.
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let (_, ops) = match parse_script(text) {
         Ok(script) => script,
         Err(error) => {
@@ -46,6 +50,20 @@ fn script(text: &[u8]) {
                 assert!(error.at <= text.len());
                 assert!(!error.explain(text).is_empty());
             }
+        }
+    }
+}
+
+/// A pack's entries are parts of it, and there are as many as it says at most.
+fn pack(data: &[u8]) {
+    let mut ramdisk = vec![0; 4096];
+    ramdisk.extend(b"ptpack01");
+    ramdisk.extend(data);
+    let pack = Pack::behind(&ramdisk).expect("the mark is there");
+    for index in [0, 1, 7, usize::MAX] {
+        if let Some(entry) = pack.entry(index) {
+            assert!(ramdisk.as_ptr_range().contains(&entry.as_ptr()) || entry.is_empty());
+            assert!((index as u64) < pack.len());
         }
     }
 }

@@ -59,7 +59,8 @@ fn check_total(bytes: &[u8]) -> Result<(), TestCaseError> {
             return Ok(());
         }
     };
-    let text = std::str::from_utf8(bytes).unwrap();
+    let text = bytes.split(|byte| *byte == 0).next().unwrap();
+    let text = std::str::from_utf8(text).unwrap();
     let mut failed = false;
     for op in ops {
         prop_assert!(!failed, "nothing follows an error");
