@@ -73,9 +73,10 @@
 //! `hc`, `hcmem`, `hcr` and `hv` make hypercalls of Xen's. Where the tree has a `/hypervisor` node
 //! and no console of the domain's own, what the probe says goes through `console_io`.
 //!
-//! * **Scratch.** The last four pages of the highest RAM are slots 0 to 3, which scripts fill and
-//!   read; what begins at the end of slot 3 ends beyond RAM. The two pages below hold the probe's own
-//!   structures. All of it is Normal write-back memory.
+//! * **Scratch.** Scripts fill and read slots of a page each. Slot 3 is the last page of RAM, so that
+//!   what begins at its end ends beyond RAM; slots 0 to 2, and the probe's own structures, are the
+//!   highest pages that are free below, but for one that is left alone. All of it is Normal
+//!   write-back memory.
 //! * **Interface versions** are tried from that of Xen 4.17 upward, once, until one is not refused;
 //!   structures are laid out accordingly.
 //! * **Building a domain.** `hv load` copies an entry of the [pack](wire::pack) behind the ramdisk's

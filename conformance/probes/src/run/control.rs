@@ -1,6 +1,6 @@
 //! Ops of a control domain: hypercalls, and what is asked of a hypervisor through them.
 //!
-//! Arguments lie in pages at the end of the probe's RAM, which stage 1 maps as Normal write-back, as
+//! Arguments lie in pages near the end of the probe's RAM, which stage 1 maps as Normal write-back, as
 //! Xen wants them. Numbers and offsets are those of Xen's public headers; where 4.17 and 4.20 differ,
 //! the interface version tells which it is.
 
@@ -14,9 +14,14 @@ use crate::machine::{Abort, Machine};
 
 const PAGE: u64 = 4096;
 
-/// Pages of the slots that scripts fill, and of the probe's own structures below them.
-const SLOT_PAGES: u64 = 4;
+/// Pages of the probe's own structures, and behind them those of the slots that scripts fill, save the
+/// last slot.
 const WORK_PAGES: u64 = 2;
+const SLOT_PAGES: u64 = 3;
+
+/// Pages at the end of RAM that are left for the last slot, and for what scripts write where it is found
+/// from outside.
+const LAST_PAGES: u64 = 2;
 
 const XEN_VERSION: u64 = 17;
 const SCHED_OP: u64 = 29;
@@ -25,8 +30,8 @@ const REMOTE_SHUTDOWN: u64 = 4;
 /// What was found out about the hypervisor, as far as ops needed it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Control {
-    /// Where the script's slots begin.
-    slots: Option<u64>,
+    /// Where the work pages begin, and where RAM ends.
+    scratch: Option<(u64, u64)>,
     /// The interface versions that it did not refuse.
     domctl: Option<u32>,
     sysctl: Option<u32>,
@@ -76,7 +81,12 @@ impl<M: Machine> Runner<'_, M> {
 
     /// Returns the address of a place in the slots.
     pub(super) fn scratch(&mut self, place: Place) -> Result<u64, Abort> {
-        Ok(self.slots()? + u64::from(place.offset()))
+        let (work, end) = self.pages()?;
+        let offset = u64::from(place.offset());
+        Ok(match offset.checked_sub(SLOT_PAGES * PAGE) {
+            Some(in_last) => end - PAGE + in_last,
+            None => work + WORK_PAGES * PAGE + offset,
+        })
     }
 
     fn value(&mut self, value: Value) -> Result<u64, Abort> {
@@ -86,27 +96,32 @@ impl<M: Machine> Runner<'_, M> {
         }
     }
 
-    /// Finds the slots: the last pages of the highest RAM, so that what begins there can end beyond.
-    fn slots(&mut self) -> Result<u64, Abort> {
-        if let Some(slots) = self.control.slots {
-            return Ok(slots);
+    /// Finds the work pages, the highest ones that nothing of the probe's lies in, and the end of RAM.
+    fn pages(&mut self) -> Result<(u64, u64), Abort> {
+        if let Some(found) = self.control.scratch {
+            return Ok(found);
         }
+        let size = (WORK_PAGES + SLOT_PAGES) * PAGE;
         // The tree's reader has no bank that wraps.
-        let end = self
+        let (base, end) = self
             .banks
             .iter()
-            .filter(|(_, size)| *size >= (SLOT_PAGES + WORK_PAGES + 1) * PAGE)
-            .map(|(base, size)| (base + size) & !(PAGE - 1))
-            .max()
+            .map(|(base, size)| (*base, (base + size) & !(PAGE - 1)))
+            .max_by_key(|(_, end)| *end)
             .ok_or(Abort::Unmapped)?;
-        let first = end - (SLOT_PAGES + WORK_PAGES) * PAGE;
-        let own = |(start, last): &(u64, u64)| *start < end && first <= *last;
-        if self.machine.own().iter().any(own) {
-            return Err(Abort::Own);
+        let mut top = end.saturating_sub(LAST_PAGES * PAGE);
+        loop {
+            let first = top.checked_sub(size).filter(|first| *first >= base);
+            let first = first.ok_or(Abort::Own)?;
+            let inside = |(start, last): &&(u64, u64)| *start < top && first <= *last;
+            match self.machine.own().iter().find(inside) {
+                Some((start, _)) => top = start & !(PAGE - 1),
+                None => {
+                    self.control.scratch = Some((first, end));
+                    return Ok((first, end));
+                }
+            }
         }
-        let slots = end - SLOT_PAGES * PAGE;
-        self.control.slots = Some(slots);
-        Ok(slots)
     }
 
     #[inline(never)]

@@ -18,8 +18,8 @@ const ENOSYS: u64 = 38u64.wrapping_neg();
 const SYSCTL: u64 = 35;
 const DOMCTL: u64 = 36;
 
-/// The slots are the last four pages of RAM.
-const SLOTS: u64 = HIGH.0 + HIGH.1 - 0x4000;
+/// Two pages at the end of RAM are for others and the last slot; the probe's work pages lie in front.
+const SLOTS: u64 = HIGH.0 + HIGH.1 - 0x5000;
 
 /// A call as the hypervisor finds it: number, command, and its structure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,8 +104,8 @@ fn raw_calls() {
         Answer::Ok,
         Answer::Value(0x1122_3344_5566_7789),
         Answer::Value(0x5566),
-        Answer::Value(SLOTS + 0x3000),
-        Answer::Value(SLOTS + 0x3000),
+        Answer::Value(HIGH.0 + HIGH.1 - 0x1000),
+        Answer::Value(HIGH.0 + HIGH.1 - 0x1000),
     ];
     assert_eq!(answers, wanted);
     let far = HIGH.0 + HIGH.1;
@@ -119,8 +119,22 @@ fn raw_calls() {
         [Answer::Fault { esr: 0, far: 0 }],
         "no hypervisor"
     );
-    fake.own.push((far - 0x5800, far - 0x5700));
-    assert_eq!(run(&fake, "hcr 0 8"), [Answer::Cannot(Reason::Own)]);
+    // The pages lie below what is in their way, as long as there is RAM.
+    for (own, slot) in [
+        ((far - 0x5800, far - 0x5700), Some(far - 0x9000)),
+        ((far - 0x2001, far - 1), Some(far - 0x6000)),
+        ((far - 0xe000, far - 0x3000), None),
+    ] {
+        fake.own = vec![own];
+        let wanted = match slot {
+            Some(slot) => {
+                fake.poke(Width::W64, slot, 0x77);
+                Answer::Value(0x77)
+            }
+            None => Answer::Cannot(Reason::Own),
+        };
+        assert_eq!(run(&fake, "hcr 0 64"), [wanted], "{own:x?}");
+    }
 }
 
 /// Versions are asked upward once, and kept.

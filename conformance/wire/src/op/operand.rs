@@ -18,8 +18,8 @@ pub const MAX_PATH: usize = 40;
 
 /// A byte in a scratch slot: `SLOT` or `SLOT+OFFSET` in a script.
 ///
-/// The slots are the last four pages of the probe's RAM, in order, so that what begins near the end
-/// of slot 3 straddles the end of RAM.
+/// Slots 0 to 2 are pages in a row. Slot 3 is the last page of the probe's RAM, so that what begins near
+/// its end straddles the end of RAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(u16);
 

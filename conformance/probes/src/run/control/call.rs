@@ -2,7 +2,7 @@
 
 use wire::{Path, Width};
 
-use super::{Errno, PAGE, WORK_PAGES, failed};
+use super::{Errno, PAGE, failed};
 use crate::machine::{Abort, Machine};
 use crate::run::Runner;
 
@@ -72,7 +72,7 @@ type Fields<'a> = &'a [(u64, Width, u64)];
 impl<M: Machine> Runner<'_, M> {
     /// Returns the address of a byte in the work pages.
     pub(super) fn work(&mut self, offset: u64) -> Result<u64, Abort> {
-        Ok(self.slots()? - WORK_PAGES * PAGE + offset)
+        Ok(self.pages()?.0 + offset)
     }
 
     /// Clears the place of structures, fills fields in and returns its address.
