@@ -98,10 +98,11 @@ impl Layout {
         })
     }
 
-    /// Tells whether something that is imitated, or kept for later, has a part of a range.
+    /// Tells whether something that is imitated, or kept for later, has a part of a range. What is kept
+    /// for grant tables is not: it is told to control domains as room for the pages of others.
     pub fn uses(&self, span: Span<Ipa>) -> bool {
         let uart = self.uart.map(|uart| uart.registers);
-        [self.distributor, self.redistributors, self.grant, MAGIC]
+        [self.distributor, self.redistributors, MAGIC]
             .into_iter()
             .chain(uart)
             .any(|used| used.overlaps(span))

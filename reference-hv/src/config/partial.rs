@@ -107,6 +107,7 @@ impl<'t> Partial<'t> {
         }
         if let Some(aliases) = partial.aliases {
             refuse_all_requests(aliases)?;
+            refuse_iommu(aliases)?;
             if let Some(child) = aliases.children().next() {
                 return Err(Flaw::new(child, child.name(), "is a node among aliases"));
             }
@@ -153,10 +154,7 @@ impl<'t> Partial<'t> {
 
     /// Reads one node that the guest gets.
     fn take(&mut self, node: Node<'t>, parent: Node<'t>, above: Node<'t>) -> Result<(), Flaw> {
-        if is_iommu(node) && !fault::on(Fault::IommuNodeShown) {
-            let what = "describes an IOMMU, which no domain may see";
-            return Err(Flaw::new(node, "compatible", what));
-        }
+        refuse_iommu(node)?;
         if let Some(phandle) = phandle(node)? {
             self.phandles.push(phandle);
         }
@@ -269,6 +267,15 @@ pub fn phandle(node: Node<'_>) -> Result<Option<u32>, Flaw> {
         )),
         _ => Ok(stated),
     }
+}
+
+/// Refuses to show an IOMMU to the guest.
+fn refuse_iommu(node: Node<'_>) -> Result<(), Flaw> {
+    if is_iommu(node) && !fault::on(Fault::IommuNodeShown) {
+        let what = "describes an IOMMU, which no domain may see";
+        return Err(Flaw::new(node, "compatible", what));
+    }
+    Ok(())
 }
 
 /// Refuses a request of the host in a node that the guest does not get.

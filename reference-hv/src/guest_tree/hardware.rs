@@ -73,6 +73,8 @@ fn is_left_out(host: &Host<'_>, view: &View, id: NodeId, prop: Prop<'_>) -> bool
         || host.index.parent(id) == Some(NodeId::ROOT) && host.node(id).is_called("aliases");
     is_stripped(prop)
         || STRIPPED.into_iter().any(|name| prop.is(name))
+        // Of nodes only the root can still be one that is an IOMMU.
+        || id == NodeId::ROOT && prop.is("#iommu-cells")
         || prop.is("status") && is_disabled(host, view, id)
         || aliases()
             && prop
