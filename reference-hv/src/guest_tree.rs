@@ -98,7 +98,7 @@ pub fn build<'t>(
     modules: &dyn Modules<'t>,
 ) -> Result<Vec<u8>, TreeError> {
     let bytes = match &plan.view {
-        Some(view) => hardware::build(plan, host, view)?,
+        Some(view) => hardware::build(plan, host, view),
         None => own(plan, modules)?,
     };
     let room = plan.load.tree.size();
@@ -248,7 +248,7 @@ struct Controller {
     phandle: u32,
     /// As the maps of interrupts elsewhere in the tree have it.
     address_cells: u32,
-    interrupt_cells: usize,
+    interrupt_cells: u32,
     /// Whether those who use it have to name it, for the nodes around them may name another.
     named: bool,
 }
@@ -258,8 +258,7 @@ impl Controller {
         let base = layout.distributor.first().raw();
         tree.begin(&format!("interrupt-controller@{base:x}"));
         tree.text("compatible", &["arm,gic-v3"]);
-        let cells = u32::try_from(self.interrupt_cells).unwrap_or(3);
-        tree.cells("#interrupt-cells", &[cells]);
+        tree.cells("#interrupt-cells", &[self.interrupt_cells]);
         tree.cells("#address-cells", &[self.address_cells]);
         tree.empty("interrupt-controller");
         tree.ranges("reg", &[layout.distributor, layout.redistributors]);
@@ -274,11 +273,13 @@ impl Controller {
         if self.named {
             tree.cells("interrupt-parent", &[self.phandle]);
         }
-        let mut cells = Vec::with_capacity(lines.len() * self.interrupt_cells);
+        let mut cells = Vec::with_capacity(lines.len() * 4);
         for line in lines {
             cells.extend_from_slice(line);
-            // What more a controller wants to know is about private lines of some CPUs only.
-            cells.resize(cells.len() + self.interrupt_cells.saturating_sub(3), 0);
+            if self.interrupt_cells > 3 {
+                // Which CPUs a private line is for: all.
+                cells.push(0);
+            }
         }
         tree.cells("interrupts", &cells);
     }

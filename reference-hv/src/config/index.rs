@@ -190,6 +190,12 @@ impl<'t> Index<'t> {
             })
     }
 
+    /// Returns the phandle of the node, if it has one.
+    pub fn phandle(&self, id: NodeId) -> Option<u32> {
+        let stated = self.entries.get(id.place())?.phandle;
+        (stated != 0 && stated != u32::MAX).then_some(stated)
+    }
+
     /// Finds the node that a phandle names.
     pub fn by_phandle(&self, phandle: u32) -> Found {
         let mut found = Found::Nothing;

@@ -3,20 +3,25 @@
 
 use alloc::vec::Vec;
 
-use super::{Controller, TreeError, Writer};
+use super::{Controller, Writer};
 use super::{GIC_PHANDLE, chosen, cpus, devices, firmware, is_stripped, memory};
 use crate::assign::{DomainPlan, View};
-use crate::config::{Flaw, Found, Host, NodeId, XEN_PASSTHROUGH, phandle};
-use crate::dt::{Cells, Event, Prop};
+use crate::config::{Found, Host, NodeId, XEN_PASSTHROUGH};
+use crate::dt::{CellCount, Cells, Event, Prop};
 
 /// What names parts of the interrupt controller that the domain does not get.
 const STRIPPED: [&str; 2] = ["msi-parent", "msi-map-mask"];
 
-/// Makes the tree of the hardware domain.
-pub(super) fn build(plan: &DomainPlan, host: &Host<'_>, view: &View) -> Result<Vec<u8>, TreeError> {
+/// Makes the tree of the hardware domain. Whatever the host's says, it was read as it is read here.
+pub(super) fn build(plan: &DomainPlan, host: &Host<'_>, view: &View) -> Vec<u8> {
     let root = host.node(NodeId::ROOT);
-    let cells = Cells::of(root, Cells::DEFAULT).map_err(Flaw::from)?;
-    let controller = controller(host)?;
+    let (address, size) = host.index.cells(NodeId::ROOT);
+    let width = |cells| CellCount::new(cells).unwrap_or(CellCount::Two);
+    let cells = Cells {
+        address: width(address),
+        size: width(size),
+    };
+    let controller = controller(host);
     let clock = free_phandle(host, controller.phandle);
     let mut tree = Writer::new(root.blob().bytes().len() + 4096, cells);
     copy(&mut tree, host, view);
@@ -26,7 +31,7 @@ pub(super) fn build(plan: &DomainPlan, host: &Host<'_>, view: &View) -> Result<V
     memory(&mut tree, plan);
     devices(&mut tree, plan, &controller, ("vpl011-clock", clock));
     tree.end();
-    Ok(tree.finish())
+    tree.finish()
 }
 
 /// Copies what the domain sees of the host's tree, and leaves the root open.
@@ -92,19 +97,18 @@ fn leads_nowhere(host: &Host<'_>, view: &View, path: &str) -> bool {
 }
 
 /// Describes the interrupt controller as the rest of the tree refers to it.
-fn controller(host: &Host<'_>) -> Result<Controller, TreeError> {
+fn controller(host: &Host<'_>) -> Controller {
     let gic = host.node(host.gic.id);
-    let cells = |name| gic.read(name, Prop::u32).map_err(Flaw::from);
-    let interrupt_cells = cells("#interrupt-cells")?.unwrap_or(3);
-    Ok(Controller {
-        phandle: match phandle(gic)? {
+    let cells = |name, default| gic.read(name, Prop::u32).ok().flatten().unwrap_or(default);
+    Controller {
+        phandle: match host.index.phandle(host.gic.id) {
             Some(stated) => stated,
             None => free_phandle(host, 0),
         },
-        address_cells: cells("#address-cells")?.unwrap_or(0),
-        interrupt_cells: usize::try_from(interrupt_cells).unwrap_or(3),
+        address_cells: cells("#address-cells", 0),
+        interrupt_cells: cells("#interrupt-cells", 3).clamp(3, 4),
         named: true,
-    })
+    }
 }
 
 /// Finds a phandle that no node of the host has.
