@@ -22,7 +22,7 @@ fn pages_come_and_go() {
         (RAM + 511, 0, Errno::EEXIST),
         (RAM - 1, 1, Errno::EEXIST),
         (0x3001, 0, Errno::EINVAL),
-        (0x3_8000, 0, Errno::EINVAL),
+        (0x3_9000, 0, Errno::EINVAL),
         (1 << 28, 0, Errno::EINVAL),
         ((1 << 28) - 1, 1, Errno::EINVAL),
         (u64::MAX, 0, Errno::EINVAL),
