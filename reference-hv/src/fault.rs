@@ -176,6 +176,20 @@ faults! {
     UnmappedWriteDropped = "unmapped-write-dropped", hide_iommu_from_domain,
         "drops what is written where nothing is mapped instead of raising a fault";
 
+    // What domains ask for (hypercall).
+    DestroyByAnyone = "destroy-by-anyone", deassign_interrupt_less_platform_device,
+        "lets any domain destroy any other";
+    DestroyHalfDone = "destroy-half-done", deassign_interrupt_less_platform_device,
+        "reports a destruction as done that has only begun";
+    UnmapForgotten = "unmap-forgotten", deassign_interrupt_less_platform_device,
+        "leaves device pages mapped that are to be taken from a domain";
+    UnbindForgotten = "unbind-forgotten", deassign_non_dma_platform_device,
+        "leaves an interrupt with a domain that it is to be taken from";
+    AssignmentByAnyone = "assignment-by-anyone", forbid_same_platform_device_assignment,
+        "lets any domain give device pages and interrupts to any domain";
+    PermissionNotAsked = "permission-not-asked", forbid_same_platform_device_assignment,
+        "maps device pages that the domain was given no permission for";
+
     // Delivery of interrupts (vdev::vgic).
     VgicEnableNotMirrored = "vgic-enable-not-mirrored", assign_non_dma_platform_device,
         "leaves a physical line off although its guest enables it";

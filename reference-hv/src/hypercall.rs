@@ -10,6 +10,13 @@ use crate::hal::Machine;
 use crate::vm::{Hypervisor, Outcome, Place};
 
 pub mod abi;
+mod console;
+mod domctl;
+mod guest;
+mod memory;
+mod sched;
+mod sysctl;
+mod version;
 
 /// X0 to X4.
 type Arguments = [u64; 5];
@@ -18,21 +25,36 @@ type Answer = Result<Outcome, Errno>;
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Serves a hypercall of the virtual CPU that is loaded.
-    pub(crate) fn hypercall(&mut self, place: Place, number: u64, args: &Arguments) -> Outcome {
+    pub(crate) fn hypercall(&mut self, caller: Place, number: u64, args: &Arguments) -> Outcome {
         let answer = match number {
-            abi::SCHED_OP => self.sched_op(place, args),
+            abi::MEMORY_OP => self.memory_op(caller, args),
+            abi::XEN_VERSION => self.xen_version(caller, args),
+            abi::CONSOLE_IO => self.console_io(caller, args),
+            abi::SCHED_OP => self.sched_op(caller, args),
+            abi::SYSCTL => self.sysctl(caller, args),
+            abi::DOMCTL => self.domctl(caller, args),
             _ => Err(Errno::ENOSYS),
         };
         answer.unwrap_or_else(|errno| Outcome::Answer(errno.value()))
     }
 
-    fn sched_op(&mut self, place: Place, &[command, ..]: &Arguments) -> Answer {
-        match command {
-            abi::sched::SHUTDOWN => {
-                self.shut_down(self.id_of(place), 0)?;
-                Ok(Outcome::Gone)
-            }
-            _ => Err(Errno::ENOSYS),
+    /// Refuses a call of a domain that controls no others.
+    fn require_control(&self, caller: Place) -> Result<(), Errno> {
+        if self.privilege(caller).control {
+            Ok(())
+        } else {
+            Err(Errno::EPERM)
         }
     }
 }
+
+/// Returns the address of what lies so far into an argument.
+fn offset(at: u64, bytes: usize) -> Result<u64, Errno> {
+    u64::try_from(bytes)
+        .ok()
+        .and_then(|bytes| at.checked_add(bytes))
+        .ok_or(Errno::EFAULT)
+}
+
+#[cfg(test)]
+mod tests;

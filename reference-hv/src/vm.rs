@@ -14,6 +14,8 @@ use crate::vdev::vgic::Vgic;
 
 mod act;
 mod assignment;
+mod coherence;
+mod console;
 mod create;
 mod destroy;
 mod domain;
@@ -329,4 +331,4 @@ fn parts<M: Machine>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

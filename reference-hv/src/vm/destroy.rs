@@ -13,7 +13,7 @@
 use super::assignment::release_lines;
 use super::domain::Rest;
 use super::pages::release;
-use super::{Hypervisor, Life};
+use super::{Hypervisor, Life, console};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::carve;
@@ -79,9 +79,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         };
         domain.life = Life::Dying(Rest::Tables);
         release_lines(machine, estate, domain);
-        if let Some(line) = domain.uart.as_mut().and_then(|uart| uart.flush()) {
-            machine.domain_line(domain.id, line);
-        }
+        console::flush(machine, domain);
         // No virtual CPU brings the tables back into use, so what is dropped now stays away.
         machine.invalidate(domain.memory.space.root(), domain.memory.tag);
         if !fault::on(Fault::TagLost) {

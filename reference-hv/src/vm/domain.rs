@@ -16,6 +16,7 @@ use crate::hal::Machine;
 use crate::ids::{DomainId, IrqLine, Privilege, Trigger, VcpuId, Vmid};
 use crate::paging::{MapError, Space, Tables};
 use crate::policy;
+use crate::vdev::line::Line;
 use crate::vdev::vgic::{Config, Vgic};
 use crate::vdev::vpl011::Pl011;
 
@@ -92,6 +93,8 @@ pub struct Domain<M: Machine> {
     pub vgic: Vgic,
     /// Its console.
     pub uart: Option<Pl011>,
+    /// What it writes by hypercall.
+    pub text: Line,
     /// Its virtual CPUs.
     pub vcpus: Vec<Vcpu<M::Vcpu>>,
     /// The host lines that are its own.
@@ -258,6 +261,7 @@ impl<M: Machine> Domain<M> {
             policy,
             vgic,
             uart: layout.uart.map(|_| Pl011::new()),
+            text: Line::new(),
             vcpus: Vec::new(),
             lines: Vec::new(),
             memory,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Hypervisor, Life, Place, State};
+use super::{Hypervisor, Life, Place, State, console};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
@@ -160,9 +160,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         found.life = Life::ShutDown(reason);
         turns.remove(|place| place.domain == domain);
         found.vgic.release(machine);
-        if let Some(line) = found.uart.as_mut().and_then(|uart| uart.flush()) {
-            machine.domain_line(found.id, line);
-        }
+        console::flush(machine, found);
         machine.line(format_args!(
             "domain {} ({}) stopped: {why}",
             found.name, found.id

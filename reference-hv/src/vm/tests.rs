@@ -1,7 +1,7 @@
 //! Domains on a machine that only pretends.
 
 mod life;
-mod machine;
+pub(crate) mod machine;
 #[path = "../../tests/trees/tree.rs"]
 #[expect(dead_code, reason = "the proof's tests use more of it")]
 mod tree;
@@ -30,7 +30,7 @@ fn line(intid: u32) -> IrqLine {
 }
 
 /// A domain with 4 MiB of RAM, one device page and one line.
-fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
+pub(crate) fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
     let pa = |at| Pa::new(at);
     let host = 0x8000_0000 + (u64::from(number) - 1) * 0x40_0000;
     DomainPlan {
@@ -96,12 +96,17 @@ impl<'t> Modules<'t> for NoModules {
     }
 }
 
-fn hypervisor(plans: &[DomainPlan]) -> Hypervisor<Fake> {
+pub(crate) fn hypervisor(plans: &[DomainPlan]) -> Hypervisor<Fake> {
     let mut hypervisor = Hypervisor::new(Fake::new(), estate());
     for plan in plans {
         hypervisor.create(plan, b"a tree").expect("a domain");
     }
     hypervisor
+}
+
+/// The place of a virtual CPU.
+pub(crate) fn place(domain: usize, vcpu: usize) -> Place {
+    Place { domain, vcpu }
 }
 
 fn call(function: u64, args: [u64; 3]) -> Deed {

@@ -37,15 +37,3 @@ layout! {
         ttbr1: u64 = 344,
     }
 }
-
-impl VcpuContext {
-    /// Tells whether the state is one of AArch64 below EL2 (EL0t, EL1t, EL1h).
-    pub const fn runs_below_el2(&self) -> bool {
-        guest_state(self.cpsr) && (self.spsr_el1 == 0 || guest_state(self.spsr_el1))
-    }
-}
-
-/// Tells whether PSTATE.M names an exception level of a guest's, in AArch64.
-const fn guest_state(pstate: u64) -> bool {
-    matches!(pstate & 0x1f, 0b00000 | 0b00100 | 0b00101)
-}

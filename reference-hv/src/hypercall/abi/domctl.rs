@@ -210,6 +210,8 @@ pub mod state {
     pub const RUNNING: u32 = 0x20;
     /// Paging by hardware.
     pub const HAP: u32 = 0x100;
+    /// Stands in place of a reason until there is one.
+    pub const NO_REASON: u32 = 0xffff_0000;
     /// Place of the reason of a shutdown.
     pub const REASON_SHIFT: u32 = 16;
 }

@@ -230,33 +230,3 @@ fn what_a_domain_can_be() {
         assert!(!other.is_possible(), "{other:?}");
     }
 }
-
-/// A virtual CPU starts in AArch64 at EL0 or EL1; EL2, EL3 and AArch32 are not for guests.
-#[test]
-fn guests_run_below_el2() {
-    let of = |cpsr, spsr_el1| {
-        VcpuContext {
-            cpsr,
-            spsr_el1,
-            ..VcpuContext::decode(&[])
-        }
-        .runs_below_el2()
-    };
-    for cpsr in [0x1c5, 0x3c5, 0x3c4, 0x3c0, 0xf000_0005] {
-        assert!(of(cpsr, 0), "{cpsr:#x}");
-    }
-    for cpsr in [
-        0x3c9,
-        0x3c8,
-        0x3cd,
-        0x3cc,
-        0x1d3,
-        0x10,
-        0x1f,
-        0x3c1,
-        u64::MAX,
-    ] {
-        assert!(!of(cpsr, 0), "{cpsr:#x}");
-        assert!(!of(0x1c5, cpsr), "{cpsr:#x}");
-    }
-}

@@ -126,8 +126,10 @@ pub struct Fake {
     pub heap: u64,
     /// Whether the machine was switched off.
     pub off: bool,
-    /// How the guest's own tables translate: what is added to an address.
-    pub stage1: Option<u64>,
+    /// What was written back.
+    pub written_back: Vec<Span<Pa>>,
+    /// Pages that the guest's own tables have elsewhere: where, and whether they can be written.
+    pub stage1: BTreeMap<u64, (u64, bool)>,
 }
 
 impl Fake {
@@ -154,7 +156,8 @@ impl Fake {
             log: Vec::new(),
             heap: 1 << 20,
             off: false,
-            stage1: Some(0),
+            written_back: Vec::new(),
+            stage1: BTreeMap::new(),
         }
     }
 
@@ -221,6 +224,10 @@ impl Ram for Fake {
             self.set_byte(at, *byte);
         }
         fine
+    }
+    fn write_back(&mut self, span: Span<Pa>) -> bool {
+        self.written_back.push(span);
+        self.holds(span.first(), span.size())
     }
     fn publish_code(&mut self) {}
 }
@@ -388,8 +395,11 @@ impl Cpu for Fake {
     fn register(&self, vcpu: &Registers, n: u8) -> u64 {
         vcpu.x.get(usize::from(n)).copied().unwrap_or(0)
     }
-    fn stage1(&mut self, va: u64, _: bool) -> Option<Ipa> {
-        Some(Ipa::new(va.wrapping_add(self.stage1?)))
+    fn stage1(&mut self, va: u64, write: bool) -> Option<Ipa> {
+        match self.stage1.get(&(va / PAGE_SIZE)) {
+            None => Some(Ipa::new(va)),
+            Some(&(to, writable)) => (writable || !write).then(|| Ipa::new(to + va % PAGE_SIZE)),
+        }
     }
     fn set_register(&mut self, vcpu: &mut Registers, n: u8, value: u64) {
         if let Some(x) = vcpu.x.get_mut(usize::from(n)) {

@@ -144,6 +144,9 @@ impl crate::hal::Ram for Board {
     fn read(&self, from: Pa, bytes: &mut [u8]) -> bool {
         self.ram.read(from, bytes)
     }
+    fn write_back(&mut self, span: Span<Pa>) -> bool {
+        self.ram.write_back(span)
+    }
     fn publish_code(&mut self) {
         memory::forget_instructions();
     }

@@ -294,6 +294,19 @@ impl Ram {
         }
     }
 
+    /// Writes whole pages back to memory, where guests do not read them through the caches anyway. Returns
+    /// whether all of it was RAM of this kind.
+    #[must_use]
+    pub fn write_back(&mut self, span: Span<Pa>) -> bool {
+        if !self.holds(span) || !span.is_page_exact() {
+            return false;
+        }
+        if !self.coherent {
+            self.clean(span.first().raw(), span.size());
+        }
+        true
+    }
+
     /// Writes bytes, down to memory. Returns whether all of it was RAM of this kind.
     #[must_use]
     pub fn write(&mut self, to: Pa, bytes: &[u8]) -> bool {

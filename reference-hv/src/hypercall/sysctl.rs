@@ -1,0 +1,69 @@
+//! sysctl: what a control domain can learn of the machine and of all domains.
+
+use super::abi::domctl::DomainInfo;
+use super::abi::sysctl::{GET_INFO_LIST, INTERFACE, InfoList, PHYSINFO, PhysInfo, REST, Sysctl};
+use super::domctl::describe;
+use super::{Answer, Arguments, offset};
+use crate::arch::aarch64::inject::Exception;
+use crate::arch::aarch64::sysreg::IdRegister;
+use crate::errno::Errno;
+use crate::hal::Machine;
+use crate::ids::DomainId;
+use crate::vm::{Hypervisor, Outcome, Place};
+
+impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+    /// Serves sysctl.
+    pub(super) fn sysctl(&mut self, caller: Place, args: &Arguments) -> Answer {
+        self.require_control(caller)?;
+        let &[at, ..] = args;
+        let call = Sysctl::decode(&self.read_guest::<{ Sysctl::SIZE }>(caller, at)?);
+        if call.version != INTERFACE {
+            return Err(Errno::EACCES);
+        }
+        match call.command {
+            PHYSINFO => {
+                self.check_guest(caller, at, Sysctl::SIZE, true)?;
+                let answer = self.physinfo().encode();
+                self.write_guest(caller, offset(at, REST)?, &answer)?;
+            }
+            GET_INFO_LIST => {
+                let mut list = InfoList::decode(&call.rest_bytes());
+                self.check_guest(caller, at, Sysctl::SIZE, true)?;
+                list.count = self.list(caller, &list)?;
+                self.write_guest(caller, offset(at, REST)?, &list.encode())?;
+            }
+            _ => return Err(Errno::ENOSYS),
+        }
+        Ok(Outcome::Answer(0))
+    }
+
+    fn physinfo(&mut self) -> PhysInfo {
+        PhysInfo {
+            threads_per_core: 1,
+            cores_per_socket: 1,
+            nr_cpus: 1,
+            nr_nodes: 1,
+            total_pages: self.total_pages(),
+            free_pages: self.free_pages(),
+            ..PhysInfo::decode(&[])
+        }
+    }
+
+    /// Writes what there is to know of each domain into the caller's array; returns how many there are.
+    fn list(&mut self, caller: Place, list: &InfoList) -> Result<u32, Errno> {
+        let mut count = 0;
+        let mut next = Some(list.first);
+        let mut at = list.buffer;
+        while count < list.max {
+            let from = next.and_then(DomainId::new);
+            let Some(info) = from.and_then(|from| self.infos_from(from).next()) else {
+                break;
+            };
+            self.write_guest(caller, at, &describe(&info).encode())?;
+            count += 1;
+            next = info.id.number().checked_add(1);
+            at = at.saturating_add(u64::try_from(DomainInfo::SIZE).unwrap_or_default());
+        }
+        Ok(count)
+    }
+}
