@@ -220,6 +220,44 @@ fn shapes() {
     }
 }
 
+/// Tables go in portions, those furthest from the root first, until only the root is left.
+#[test]
+fn tables_go_in_portions() {
+    let mut pool = Pool::of(64);
+    let mut space = space(&mut pool);
+    for gib in 0..3 {
+        let at = Ipa::new(gib * GIB);
+        let done = space.map(&mut pool, at, Pa::new(0), PAGE_SIZE, true);
+        assert_eq!(done, Ok(()));
+    }
+    assert_eq!(pool.out, 2 + 6);
+    for (most, left, out, done) in [(4, 0, 4, false), (1, 0, 3, false), (5, 4, 2, true)] {
+        let mut budget = most;
+        assert_eq!(space.empty(&mut pool, &mut budget), done);
+        assert_eq!((budget, pool.out), (left, out));
+    }
+    space.release(&mut pool);
+    assert_eq!(pool.out, 0);
+}
+
+/// What one user takes is counted and limited, whatever the source has.
+#[test]
+fn meters_limit() {
+    let mut pool = Pool::of(8);
+    let mut used = 0;
+    let mut metered = Metered {
+        tables: &mut pool,
+        used: &mut used,
+        limit: 3,
+    };
+    let (two, one) = (metered.take(2), metered.take(1));
+    assert!(two.is_some() && one.is_some());
+    assert_eq!((metered.take(1), metered.left()), (None, 0));
+    metered.give_back(two.unwrap(), 2);
+    assert_eq!(metered.left(), 2);
+    assert_eq!((used, pool.out), (1, 1));
+}
+
 proptest! {
     /// A page translates exactly when one of the mappings that were accepted covers it.
     #[test]
@@ -248,5 +286,41 @@ proptest! {
             let seen = space.walk(&pool, Ipa::new(page * PAGE_SIZE)).map(|t| t.to.raw());
             prop_assert_eq!(seen, wanted);
         }
+    }
+
+    /// What is taken away is gone, and nothing else is, however large the blocks around it were.
+    #[test]
+    fn only_what_is_unmapped_goes(
+        pages in 1u64..3000,
+        holes in prop::collection::vec((0u64..3000, 1u64..700), 1..5),
+    ) {
+        let mut pool = Pool::of(64);
+        let mut space = Space::new(&mut pool, FORTY, Plain).expect("frames");
+        let (from, to) = (GIB, 3 * GIB);
+        space.map(&mut pool, Ipa::new(from), Pa::new(to), pages * PAGE_SIZE, true).expect("frames");
+        let mut gone = Vec::new();
+        for (first, count) in holes {
+            let at = |page: u64| Ipa::new(from + page * PAGE_SIZE);
+            for edge in [at(first), at(first + count - 1)] {
+                while let Some(block) = space.block(&pool, edge) {
+                    let inside = at(first) <= block.first() && block.last() < at(first + count);
+                    if inside {
+                        break;
+                    }
+                    let Some(broken) = space.shatter(&mut pool, edge).expect("frames") else { break };
+                    prop_assert!(space.walk(&pool, edge).is_none());
+                    space.mend(&mut pool, broken);
+                }
+            }
+            space.unmap(&mut pool, at(first), count * PAGE_SIZE);
+            gone.push(first..first + count);
+        }
+        for page in 0..3100 {
+            let there = page < pages && !gone.iter().any(|hole| hole.contains(&page));
+            let seen = space.walk(&pool, Ipa::new(from + page * PAGE_SIZE)).map(|t| t.to.raw());
+            prop_assert_eq!(seen, there.then_some(to + page * PAGE_SIZE), "page {}", page);
+        }
+        space.release(&mut pool);
+        prop_assert_eq!(pool.out, 0);
     }
 }
