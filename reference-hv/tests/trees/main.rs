@@ -4,6 +4,7 @@ mod assignment;
 mod check;
 mod domains;
 mod dt_corpus;
+mod estate;
 mod guest_tree;
 mod host_side;
 mod interrupts;

@@ -1,7 +1,7 @@
 //! A machine to prove assignments on: QEMU's virt board, some domains, and their modules.
 
 use refhv::addr::{Pa, Span};
-use refhv::assign::{Assignment, DomainPlan, Machine, Taken, prove};
+use refhv::assign::{Assignment, DomainPlan, Estate, Machine, Taken, prove};
 use refhv::config::{Host, HostError, Modules};
 use refhv::dt::Blob;
 use refhv::guest_tree::{TreeError, build};
@@ -126,6 +126,14 @@ impl Rig {
     pub fn tree(&self, plan: &DomainPlan) -> Result<Vec<u8>, TreeError> {
         self.judge(|host, _| build(plan, host, &self))
             .expect("a host tree that can be read")
+    }
+
+    /// Judges it all and shows who owns what then.
+    pub fn estate<T>(&self, look: impl FnOnce(&mut Estate<'_>) -> T) -> T {
+        let bytes = self.host.blob();
+        let blob = Blob::new(&bytes).expect("a sound tree");
+        let host = Host::read(blob).expect("a host tree that can be read");
+        look(&mut prove(&host, &self, &self.machine).1)
     }
 
     /// Judges it all and returns the first refusal's words, or none.
