@@ -44,7 +44,14 @@ impl Writer<'_> {
                 let own = self.cast.part(self.name)?;
                 plain(vec![format!("w32 {:#x} {value}", own.flag())])
             }
-            ["await", name, value] => plain(self.meet(name, value)?),
+            ["see", value] => {
+                let own = self.cast.part(self.name)?;
+                plain(vec![until(own.flag(), value)])
+            }
+            ["await", name, value] => plain(self.within(name, until(WINDOW, value))?),
+            ["signal", name, value] => {
+                plain(self.within(name, format!("w32 {WINDOW:#x} {value}"))?)
+            }
             ["make", name] => plain(make(self.child(name)?)),
             ["start", name] => plain(vec![start(self.child(name)?)]),
             ["build", name] => {
@@ -69,16 +76,21 @@ impl Writer<'_> {
         found.ok_or_else(|| format!("`{}` has no child `{name}`", self.name))
     }
 
-    /// Waits until the domain has left this flag.
-    fn meet(&self, name: &str, value: &str) -> Result<Vec<String>, String> {
+    /// Does something with the flag of a domain.
+    fn within(&self, name: &str, line: String) -> Result<Vec<String>, String> {
         let other = self.cast.part(name)?;
         let (window, page) = (WINDOW >> PAGE, other.flag() >> PAGE);
         Ok(vec![
             format!("hv foreign {window:#x} {} {page:#x}", other.id),
-            format!("wait32 {WINDOW:#x} 0xffffffff {value} {PATIENCE} => {value}"),
+            line,
             format!("hv unforeign {window:#x}"),
         ])
     }
+}
+
+/// Waits until a flag has this value.
+fn until(flag: u64, value: &str) -> String {
+    format!("wait32 {flag:#x} 0xffffffff {value} {PATIENCE} => {value}")
 }
 
 /// Makes the domain and fills its memory.
@@ -155,7 +167,7 @@ mod tests {
           - name: dB
             memory_kib: 2056
             devices: [{{node: edu, reg: [0x10000000 0x42000 0x20000000], lines: [38]}}]
-            script: [flag 7]
+            script: [see 6, flag 7]
         script: [{script}]
 "
         ))
@@ -199,6 +211,14 @@ mod tests {
         let built = run_time("build dB").domains[0].lines.len();
         assert_eq!(built, 6 + 4 + 1);
         check(
+            "signal dB 8",
+            &[
+                "hv foreign 0x3000000 3 0x40100",
+                "w32 0x3000000000 8",
+                "hv unforeign 0x3000000",
+            ],
+        );
+        check(
             "await dB 7",
             &[
                 "hv foreign 0x3000000 3 0x40100",
@@ -207,14 +227,15 @@ mod tests {
             ],
         );
         let child = run_time("start dB").domains.pop().unwrap();
-        let flag = child.lines.last().unwrap().op.to_string();
-        assert_eq!(
-            flag,
-            "w32 0x40100000 0x7"
-                .parse::<wire::Op>()
-                .unwrap()
-                .to_string()
-        );
+        let own: Vec<wire::Op> = child
+            .lines
+            .iter()
+            .rev()
+            .take(2)
+            .map(|line| line.op)
+            .collect();
+        let wanted = ["w32 0x40100000 7", "wait32 0x40100000 0xffffffff 6 5000"];
+        assert_eq!(own, wanted.map(|text| text.parse().unwrap()));
     }
 
     /// What is expected of giving is expected of each of its calls.

@@ -40,7 +40,7 @@ impl Expansion<'_> {
         let mut parts = Vec::new();
         for domain in &case.domains {
             let number = numbered(&domain.name, self.is_first(domain))?;
-            let banks = self.gather(domain.banks.iter().map(|text| self.each(text, bank)));
+            let banks = self.banks(domain);
             let ram = match banks.first() {
                 Some((base, _)) if domain.direct_map => *base,
                 _ => ram,
@@ -62,6 +62,14 @@ impl Expansion<'_> {
             ));
         }
         Ok(Cast(parts))
+    }
+
+    fn banks(&self, domain: &case::Domain) -> Vec<(u64, u64)> {
+        let read = domain
+            .banks
+            .iter()
+            .map(|text| self.optional(Some(text), bank));
+        self.gather(read).into_iter().flatten().collect()
     }
 
     /// Tells the domain that the subject makes before all others and calls 0.
@@ -140,7 +148,7 @@ impl Expansion<'_> {
                 .collect::<Vec<_>>();
             tree.extend(always);
         }
-        let banks = self.gather(domain.banks.iter().map(|text| self.each(text, bank)));
+        let banks = self.banks(domain);
         let sum = banks.iter().map(|(_, size)| size / 1024).sum();
         let usual = match (banks.is_empty(), child) {
             (false, _) => Some(sum),
@@ -185,6 +193,9 @@ impl Expansion<'_> {
         };
         let script = domain.script.iter().map(|text| {
             let lines = self.each(text, |text| {
+                if text.trim().is_empty() {
+                    return Ok(Vec::new());
+                }
                 writer
                     .lines(text)?
                     .iter()
