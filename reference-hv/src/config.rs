@@ -8,6 +8,7 @@ mod domain;
 mod error;
 mod host;
 mod index;
+mod interrupt_map;
 mod interrupts;
 mod module;
 mod partial;

@@ -142,7 +142,8 @@ impl<'s, 't> Survey<'s, 't> {
             pages.push(span);
         }
         let mut lines: Vec<IrqAssignment> = Vec::new();
-        for HostLine { line, trigger } in host.interrupts(id).ok()?.lines {
+        let own = host.interrupts(id).ok()?.lines;
+        for HostLine { line, trigger } in own.into_iter().chain(host.mapped_lines(id).ok()?) {
             let known = lines
                 .iter()
                 .chain(&draft.lines)

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use super::device::is_okay;
 use super::error::{Flaw, HostError, Notices};
 use super::index::{Found, Index, Marks, NodeId};
-use super::interrupts::{Interrupts, interrupts};
+use super::interrupt_map::mapped_lines;
+use super::interrupts::{HostLine, Interrupts, interrupts};
 use super::platform::{self, Console, Gic, Iommu, Timer, one};
 use super::reg::{EMPTY, Reg, pci_windows, reg, reserved_reg};
 use crate::addr::{Pa, Span};
@@ -158,6 +159,14 @@ impl<'t> Host<'t> {
     /// Refuses what cannot be read and lines that no domain can have.
     pub fn interrupts(&self, id: NodeId) -> Result<Interrupts, Flaw> {
         interrupts(&self.index, self.gic.id, id)
+    }
+
+    /// Reads the lines that what is behind a node raises.
+    ///
+    /// # Errors
+    /// Refuses what cannot be read and lines that no domain can have.
+    pub fn mapped_lines(&self, id: NodeId) -> Result<Vec<HostLine>, Flaw> {
+        mapped_lines(&self.index, self.gic.id, id)
     }
 
     /// Names the use that the hypervisor has for a line.

@@ -251,7 +251,7 @@ fn specific(node: Node<'_>, name: &str, cells: &[u32]) -> Result<[u32; 3], Flaw>
 
 /// Reads one interrupt as the GIC's binding writes it: type, number, flags. Nothing comes of one
 /// only where a seeded fault lets it pass.
-fn line(
+pub(super) fn line(
     node: Node<'_>,
     name: &str,
     [kind, number, flags]: [u32; 3],

@@ -233,6 +233,7 @@ fn the_hardware_domain_has_what_is_left() {
     }
     let has = |intid: u32| plan.irqs.iter().any(|irq| irq.line.intid() == intid);
     assert!((48..80).all(has), "virtio's lines");
+    assert!((35..39).all(has), "those of PCI's pins");
     assert!(!has(33) && !has(34) && !has(39) && !(106..110).any(has));
 }
 
@@ -450,4 +451,35 @@ fn the_hardware_domain_asks_for_nothing_more() {
         &rig,
         "/chosen/one/tree: `compatible` names multiboot,device-tree for one, the hardware domain, which gets the host's own",
     );
+}
+
+/// A bridge whose interrupts cannot be read, or are partly a reserved device's, is withheld.
+#[test]
+fn bridges_bring_the_lines_of_what_is_behind_them() {
+    let bridge = |map: &[u8]| {
+        let mut rig = with_zero(|_| ());
+        rig.host.at("/pcie@10000000").put("interrupt-map", map);
+        covers(&first(&rig), 0x40_1000_0000)
+    };
+    let entry = |phandle: u32, line: [u32; 3]| {
+        let [kind, number, flags] = line;
+        be(&[0, 0, 0, 1, phandle, 0, 0, kind, number, flags])
+    };
+    let good = entry(0x8002, [0, 3, 4]);
+    assert!(bridge(&good));
+    for bad in [
+        good[..36].to_vec(),
+        good[..10].to_vec(),
+        [good.clone(), be(&[0])].concat(),
+        entry(0x7777, [0, 3, 4]),
+        entry(0x8002, [1, 3, 4]),
+        entry(0x8002, [0, 3, 2]),
+        entry(0x8002, [0, 5000, 4]),
+        // The GPIO block's line, reserved with it; the console's; one of its own in another way.
+        entry(0x8002, [0, 7, 4]),
+        entry(0x8002, [0, 1, 4]),
+        [good.clone(), entry(0x8002, [0, 3, 1])].concat(),
+    ] {
+        assert!(!bridge(&bad), "{bad:x?}");
+    }
 }
