@@ -110,7 +110,7 @@ pub fn xen_call(number: u64, arguments: [u64; 5]) -> Result<u64, Abort> {
 /// # Safety
 /// No byte written may belong to the probe's image, tree or ramdisk.
 pub unsafe fn copy(at: u64, bytes: &[u8]) -> Result<(), Abort> {
-    let from = bytes.as_ptr().addr() as u64;
+    let from = bytes.as_ptr().expose_provenance() as u64;
     let (value, esr, far): (u64, u64, u64);
     // SAFETY: The routine reads what the slice spans and uses x0 to x4; an exception from a store
     // returns here through the vectors. The caller answers for what is overwritten.
