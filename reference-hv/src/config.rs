@@ -2,6 +2,7 @@
 //! what its partial tree wants of the host. Nothing here is believed yet; [`crate::assign`]
 //! does the proving.
 
+mod asked;
 mod chosen;
 mod device;
 mod domain;
@@ -15,8 +16,9 @@ mod partial;
 mod platform;
 mod reg;
 
+pub use asked::{Asked, asked};
 pub use device::{dma_sign, is_iommu, is_okay};
-pub use domain::{Asked, DomainClaim, STATIC_MEMORY, asked};
+pub use domain::{DomainClaim, STATIC_MEMORY};
 pub(crate) use error::{Brief, unreadable};
 pub use error::{Flaw, HostError, Notices};
 pub use host::{Host, MAX_REGIONS, Owner, Region};
