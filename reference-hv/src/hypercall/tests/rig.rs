@@ -3,6 +3,8 @@
 use crate::addr::{Pa, Span};
 use crate::errno::Errno;
 use crate::hal::Ram;
+use crate::hypercall::abi;
+use crate::hypercall::abi::domctl::DomainInfo;
 use crate::vm::tests::machine::Fake;
 use crate::vm::tests::{hypervisor, place, plan};
 use crate::vm::{Hypervisor, Outcome};
@@ -120,4 +122,85 @@ pub fn sysctl(command: u32, rest: &[u8]) -> [u8; 136] {
 /// What a guest finds after an error.
 pub fn error(errno: Errno) -> u64 {
     errno.value()
+}
+
+/// Where the tests put arrays.
+pub const ARRAY: u64 = RAM + 0x8000;
+
+/// Returns numbers as bytes.
+pub fn words(values: &[u64]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+/// A createdomain's own part: flags, virtual CPUs, shared interrupts.
+pub fn create(flags: u32, cpus: u32, spis: u32) -> Vec<u8> {
+    let mut rest = vec![0; 72];
+    rest[20..24].copy_from_slice(&flags.to_le_bytes());
+    rest[28..32].copy_from_slice(&cpus.to_le_bytes());
+    rest[64..68].copy_from_slice(&spis.to_le_bytes());
+    rest
+}
+
+/// Returns what there is to know of a domain, or the error.
+pub fn info(rig: &mut Rig, domain: u16) -> Result<DomainInfo, u64> {
+    match rig.with(abi::DOMCTL, &domctl(5, domain, &[])) {
+        0 => Ok(DomainInfo::decode(
+            &rig.peek::<120>(Who::Control, RAM + 0x1010),
+        )),
+        error => Err(error),
+    }
+}
+
+/// Gives a domain pages; returns how many extents it got.
+pub fn populate(rig: &mut Rig, domain: u16, frames: &[u64], order: u32) -> u64 {
+    rig.poke(Who::Control, ARRAY, &words(frames));
+    let count = u64::try_from(frames.len()).unwrap();
+    let mut what = words(&[ARRAY, count, order.into(), domain.into()]);
+    what.truncate(32);
+    rig.poke(Who::Control, RAM + 0x1000, &what);
+    rig.call(Who::Control, abi::MEMORY_OP, &[6, RAM + 0x1000])
+}
+
+/// Makes domain `number` with this much memory to come.
+pub fn make(rig: &mut Rig, number: u16, kib: u64) {
+    for (command, rest) in [
+        (1, create(3, 1, 64)),
+        (86, words(&[0x10_0000])),
+        (15, words(&[1])),
+        (11, words(&[kib])),
+    ] {
+        assert_eq!(
+            rig.with(abi::DOMCTL, &domctl(command, number, &rest)),
+            0,
+            "{command}"
+        );
+    }
+}
+
+/// Maps pages of another domain; returns the answer and what became of each.
+pub fn foreign<const N: usize>(
+    rig: &mut Rig,
+    from: u16,
+    pairs: [(u64, u64); N],
+) -> (u64, [i32; N]) {
+    let size = u16::try_from(N).unwrap();
+    rig.poke(Who::Control, ARRAY, &words(&pairs.map(|(_, index)| index)));
+    rig.poke(
+        Who::Control,
+        ARRAY + 0x1000,
+        &words(&pairs.map(|(frame, _)| frame)),
+    );
+    let head = [0x7ff0, 4, size, from].map(u16::to_le_bytes).concat();
+    let what = [head, words(&[ARRAY, ARRAY + 0x1000, ARRAY + 0x2000])].concat();
+    rig.poke(Who::Control, RAM + 0x1000, &what);
+    let answer = rig.call(Who::Control, abi::MEMORY_OP, &[23, RAM + 0x1000]);
+    let mut nth = 0;
+    let errors = [(); N].map(|()| {
+        nth += 4;
+        i32::from_le_bytes(rig.peek(Who::Control, ARRAY + 0x2000 + nth - 4))
+    });
+    (answer, errors)
 }
