@@ -149,7 +149,7 @@ faults! {
         "leaves an interrupt active that a destroyed domain has not ended";
     RamNotScrubbed = "ram-not-scrubbed", deassign_dma_platform_device_without_iommu,
         "leaves the contents of a destroyed domain's memory to the next owner";
-    LentPagesFreed = "lent-pages-freed", deassign_dma_platform_device_without_iommu,
+    LentPagesFreed = "lent-pages-freed", deassign_interrupt_less_platform_device,
         "frees pages of a destroyed domain that another domain still maps";
 
     // Interrupts (assign::irq).
