@@ -189,6 +189,8 @@ pub trait Translation {
     /// Drops every translation, of both stages, that carries the tag; nothing of it is left anywhere when
     /// this returns. `root` is where the tables that it tags begin.
     fn invalidate(&mut self, root: Pa, tag: Vmid);
+    /// Does that for good: besides, nothing points at the tables any more, so that they can be given back.
+    fn retire(&mut self, root: Pa, tag: Vmid);
 }
 
 /// What the machine as a whole has and does.

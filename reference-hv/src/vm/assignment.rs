@@ -44,6 +44,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let place = self.living(id)?;
         let span: Span<Pa> = pages(mfn, count)?;
         if allow {
+            self.roomy()?;
             let claimed = self.estate.claim_pages(id, span);
             return claimed.map_err(|denied| self.denied(id, &denied));
         }
@@ -74,6 +75,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let guest: Span<Ipa> = pages(gfn, count)?;
         if count > MOST {
             return Err(Errno::E2BIG);
+        }
+        if add {
+            self.roomy()?;
         }
         let permitted = self.estate.has_pages(id, host);
         permitted.map_err(|denied| self.denied(id, &denied))?;
@@ -125,6 +129,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         if domain.lines.contains(&line) {
             return Ok(());
         }
+        self.roomy()?;
         let claimed = self.estate.claim_line(id, line);
         let trigger = claimed.map_err(|denied| self.denied(id, &denied))?;
         let Self {

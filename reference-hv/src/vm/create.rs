@@ -13,8 +13,8 @@ use crate::hal::Machine;
 use crate::ids::{DomainId, IrqLine, MAX_DOMAINS, MAX_VCPUS, Privilege};
 use crate::paging::Tables;
 
-/// What the hypervisor must be able to allocate before it makes a domain: more than the largest takes, so
-/// that no allocation on the way can fail.
+/// What the hypervisor must be able to allocate before it makes a domain, or notes what one gets: more than
+/// either takes, so that no allocation on the way can fail.
 const ROOM: u64 = 256 * 1024;
 
 /// What a control domain says of a domain that it makes.
@@ -48,9 +48,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             Some(id) => id,
             None => self.free_id().ok_or(Errno::ENOMEM)?,
         };
-        if self.machine.free_heap() < ROOM {
-            return Err(Errno::ENOMEM);
-        }
+        self.roomy()?;
         let tag = self.tags.take().ok_or(Errno::ENOMEM)?;
         let frame = Frame {
             id,
@@ -74,6 +72,18 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
     }
 
+    /// Makes sure that there is memory to note what a domain gets.
+    ///
+    /// # Errors
+    /// Says that there is none.
+    pub(super) fn roomy(&self) -> Result<(), Errno> {
+        if self.machine.free_heap() < ROOM {
+            Err(Errno::ENOMEM)
+        } else {
+            Ok(())
+        }
+    }
+
     fn free_id(&self) -> Option<DomainId> {
         let mut all = (1..=MAX_DOMAINS).filter_map(DomainId::new);
         all.find(|id| self.find_domain(*id).is_none())
@@ -85,6 +95,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Refuses another number.
     pub fn set_vcpus(&mut self, id: DomainId, count: u32) -> Result<(), Errno> {
         let place = self.living(id)?;
+        self.roomy()?;
         let Self {
             machine, domains, ..
         } = self;
@@ -93,9 +104,6 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             return Err(Errno::EINVAL);
         }
         if domain.vcpus.is_empty() {
-            if machine.free_heap() < ROOM {
-                return Err(Errno::ENOMEM);
-            }
             domain.add_vcpus(machine);
         }
         Ok(())

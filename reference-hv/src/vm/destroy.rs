@@ -81,7 +81,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         release_lines(machine, estate, domain);
         console::flush(machine, domain);
         // No virtual CPU brings the tables back into use, so what is dropped now stays away.
-        machine.invalidate(domain.memory.space.root(), domain.memory.tag);
+        machine.retire(domain.memory.space.root(), domain.memory.tag);
         if !fault::on(Fault::TagLost) {
             tags.give_back(domain.memory.tag);
         }

@@ -49,6 +49,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
         let count = 1_u64 << order;
         let place = self.living(id)?;
+        self.roomy()?;
         // Whatever comes back some day is to find room in the list of what is free.
         let extents: usize = self.domains.iter().map(|(_, d)| d.memory.ram.len()).sum();
         let Self {
@@ -141,6 +142,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     ) -> Result<(), Errno> {
         let place = self.living(into)?;
         let owner = self.living(from)?;
+        self.roomy()?;
         if place == owner {
             return Err(Errno::EINVAL);
         }

@@ -138,6 +138,26 @@ fn refused_creations_leave_nothing() {
     assert_eq!(tag.number(), 1);
 }
 
+/// Where the hypervisor cannot note it, nobody gets anything; what there is can still be taken away.
+#[test]
+fn the_heap_is_not_used_up() {
+    let mut hypervisor = board(&[plan(1, 1, 45)]);
+    let start = free(&mut hypervisor).2;
+    let one = running(&mut hypervisor);
+    hypervisor.permit_pages(one, RTC, 1, true).unwrap();
+    hypervisor.machine().heap = 1000;
+    let none = Err(Errno::ENOMEM);
+    assert_eq!(hypervisor.populate(one, RAM + 16, 0), none);
+    assert_eq!(hypervisor.map_foreign(id(1), 0x9_0000, one, RAM), none);
+    assert_eq!(hypervisor.permit_pages(one, GPIO, 1, true), none);
+    assert_eq!(hypervisor.map_pages(one, 0x3_a000, RTC, 1, true), none);
+    assert_eq!(hypervisor.bind_line(one, RTC_LINE), none);
+    assert_eq!(hypervisor.permit_pages(one, RTC, 1, false), Ok(()));
+    assert_eq!(hypervisor.unpopulate(one, RAM), Ok(()));
+    destroyed(&mut hypervisor, one);
+    assert_eq!(free(&mut hypervisor).2, start);
+}
+
 /// There are as many domains at once as there are tags, and one more as soon as one is gone.
 #[test]
 fn tags_run_out() {

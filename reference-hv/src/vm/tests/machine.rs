@@ -304,6 +304,9 @@ impl Translation for Fake {
     fn invalidate(&mut self, _: Pa, tag: Vmid) {
         self.log.push(format!("forget {}", tag.number()));
     }
+    fn retire(&mut self, _: Pa, tag: Vmid) {
+        self.log.push(format!("retire {}", tag.number()));
+    }
 }
 
 impl Board for Fake {

@@ -246,6 +246,9 @@ impl Translation for Board {
     }
     fn invalidate(&mut self, root: Pa, tag: Vmid) {
         el2::forget_space(stage2::base(root, tag));
+    }
+    fn retire(&mut self, root: Pa, tag: Vmid) {
+        el2::retire_space(stage2::base(root, tag));
         // Whoever has the tag next has not been here.
         if let Some(last) = self.last.get_mut(usize::from(tag.number())) {
             *last = None;

@@ -217,7 +217,17 @@ fn forget_translations() {
 /// Drops every translation that carries the VMID of `base`, a value of VTTBR_EL2, on every CPU, and waits
 /// until that is done (Arm ARM D8.16, TLBI VMALLS12E1IS: it works on the VMID that VTTBR_EL2 has).
 pub fn forget_space(base: u64) {
+    forget(base, read!("vttbr_el2"));
+}
+
+/// Does that for good: VTTBR_EL2 does not point at the tables any more.
+pub fn retire_space(base: u64) {
     let before = read!("vttbr_el2");
+    forget(base, if before == base { 0 } else { before });
+}
+
+/// Drops the translations of `base` and leaves VTTBR_EL2 at `after`.
+fn forget(base: u64, after: u64) {
     // SAFETY: No guest runs meanwhile, and what is walked speculatively begins at tables that still stand:
     // the caller gives them back only afterwards. Invalidating loses nothing.
     unsafe {
@@ -230,7 +240,7 @@ pub fn forget_space(base: u64) {
             "isb",
             options(nostack, preserves_flags)
         );
-        set!("vttbr_el2", before);
+        set!("vttbr_el2", after);
     }
     sysreg::isb();
 }

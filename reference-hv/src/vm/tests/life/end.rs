@@ -41,7 +41,7 @@ fn the_order_of_the_end() {
             "INTID 39 clear",
             "INTID 39 deactivate",
             "INTID 39 unroute",
-            "forget 1"
+            "retire 1"
         ]
     );
     assert_eq!(log.len() - scrubs.len(), 5);
