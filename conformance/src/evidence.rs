@@ -47,6 +47,22 @@ pub fn write(
             )?;
         }
     }
+    for domain in scenario
+        .domains
+        .iter()
+        .filter(|domain| domain.child.is_some())
+    {
+        let given = blobs
+            .partials
+            .iter()
+            .find(|(number, _)| *number == domain.number);
+        if let Some((_, tree)) = given {
+            put(
+                &format!("child-{}.dts", domain.name),
+                tree.to_string().as_bytes(),
+            )?;
+        }
+    }
     for domain in &scenario.domains {
         let tree = seen
             .domains
@@ -78,7 +94,8 @@ pub fn write(
 /// Writes what was seen for people: a line an answer.
 fn told(scenario: &Scenario, seen: &Seen) -> String {
     let mut lines = vec![format!("end: {:?}", seen.end)];
-    lines.extend(seen.gaps.iter().map(|gap| format!("gap: {gap}")));
+    let cut = seen.cut.iter().map(|(_, told)| told);
+    lines.extend(seen.gaps.iter().chain(cut).map(|gap| format!("gap: {gap}")));
     for domain in &scenario.domains {
         let Some(spoke) = seen.domains.get(&domain.number) else {
             lines.push(format!("{}: nothing", domain.name));

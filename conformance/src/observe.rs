@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wire::{Answer, Disorder, Frame, Note, Order, Reading};
+use wire::{Answer, Damage, Disorder, Frame, Note, Order, Reading};
 
 /// Everything that one run showed.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,8 @@ pub struct Seen {
     pub domains: BTreeMap<u8, DomainSeen>,
     /// What is wrong with the record itself: damaged, repeated or lost lines.
     pub gaps: Vec<String>,
+    /// Frames that break off: who sent each, where that can still be read, and what there is of it.
+    pub cut: Vec<(Option<u8>, String)>,
     /// Answers from outside, by label.
     pub outside: BTreeMap<String, OutsideAnswer>,
     /// How the run ended.
@@ -100,7 +102,12 @@ impl Recorder {
             Reading::Damaged(damage) => {
                 let shown = line.chars().take(SHOWN).flat_map(char::escape_debug);
                 let shown: String = shown.collect();
-                self.gap(format!("damaged line ({damage}): {shown}"));
+                let told = format!("damaged line ({damage}): {shown}");
+                if damage == Damage::Unterminated && self.seen.cut.len() < GAPS {
+                    self.seen.cut.push((sender(line), told));
+                } else {
+                    self.gap(told);
+                }
                 return None;
             }
         };
@@ -164,6 +171,13 @@ impl Recorder {
     }
 }
 
+/// Reads the domain out of what there is of a frame: `@pt1 <nonce> <domain> ...`.
+fn sender(line: &str) -> Option<u8> {
+    let (_, frame) = line.rsplit_once("@pt1 ")?;
+    let number = frame.split(' ').nth(1)?;
+    (number.len() == 2).then(|| u8::from_str_radix(number, 16).ok())?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +222,18 @@ mod tests {
         assert_eq!((domain.hellos, domain.ended), (1, true));
         assert_eq!(domain.answers.get(&0), Some(&Answer::Value(5)));
         assert_eq!(recorder.seen.gaps.len(), 1, "{:?}", recorder.seen.gaps);
+    }
+
+    /// A frame that breaks off is told apart from other damage, with its sender where it got so far.
+    #[test]
+    fn frames_that_break_off_are_kept_apart() {
+        let mut recorder = Recorder::new(7);
+        let whole = line(0, Note::End { ops: 0 });
+        recorder.line(&whole[..20]);
+        recorder.line(&whole[..12]);
+        let senders: Vec<Option<u8>> = recorder.seen.cut.iter().map(|(dom, _)| *dom).collect();
+        assert_eq!(senders, [Some(1), None]);
+        assert!(recorder.seen.gaps.is_empty());
     }
 
     /// A frame with the number of another run counts for nothing.

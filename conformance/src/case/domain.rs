@@ -49,7 +49,17 @@ pub struct Domain {
     /// Devices of the partial device tree.
     #[serde(default)]
     pub devices: Vec<Device>,
-    /// Operations of the probe, each with what it must observe: `r32 0x9030fe0 => 0x61`.
+    /// Operations of the probe, each with what it must observe: `r32 0x9030fe0 => 0x61`. A line that a row leaves empty is
+    /// left out.
+    ///
+    /// In hypercalls (`hv`, `hc`, `hcmem`) the name of a domain stands for its id, and so do `self`, `io`, `xen` and
+    /// `invalid`. They must return 0, or what is expected: `=> EBUSY`, `=> errno` for any error, `=> 4..6`; questions such
+    /// as `hv free` must return no error. Some words stand for several operations:
+    ///
+    /// * `flag N` and `see N`: leaves N in a word of its own memory, waits for N there;
+    /// * `await NAME N` and `signal NAME N`: the same, in the memory of another, for a domain in control;
+    /// * `make NAME`, `give NAME`, `start NAME`: makes a child with its memory and what it boots, gives it its devices,
+    ///   starts it; `build NAME` is all three. What is expected of `give` is expected of each of its calls.
     #[serde(default)]
     pub script: Vec<Text>,
     /// What the domain's own device tree must look like.

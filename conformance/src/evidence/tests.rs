@@ -12,7 +12,14 @@ use crate::sample::{NONCE, Play, profile, scenario};
 #[test]
 fn folders_hold_the_whole_run() {
     let scenario = scenario(
-        "    domains: [{name: dA, devices: [{node: x}], script: [r32 0x10]}, {name: dB, refused: []}]\n",
+        "    domains:
+      - name: dA
+        role: control
+        children: [{name: dC, devices: [{node: y}]}]
+        devices: [{node: x}]
+        script: [r32 0x10, build dC]
+      - {name: dB, refused: []}
+",
     );
     let profile = profile();
     let (base, probe): (Tree, Arc<[u8]>) = (Tree::default(), vec![0; 64].into());
@@ -75,6 +82,9 @@ fn folders_hold_the_whole_run() {
     assert!(text("run.sh").contains("image"));
     assert_eq!(fs::read(folder.join("host.dtb")).unwrap(), made.host);
     let names: Vec<String> = trees(&folder).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["guest-dA.dts", "host.dts", "partial-dA.dts"]);
+    assert_eq!(
+        names,
+        ["child-dC.dts", "guest-dA.dts", "host.dts", "partial-dA.dts"]
+    );
     assert!(trees(&folder.join("nowhere")).is_empty());
 }

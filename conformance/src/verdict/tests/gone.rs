@@ -88,3 +88,25 @@ fn children_and_results_are_judged() {
         .sentinel(3);
     check(LIFE, child(other), Verdict::Fail, "wanted EBUSY, saw EPERM");
 }
+
+/// A destroyed domain may break off in the middle of a frame, once; another domain may not, and nobody twice.
+#[test]
+fn a_last_word_may_break_off() {
+    let frame = |dom: u8| format!("(HV) d{dom}: @pt1 {NONCE:08x} {dom:02x} 00");
+    check(
+        LIFE,
+        child(ended(begun())).says(&frame(2)),
+        Verdict::Pass,
+        "",
+    );
+    check(
+        LIFE,
+        child(ended(begun())).says("(HV) d2: @pt1 0000"),
+        Verdict::Pass,
+        "",
+    );
+    let twice = child(ended(begun())).says(&frame(2)).says(&frame(2));
+    check(LIFE, twice, Verdict::Broken, "damaged line");
+    let other = child(ended(begun())).says(&frame(4));
+    check(LIFE, other, Verdict::Broken, "damaged line");
+}
