@@ -42,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "addr",
             "arch",
             "assign",
+            "carve",
             "config",
             "errno",
             "exit",

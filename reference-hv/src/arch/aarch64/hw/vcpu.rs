@@ -370,7 +370,7 @@ pub mod el1 {
             }
         }
         let found = read!("par_el1");
-        // SAFETY: As above.
+        // SAFETY: PAR_EL1 is the guest's, and this is what it had there.
         unsafe { set!("par_el1", before) }
         stage1::translated(found, va)
     }
