@@ -1,5 +1,6 @@
 //! Domains on a machine that only pretends.
 
+mod hypercalls;
 mod life;
 pub(crate) mod machine;
 #[path = "../../tests/trees/tree.rs"]
