@@ -90,8 +90,8 @@ fn turns_are_given_up() {
 #[test]
 fn a_domain_ends_itself() {
     let mut hypervisor = pair();
-    let text = [b"bye" as &[u8], &[0; 5], &[3, 0, 0, 0]].concat();
-    assert!(hypervisor.machine().write(Pa::new(HOST_ARGUMENT), &text));
+    let text = b"bye\0\0\0\0\0\x03\0\0\0";
+    assert!(hypervisor.machine().write(Pa::new(HOST_ARGUMENT), text));
     let deeds = [
         hypercall(18, [0, 3, ARGUMENT, 0, 0]),
         hypercall(29, [2, ARGUMENT + 8, 0, 0, 0]),
