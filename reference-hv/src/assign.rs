@@ -136,7 +136,9 @@ pub fn prove<'h: 't, 't>(
     let modules = claims.iter().flat_map(|claim| &claim.modules);
     proof.statics.modules = modules.map(|module| module.span).collect();
     // A module of a domain that is judged later must not be overwritten by an earlier one's RAM, and
-    // what a domain names as its RAM is nobody else's, also while the domain is not there.
+    // what a domain names as its RAM is nobody else's, also while the domain is not there. What it
+    // cannot have in any case it does not keep from others.
+    reserved.retain(|span| statics::unfit(host, machine, &proof.statics, *span).is_none());
     proof.free = FreeRam::new(host, machine, &proof.statics.modules, &reserved);
     if fault::on(Fault::LaterDomainWins) {
         claims.reverse();

@@ -1,5 +1,7 @@
 //! Static memory: host RAM that a domain's node names as its own.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::guest::last_address;
@@ -21,6 +23,41 @@ pub(super) struct Statics {
 /// RAM as the guest sees it and the host pages behind it.
 pub(super) type Backed = (Vec<Span<Ipa>>, Vec<RamMapping>);
 
+/// Says why nobody can have a range as RAM of its own; `None` where somebody can.
+pub(super) fn unfit(
+    host: &Host<'_>,
+    machine: &Machine,
+    statics: &Statics,
+    span: Span<Pa>,
+) -> Option<String> {
+    let unaligned = [span.first().raw(), span.size()]
+        .into_iter()
+        .find(|value| !value.is_multiple_of(PAGE_SIZE));
+    if let Some(value) = unaligned {
+        return Some(format!("of which {value:#x} is not page aligned"));
+    }
+    if !host.ram.iter().any(|ram| ram.covers(span)) {
+        return Some("which is not in RAM".into());
+    }
+    let mut taken = machine.taken.iter();
+    if let Some(taken) = taken.find(|taken| taken.span.overlaps(span)) {
+        return Some(format!("which overlaps the {}", taken.what));
+    }
+    let other = host
+        .regions
+        .iter()
+        .find(|region| region.owner != Owner::Memory && region.span.overlaps(span));
+    if let Some(other) = other {
+        return Some(match other.node.map(|id| host.node(id).path()) {
+            Some(path) => format!("which overlaps {path}"),
+            None => "which overlaps reserved memory".into(),
+        });
+    }
+    let module = statics.modules.iter().find(|module| module.overlaps(span));
+    let module = module.filter(|_| !fault::on(Fault::StaticOverModule))?;
+    Some(format!("which overlaps the module at {module}"))
+}
+
 /// Judges the memory that a domain's node names, and lays it out for the domain.
 pub(super) fn judge(
     host: &Host<'_>,
@@ -31,41 +68,8 @@ pub(super) fn judge(
 ) -> Result<Backed, Flaw> {
     let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(claim.node, STATIC_MEMORY, what));
     for (place, span) in named.iter().enumerate() {
-        for value in [span.first().raw(), span.size()] {
-            if !value.is_multiple_of(PAGE_SIZE) {
-                return refuse(format_args!(
-                    "names {span}, of which {value:#x} is not page aligned"
-                ));
-            }
-        }
-        if !host.ram.iter().any(|ram| ram.covers(*span)) {
-            return refuse(format_args!("names {span}, which is not in RAM"));
-        }
-        if let Some(taken) = machine
-            .taken
-            .iter()
-            .find(|taken| taken.span.overlaps(*span))
-        {
-            return refuse(format_args!(
-                "names {span}, which overlaps the {}",
-                taken.what
-            ));
-        }
-        let other = host
-            .regions
-            .iter()
-            .find(|region| region.owner != Owner::Memory && region.span.overlaps(*span));
-        if let Some(other) = other {
-            return match other.node.map(|id| host.node(id).path()) {
-                Some(path) => refuse(format_args!("names {span}, which overlaps {path}")),
-                None => refuse(format_args!("names {span}, which overlaps reserved memory")),
-            };
-        }
-        let module = statics.modules.iter().find(|module| module.overlaps(*span));
-        if let Some(module) = module.filter(|_| !fault::on(Fault::StaticOverModule)) {
-            return refuse(format_args!(
-                "names {span}, which overlaps the module at {module}"
-            ));
+        if let Some(why) = unfit(host, machine, statics, *span) {
+            return refuse(format_args!("names {span}, {why}"));
         }
         let owned = statics
             .owned

@@ -334,3 +334,14 @@ fn the_host_must_have_a_place() {
     let words = "is 3, more redistributors than the host has in one place to imitate";
     refused(&rig, &format!("{NODE}: `cpus` {words}"));
 }
+
+/// What nobody can have as its own is not kept from others either.
+#[test]
+fn a_domain_that_names_everything_takes_nothing() {
+    let mut rig = Rig::default();
+    rig.domain("one", None).domain("two", None);
+    own_memory(rig.host.at("/chosen/one"), &[(0x4000_0000, 0x1000_0000)]);
+    let proven = rig.prove();
+    assert_eq!(proven.refusals().len(), 1);
+    assert_eq!(proven.domains()[0].name, "two");
+}

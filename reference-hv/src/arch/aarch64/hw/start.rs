@@ -289,8 +289,12 @@ fn open_ram(
     let size: u64 = windows.iter().map(|window| window.size()).sum();
     let (least, most) = POOL_BOUNDS;
     let pool = (size / POOL_SHARE / PAGE_SIZE * PAGE_SIZE).clamp(least, most);
-    let free = carve::without(&windows, &modules(host));
-    let room = carve::room(&free, 2 * pool).ok_or(StartError::NoRoom(2 * pool))?;
+    let (modules, named) = in_use(host);
+    let free = carve::without(&windows, &modules);
+    // Who names all there is as its RAM is refused for that, but does not keep the others from running.
+    let room = carve::room(&carve::without(&free, &named), 2 * pool)
+        .or_else(|| carve::room(&free, 2 * pool))
+        .ok_or(StartError::NoRoom(2 * pool))?;
     // Frames come first: what is used of them then lies close to the image.
     let (Ok(frames), Ok(heap)) = (
         Span::new(room.first(), pool),
@@ -313,14 +317,14 @@ fn open_ram(
 }
 
 /// Returns where modules were loaded, and what domains name as their RAM, as far as that can be read.
-fn modules(host: &Host<'_>) -> Vec<Span<Pa>> {
-    let mut spans = Vec::new();
+fn in_use(host: &Host<'_>) -> (Vec<Span<Pa>>, Vec<Span<Pa>>) {
+    let (mut modules, mut named) = (Vec::new(), Vec::new());
     for asked in asked(host) {
-        spans.extend(asked.reserved);
-        let modules = asked.claim.into_iter().flat_map(|claim| claim.modules);
-        spans.extend(modules.map(|module| module.span));
+        named.extend(asked.reserved);
+        let claimed = asked.claim.into_iter().flat_map(|claim| claim.modules);
+        modules.extend(claimed.map(|module| module.span));
     }
-    spans
+    (modules, named)
 }
 
 /// Makes the decision wrong that `fault=` names. Returns nothing when it only asked for the list.
