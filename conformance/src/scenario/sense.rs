@@ -1,13 +1,16 @@
 //! Cases that are well written and yet show nothing: expectations that nobody could disappoint or meet, domains that
 //! nobody could hear. They are errors of the case file, told before anything runs.
 
-use runners::Capability;
 use wire::{Hv, Op};
 
 use crate::case::expect::Expect;
 use crate::case::load::Culprit;
-use crate::case::{self, Case, Machine, Role, Text};
-use crate::scenario::{Domain, Fate, Line, SENTINEL, silences};
+use crate::case::{self, Case, Machine, Text};
+use crate::scenario::{Line, SENTINEL, silences};
+
+mod roles;
+
+pub use roles::{fates, needs};
 
 /// Checks the name of a row, which becomes part of a file name and of a command line.
 pub fn label(text: &str) -> Result<(), String> {
@@ -66,141 +69,11 @@ pub fn domains(case: &Case) -> Vec<Culprit> {
             found.push(blame(format!("domain `{name}`: {why}")));
         }
     }
-    found.extend(roles(case));
+    found.extend(roles::roles(case));
     let speaks = |domain: &case::Domain| domain.vpl011 && domain.refused.is_none();
     if !case.sentinel && !case.domains.iter().any(speaks) {
         let why = "no domain speaks: nothing would show that the machine ran";
         found.push(Culprit::new("sentinel", why));
-    }
-    found
-}
-
-/// Checks what only some domains may have.
-fn roles(case: &Case) -> Vec<Culprit> {
-    let mut found = Vec::new();
-    let mut blame = |domain: &case::Domain, why: &str| {
-        let name = &domain.name;
-        found.push(Culprit::new(
-            &format!("name: {name}"),
-            format!("domain `{name}`: {why}"),
-        ));
-    };
-    let hardware = |domain: &&case::Domain| domain.role == Role::Hardware;
-    for extra in case.domains.iter().filter(hardware).skip(1) {
-        blame(extra, "there is another hardware domain");
-    }
-    for domain in &case.domains {
-        if domain.role == Role::Guest && !domain.children.is_empty() {
-            blame(domain, "only a control or hardware domain makes others");
-        }
-        if domain.id.is_some() {
-            blame(domain, "only a child asks for an id");
-        }
-        if domain.devices.iter().any(|device| !device.lines.is_empty()) {
-            blame(
-                domain,
-                "`lines` are for children; the interrupts of others stand in the host's tree",
-            );
-        }
-        let made = [
-            "memory_kib",
-            "cpus",
-            "nr_spis",
-            "static",
-            "devices",
-            "extra",
-            "direct_map",
-        ];
-        let said = [
-            domain.memory_kib.is_some(),
-            domain.cpus.is_some(),
-            domain.nr_spis.is_some(),
-            !domain.banks.is_empty(),
-            !domain.devices.is_empty() || domain.partial.is_some(),
-            !domain.extra.is_empty(),
-            domain.direct_map,
-        ];
-        if domain.role == Role::Hardware {
-            for (name, _) in made.iter().zip(said).filter(|(_, said)| *said) {
-                blame(
-                    domain,
-                    &format!("a hardware domain has no node that could say `{name}`"),
-                );
-            }
-        }
-        for child in &domain.children {
-            if child.role != Role::Guest || !child.children.is_empty() {
-                blame(child, "a child controls nobody");
-            }
-            if !child.banks.is_empty() || child.direct_map || !child.extra.is_empty() {
-                blame(
-                    child,
-                    "a child has no node for `static`, `direct_map` or `extra`",
-                );
-            }
-            if !child.vpl011 {
-                blame(child, "a child has no emulated UART anyway");
-            }
-            let named = |text: &Text| text.0.split_whitespace().any(|word| word == child.name);
-            if !domain.script.iter().any(named) {
-                blame(child, "nobody makes it");
-            }
-        }
-    }
-    found
-}
-
-/// Names what a subject must be capable of for these domains.
-pub fn needs(domains: &[Domain]) -> Vec<Capability> {
-    let mut found = Vec::new();
-    for domain in domains {
-        match domain.role {
-            Role::Guest => {}
-            Role::Control => found.push(Capability::ControlDomain),
-            Role::Hardware => found.push(Capability::HardwareDomain),
-        }
-        if domain.child.is_some() {
-            found.push(Capability::RuntimeCreate);
-        }
-        if domain.child.is_some() && domain.fate == Fate::Runs {
-            found.push(Capability::RuntimeConsole);
-        }
-        if domain.direct || !domain.banks.is_empty() {
-            found.push(Capability::DirectMap);
-        }
-        for line in &domain.lines {
-            match &line.op {
-                Op::Hv(Hv::Create { .. }) => found.push(Capability::RuntimeCreate),
-                Op::Hv(Hv::Destroy { .. }) => found.push(Capability::Destroy),
-                _ => {}
-            }
-        }
-    }
-    found
-}
-
-/// Checks that what shows the end of a domain is said at all.
-pub fn fates(domains: &[Domain]) -> Vec<Culprit> {
-    let says = |domain: &Domain, mark: &str| {
-        domain
-            .lines
-            .iter()
-            .any(|line| matches!(&line.op, Op::Mark(name) if name.as_str() == mark))
-    };
-    let mut found = Vec::new();
-    for domain in domains {
-        let Fate::Destroyed { having, by, mark } = &domain.fate else {
-            continue;
-        };
-        if !says(domain, having) {
-            let why = format!("the script of `{}` has no `mark {having}`", domain.name);
-            found.push(Culprit::new(&format!("having: {having}"), why));
-        }
-        let other = domains.iter().find(|other| other.number == *by);
-        if let Some(other) = other.filter(|other| !says(other, mark)) {
-            let why = format!("the script of `{}` has no `mark {mark}`", other.name);
-            found.push(Culprit::new(mark, why));
-        }
     }
     found
 }

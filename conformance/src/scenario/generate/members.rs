@@ -348,3 +348,94 @@ pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
         fate: Fate::Runs,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use runners::Control;
+
+    use super::*;
+    use crate::sample::{loaded, profile};
+    use crate::scenario::{Scenario, generate};
+
+    const LIFE: &str = "  - id: XenValTestCase~demo.life~1
+    title: T
+    class: positive
+    domains:
+      - name: dA
+        static: [0x58000000 0x400000, '']
+        direct_map: true
+        script: [flag 1]
+      - name: ctl
+        role: control
+        script: [hv destroy dA, build dB]
+        children: [{name: dB, id: 9, script: ['', timer 1]}]
+";
+
+    fn life(control: Control) -> Scenario {
+        let profile = Profile {
+            control,
+            ..profile()
+        };
+        generate::scenarios(&loaded(LIFE), &profile)
+            .unwrap()
+            .remove(0)
+    }
+
+    fn numbers(scenario: &Scenario) -> Vec<(&str, u8)> {
+        let all = scenario.domains.iter();
+        all.map(|domain| (domain.name.as_str(), domain.number))
+            .collect()
+    }
+
+    /// Where a node says what a domain may do, numbers follow the tree, and children come behind the sentinel.
+    #[test]
+    fn numbers_follow_the_tree() {
+        let made = life(Control::Capabilities);
+        assert_eq!(
+            numbers(&made),
+            [("dA", 1), ("ctl", 2), (SENTINEL, 3), ("dB", 4)]
+        );
+        assert_eq!(
+            made.domains[1].extra,
+            [("capabilities".to_owned(), "<1>".to_owned())]
+        );
+        assert_eq!(made.domains[1].lines[0].op.to_string(), "hv destroy 1");
+        assert_eq!(
+            made.domains[3]
+                .child
+                .map(|child| (child.of, child.id, child.entry)),
+            Some((2, 9, 1))
+        );
+        assert_eq!(made.domains[3].lines.len(), 1);
+        let direct = &made.domains[0];
+        assert_eq!((direct.memory_kib, direct.ram), (Some(4096), 0x5800_0000));
+    }
+
+    /// Where the first domain is the only one in control, the case's control domain is that one.
+    #[test]
+    fn the_first_domain_may_be_in_control() {
+        let made = life(Control::Dom0);
+        assert_eq!(
+            numbers(&made),
+            [("dA", 1), ("ctl", 0), (SENTINEL, 2), ("dB", 3)]
+        );
+        assert!(made.domains[1].extra.is_empty());
+    }
+
+    /// What a subject must be capable of follows from who takes part and what they do.
+    #[test]
+    fn needs_follow_from_the_domains() {
+        use runners::Capability::{
+            ControlDomain, Destroy, DirectMap, RuntimeConsole, RuntimeCreate,
+        };
+        let mut wanted = vec![
+            ControlDomain,
+            Destroy,
+            DirectMap,
+            RuntimeConsole,
+            RuntimeCreate,
+        ];
+        wanted.sort_unstable();
+        assert_eq!(life(Control::Capabilities).needs, wanted);
+    }
+}
