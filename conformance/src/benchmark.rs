@@ -1,23 +1,27 @@
-//! Costs of the suite as ratios to an empty start of the same machine, taken in one run, and of booting a domain in
-//! instructions.
+//! Costs of the suite as ratios to an empty start of the same machine, taken in one run; and costs of the subject in
+//! instructions: of booting a domain, and of making and destroying one.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use runners::Icount;
-use wire::Answer;
+use anyhow::{Result, bail};
 
-use crate::case::expect::Expect;
-use crate::case::{Arch, Class, Machine, Role};
 use crate::pipeline::{Rig, run_all};
-use crate::rig::Conductor;
-use crate::scenario::{Domain, Fate, From, Line, Scenario};
+use crate::scenario::Scenario;
+
+mod counted;
+
+use counted::Life;
 
 /// A case may cost this many empty starts.
 pub const CASE_BAR: f64 = 2.0;
 /// The run as a whole may cost this many empty starts a scenario, shared by the jobs.
 pub const SUITE_BAR: f64 = 1.5;
+
+/// To destroy a domain may cost this many times what clearing its memory costs.
+pub const DESTROY_BAR: f64 = 2.0;
+/// To make and destroy a domain [`counted::CYCLES`] times may take this long.
+pub const CYCLES_BAR: Duration = Duration::from_secs(3);
 
 /// What was measured.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub struct Figures {
     scenarios: usize,
     jobs: usize,
     instructions: u64,
+    /// Where the subject makes and destroys domains at run time.
+    life: Option<Life>,
 }
 
 impl Figures {
@@ -42,7 +48,11 @@ impl Figures {
 
     /// Tells whether both ratios are within their bars.
     pub fn within_bars(&self) -> bool {
-        self.case_ratio() <= CASE_BAR && self.suite_ratio() <= SUITE_BAR
+        let life = self
+            .life
+            .as_ref()
+            .is_none_or(|life| life.ratio() < DESTROY_BAR && life.cycles < CYCLES_BAR);
+        self.case_ratio() <= CASE_BAR && self.suite_ratio() <= SUITE_BAR && life
     }
 }
 
@@ -71,6 +81,24 @@ impl fmt::Display for Figures {
             f,
             "reset to a domain's first answer {:>6} instructions",
             self.instructions
+        )?;
+        let Some(life) = &self.life else {
+            return Ok(());
+        };
+        writeln!(
+            f,
+            "destroying a domain of {} MiB  {:>8} instructions   {:.2} times clearing its memory, {} (bar {DESTROY_BAR})",
+            counted::MIB,
+            life.destroy,
+            life.ratio(),
+            life.clear
+        )?;
+        writeln!(
+            f,
+            "{} times made and destroyed   {:8.1} ms, the whole run (bar {})",
+            counted::CYCLES,
+            millis(life.cycles),
+            CYCLES_BAR.as_millis()
         )
     }
 }
@@ -107,79 +135,14 @@ pub fn measure(rig: &Rig, scenarios: &[Scenario], rounds: usize, jobs: usize) ->
         suite: began.elapsed(),
         scenarios: owned.len(),
         jobs,
-        instructions: instructions(rig)?,
+        instructions: counted::boot(rig)?,
+        life: counted::life(rig)?,
     })
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-/// Counts instructions from reset to the first answer of a lone domain: with one nanosecond of virtual time an
-/// instruction, the physical counter tells.
-fn instructions(rig: &Rig) -> Result<u64> {
-    let scenario = lone_domain();
-    let (_, mut request) = rig.prepare(&scenario)?;
-    request.icount = Some(Icount {
-        shift: 0,
-        sleep: false,
-    });
-    let mut conductor = Conductor::new(&scenario, rig.nonce(&scenario));
-    let outcome = runners::run(&request, &mut conductor)?;
-    let seen = conductor.close(outcome);
-    let domain = seen
-        .domains
-        .get(&1)
-        .context("the lone domain did not run")?;
-    match (domain.answers.get(&0), domain.frequency) {
-        (Some(Answer::Value(ticks)), Some(frequency)) if frequency > 0 => {
-            let nanoseconds = u128::from(*ticks) * 1_000_000_000 / u128::from(frequency);
-            u64::try_from(nanoseconds).context("the counter is beyond any run")
-        }
-        (answer, _) => bail!("the physical counter cannot be read: {answer:?}"),
-    }
-}
-
-fn lone_domain() -> Scenario {
-    let op = "mrs cntpct_el0".parse().expect("a well formed operation");
-    Scenario {
-        id: "boot".to_owned(),
-        case: crate::requirement::id::Id::new("XenValTestCase", "boot", 1)
-            .expect("a well formed id"),
-        title: "one domain, one answer".to_owned(),
-        covers: Vec::new(),
-        class: Class::Positive,
-        arch: Arch::Aarch64,
-        needs: Vec::new(),
-        note: None,
-        machine: Machine::default(),
-        host: Vec::new(),
-        passthrough: None,
-        domains: vec![Domain {
-            name: "dA".to_owned(),
-            number: 1,
-            role: Role::Guest,
-            child: None,
-            banks: Vec::new(),
-            direct: false,
-            memory_kib: None,
-            ram: 0x4000_0000,
-            cpus: 1,
-            vpl011: true,
-            nr_spis: None,
-            extra: Vec::new(),
-            partial: None,
-            lines: vec![Line {
-                op,
-                expect: Expect::Any,
-                from: From::Case,
-            }],
-            tree: Vec::new(),
-            fate: Fate::Runs,
-        }],
-        outside: Vec::new(),
-    }
 }
 
 #[cfg(test)]
@@ -196,9 +159,21 @@ mod tests {
             scenarios: 100,
             jobs: 2,
             instructions: 1,
+            life: None,
         };
         assert!(at(80, 3000).within_bars());
         assert!(!at(81, 3000).within_bars());
         assert!(!at(80, 3001).within_bars());
+        let with = |destroy, cycles| Figures {
+            life: Some(Life {
+                clear: 100,
+                destroy,
+                cycles: Duration::from_millis(cycles),
+            }),
+            ..at(80, 3000)
+        };
+        assert!(with(199, 2999).within_bars());
+        assert!(!with(200, 2999).within_bars());
+        assert!(!with(199, 3000).within_bars());
     }
 }
