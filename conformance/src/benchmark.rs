@@ -20,7 +20,7 @@ pub const SUITE_BAR: f64 = 1.5;
 
 /// To destroy a domain may cost this many times what clearing its memory costs.
 pub const DESTROY_BAR: f64 = 2.0;
-/// To make and destroy a domain [`counted::CYCLES`] times may take this long.
+/// To make and destroy a domain a few hundred times may take this long.
 pub const CYCLES_BAR: Duration = Duration::from_secs(3);
 
 /// What was measured.
