@@ -29,7 +29,7 @@ pub trait Ram {
     /// Reads bytes.
     #[must_use]
     fn read(&self, from: Pa, bytes: &mut [u8]) -> bool;
-    /// Has what caches hold of whole pages reach memory, where guests may read that past the caches.
+    /// Has what caches hold of whole pages reach memory, for whoever reads it past the caches.
     #[must_use]
     fn write_back(&mut self, span: Span<Pa>) -> bool;
     /// Makes what was written executable.

@@ -34,10 +34,11 @@ mod turns;
 pub use act::Outcome;
 pub use create::NewDomain;
 pub use destroy::Progress;
-pub use domain::{Domain, Life, State, Vcpu, refusal};
+pub use domain::{Domain, Life, State, Vcpu};
 pub use info::DomainInfo;
 pub use stray::with_strays;
 
+use domain::refusal;
 use run::CRASH;
 use slots::Slots;
 use tags::Tags;
@@ -150,14 +151,15 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
                 self.disown(plan);
                 Err(refusal)
             }
-            None => {
-                self.disown(plan);
-                Err(refusal(
-                    plan,
-                    "is that of one more domain than can run at once",
-                ))
-            }
+            None => Err(self.give_up(plan, "is that of one more domain than can run at once")),
         }
+    }
+
+    /// Gives up a domain that was proven sound and for which something else cannot be made. What it was to
+    /// have is nobody's then.
+    pub fn give_up(&mut self, plan: &DomainPlan, why: impl fmt::Display) -> Refusal {
+        self.disown(plan);
+        refusal(plan, why)
     }
 
     /// Takes what was proven to be a domain's back, when that could not be made.

@@ -156,7 +156,8 @@ impl FreeRam {
             let what = format_args!("is {kib} KiB, for which no RAM in one piece is free");
             return Err(Flaw::new(claim.node, claim.names.memory, what));
         };
-        self.raw.remove(found);
+        // What masters of memory were told stays with them: it never becomes another domain's.
+        self.set_apart(found);
         Ok(found)
     }
 

@@ -38,9 +38,14 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Destroys a domain, or goes on with that.
     ///
     /// # Errors
-    /// Refuses a domain that is not there.
+    /// Refuses a domain that is not there, and the one that has the hardware: its devices would go on reading
+    /// and writing what was its memory, and no IOMMU stops them.
     pub fn destroy(&mut self, id: DomainId) -> Result<Progress, Errno> {
         let place = self.find_domain(id).ok_or(Errno::ESRCH)?;
+        let domain = self.domains.get(place);
+        if domain.is_some_and(|domain| domain.privilege.hardware) {
+            return Err(Errno::EPERM);
+        }
         let mut left = PORTION;
         loop {
             let life = self.domains.get(place).map(|domain| domain.life);

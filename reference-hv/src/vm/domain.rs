@@ -324,7 +324,7 @@ fn extents(ranges: impl Iterator<Item = (Ipa, Pa, u64)>) -> Extents<()> {
 }
 
 /// Words a refusal of a plan that was proven sound.
-pub fn refusal(plan: &DomainPlan, why: impl fmt::Display) -> Refusal {
+pub(super) fn refusal(plan: &DomainPlan, why: impl fmt::Display) -> Refusal {
     let node = format!("/chosen/{}", plan.name);
     let flaw = Flaw {
         node,

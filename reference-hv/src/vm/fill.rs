@@ -16,7 +16,9 @@ pub(super) fn fill<M: Machine>(
 ) -> Result<(), Failure> {
     for ram in &plan.ram {
         let span = Span::of_pages(ram.pa, ram.pages).ok_or(Failure::NotRam("domain's RAM"))?;
-        if !machine.scrub(span) {
+        // Where the guest's addresses are the host's, a device may look past the caches.
+        let direct = ram.ipa.raw() == ram.pa.raw();
+        if !machine.scrub(span) || direct && !machine.write_back(span) {
             return Err(Failure::NotRam("domain's RAM"));
         }
     }

@@ -237,6 +237,21 @@ fn the_hardware_domain_has_what_is_left() {
     assert!(!has(33) && !has(34) && !has(39) && !(106..110).any(has));
 }
 
+/// Its memory, which its devices reach past any translation, is nobody else's when it gives it up.
+#[test]
+fn memory_of_the_hardware_domain_is_nobodys_after_it() {
+    let rig = with_zero(|_| ());
+    let ram = first(&rig).ram;
+    assert!(!ram.is_empty());
+    rig.estate(|estate| {
+        let free = estate.free();
+        for span in ram.iter().filter_map(|ram| ram.host()) {
+            estate.give_back(span, true);
+        }
+        assert_eq!(estate.free(), free);
+    });
+}
+
 /// Its tree is the host's, without IOMMUs and what leads to them, without what the hypervisor keeps,
 /// and with reserved devices switched off.
 #[test]

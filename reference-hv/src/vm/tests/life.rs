@@ -341,3 +341,57 @@ fn the_hardware_domain_ends_the_machine() {
     hypervisor.shut_down(DomainId::HARDWARE, 1).unwrap();
     assert!(hypervisor.machine().off);
 }
+
+/// The domain that has the hardware is not destroyed: nobody gets memory that its devices may still write.
+#[test]
+fn the_hardware_domain_is_not_destroyed() {
+    let mut hardware = plan(1, 1, 45);
+    hardware.privilege.hardware = true;
+    let mut hypervisor = board(&[hardware]);
+    let before = free(&mut hypervisor);
+    assert_eq!(hypervisor.destroy(id(1)), Err(Errno::EPERM));
+    assert_eq!(free(&mut hypervisor), before);
+    let info = hypervisor.info(id(1)).unwrap();
+    assert_eq!((info.dying, info.running), (false, true));
+}
+
+/// What was proven to be a domain's is nobody's when there is no tree for it, that of a later domain of its
+/// number included.
+#[test]
+fn what_is_given_up_is_free() {
+    let mut hypervisor = board(&[]);
+    let gpio = Span::of_pages(Pa::new(GPIO << 12), 1).unwrap();
+    hypervisor.estate.claim_pages(id(1), gpio).unwrap();
+    hypervisor
+        .estate
+        .claim_line(id(1), line(GPIO_LINE))
+        .unwrap();
+    let before = free(&mut hypervisor).2;
+    let refusal = hypervisor.give_up(&plan(1, 2, GPIO_LINE), "is too much");
+    assert_eq!(
+        refusal.to_string(),
+        "refuse domain guest1: /chosen/guest1: `memory` is too much"
+    );
+    assert_eq!(free(&mut hypervisor).2 - before, 4 << 20);
+    let (namesake, other) = (made(&mut hypervisor), made(&mut hypervisor));
+    assert_eq!(namesake, id(1));
+    let mapped = hypervisor.map_pages(namesake, 0x3_a000, GPIO, 1, true);
+    assert_eq!(mapped, Err(Errno::EPERM));
+    assert_eq!(hypervisor.bind_line(namesake, GPIO_LINE), Err(Errno::EPERM));
+    assert_eq!(hypervisor.permit_pages(other, GPIO, 1, true), Ok(()));
+    assert_eq!(hypervisor.bind_line(other, GPIO_LINE), Ok(()));
+}
+
+/// Memory that a device may read past the caches is empty in memory itself before its domain runs.
+#[test]
+fn direct_mapped_memory_is_empty_for_devices() {
+    let mut direct = plan(1, 1, 45);
+    for ram in &mut direct.ram {
+        ram.pa = Pa::new(ram.ipa.raw());
+    }
+    let wanted: Vec<_> = direct.ram.iter().filter_map(|ram| ram.host()).collect();
+    let mut hypervisor = board(&[plan(2, 1, 39)]);
+    assert!(hypervisor.machine().written_back.is_empty());
+    hypervisor.create(&direct, b"a tree").expect("a domain");
+    assert_eq!(hypervisor.machine().written_back, wanted);
+}

@@ -217,8 +217,8 @@ impl Tables for Frames {
 #[derive(Debug)]
 pub struct Ram {
     windows: Vec<Span<Pa>>,
-    /// Whether guests read their RAM through the caches at all times. A DMA master that does not would
-    /// need what is cleared written back all the same; none is given away.
+    /// Whether guests read their RAM through the caches at all times. Masters of memory need not, so where
+    /// one is, what is cleared has to be written back all the same.
     coherent: bool,
     /// Bytes of the smallest data cache line, or a part of it: eight of these are no more than a page.
     line: u64,
@@ -294,16 +294,14 @@ impl Ram {
         }
     }
 
-    /// Writes whole pages back to memory, where guests do not read them through the caches anyway. Returns
-    /// whether all of it was RAM of this kind.
+    /// Writes whole pages back to memory, also where guests read them through the caches anyway: a device
+    /// may not. Returns whether all of it was RAM of this kind.
     #[must_use]
     pub fn write_back(&mut self, span: Span<Pa>) -> bool {
         if !self.holds(span) || !span.is_page_exact() {
             return false;
         }
-        if !self.coherent {
-            self.clean(span.first().raw(), span.size());
-        }
+        self.clean(span.first().raw(), span.size());
         true
     }
 

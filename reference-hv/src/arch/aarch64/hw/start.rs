@@ -204,8 +204,11 @@ fn populate(
     for (plan, before) in assignment.domains().iter().zip(0..) {
         let plan = &*vm::with_strays(plan, &assignment.domains()[..before], host);
         let tree = guest_tree::build(plan, host, &Loaded(&hypervisor.machine().ram));
-        let done = tree.map_err(|error| vm::refusal(plan, error));
-        match done.and_then(|tree| hypervisor.create(plan, &tree)) {
+        let done = match tree {
+            Ok(tree) => hypervisor.create(plan, &tree),
+            Err(error) => Err(hypervisor.give_up(plan, error)),
+        };
+        match done {
             Ok(()) => made += 1,
             Err(refusal) => {
                 refused += 1;
