@@ -77,6 +77,8 @@ faults! {
         "maps the registers of IOMMUs to the hardware domain";
     ReservedToHardware = "reserved-to-hardware", forbid_same_platform_device_assignment,
         "maps devices that are reserved for others to the hardware domain as well";
+    ReservedLineToHardware = "reserved-line-to-hardware", forbid_same_platform_device_assignment,
+        "gives the hardware domain an interrupt that is reserved for others";
 
     // Ranges (assign::mmio, assign::guest).
     AlignmentRounded = "alignment-rounded", assign_interrupt_less_platform_device,
@@ -152,6 +154,11 @@ faults! {
     LentPagesFreed = "lent-pages-freed", deassign_interrupt_less_platform_device,
         "frees pages of a destroyed domain that another domain still maps";
 
+    HardwareDestroyed = "hardware-destroyed", deassign_dma_platform_device_without_iommu,
+        "destroys the domain that has the hardware while its devices go on with its memory";
+    DeadLookerHolds = "dead-looker-holds", deassign_interrupt_less_platform_device,
+        "keeps pages of a dead domain for another that looked at them and is dead as well";
+
     // Interrupts (assign::irq).
     SpiLimitOffByOne = "spi-limit-off-by-one", assign_non_dma_platform_device,
         "accepts the first interrupt that the domain's nr_spis leaves out";
@@ -189,6 +196,12 @@ faults! {
         "lets any domain give device pages and interrupts to any domain";
     PermissionNotAsked = "permission-not-asked", forbid_same_platform_device_assignment,
         "maps device pages that the domain was given no permission for";
+    ForeignDevicePage = "foreign-device-page", forbid_same_platform_device_assignment,
+        "shows a control domain another's device pages as if they were RAM";
+    LevelUnchecked = "level-unchecked", forbid_same_platform_device_assignment,
+        "starts a virtual CPU at whatever exception level a control domain names";
+    SecondPageGuessed = "second-page-guessed", deassign_interrupt_less_platform_device,
+        "takes the host page behind one of a guest's for the guest's next page";
 
     // Delivery of interrupts (vdev::vgic).
     VgicEnableNotMirrored = "vgic-enable-not-mirrored", assign_non_dma_platform_device,

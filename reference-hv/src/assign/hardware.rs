@@ -150,7 +150,7 @@ impl<'s, 't> Survey<'s, 't> {
                 .find(|known| known.line == line);
             let free = host.use_of(line).is_none()
                 && line.intid() - IrqLine::FIRST_SPI < machine.spis
-                && !self.reserved.contains(&line)
+                && (!self.reserved.contains(&line) || fault::on(Fault::ReservedLineToHardware))
                 && self.owners.of_line(line).is_none()
                 && known.is_none_or(|known| known.trigger == trigger);
             if !free {

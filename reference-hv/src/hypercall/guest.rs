@@ -7,6 +7,7 @@ use crate::addr::{PAGE_SIZE, Pa};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
+use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::vm::{Hypervisor, Place};
 
@@ -98,7 +99,10 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let ipa = self.machine().stage1(va, write).ok_or(Errno::EFAULT)?;
         let (pa, rest) = self.guest_ram(caller, ipa).ok_or(Errno::EFAULT)?;
         let rest = rest.min(PAGE_SIZE - va % PAGE_SIZE);
-        let size = usize::try_from(rest).map_or(most, |rest| rest.min(most));
+        let mut size = usize::try_from(rest).map_or(most, |rest| rest.min(most));
+        if fault::on(Fault::SecondPageGuessed) {
+            size = most;
+        }
         if size == 0 {
             return Err(Errno::EFAULT);
         }

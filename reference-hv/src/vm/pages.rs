@@ -148,7 +148,11 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
         let source: Span<Ipa> = pages(foreign_gfn, 1)?;
         let owner = self.domains.get(owner).ok_or(Errno::ESRCH)?;
-        let page = owner.memory.ram.page(source.first()).ok_or(Errno::EINVAL)?;
+        let mut page = owner.memory.ram.page(source.first());
+        if fault::on(Fault::ForeignDevicePage) {
+            page = page.or(owner.memory.devices.page(source.first()));
+        }
+        let page = page.ok_or(Errno::EINVAL)?;
         let Self {
             machine,
             domains,
