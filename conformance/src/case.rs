@@ -136,6 +136,10 @@ pub struct Machine {
     /// instruction, and the host node /edu@10000000 with SPI 6 that describes them.
     #[serde(default)]
     pub edu: bool,
+    /// The version of the board, as QEMU's `-M` takes it, where it is not the one that the profile pins: `virt-9.1` is the
+    /// last whose SMMUv3 has no second stage.
+    #[serde(default)]
+    pub board: Option<String>,
     /// More QEMU devices, as `-device` takes them.
     #[serde(default)]
     pub devices: Vec<String>,

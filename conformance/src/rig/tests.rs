@@ -258,9 +258,11 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
         second_uart: true,
         flash_pattern: false,
         edu: false,
+        board: Some("virt-9.1".into()),
         devices: vec!["edu".into()],
     };
     let machine = machine(&profile, &wanted);
+    assert_eq!(machine.pin.as_deref(), Some("virt-9.1"));
     assert!(machine.options.contains(&"iommu=smmuv3".to_owned()));
     assert_eq!(machine.options.len(), profile.machine.options.len() + 1);
     assert_eq!(machine.devices, ["edu"]);

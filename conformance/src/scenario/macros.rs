@@ -1,5 +1,6 @@
 //! Words of scripts that stand for several operations: what a controller does to make a domain, and how the two meet.
 
+use crate::dtb::EDU_BASE;
 use crate::scenario::cast::Cast;
 use crate::scenario::{DOMAIN_MEMORY_KIB, Domain};
 
@@ -52,6 +53,8 @@ impl Writer<'_> {
             ["signal", name, value] => {
                 plain(self.within(name, format!("w32 {WINDOW:#x} {value}"))?)
             }
+            ["dma", verb, address, count] => plain(transfer(verb, address, count, true)?),
+            ["dma", verb, address, count, "begin"] => plain(transfer(verb, address, count, false)?),
             ["make", name] => plain(make(self.child(name)?)),
             ["start", name] => plain(vec![start(self.child(name)?)]),
             ["build", name] => {
@@ -91,6 +94,34 @@ impl Writer<'_> {
 /// Waits until a flag has this value.
 fn until(flag: u64, value: &str) -> String {
     format!("wait32 {flag:#x} 0xffffffff {value} {PATIENCE} => {value}")
+}
+
+/// Has the edu device, whose registers the guest finds where the host has them, copy memory to its buffer (`read`) or its
+/// buffer to memory (`write`), and waits until it is done, unless only the begin is asked for.
+fn transfer(
+    verb: &str,
+    address: &str,
+    count: &str,
+    to_its_end: bool,
+) -> Result<Vec<String>, String> {
+    const BUFFER: &str = "0x40000";
+    let (from, to, command) = match verb {
+        "read" => (address, BUFFER, 1),
+        "write" => (BUFFER, address, 3),
+        _ => return Err(format!("`{verb}` is neither read nor write")),
+    };
+    let register = |offset: u64| EDU_BASE + offset;
+    let mut lines = vec![
+        format!("w64 {:#x} {from}", register(0x80)),
+        format!("w64 {:#x} {to}", register(0x88)),
+        format!("w64 {:#x} {count}", register(0x90)),
+        format!("w64 {:#x} {command}", register(0x98)),
+    ];
+    if to_its_end {
+        let (at, done) = (register(0x98), command & !1);
+        lines.push(format!("wait32 {at:#x} 0xff {done} {PATIENCE} => {done}"));
+    }
+    Ok(lines)
 }
 
 /// Makes the domain and fills its memory.
