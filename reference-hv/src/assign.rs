@@ -30,6 +30,8 @@ mod owners;
 mod plan;
 mod proof;
 mod statics;
+mod streams;
+mod transit;
 
 use memory::FreeRam;
 use owners::Owners;
@@ -53,6 +55,9 @@ pub struct Machine {
     pub ipa_bits: u32,
     /// Shared lines of the interrupt controller.
     pub spis: u32,
+    /// How many streams each IOMMU of the host can tell apart, in the order of its tree; nothing for one
+    /// that does not translate.
+    pub streams: Vec<Option<u64>>,
 }
 
 /// A range of host memory that nobody may get.

@@ -11,6 +11,7 @@ mod host;
 mod index;
 mod interrupt_map;
 mod interrupts;
+mod iommu;
 mod module;
 mod partial;
 mod platform;
@@ -24,9 +25,10 @@ pub use error::{Flaw, HostError, Notices};
 pub use host::{Host, MAX_REGIONS, Owner, Region};
 pub use index::{Found, Index, MAX_NODES, Marks, NodeId};
 pub use interrupts::{HostLine, Interrupts};
+pub use iommu::Iommu;
 pub use module::{Module, ModuleKind, Modules};
 pub use partial::{
     DeviceClaim, MAX_DEVICES, MAX_TUPLES, Partial, Tuple, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH,
     XEN_REG, phandle,
 };
-pub use platform::{Console, Gic, Iommu, Timer};
+pub use platform::{Console, Gic, Timer};

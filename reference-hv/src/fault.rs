@@ -37,6 +37,12 @@ faults! {
         "passes on a node of the partial tree that describes an IOMMU";
     IommuGivenAway = "iommu-given-away", hide_iommu_from_domain,
         "takes the registers of an IOMMU for those of any device";
+    DisabledIommuGivenAway = "disabled-iommu-given-away", hide_iommu_from_domain,
+        "takes the registers of an IOMMU that is off for those of any device";
+    MarkedIommuGivenAway = "marked-iommu-given-away", hide_iommu_from_domain,
+        "takes an IOMMU that is marked xen,passthrough for any device";
+    IommuLineGivenAway = "iommu-line-given-away", hide_iommu_from_domain,
+        "takes an interrupt of an IOMMU for that of any device";
     GicGivenAway = "gic-given-away", assign_interrupt_less_platform_device,
         "takes the registers of the interrupt controller for those of any device";
     ConsoleGivenAway = "console-given-away", assign_non_dma_platform_device,
@@ -174,8 +180,46 @@ faults! {
         "leaves iommus in the guest's tree";
     IommuMapLeft = "iommu-map-left", hide_iommu_from_domain,
         "leaves iommu-map in the guest's tree";
+    IommuMapMaskLeft = "iommu-map-mask-left", hide_iommu_from_domain,
+        "leaves iommu-map-mask in the guest's tree";
+    MsiMapLeft = "msi-map-left", hide_iommu_from_domain,
+        "leaves msi-map in the guest's tree";
     PhandleClash = "phandle-clash", assign_interrupt_less_platform_device,
         "gives the guest's interrupt controller a phandle that another node has";
+
+    // Streams (config::iommu, assign::streams).
+    DisabledIommuProtects = "disabled-iommu-protects", assign_dma_platform_device_with_iommu,
+        "takes a device behind an IOMMU that is off for protected";
+    SecondIommuIgnored = "second-iommu-ignored", assign_dma_platform_device_with_iommu,
+        "takes no notice of the second IOMMU that a device goes through";
+    StreamCut = "stream-cut", assign_dma_platform_device_with_iommu,
+        "cuts a StreamID that is too wide to the width of the stream table";
+    SecondStreamOwner = "second-stream-owner", forbid_same_platform_device_assignment,
+        "gives a device that a domain has to another one at run time";
+    DeassignedFromAnyone = "deassigned-from-anyone", deassign_dma_platform_device_with_iommu,
+        "takes a device away although another domain has it than is named";
+    FirstStreamOnly = "first-stream-only", assign_dma_platform_device_with_iommu,
+        "translates the first of several streams of a device, and stops the others";
+    StreamSharerForgotten = "stream-sharer-forgotten", forbid_same_platform_device_assignment,
+        "forgets that another device has the same stream";
+
+    // What devices reach (arch::aarch64::smmu).
+    SmmuLeftOff = "smmu-left-off", assign_dma_platform_device_with_iommu,
+        "leaves the SMMU off, and lets what it does not translate pass";
+    UnownedBypass = "unowned-bypass", assign_dma_platform_device_with_iommu,
+        "lets the accesses of devices that nobody owns pass as they are";
+    StreamBypassed = "stream-bypassed", assign_dma_platform_device_with_iommu,
+        "lets the accesses of assigned devices pass as they are";
+    AttachNotInvalidated = "attach-not-invalidated", assign_dma_platform_device_with_iommu,
+        "leaves the SMMU with what it remembers of a stream that is assigned";
+    UnmapTranslationsKept = "unmap-translations-kept", assign_dma_platform_device_with_iommu,
+        "leaves the SMMU with the translation of a page that was taken away";
+    StreamKept = "stream-kept", deassign_dma_platform_device_with_iommu,
+        "has a device of a destroyed domain go on being translated";
+    ReleaseNotInvalidated = "release-not-invalidated", deassign_dma_platform_device_with_iommu,
+        "leaves the SMMU with what it remembers of a stream that is released";
+    ReleaseTranslationsKept = "release-translations-kept", deassign_dma_platform_device_with_iommu,
+        "leaves the SMMU with the translations of a destroyed domain";
 
     // Accesses that nothing answers (policy::memory).
     UnmappedReadsZero = "unmapped-reads-zero", hide_iommu_from_domain,

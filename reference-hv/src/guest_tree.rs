@@ -248,4 +248,6 @@ fn is_stripped(prop: Prop<'_>) -> bool {
         && !left(Fault::XenPropertyLeft, XEN_PATH)
         && !left(Fault::IommusLeft, "iommus")
         && !left(Fault::IommuMapLeft, "iommu-map")
+        && !left(Fault::IommuMapMaskLeft, "iommu-map-mask")
+        && !left(Fault::MsiMapLeft, "msi-map")
 }

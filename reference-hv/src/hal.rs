@@ -7,7 +7,7 @@ use core::fmt;
 
 use crate::addr::{Ipa, Pa, Span};
 use crate::exit::Exit;
-use crate::ids::{DomainId, IrqLine, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IrqLine, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::{Format, Memory, Shape, Tables};
 
 pub mod irqchip;
@@ -187,10 +187,24 @@ pub trait Translation {
     /// Makes tables that were just built visible to the walkers.
     fn publish(&mut self);
     /// Drops every translation, of both stages, that carries the tag; nothing of it is left anywhere when
-    /// this returns. `root` is where the tables that it tags begin.
+    /// this returns, also for devices. `root` is where the tables that it tags begin.
     fn invalidate(&mut self, root: Pa, tag: Vmid);
     /// Does that for good: besides, nothing points at the tables any more, so that they can be given back.
     fn retire(&mut self, root: Pa, tag: Vmid);
+}
+
+/// What stands between devices that access memory and the memory.
+pub trait Iommu {
+    /// Has what a device does by itself go to the memory of a domain: through the domain's own tables, which
+    /// begin at `root`, with translations tagged `tag`. Returns whether it could; the device reaches nothing
+    /// otherwise.
+    #[must_use]
+    fn attach(&mut self, stream: Stream, domain: DomainId, root: Pa, tag: Vmid) -> bool;
+    /// Has a device reach nothing. Nothing of it is on its way to memory when this returns.
+    fn detach(&mut self, stream: Stream);
+    /// Has every device whose translations are tagged `tag` reach nothing, and drops these. Nothing of any is
+    /// on its way to memory when this returns.
+    fn release(&mut self, tag: Vmid);
 }
 
 /// What the machine as a whole has and does.
@@ -202,6 +216,6 @@ pub trait Board {
 }
 
 /// A whole machine.
-pub trait Machine: Ram + Console + Clock + Lines + Cpu + Translation + Board {}
+pub trait Machine: Ram + Console + Clock + Lines + Cpu + Translation + Iommu + Board {}
 
-impl<T: Ram + Console + Clock + Lines + Cpu + Translation + Board> Machine for T {}
+impl<T: Ram + Console + Clock + Lines + Cpu + Translation + Iommu + Board> Machine for T {}

@@ -62,6 +62,25 @@ impl Vmid {
     }
 }
 
+/// How an IOMMU knows a device that accesses memory.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StreamId(pub u32);
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StreamID {:#x}", self.0)
+    }
+}
+
+/// A stream of accesses: of which IOMMU, counted in the order of the host's tree, and which of its.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Stream {
+    /// The IOMMU.
+    pub iommu: usize,
+    /// The stream there.
+    pub id: StreamId,
+}
+
 /// What a domain may do besides running.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Privilege {

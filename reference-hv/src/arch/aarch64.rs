@@ -4,6 +4,7 @@ pub mod esr;
 pub mod gic;
 pub mod inject;
 pub mod psci;
+pub mod smmu;
 pub mod stage1;
 pub mod stage2;
 pub mod sysreg;

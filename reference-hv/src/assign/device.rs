@@ -1,6 +1,7 @@
 //! Which host nodes may be assigned at all.
 
-use super::dma;
+use super::Machine;
+use super::dma::{self, Reach};
 use super::owners::Draft;
 use crate::config::{
     Brief, DeviceClaim, Flaw, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH,
@@ -13,6 +14,7 @@ use crate::fault::{self, Fault};
 /// the host node that it names.
 pub(super) fn judge<'t>(
     host: &Host<'t>,
+    machine: &Machine,
     device: &DeviceClaim<'t>,
     direct_mapped: bool,
 ) -> Result<Option<NodeId>, Flaw> {
@@ -37,11 +39,12 @@ pub(super) fn judge<'t>(
         (Some(_), None, true) => Ok(None),
         (Some(_), Some(path), forced) => {
             let id = resolve(host, node, path)?;
-            let masters = judge_named(host, node, id, direct_mapped)?;
-            let required = !fault::on(match masters {
-                true => Fault::DmaForceNotRequired,
-                false => Fault::ForceNotRequired,
-            });
+            // Force says that nobody minds the lack of protection; where it is not lacking it says nothing.
+            let required = match judge_named(host, machine, node, id, direct_mapped)? {
+                Reach::None => !fault::on(Fault::ForceNotRequired),
+                Reach::All => !fault::on(Fault::DmaForceNotRequired),
+                Reach::Own => false,
+            };
             if !forced && required {
                 let path = Brief(path);
                 return refuse(
@@ -77,16 +80,17 @@ fn resolve(host: &Host<'_>, node: Node<'_>, path: &str) -> Result<NodeId, Flaw> 
     }
 }
 
-/// Judges a host node that is asked for by name, and tells whether it accesses memory by itself.
-fn judge_named(
+/// Judges a host node that is asked for by name, and tells whose memory it can reach by itself.
+pub(super) fn judge_named(
     host: &Host<'_>,
+    machine: &Machine,
     node: Node<'_>,
     id: NodeId,
     direct_mapped: bool,
-) -> Result<bool, Flaw> {
+) -> Result<Reach, Flaw> {
     let named = host.node(id);
     let path = named.path();
-    let masters = judge_kind(host, node, XEN_PATH, id, direct_mapped)?;
+    let reach = judge_kind(host, machine, node, XEN_PATH, id, direct_mapped)?;
     if !is_okay(named) {
         let what = format_args!("is {path}, whose `status` is neither ok nor okay");
         return Err(Flaw::new(node, XEN_PATH, what));
@@ -100,23 +104,24 @@ fn judge_named(
             return Err(Flaw::new(node, XEN_PATH, what));
         }
     }
-    Ok(masters)
+    Ok(reach)
 }
 
-/// Judges a host node whose registers a domain would get, named or not, and tells whether it accesses
-/// memory by itself.
+/// Judges a host node whose registers a domain would get, named or not, and tells whose memory it can
+/// reach by itself.
 pub(super) fn judge_kind(
     host: &Host<'_>,
+    machine: &Machine,
     node: Node<'_>,
     property: &str,
     id: NodeId,
     direct_mapped: bool,
-) -> Result<bool, Flaw> {
+) -> Result<Reach, Flaw> {
     let named = host.node(id);
     let path = named.path();
     let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
     if host.is_given_away(id) {
-        return Ok(false);
+        return Ok(Reach::None);
     }
     for region in host.regions_of(id) {
         match region.owner {
@@ -138,11 +143,10 @@ pub(super) fn judge_kind(
             "names {path}, which is not marked `{XEN_PASSTHROUGH}`"
         ));
     }
-    let sign = dma::sign(host, id);
-    if let Some(sign) = &sign {
-        dma::judge(host, node, property, id, direct_mapped, sign)?;
+    match dma::sign(host, id) {
+        Some(sign) => dma::judge(host, machine, node, property, id, direct_mapped, &sign),
+        None => Ok(Reach::None),
     }
-    Ok(sign.is_some())
 }
 
 /// Judges the neighbours in shared pages once it is known what else the domain asks for: all who

@@ -1,10 +1,11 @@
-//! Devices that read and write memory by themselves: whose they may be while no IOMMU keeps them
-//! from the memory of others.
+//! Devices that read and write memory by themselves: whose they may be, with an IOMMU that keeps them
+//! from the memory of others and without.
 
 use alloc::format;
 use alloc::string::String;
 
-use crate::config::{Flaw, Found, Host, Marks, NodeId, Owner, dma_sign, is_okay};
+use super::{Machine, streams};
+use crate::config::{Flaw, Host, Marks, NodeId, Owner, dma_sign};
 use crate::dt::{Event, Node};
 use crate::fault::{self, Fault};
 
@@ -30,16 +31,28 @@ pub(super) fn sign(host: &Host<'_>, id: NodeId) -> Option<String> {
     Some(format!("it is behind {}", host.node(bridge).path()))
 }
 
+/// Whose memory a device can reach.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reach {
+    /// It does not access memory by itself.
+    None,
+    /// What an IOMMU lets it reach: its domain's.
+    Own,
+    /// Everybody's.
+    All,
+}
+
 /// Judges a host device that shows this sign: without protection it may go to nobody but a domain whose
 /// addresses are the host's.
 pub(super) fn judge(
     host: &Host<'_>,
+    machine: &Machine,
     node: Node<'_>,
     property: &str,
     id: NodeId,
     direct_mapped: bool,
     sign: &str,
-) -> Result<(), Flaw> {
+) -> Result<Reach, Flaw> {
     let named = host.node(id);
     let path = named.path();
     let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
@@ -48,10 +61,18 @@ pub(super) fn judge(
             "names {path}, a PCI host bridge, which is no platform device"
         ));
     }
-    if let Some(iommu) = translated_by(host, id)? {
+    let streams = host.streams(id)?;
+    if !streams.is_empty() {
+        for stream in &streams {
+            streams::covered(host, machine, named, *stream)?;
+        }
+        return Ok(Reach::Own);
+    }
+    let bridge = bridge_of(host, id).map_or(Ok(None), |bridge| host.mapped_through(bridge))?;
+    if let Some(iommu) = bridge.or(host.mapped_through(id)?) {
         let iommu = host.node(iommu).path();
         return refuse(format_args!(
-            "names {path}, which can access memory by itself ({sign}) through {iommu}; no IOMMU protection is implemented"
+            "names {path}, which can access memory by itself ({sign}) through {iommu}, and names no stream of its own (`iommus`)"
         ));
     }
     if !direct_mapped && !fault::on(Fault::DirectMapNotRequired) {
@@ -59,7 +80,7 @@ pub(super) fn judge(
             "names {path}, which can access memory by itself ({sign}) and no IOMMU protects; only a domain with `direct-map` can have it"
         ));
     }
-    Ok(())
+    Ok(Reach::All)
 }
 
 /// Returns the PCI host bridge in one of whose windows the device lies.
@@ -72,76 +93,4 @@ fn bridge_of(host: &Host<'_>, id: NodeId) -> Option<NodeId> {
             own().any(|own| own.owner == Owner::Device && own.span.overlaps(window.span))
         })?
         .node
-}
-
-/// Returns the active IOMMU that the device's accesses go through.
-fn translated_by(host: &Host<'_>, id: NodeId) -> Result<Option<NodeId>, Flaw> {
-    let node = host.node(id);
-    let mut found = listed(host, node, "iommus")?;
-    for event in node.walk() {
-        if let Event::Begin(part) = event {
-            found = found.or(listed(host, part, "iommus")?);
-        }
-    }
-    if found.is_none()
-        && let Some(bridge) = bridge_of(host, id)
-    {
-        found = mapped(host, host.node(bridge))?;
-    }
-    Ok(found.or(mapped(host, node)?))
-}
-
-/// Returns the first active IOMMU in an `iommus`.
-fn listed(host: &Host<'_>, node: Node<'_>, name: &'static str) -> Result<Option<NodeId>, Flaw> {
-    let Some(prop) = node.optional(name)? else {
-        return Ok(None);
-    };
-    let mut words = prop.words();
-    while let Some(phandle) = words.next() {
-        let id = named(host, node, name, phandle)?;
-        if is_active(host, id) {
-            return Ok(Some(id));
-        }
-        // Only what comes behind the identifiers of this one is another's.
-        let cells = host.node(id).read("#iommu-cells", crate::dt::Prop::u32)?;
-        for _ in 0..cells.unwrap_or(1) {
-            if words.next().is_none() {
-                let what = "does not end with a whole entry";
-                return Err(Flaw::new(node, name, what));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Returns the first active IOMMU in an `iommu-map`: entries of identifier, IOMMU, identifier there and
-/// length.
-fn mapped(host: &Host<'_>, node: Node<'_>) -> Result<Option<NodeId>, Flaw> {
-    let name = "iommu-map";
-    let Some(prop) = node.optional(name)? else {
-        return Ok(None);
-    };
-    for phandle in prop.words().skip(1).step_by(4) {
-        let id = named(host, node, name, phandle)?;
-        if is_active(host, id) {
-            return Ok(Some(id));
-        }
-    }
-    Ok(None)
-}
-
-fn named(host: &Host<'_>, node: Node<'_>, name: &str, phandle: u32) -> Result<NodeId, Flaw> {
-    let what = match host.index.by_phandle(phandle) {
-        Found::One(id) if host.index.marks(id).contains(Marks::IOMMU) => return Ok(id),
-        Found::One(id) => format!("{}, no IOMMU,", host.node(id).path()),
-        Found::Nothing => "no node".into(),
-        Found::Several => "more than one node".into(),
-    };
-    let what = format_args!("names phandle {phandle:#x}, which {what} has");
-    Err(Flaw::new(node, name, what))
-}
-
-/// Tells whether an IOMMU and every bus on the way to it are on.
-fn is_active(host: &Host<'_>, id: NodeId) -> bool {
-    core::iter::successors(Some(id), |id| host.index.parent(*id)).all(|id| is_okay(host.node(id)))
 }

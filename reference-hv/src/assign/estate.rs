@@ -13,7 +13,7 @@ use super::mmio::{first_outside, judge_host};
 use super::owners::{Draft, Owners};
 use super::{Machine, irq, taken_by};
 use crate::addr::{Ipa, Pa, Span};
-use crate::config::{Found, Host, NodeId, Owner};
+use crate::config::{Host, NodeId, Owner};
 use crate::fault::{self, Fault};
 use crate::ids::{DomainId, IrqLine, Trigger};
 
@@ -24,12 +24,22 @@ pub enum Denied {
     Forbidden(String),
     /// Another domain has it.
     Owned(String),
+    /// There is no such thing.
+    Absent(String),
+    /// No IOMMU that works stands before it.
+    Unprotected(String),
+    /// Its IOMMU cannot tell it from others.
+    Range(String),
 }
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Forbidden(what) | Self::Owned(what) => f.write_str(what),
+            Self::Forbidden(what)
+            | Self::Owned(what)
+            | Self::Absent(what)
+            | Self::Unprotected(what)
+            | Self::Range(what) => f.write_str(what),
         }
     }
 }
@@ -39,9 +49,9 @@ impl core::error::Error for Denied {}
 /// What there is to own.
 #[derive(Debug)]
 pub struct Estate<'h> {
-    host: &'h Host<'h>,
-    machine: Machine,
-    owners: Owners,
+    pub(super) host: &'h Host<'h>,
+    pub(super) machine: Machine,
+    pub(super) owners: Owners,
     free: FreeRam,
 }
 
@@ -145,7 +155,7 @@ impl<'h> Estate<'h> {
         self.drop_devices(who);
     }
 
-    fn drop_devices(&mut self, who: DomainId) {
+    pub(super) fn drop_devices(&mut self, who: DomainId) {
         let host = self.host;
         self.owners.drop_devices(who, |owners, id| {
             let mut own = host.regions.iter().filter(|region| region.node == Some(id));
@@ -154,7 +164,13 @@ impl<'h> Estate<'h> {
                 let mut lines = lines.iter();
                 lines.any(|wanted| owners.of_line(wanted.line) == Some(who))
             });
-            !has_line && !own.any(|region| owners.has_part(who, region.span.widened_to_pages()))
+            let streams = host.streams(id).unwrap_or_default();
+            let has_stream = streams
+                .iter()
+                .any(|stream| owners.of_stream(*stream) == Some(who));
+            !has_line
+                && !has_stream
+                && !own.any(|region| owners.has_part(who, region.span.widened_to_pages()))
         });
     }
 
@@ -223,15 +239,6 @@ impl<'h> Estate<'h> {
     pub fn waive_devices(&mut self, who: DomainId) {
         if !fault::on(Fault::PageOwnerKept) {
             self.owners.drop_rest(who);
-        }
-    }
-
-    /// Finds the device with this path, and tells whether an IOMMU stands before it; `None` where no host
-    /// node, or more than one, is called so.
-    pub fn device(&self, path: &str) -> Option<bool> {
-        match self.host.index.by_path(path) {
-            Found::One(id) => Some(self.host.node(id).has("iommus")),
-            Found::Several | Found::Nothing => None,
         }
     }
 }

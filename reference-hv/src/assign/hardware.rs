@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::guest::last_address;
 use super::owners::{Draft, Mapping, Owners};
-use super::{IrqAssignment, Machine, MmioMapping};
+use super::{IrqAssignment, Machine, MmioMapping, streams};
 use crate::addr::{Pa, Span};
 use crate::config::{Host, HostLine, Marks, NodeId, Owner, XEN_PASSTHROUGH, is_okay};
 use crate::dt::Node;
@@ -34,6 +34,14 @@ pub(super) fn judge<'t>(
     for id in host.index.ids().skip(1) {
         survey.look(id, draft);
     }
+    for id in draft.devices.clone() {
+        // Those of an IOMMU that does not translate are stopped, or pass, whatever is done.
+        let mut streams = host.streams(id).unwrap_or_default();
+        streams.retain(|stream| matches!(machine.streams.get(stream.iommu), Some(Some(_))));
+        draft.streams.extend(streams);
+    }
+    draft.streams.sort_unstable();
+    draft.streams.dedup();
     for host in Span::merged(survey.pages) {
         let guest = host.direct();
         draft.mappings.push(Mapping { node, host, guest });
@@ -160,7 +168,20 @@ impl<'s, 't> Survey<'s, 't> {
                 lines.push(IrqAssignment { line, trigger });
             }
         }
-        Some((pages, lines))
+        self.reaches_its_own(id).then_some((pages, lines))
+    }
+
+    /// Tells whether no other domain's device, and none reserved for one, is known by a stream of this one's.
+    fn reaches_its_own(&self, id: NodeId) -> bool {
+        let reserved = |stream| {
+            let marked = |id: &NodeId| self.host.node(*id).has(XEN_PASSTHROUGH);
+            streams::sharers(self.host, stream, &[id]).any(|id| marked(&id))
+        };
+        let streams = self.host.streams(id);
+        streams.is_ok_and(|streams| {
+            let mut streams = streams.into_iter();
+            streams.all(|stream| self.owners.of_stream(stream).is_none() && !reserved(stream))
+        })
     }
 }
 

@@ -154,7 +154,7 @@ pub(super) fn judge_host<'t>(
             }
         }
         if region.owner == Owner::Device {
-            judge_resident(host, owners, draft, node, pa, own, region)?;
+            judge_resident(host, machine, owners, draft, node, own, (pa, region))?;
         }
     }
     // Somewhere is a device of which nobody knows where; it may be anywhere but in the registers of
@@ -185,15 +185,15 @@ fn forgets_pages() -> bool {
     fault::on(Fault::MmioOwnerForgotten) || fault::on(Fault::DeviceOwnerByNode)
 }
 
-/// Judges a device in whose registers the range reaches.
+/// Judges a device in whose registers a range reaches.
 fn judge_resident<'t>(
     host: &Host<'t>,
+    machine: &Machine,
     owners: &Owners,
     draft: &mut Draft<'t>,
     node: Node<'t>,
-    pa: Span<Pa>,
     own: Option<&Extent>,
-    region: &Region,
+    (pa, region): (Span<Pa>, &Region),
 ) -> Result<(), Flaw> {
     let Some(id) = region.node else {
         return Ok(());
@@ -204,7 +204,7 @@ fn judge_resident<'t>(
     if fault::on(Fault::NeighbourForgotten) && own.is_some() {
         return Ok(());
     }
-    judge_kind(host, node, XEN_REG, id, draft.direct_mapped)?;
+    judge_kind(host, machine, node, XEN_REG, id, draft.direct_mapped)?;
     if let Some(owner) = owners.of_device(id)
         && !forgets_pages()
     {

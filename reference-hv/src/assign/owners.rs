@@ -7,7 +7,7 @@ use crate::addr::{Ipa, Pa, Span};
 use crate::carve;
 use crate::config::{ModuleKind, NodeId};
 use crate::dt::Node;
-use crate::ids::{DomainId, IrqLine};
+use crate::ids::{DomainId, IrqLine, Stream};
 
 /// What the domains judged so far own.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,7 @@ pub(super) struct Owners {
     pages: Vec<(Span<Pa>, DomainId)>,
     devices: Vec<(NodeId, DomainId)>,
     lines: Vec<(IrqLine, DomainId)>,
+    streams: Vec<(Stream, DomainId)>,
     modules: Vec<(Span<Pa>, ModuleKind)>,
 }
 
@@ -31,6 +32,8 @@ pub(super) struct Draft<'t> {
     pub neighbours: Vec<Neighbour<'t>>,
     /// Shared lines, each once.
     pub lines: Vec<IrqAssignment>,
+    /// By what IOMMUs know its devices.
+    pub streams: Vec<Stream>,
     /// Its modules.
     pub modules: Vec<(Span<Pa>, ModuleKind)>,
 }
@@ -75,6 +78,8 @@ impl Owners {
             .extend(draft.devices.into_iter().map(|id| (id, owner)));
         self.lines
             .extend(draft.lines.iter().map(|irq| (irq.line, owner)));
+        self.streams
+            .extend(draft.streams.iter().map(|stream| (*stream, owner)));
         self.modules.extend(draft.modules);
     }
 
@@ -99,6 +104,31 @@ impl Owners {
             .iter()
             .find(|(owned, _)| *owned == line)
             .map(|(_, owner)| *owner)
+    }
+
+    /// Returns who has this stream.
+    pub fn of_stream(&self, stream: Stream) -> Option<DomainId> {
+        let mut streams = self.streams.iter();
+        streams
+            .find(|(owned, _)| *owned == stream)
+            .map(|(_, owner)| *owner)
+    }
+
+    /// Gives a domain a device, without any of its pages.
+    pub fn add_device(&mut self, who: DomainId, id: NodeId) {
+        if !self.devices.contains(&(id, who)) {
+            self.devices.push((id, who));
+        }
+    }
+
+    /// Gives a domain a stream.
+    pub fn add_stream(&mut self, who: DomainId, stream: Stream) {
+        self.streams.push((stream, who));
+    }
+
+    /// Takes a stream from a domain.
+    pub fn drop_stream(&mut self, who: DomainId, stream: Stream) {
+        self.streams.retain(|entry| *entry != (stream, who));
     }
 
     /// Returns who else than `who` has a page of this range.
@@ -185,6 +215,7 @@ impl Owners {
     /// Takes everything but the lines from a domain.
     pub fn drop_rest(&mut self, who: DomainId) {
         self.pages.retain(|(_, owner)| *owner != who);
+        self.streams.retain(|(_, owner)| *owner != who);
         self.devices.retain(|(_, owner)| *owner != who);
     }
 

@@ -8,7 +8,7 @@ use super::hardware::View;
 use super::layout::Layout;
 use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
 use crate::config::Flaw;
-use crate::ids::{DomainId, IrqLine, Privilege, Trigger};
+use crate::ids::{DomainId, IrqLine, Privilege, Stream, Trigger};
 
 /// One domain to create. Every address in it is proven; stage 2 holds what `ram` and `mmio` say
 /// and nothing else.
@@ -38,6 +38,8 @@ pub struct DomainPlan {
     pub mmio: Vec<MmioMapping>,
     /// Host lines that are delivered to it under the same number, each once.
     pub irqs: Vec<IrqAssignment>,
+    /// By what IOMMUs know the devices of its that access memory, each once.
+    pub streams: Vec<Stream>,
     /// What is copied where before it starts.
     pub load: Load,
     /// The kernel's command line.

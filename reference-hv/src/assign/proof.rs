@@ -8,7 +8,7 @@ use super::memory::FreeRam;
 use super::owners::{Draft, Owners};
 use super::statics::{Backed, Statics};
 use super::{DomainPlan, Machine, Notice};
-use super::{device, guest, hardware, irq, load, memory, mmio, module, statics, taken_by};
+use super::{device, guest, hardware, irq, load, memory, mmio, module, statics, streams, taken_by};
 use crate::config::{DomainClaim, Flaw, Host, ModuleKind, Modules, Notices, Partial, unreadable};
 use crate::dt::Blob;
 use crate::fault::{self, Fault};
@@ -126,6 +126,7 @@ impl<'t> Proof<'_, 't> {
             nr_spis,
             mmio,
             irqs: draft.lines.clone(),
+            streams: draft.streams.clone(),
             load,
             kernel_args: claim
                 .module(ModuleKind::Kernel)
@@ -184,7 +185,7 @@ impl<'t> Proof<'_, 't> {
             return Err(Flaw::new(claim.node, "passthrough", what));
         }
         for device in &partial.devices {
-            let named = device::judge(self.host, device, draft.direct_mapped)?;
+            let named = device::judge(self.host, self.machine, device, draft.direct_mapped)?;
             if let Some(id) = named {
                 draft.name(id);
             }
@@ -203,7 +204,8 @@ impl<'t> Proof<'_, 't> {
                 self.notices.push(Notice(line));
             }
         }
-        device::judge_neighbours(self.host, draft)
+        device::judge_neighbours(self.host, draft)?;
+        streams::judge(self.host, &self.owners, draft)
     }
 
     fn notice(&mut self, notices: Notices) {

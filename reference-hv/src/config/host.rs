@@ -7,7 +7,8 @@ use super::error::{Flaw, HostError, Notices};
 use super::index::{Found, Index, Marks, NodeId};
 use super::interrupt_map::mapped_lines;
 use super::interrupts::{HostLine, Interrupts, interrupts};
-use super::platform::{self, Console, Gic, Iommu, Timer, one};
+use super::iommu::{self, Iommu};
+use super::platform::{self, Console, Gic, Timer, one};
 use super::reg::{EMPTY, Reg, pci_windows, reg, reserved_reg};
 use crate::addr::{Pa, Span};
 use crate::dt::{Blob, Node, Prop};
@@ -96,7 +97,7 @@ impl<'t> Host<'t> {
             ram: Vec::new(),
             console,
             timer: platform::timer(&index, gic.id)?,
-            iommus: platform::iommus(&index, gic.id),
+            iommus: iommu::iommus(&index, gic.id),
             regions: Vec::with_capacity(96),
             unreadable: None,
             notices: Notices::default(),
@@ -179,14 +180,22 @@ impl<'t> Host<'t> {
             return Some("the hypervisor's console");
         }
         let iommu = self.iommus.iter().any(|iommu| iommu.lines.contains(&line));
-        (iommu && !fault::on(Fault::IommuGivenAway)).then_some("an IOMMU")
+        let given = fault::on(Fault::IommuGivenAway) || fault::on(Fault::IommuLineGivenAway);
+        (iommu && !given).then_some("an IOMMU")
     }
 
     /// Tells whether a seeded fault takes this part of the hypervisor's for anybody's.
     pub fn is_given_away(&self, id: NodeId) -> bool {
         (fault::on(Fault::GicGivenAway) && self.index.marks(id).contains(Marks::GIC_PART))
-            || (fault::on(Fault::IommuGivenAway) && self.index.marks(id).contains(Marks::IOMMU))
+            || (self.index.marks(id).contains(Marks::IOMMU) && self.is_iommu_given_away(id))
             || (fault::on(Fault::ConsoleGivenAway) && self.is_console(id))
+    }
+
+    fn is_iommu_given_away(&self, id: NodeId) -> bool {
+        let node = self.index.node(id);
+        fault::on(Fault::IommuGivenAway)
+            || (fault::on(Fault::DisabledIommuGivenAway) && !is_okay(node))
+            || (fault::on(Fault::MarkedIommuGivenAway) && node.has("xen,passthrough"))
     }
 
     fn is_console(&self, id: NodeId) -> bool {

@@ -36,15 +36,6 @@ pub struct Console<'t> {
     pub lines: Vec<IrqLine>,
 }
 
-/// An IOMMU, usable or not: its registers are nobody's either way.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Iommu {
-    /// Where its registers lie.
-    pub spans: Vec<Span<Pa>>,
-    /// Its shared lines.
-    pub lines: Vec<IrqLine>,
-}
-
 /// The private lines of the architected timer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timer {
@@ -152,23 +143,6 @@ pub fn console<'t>(index: &Index<'t>, gic: NodeId) -> Option<Console<'t>> {
         span: *spans.first()?,
         lines,
     })
-}
-
-/// Finds every IOMMU.
-pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
-    index
-        .marked(Marks::IOMMU)
-        .map(|id| {
-            let spans = match reg(index, id) {
-                Reg::Spans(spans) => spans,
-                Reg::Nothing | Reg::Unreadable(_) => Vec::new(),
-            };
-            Iommu {
-                spans,
-                lines: kept_lines(index, gic, id),
-            }
-        })
-        .collect()
 }
 
 /// Returns the one thing found.

@@ -107,7 +107,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             abi::MEMORY_MAPPING => self.memory_mapping(&call)?,
             abi::BIND_PT_IRQ | abi::UNBIND_PT_IRQ => self.pt_irq(&call)?,
             abi::ASSIGN_DEVICE | abi::TEST_ASSIGN_DEVICE | abi::DEASSIGN_DEVICE => {
-                self.assign_device(&call)?;
+                self.assign_device_call(&call)?;
             }
             abi::CACHE_FLUSH => {
                 if self.cache_flush(&call)? == Progress::Again {
@@ -142,7 +142,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
 
     fn create_call(&mut self, call: &Call) -> Result<(), Errno> {
         let wanted = CreateDomain::decode(&call.rest);
-        if !wanted.is_possible() || !(1..=MAX_VCPUS).contains(&wanted.max_vcpus) {
+        if !wanted.is_possible(self.has_iommu()) || !(1..=MAX_VCPUS).contains(&wanted.max_vcpus) {
             return Err(Errno::EINVAL);
         }
         let id = match call.argument.domain {

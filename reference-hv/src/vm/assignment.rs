@@ -13,7 +13,7 @@ use crate::assign::{Denied, Estate};
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
-use crate::ids::{DomainId, IrqLine};
+use crate::ids::{DomainId, IrqLine, Stream};
 use crate::paging::Memory;
 
 /// Most device pages that are mapped at once (Xen's limit too).
@@ -24,10 +24,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     fn denied(&mut self, id: DomainId, denied: &Denied) -> Errno {
         self.machine
             .line(format_args!("{id} is not given a device: {denied}"));
-        match denied {
-            Denied::Forbidden(_) => Errno::EPERM,
-            Denied::Owned(_) => Errno::EBUSY,
-        }
+        errno(denied)
     }
 
     /// Lets a domain have pages of devices, or takes them from it.
@@ -174,16 +171,68 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         Ok(())
     }
 
-    /// Finds a host node that is a device no IOMMU stands before, which is all that there can be here.
+    /// Tells whether there is an IOMMU that works.
+    pub fn has_iommu(&self) -> bool {
+        self.estate.has_iommu()
+    }
+
+    /// Has what the protected device with this path does by itself go to a domain's memory, and to nothing else.
     ///
     /// # Errors
-    /// Refuses a path that no node has, and a device whose IOMMU is not driven.
-    pub fn device(&self, path: &str) -> Result<(), Errno> {
-        match self.estate.device(path) {
-            None => Err(Errno::ESRCH),
-            Some(true) => Err(Errno::EOPNOTSUPP),
-            Some(false) => Ok(()),
+    /// Refuses what is no protected device, may not be given, or is another's.
+    pub fn assign_device(&mut self, id: DomainId, path: &str) -> Result<(), Errno> {
+        let place = self.living(id)?;
+        let claimed = self.estate.claim_streams(id, path);
+        let streams = claimed.map_err(|denied| self.denied(id, &denied))?;
+        let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
+        let (root, tag) = (domain.memory.space.root(), domain.memory.tag);
+        let attach = |stream: &Stream| self.machine.attach(*stream, id, root, tag);
+        if streams.iter().all(attach) {
+            return Ok(());
         }
+        for stream in streams {
+            self.machine.detach(stream);
+        }
+        // They were claimed just now.
+        let _ = self.estate.waive_streams(id, path);
+        Err(Errno::EIO)
+    }
+
+    /// Tells whether the protected device with this path could be assigned.
+    ///
+    /// # Errors
+    /// Refuses what is no protected device, may not be given, or is somebody's.
+    pub fn test_assign(&mut self, path: &str) -> Result<(), Errno> {
+        let free = self.estate.is_free(path);
+        free.map_err(|denied| match denied {
+            // Whether it is taken is the question here, so that is no other answer (and Xen's).
+            Denied::Owned(_) => Errno::EINVAL,
+            other => errno(&other),
+        })
+    }
+
+    /// Has the protected device with this path, which a domain has, reach no memory any more.
+    ///
+    /// # Errors
+    /// Refuses what is no protected device, and one that the domain does not have.
+    pub fn deassign_device(&mut self, id: DomainId, path: &str) -> Result<(), Errno> {
+        self.living(id)?;
+        let waived = self.estate.waive_streams(id, path);
+        for stream in waived.map_err(|denied| self.denied(id, &denied))? {
+            self.machine.detach(stream);
+        }
+        Ok(())
+    }
+}
+
+/// Says in a number why a domain does not get something.
+fn errno(denied: &Denied) -> Errno {
+    match denied {
+        Denied::Forbidden(_) => Errno::EPERM,
+        Denied::Owned(_) => Errno::EBUSY,
+        Denied::Absent(_) => Errno::ESRCH,
+        Denied::Unprotected(_) => Errno::EINVAL,
+        Denied::Range(_) => Errno::ERANGE,
     }
 }
 

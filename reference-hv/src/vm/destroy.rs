@@ -3,10 +3,11 @@
 //!
 //! 1. Its virtual CPUs get no turn any more, and none is on the CPU.
 //! 2. Its lines are off, not pending, not active, and without a route.
-//! 3. No CPU remembers a translation of its address space, and the tables go.
-//! 4. What it mapped of others' RAM is let go of; so is the right to devices.
-//! 5. Its RAM is cleared, and goes back to where it came from.
-//! 6. Its number is free.
+//! 3. Its devices reach no memory any more, and nothing of what they did is on its way.
+//! 4. No CPU remembers a translation of its address space, and the tables go.
+//! 5. What it mapped of others' RAM is let go of; so is the right to devices.
+//! 6. Its RAM is cleared, and goes back to where it came from.
+//! 7. Its number is free.
 //!
 //! A call does a bounded part of that, so that others get their turn in between.
 
@@ -61,7 +62,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
     }
 
-    /// Has a domain cease to run and to be reached: steps 1 and 2, and of 3 what makes it final.
+    /// Has a domain cease to run and to be reached: steps 1 to 3, and of 4 what makes it final.
     fn condemn(&mut self, place: usize) {
         if fault::on(Fault::DestroyedRuns) {
             if let Some(domain) = self.domains.get_mut(place) {
@@ -86,6 +87,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         domain.life = Life::Dying(Rest::Tables);
         release_lines(machine, estate, domain);
         console::flush(machine, domain);
+        machine.release(domain.memory.tag);
         // No virtual CPU brings the tables back into use, so what is dropped now stays away.
         machine.retire(domain.memory.space.root(), domain.memory.tag);
         if !fault::on(Fault::TagLost) {

@@ -13,7 +13,7 @@ use crate::assign::layout::Layout;
 use crate::assign::{DomainPlan, Refusal};
 use crate::config::Flaw;
 use crate::hal::Machine;
-use crate::ids::{DomainId, IrqLine, Privilege, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IrqLine, Privilege, StreamId, Trigger, VcpuId, Vmid};
 use crate::paging::{MapError, Space, Tables};
 use crate::policy;
 use crate::vdev::line::Line;
@@ -141,6 +141,7 @@ pub(super) enum Failure {
     Map(MapError),
     NotRam(&'static str),
     Interrupts,
+    Stream(StreamId),
 }
 
 impl From<MapError> for Failure {
@@ -154,6 +155,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Map(error) => write!(f, "cannot be mapped: {error}"),
             Self::NotRam(what) => write!(f, "cannot hold the {what}"),
+            Self::Stream(id) => write!(f, "has {id}, which cannot be translated"),
             Self::Interrupts => f.write_str("has interrupts that its controller cannot have"),
         }
     }
@@ -218,6 +220,14 @@ impl<M: Machine> Domain<M> {
             domain.lines.push(*line);
         }
         domain.vgic.attach(machine);
+        let root = domain.memory.space.root();
+        for stream in &plan.streams {
+            if !machine.attach(*stream, plan.id, root, tag) {
+                machine.release(tag);
+                domain.memory.space.release(machine.tables());
+                return Err(refuse(Failure::Stream(stream.id)));
+            }
+        }
         Ok(domain)
     }
 

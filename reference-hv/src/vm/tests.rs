@@ -58,6 +58,7 @@ pub(crate) fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
             line: line(intid),
             trigger: Trigger::Level,
         }],
+        streams: Vec::new(),
         load: Load {
             kernel: Placed {
                 from: Span::new(pa(KERNEL), 0x1801).unwrap(),
@@ -74,10 +75,16 @@ pub(crate) fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
 
 /// QEMU's board, whose clock and GPIO block may be given away; its RAM from 0x4000_0000 on is free.
 fn estate() -> Estate<'static> {
+    estate_of(|_| {})
+}
+
+/// The same, with something different in its tree.
+fn estate_of(change: impl FnOnce(&mut tree::Tree)) -> Estate<'static> {
     let mut tree = tree::Tree::read(include_bytes!("../../testdata/virt.dtb"));
     for path in ["/pl061@9030000", "/pl031@9010000"] {
         tree.at(path).set("xen,passthrough", &[]);
     }
+    change(&mut tree);
     let blob = Blob::new(tree.blob().leak()).unwrap();
     let host = Box::leak(Box::new(Host::read(blob).unwrap()));
     let machine = assign::Machine {
@@ -85,6 +92,7 @@ fn estate() -> Estate<'static> {
         pa_bits: 44,
         ipa_bits: 40,
         spis: 256,
+        streams: vec![Some(0x1_0000)],
     };
     assign::prove(host, &NoModules, &machine).1
 }

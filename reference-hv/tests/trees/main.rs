@@ -16,4 +16,5 @@ mod properties;
 mod rig;
 mod roles;
 mod static_memory;
+mod streams;
 mod tree;

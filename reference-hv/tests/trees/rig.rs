@@ -65,6 +65,7 @@ impl Rig {
                 pa_bits: 44,
                 ipa_bits: 44,
                 spis: 256,
+                streams: vec![Some(0x1_0000)],
             },
             next: 0x4a00_0000,
         }

@@ -23,6 +23,7 @@ mod memory;
 mod mmu;
 mod pl011;
 mod report;
+mod smmu;
 mod start;
 mod sysreg;
 mod timer;

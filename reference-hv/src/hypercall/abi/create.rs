@@ -6,6 +6,8 @@ use super::layout;
 pub const HVM: u32 = 1;
 /// Paging by hardware (XEN_DOMCTL_CDF_hap).
 pub const HAP: u32 = 2;
+/// Devices behind an IOMMU may be assigned to it (XEN_DOMCTL_CDF_iommu).
+pub const IOMMU: u32 = 0x20;
 /// The interrupt controller is what the machine has (XEN_DOMCTL_CONFIG_GIC_NATIVE).
 pub const GIC_NATIVE: u8 = 0;
 /// The interrupt controller is a GICv3 (XEN_DOMCTL_CONFIG_GIC_V3).
@@ -18,7 +20,7 @@ layout! {
         ssidref: u32 = 0,
         /// A name that the control domain gives it.
         handle: [u8; 16] = 4,
-        /// See [`HVM`] and [`HAP`]. The others ask for what this hypervisor has not.
+        /// See [`HVM`], [`HAP`] and [`IOMMU`]. The others ask for what this hypervisor has not.
         flags: u32 = 20,
         /// How an IOMMU is used.
         iommu_opts: u32 = 24,
@@ -52,9 +54,10 @@ layout! {
 }
 
 impl CreateDomain {
-    /// Tells whether it asks only for what a domain here can be.
-    pub const fn is_possible(&self) -> bool {
-        self.flags == HVM | HAP
+    /// Tells whether it asks only for what a domain here can be. `iommu` says whether an IOMMU works.
+    pub const fn is_possible(&self, iommu: bool) -> bool {
+        let optional = if iommu { IOMMU } else { 0 };
+        self.flags & !optional == HVM | HAP
             && self.iommu_opts == 0
             && self.grant_opts & !0xf == 0
             && self.altp2m_opts == 0

@@ -1,7 +1,7 @@
 //! Layouts as bytes.
 
 use super::context::VcpuContext;
-use super::create::{CreateDomain, GIC_V3};
+use super::create::{CreateDomain, GIC_V3, HAP, HVM, IOMMU};
 use super::domctl::{
     self, AssignDevice, BindPtIrq, DomainInfo, Domctl, IomemPermission, MemoryMapping,
 };
@@ -177,7 +177,13 @@ fn what_a_domain_can_be() {
         max_vcpus: 1,
         ..CreateDomain::decode(&[])
     };
-    assert!(fine.is_possible());
+    assert!(fine.is_possible(false));
+    let behind = CreateDomain {
+        flags: HVM | HAP | IOMMU,
+        ..fine
+    };
+    assert!(behind.is_possible(true) && !behind.is_possible(false));
+    assert!(fine.is_possible(true));
     assert!(
         CreateDomain {
             gic_version: GIC_V3,
@@ -187,10 +193,13 @@ fn what_a_domain_can_be() {
             handle: [7; 16],
             ..fine
         }
-        .is_possible()
+        .is_possible(false)
     );
     for flags in [0, 1, 2, 7, 0x13, 0x23, 0x43, 0x83, 0x103, u32::MAX] {
-        assert!(!CreateDomain { flags, ..fine }.is_possible(), "{flags:#x}");
+        assert!(
+            !CreateDomain { flags, ..fine }.is_possible(false),
+            "{flags:#x}"
+        );
     }
     for other in [
         CreateDomain {
@@ -227,6 +236,6 @@ fn what_a_domain_can_be() {
             ..fine
         },
     ] {
-        assert!(!other.is_possible(), "{other:?}");
+        assert!(!other.is_possible(false), "{other:?}");
     }
 }

@@ -89,8 +89,8 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         Ok(Progress::Again)
     }
 
-    /// Assigns a device behind an IOMMU, says whether that can be, or takes it back. There is none.
-    pub(super) fn assign_device(&mut self, call: &Call) -> Result<(), Errno> {
+    /// Assigns a device behind an IOMMU, says whether that can be, or takes it back.
+    pub(super) fn assign_device_call(&mut self, call: &Call) -> Result<(), Errno> {
         let what = AssignDevice::decode(&call.rest);
         let whoever = call.argument.command == TEST_ASSIGN_DEVICE;
         if !(whoever && call.argument.domain == DOMID_INVALID) {
@@ -115,8 +115,12 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         self.read_guest_into(call.caller, what.path, &mut path)?;
         // C's string ends with the first NUL, whatever the length says.
         let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
-        self.device(str::from_utf8(path).map_err(|_| Errno::ESRCH)?)?;
-        Err(Errno::EINVAL)
+        let path = str::from_utf8(path).map_err(|_| Errno::ESRCH)?;
+        match call.argument.command {
+            ASSIGN_DEVICE => self.assign_device(call.target()?, path),
+            TEST_ASSIGN_DEVICE => self.test_assign(path),
+            _ => self.deassign_device(call.target()?, path),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::arch::aarch64::stage2::Stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::exit::Exit;
 use crate::hal::*;
-use crate::ids::{DomainId, IrqLine, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IrqLine, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::{ENTRIES, Shape, Tables};
 
 /// Frames for tables.
@@ -130,6 +130,8 @@ pub struct Fake {
     pub written_back: Vec<Span<Pa>>,
     /// Pages that the guest's own tables have elsewhere: where, and whether they can be written.
     pub stage1: BTreeMap<u64, (u64, bool)>,
+    /// The stream that cannot be attached.
+    pub broken_stream: u32,
 }
 
 impl Fake {
@@ -158,6 +160,7 @@ impl Fake {
             off: false,
             written_back: Vec::new(),
             stage1: BTreeMap::new(),
+            broken_stream: u32::MAX,
         }
     }
 
@@ -306,6 +309,22 @@ impl Translation for Fake {
     }
     fn retire(&mut self, _: Pa, tag: Vmid) {
         self.log.push(format!("retire {}", tag.number()));
+    }
+}
+
+impl Iommu for Fake {
+    fn attach(&mut self, stream: Stream, domain: DomainId, _: Pa, tag: Vmid) -> bool {
+        let Stream { iommu, id } = stream;
+        self.log
+            .push(format!("attach {iommu} {id} to {domain} {}", tag.number()));
+        id.0 != self.broken_stream
+    }
+    fn detach(&mut self, stream: Stream) {
+        let Stream { iommu, id } = stream;
+        self.log.push(format!("detach {iommu} {id}"));
+    }
+    fn release(&mut self, tag: Vmid) {
+        self.log.push(format!("release {}", tag.number()));
     }
 }
 

@@ -6,6 +6,7 @@ use super::el2::{self, Stage2};
 use super::gicv3::{self, Features, Gic};
 use super::memory::{self, Frames, Ram};
 use super::mmu::Mmu;
+use super::smmu::Registers;
 use super::sysreg::{self, read, set};
 use super::vcpu::{Left, Vcpu, el1};
 use super::{heap, pl011, timer};
@@ -13,12 +14,15 @@ use crate::addr::{Ipa, Pa, Span};
 use crate::arch::aarch64::esr;
 use crate::arch::aarch64::gic::{VIRTUAL_TIMER, eoi_count};
 use crate::arch::aarch64::inject::{self, Exception, Interrupted};
+use crate::arch::aarch64::smmu::{Owner, Set};
 use crate::arch::aarch64::stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
+use crate::config::HostLine;
 use crate::hal::{
-    Clock, Console, Context, Cpu, Event, Interrupt, IrqChip, Lines, Translation, VirtualLines,
+    Clock, Console, Context, Cpu, Event, Interrupt, Iommu, IrqChip, Lines, Translation,
+    VirtualLines,
 };
-use crate::ids::{DomainId, IrqLine, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IrqLine, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::Shape;
 use crate::vdev::vgic;
 
@@ -47,6 +51,7 @@ pub struct Board {
     private: Private,
     features: Features,
     stage2: Stage2,
+    smmus: Set<Registers>,
     /// What the alarm is set to.
     alarm: Option<u64>,
     /// List registers that may hold something.
@@ -59,7 +64,14 @@ pub struct Board {
 
 impl Board {
     /// Puts the parts together and switches the hypervisor's own lines on.
-    pub fn new(mmu: Mmu, ram: Ram, gic: Gic, private: Private, stage2: Stage2) -> Self {
+    pub fn new(
+        mmu: Mmu,
+        ram: Ram,
+        gic: Gic,
+        private: Private,
+        stage2: Stage2,
+        smmus: Set<Registers>,
+    ) -> Self {
         gic.enable_private(private.alarm);
         gic.enable_private(VIRTUAL_TIMER);
         if let Some(maintenance) = private.maintenance {
@@ -72,10 +84,35 @@ impl Board {
             private,
             features: gicv3::features(),
             stage2,
+            smmus,
             alarm: None,
             listed: 0,
             timer_active: false,
             last: [None; Vmid::COUNT],
+        }
+    }
+
+    /// Switches the interrupts of SMMUs on.
+    pub fn listen(&mut self, lines: &[HostLine]) {
+        for HostLine { line, trigger } in lines {
+            if self.smmus.has_line(*line) {
+                self.gic.configure(*line, *trigger);
+                self.gic.set_enabled(*line, true);
+            }
+        }
+    }
+
+    /// Reports what SMMUs have stopped.
+    fn look_at_smmus(&mut self) {
+        let now = timer::now();
+        self.smmus.look(&self.mmu.frames, now, pl011::line);
+    }
+
+    /// Returns when to look up at the latest, if by `until` nothing else is to be done.
+    fn until(&self, until: Option<u64>) -> Option<u64> {
+        match (until, self.smmus.due()) {
+            (Some(until), Some(due)) => Some(until.min(due)),
+            (until, due) => until.or(due),
         }
     }
 
@@ -177,7 +214,7 @@ impl Clock for Board {
     }
 
     fn idle(&mut self, until: Option<u64>) {
-        self.set_alarm(until);
+        self.set_alarm(self.until(until));
         sysreg::isb();
         sysreg::wait_for_interrupt();
     }
@@ -215,12 +252,20 @@ impl Lines for Board {
             return Some(Interrupt::Own);
         }
         if let Some(line) = IrqLine::new(intid).filter(|line| line.is_spi()) {
-            return Some(Interrupt::Line(line));
+            if !self.smmus.has_line(line) {
+                return Some(Interrupt::Line(line));
+            }
+            self.look_at_smmus();
+            self.gic.deactivate(line);
+            return Some(Interrupt::Own);
         }
         if intid == self.private.alarm {
             // The line is level: it must be low before the interrupt is over.
             self.set_alarm(None);
             sysreg::isb();
+            if self.smmus.due().is_some() {
+                self.look_at_smmus();
+            }
         }
         self.gic.deactivate_own(intid);
         Some(Interrupt::Own)
@@ -246,6 +291,7 @@ impl Translation for Board {
     }
     fn invalidate(&mut self, root: Pa, tag: Vmid) {
         el2::forget_space(stage2::base(root, tag));
+        self.smmus.forget(&mut self.mmu.frames, tag);
     }
     fn retire(&mut self, root: Pa, tag: Vmid) {
         el2::retire_space(stage2::base(root, tag));
@@ -253,6 +299,23 @@ impl Translation for Board {
         if let Some(last) = self.last.get_mut(usize::from(tag.number())) {
             *last = None;
         }
+    }
+}
+
+impl Iommu for Board {
+    fn attach(&mut self, stream: Stream, domain: DomainId, root: Pa, tag: Vmid) -> bool {
+        let owner = Owner { domain, tag, root };
+        let done = self.smmus.attach(&mut self.mmu.frames, stream, owner);
+        if let Err(error) = done {
+            pl011::line(format_args!("{}: {error}", stream.id));
+        }
+        done.is_ok()
+    }
+    fn detach(&mut self, stream: Stream) {
+        self.smmus.detach(&mut self.mmu.frames, stream);
+    }
+    fn release(&mut self, tag: Vmid) {
+        self.smmus.release(&mut self.mmu.frames, tag);
     }
 }
 
@@ -301,7 +364,7 @@ impl Cpu for Board {
         lines: &mut VirtualLines<'_>,
         until: Option<u64>,
     ) -> (Event, u64) {
-        self.set_alarm(until);
+        self.set_alarm(self.until(until));
         self.set_timer_active(lines.timer_active);
         self.fill_lists(lines);
         // The exception return is a context synchronization event: all of the above holds in the guest.

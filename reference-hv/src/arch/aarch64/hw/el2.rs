@@ -71,9 +71,12 @@ pub struct Stage2 {
 
 /// Sets up EL2 for guests.
 ///
+/// `force` says whether guests' RAM may be forced to be write-back: not where somebody else walks the tables
+/// who does not know of that.
+///
 /// # Errors
 /// Refuses a CPU that lacks what this hypervisor is built on.
-pub fn configure() -> Result<Stage2, CpuError> {
+pub fn configure(force: bool) -> Result<Stage2, CpuError> {
     if read!("hcr_el2") & bit(34) != 0 {
         return Err(CpuError::HostExtensionsOnly);
     }
@@ -84,7 +87,8 @@ pub fn configure() -> Result<Stage2, CpuError> {
     }
     let width = stage2::ipa_bits(model);
     let shape = Shape::shortest(width).ok_or(CpuError::Width(width))?;
-    let traps = optional_traps();
+    let forced = force && forced_write_back();
+    let traps = optional_traps(forced);
     let midr = read!("midr_el1");
     // SAFETY: These registers only decide what a lower exception level may do; none is running, and
     // stage 2 is not used before VTTBR_EL2 is loaded with a domain's tables.
@@ -104,9 +108,7 @@ pub fn configure() -> Result<Stage2, CpuError> {
     forget_translations();
     Ok(Stage2 {
         shape,
-        format: stage2::Stage2 {
-            forced: forced_write_back(),
-        },
+        format: stage2::Stage2 { forced },
         pa_bits: stage2::pa_bits(model),
     })
 }
@@ -124,7 +126,7 @@ struct Traps {
     mdcr: u64,
 }
 
-fn optional_traps() -> Traps {
+fn optional_traps(forced: bool) -> Traps {
     let field = |register: u64, shift: u32| register >> shift & 0xf;
     let (pfr0, pfr1) = (read!("id_aa64pfr0_el1"), read!("id_aa64pfr1_el1"));
     let (dfr0, mmfr1) = (read!("id_aa64dfr0_el1"), read!("id_aa64mmfr1_el1"));
@@ -132,7 +134,7 @@ fn optional_traps() -> Traps {
     if field(mmfr1, 16) != 0 {
         traps.hcr |= bit(35); // TLOR: limited ordering regions
     }
-    if forced_write_back() {
+    if forced {
         traps.hcr |= bit(46); // FWB: a guest's RAM is write-back, whatever the guest says
     }
     if field(pfr0, 28) != 0 {

@@ -11,7 +11,7 @@ use super::gicv3::{Gic, GicError};
 use super::memory::Ram;
 use super::mmu::{self, Mmu};
 use super::sysreg::halt;
-use super::{heap, image, pl011, timer};
+use super::{heap, image, pl011, smmu, timer};
 use crate::addr::{PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::stage1::Memory;
@@ -153,7 +153,11 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
         return Ok(None);
     };
 
-    let stage2 = el2::configure()?;
+    // SAFETY: The tree says that these are SMMUs; nobody else maps their registers.
+    let smmus = unsafe { smmu::block(&mut mmu, &host)? };
+    // Their entries must mean the same to the CPU and to every SMMU, for these are the same entries.
+    let mut usable = smmus.iter().flatten().flatten();
+    let stage2 = el2::configure(usable.all(|smmu| smmu.features().forces_write_back))?;
     let gic = open_gic(&mut mmu, &host)?;
     if host.timer.virtual_.intid() != VIRTUAL_TIMER {
         return Err(StartError::Timer(host.timer.virtual_.intid()));
@@ -173,14 +177,21 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
             what: "host device tree"
         },
     ];
-    let ram = open_ram(&mut mmu, &host, &mut taken, stage2.format.forced)?;
+    // A device behind an SMMU may read past the caches, whatever guests do.
+    let cached = stage2.format.forced && smmus.is_empty();
+    let ram = open_ram(&mut mmu, &host, &mut taken, cached)?;
+    let smmus = smmu::open(&mut mmu, &host, smmus, &stage2);
     let machine = assign::Machine {
         taken,
         pa_bits: u32::from(stage2.pa_bits),
         ipa_bits: u32::from(stage2.shape.bits),
         spis: gic.shared_lines().min(crate::ids::IrqLine::MAX_SPIS),
+        streams: smmus.streams(),
     };
-    let board = Board::new(mmu, ram, gic, private, stage2);
+    let mut board = Board::new(mmu, ram, gic, private, stage2, smmus);
+    for iommu in host.iommus.iter().filter(|iommu| iommu.active) {
+        board.listen(&host.interrupts(iommu.id).unwrap_or_default().lines);
+    }
     // What is claimed later is judged by what the tree says, so that stays.
     Ok(Some(populate(board, Box::leak(Box::new(host)), &machine)))
 }

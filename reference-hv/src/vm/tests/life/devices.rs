@@ -1,6 +1,7 @@
 //! Devices that are given and taken at run time.
 
 use super::*;
+use crate::vm::tests::tree::be;
 
 const HOLE: u64 = 0x3_a000;
 /// First words of a sweep through the board's own things.
@@ -150,16 +151,116 @@ fn lines_go_with_their_devices() {
     assert_eq!(hypervisor.bind_line(other, GPIO_LINE), Ok(()));
 }
 
-/// Paths of devices are known or not; what an IOMMU stands before is known to be so.
+/// A board whose GPIO block and clock are behind an SMMU, with one domain.
+fn protected() -> (Hypervisor<Fake>, DomainId, DomainId) {
+    let estate = estate_of(|tree| {
+        let gpio = tree.at("/pl061@9030000");
+        gpio.put("iommus", &be(&[0x8004, 0x18, 0x8004, 0x19]));
+        tree.at("/pl031@9010000")
+            .put("iommus", &be(&[0x8004, 0x20]));
+        let beyond = tree.at("/fw-cfg@9020000").set("xen,passthrough", &[]);
+        beyond.put("iommus", &be(&[0x8004, 0x1_0000]));
+    });
+    let mut machine = Fake::new();
+    let ram = Span::new(Pa::new(0x4000_0000), 1 << 30).unwrap();
+    machine.windows.push(ram);
+    let mut hypervisor = Hypervisor::new(machine, estate);
+    let [one, two] = [(); 2].map(|()| made(&mut hypervisor));
+    hypervisor.machine().log.clear();
+    (hypervisor, one, two)
+}
+
+/// What a protected device does by itself goes to the domain that it is assigned to, until it is taken away.
 #[test]
-fn devices_are_found_by_path() {
-    let hypervisor = board(&[]);
+fn protected_devices_are_assigned() {
+    let (mut hypervisor, one, two) = protected();
+    let path = "/pl061@9030000";
+    let busy = Err(Errno::EBUSY);
+    assert_eq!(hypervisor.test_assign(path), Ok(()));
+    assert_eq!(hypervisor.assign_device(one, path), Ok(()));
+    let log = core::mem::take(&mut hypervisor.machine().log);
+    assert_eq!(
+        log,
+        [
+            "attach 0 StreamID 0x18 to d1 1",
+            "attach 0 StreamID 0x19 to d1 1"
+        ]
+    );
+    assert_eq!(hypervisor.test_assign(path), Err(Errno::EINVAL));
+    assert_eq!(hypervisor.assign_device(one, path), busy);
+    assert_eq!(hypervisor.assign_device(two, path), busy);
+    // Its registers are nobody else's either.
+    assert_eq!(hypervisor.permit_pages(two, GPIO, 1, true), busy);
+    assert_eq!(hypervisor.permit_pages(one, GPIO, 1, true), Ok(()));
+    assert_eq!(hypervisor.deassign_device(two, path), Err(Errno::ESRCH));
+    hypervisor.machine().log.clear();
+    assert_eq!(hypervisor.deassign_device(one, path), Ok(()));
+    let log = core::mem::take(&mut hypervisor.machine().log);
+    assert_eq!(log, ["detach 0 StreamID 0x18", "detach 0 StreamID 0x19"]);
+    assert_eq!(hypervisor.deassign_device(one, path), Err(Errno::ESRCH));
+    // The registers are still the one domain's, so what the device does is nobody else's.
+    assert_eq!(hypervisor.assign_device(two, path), busy);
+    hypervisor.permit_pages(one, GPIO, 1, false).unwrap();
+    assert_eq!(hypervisor.assign_device(two, path), Ok(()));
+}
+
+/// The end of a domain is the end of what its devices reach, before its tables and its RAM go.
+#[test]
+fn devices_are_released_with_their_domain() {
+    let (mut hypervisor, one, two) = protected();
+    let path = "/pl061@9030000";
+    hypervisor.assign_device(one, path).unwrap();
+    hypervisor.populate(one, 0x4_0000, 0).unwrap();
+    hypervisor.machine().log.clear();
+    assert_eq!(hypervisor.destroy(one), Ok(Progress::Done));
+    let log = core::mem::take(&mut hypervisor.machine().log);
+    let at = |what: &str| log.iter().position(|line| line.starts_with(what)).unwrap();
+    assert!(at("release 1") < at("retire 1"));
+    assert!(at("retire 1") < at("scrub"));
+    assert_eq!(hypervisor.test_assign(path), Ok(()));
+    assert_eq!(hypervisor.assign_device(two, path), Ok(()));
+}
+
+/// A device that cannot be attached after all is nobody's.
+#[test]
+fn a_broken_stream_is_nobodys() {
+    let (mut hypervisor, one, two) = protected();
+    hypervisor.machine().broken_stream = 0x19;
+    let path = "/pl061@9030000";
+    assert_eq!(hypervisor.assign_device(one, path), Err(Errno::EIO));
+    let last = hypervisor.machine().log.last().cloned();
+    assert_eq!(last.as_deref(), Some("detach 0 StreamID 0x19"));
+    hypervisor.machine().broken_stream = u32::MAX;
+    assert_eq!(hypervisor.assign_device(two, path), Ok(()));
+}
+
+/// What is no protected device is not assigned like one.
+#[test]
+fn what_cannot_be_assigned_is_refused() {
+    let (mut hypervisor, one, _) = protected();
     for (path, wanted) in [
-        ("/pl061@9030000", Ok(())),
-        ("/pl061", Err(Errno::ESRCH)),
-        ("pl061@9030000", Err(Errno::ESRCH)),
-        ("", Err(Errno::ESRCH)),
+        ("/pl061", Errno::ESRCH),
+        ("pl061@9030000", Errno::ESRCH),
+        ("", Errno::ESRCH),
+        ("/pl011@9000000", Errno::EINVAL),
+        ("/fw-cfg@9020000", Errno::ERANGE),
     ] {
-        assert_eq!(hypervisor.device(path), wanted, "{path}");
+        assert_eq!(hypervisor.assign_device(one, path), Err(wanted), "{path}");
+        assert_eq!(hypervisor.test_assign(path), Err(wanted), "{path}");
+        assert_eq!(hypervisor.deassign_device(one, path), Err(wanted), "{path}");
     }
+    let unknown = DomainId::new(9).unwrap();
+    let path = "/pl061@9030000";
+    assert_eq!(hypervisor.assign_device(unknown, path), Err(Errno::ESRCH));
+    assert_eq!(hypervisor.deassign_device(unknown, path), Err(Errno::ESRCH));
+    // Not marked for passthrough.
+    let estate = estate_of(|tree| {
+        let node = tree.at("/pl031@9010000");
+        node.put("iommus", &be(&[0x8004, 0x20]));
+        node.cut("xen,passthrough");
+    });
+    let mut hypervisor = Hypervisor::new(Fake::new(), estate);
+    let one = hypervisor.create_domain(None, &NEW).unwrap();
+    let path = "/pl031@9010000";
+    assert_eq!(hypervisor.assign_device(one, path), Err(Errno::EPERM));
 }

@@ -41,12 +41,13 @@ fn the_order_of_the_end() {
             "INTID 39 clear",
             "INTID 39 deactivate",
             "INTID 39 unroute",
+            "release 1",
             "retire 1"
         ]
     );
-    assert_eq!(log.len() - scrubs.len(), 5);
+    assert_eq!(log.len() - scrubs.len(), 6);
     assert!(
-        log[5..].iter().all(|what| what.starts_with("scrub")),
+        log[6..].iter().all(|what| what.starts_with("scrub")),
         "{log:?}"
     );
     assert!(!scrubs.is_empty());
