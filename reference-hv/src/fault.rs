@@ -220,6 +220,10 @@ faults! {
         "leaves the SMMU with what it remembers of a stream that is released";
     ReleaseTranslationsKept = "release-translations-kept", deassign_dma_platform_device_with_iommu,
         "leaves the SMMU with the translations of a destroyed domain";
+    ReleaseForgotten = "release-forgotten", deassign_dma_platform_device_with_iommu,
+        "leaves the devices of a destroyed domain where they were";
+    ReleaseLate = "release-late", deassign_dma_platform_device_with_iommu,
+        "stops the devices of a destroyed domain only when its memory is free for others";
 
     // Accesses that nothing answers (policy::memory).
     UnmappedReadsZero = "unmapped-reads-zero", hide_iommu_from_domain,

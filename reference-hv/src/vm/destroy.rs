@@ -87,7 +87,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         domain.life = Life::Dying(Rest::Tables);
         release_lines(machine, estate, domain);
         console::flush(machine, domain);
-        machine.release(domain.memory.tag);
+        if !fault::on(Fault::ReleaseForgotten) && !fault::on(Fault::ReleaseLate) {
+            machine.release(domain.memory.tag);
+        }
         // No virtual CPU brings the tables back into use, so what is dropped now stays away.
         machine.retire(domain.memory.space.root(), domain.memory.tag);
         if !fault::on(Fault::TagLost) {
@@ -156,6 +158,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             return;
         }
         if let Some(domain) = self.domains.take(place) {
+            if fault::on(Fault::ReleaseLate) {
+                self.machine.release(domain.memory.tag);
+            }
             if !fault::on(Fault::TablesLost) {
                 domain.memory.space.release(self.machine.tables());
             }
