@@ -2,7 +2,7 @@
 //!
 //! A [`Tree`] is plain ordered data: [`Tree::read`] takes it from a blob, [`Edit`]s change it and
 //! [`Tree::emit`] writes it again. [`host`] adds domains to the tree of a machine, [`partial`] makes
-//! the tree that gives a domain its devices, [`guest`] the one that a domain built at run time boots with, and [`spoil`] breaks a good blob in one named way.
+//! the tree that gives a domain its devices, [`guest()`] the one that a domain built at run time boots with, and [`spoil`] breaks a good blob in one named way.
 //!
 //! What is absent: no flattening code (`emit` leaves it to vm-fdt), no parsing code (`read` leaves it
 //! to dtoolkit), and no opinion on what a hypervisor should make of a tree. A tree that no library
