@@ -10,8 +10,10 @@ use crate::pipeline::{Rig, run_all};
 use crate::scenario::Scenario;
 
 mod counted;
+mod protected;
 
 use counted::Life;
+use protected::Protected;
 
 /// A case may cost this many empty starts.
 pub const CASE_BAR: f64 = 2.0;
@@ -22,6 +24,10 @@ pub const SUITE_BAR: f64 = 1.5;
 pub const DESTROY_BAR: f64 = 2.0;
 /// To make and destroy a domain a few hundred times may take this long.
 pub const CYCLES_BAR: Duration = Duration::from_secs(3);
+/// To give a domain one more device behind an IOMMU may cost this many instructions.
+pub const ASSIGN_BAR: u64 = 20_000;
+/// A device that does nothing but fault may slow another domain by this part.
+pub const STORM_BAR: f64 = 0.1;
 
 /// What was measured.
 #[derive(Clone, Debug)]
@@ -34,6 +40,8 @@ pub struct Figures {
     instructions: u64,
     /// Where the subject makes and destroys domains at run time.
     life: Option<Life>,
+    /// Where the subject drives an IOMMU.
+    protected: Option<Protected>,
 }
 
 impl Figures {
@@ -52,7 +60,10 @@ impl Figures {
             .life
             .as_ref()
             .is_none_or(|life| life.ratio() < DESTROY_BAR && life.cycles < CYCLES_BAR);
-        self.case_ratio() <= CASE_BAR && self.suite_ratio() <= SUITE_BAR && life
+        let protected = self.protected.as_ref().is_none_or(|protected| {
+            protected.assign < ASSIGN_BAR && protected.slowdown() <= STORM_BAR
+        });
+        self.case_ratio() <= CASE_BAR && self.suite_ratio() <= SUITE_BAR && life && protected
     }
 }
 
@@ -82,24 +93,40 @@ impl fmt::Display for Figures {
             "reset to a domain's first answer {:>6} instructions",
             self.instructions
         )?;
-        let Some(life) = &self.life else {
-            return Ok(());
-        };
-        writeln!(
-            f,
-            "destroying a domain of {} MiB  {:>8} instructions   {:.2} times clearing its memory, {} (bar {DESTROY_BAR})",
-            counted::MIB,
-            life.destroy,
-            life.ratio(),
-            life.clear
-        )?;
-        writeln!(
-            f,
-            "{} times made and destroyed   {:8.1} ms, the whole run (bar {})",
-            counted::CYCLES,
-            millis(life.cycles),
-            CYCLES_BAR.as_millis()
-        )
+        if let Some(life) = &self.life {
+            writeln!(
+                f,
+                "destroying a domain of {} MiB  {:>8} instructions   {:.2} times clearing its memory, {} (bar {DESTROY_BAR})",
+                counted::MIB,
+                life.destroy,
+                life.ratio(),
+                life.clear
+            )?;
+            writeln!(
+                f,
+                "{} times made and destroyed   {:8.1} ms, the whole run (bar {})",
+                counted::CYCLES,
+                millis(life.cycles),
+                CYCLES_BAR.as_millis()
+            )?;
+        }
+        if let Some(protected) = &self.protected {
+            writeln!(
+                f,
+                "a device behind an IOMMU given {:>7} instructions (bar {ASSIGN_BAR})",
+                protected.assign
+            )?;
+            writeln!(
+                f,
+                "beside {} faults of a device, a loop takes {:+.1} % ({} instructions, {} without; bar {:.0} %)",
+                protected::STORM,
+                protected.slowdown() * 100.0,
+                protected.storm,
+                protected.calm,
+                STORM_BAR * 100.0
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -137,6 +164,7 @@ pub fn measure(rig: &Rig, scenarios: &[Scenario], rounds: usize, jobs: usize) ->
         jobs,
         instructions: counted::boot(rig)?,
         life: counted::life(rig)?,
+        protected: protected::protected(rig)?,
     })
 }
 
@@ -160,6 +188,7 @@ mod tests {
             jobs: 2,
             instructions: 1,
             life: None,
+            protected: None,
         };
         assert!(at(80, 3000).within_bars());
         assert!(!at(81, 3000).within_bars());
@@ -172,6 +201,17 @@ mod tests {
             }),
             ..at(80, 3000)
         };
+        let stormy = |assign, storm| Figures {
+            protected: Some(Protected {
+                assign,
+                calm: 1000,
+                storm,
+            }),
+            ..at(80, 3000)
+        };
+        assert!(stormy(19_999, 1100).within_bars());
+        assert!(!stormy(20_000, 1100).within_bars());
+        assert!(!stormy(19_999, 1101).within_bars());
         assert!(with(199, 2999).within_bars());
         assert!(!with(200, 2999).within_bars());
         assert!(!with(199, 3000).within_bars());

@@ -25,6 +25,8 @@ const EDU: &str = "edu,addr=3,dma_mask=0xffffffffffffffff";
 /// The edu device takes a tenth of a second for each transfer, by the machine's clock. It runs ahead while everybody waits,
 /// where nobody outside would then come too late.
 const CLOCK: [&str; 2] = ["-icount", "shift=8,sleep=off"];
+/// An instruction then takes two to the power of so many nanoseconds.
+pub const CLOCK_SHIFT: u32 = 8;
 /// Its configuration space: the board's ECAM, bus 0, slot 3.
 const EDU_CONFIG: u64 = 0x40_1000_0000 + (3 << 15);
 

@@ -266,8 +266,8 @@ faults! {
         "delivers an assigned interrupt under the number next to its own";
     VgicDeliveredTwice = "vgic-delivered-twice", assign_non_dma_platform_device,
         "delivers an assigned interrupt a second time";
-    VgicForeignLineEnabled = "vgic-foreign-line-enabled", hide_iommu_from_domain,
-        "enables a physical line that does not belong to the domain that asks";
+    VgicForeignLineSwitched = "vgic-foreign-line-switched", hide_iommu_from_domain,
+        "switches a physical line that does not belong to the domain that asks";
 
     // What the machine is told (arch, vm).
     DeviceExecutable = "device-executable", map_platform_device_mmio_region_ident,

@@ -1,5 +1,6 @@
 //! Costs counted in instructions: with one nanosecond of virtual time an instruction, the counter tells.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -20,7 +21,7 @@ pub const MIB: u64 = 64;
 pub const CYCLES: u32 = 300;
 
 /// Asks for the time. The virtual counter would do as well, but for its offset.
-const NOW: &str = "mrs cntpct_el0";
+pub(super) const NOW: &str = "mrs cntpct_el0";
 
 /// What making and destroying domains costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Life {
 /// Counts instructions from reset to the first answer of a lone domain.
 pub fn boot(rig: &Rig) -> Result<u64> {
     let (seen, _) = run(rig, &lone(rig, Role::Guest, &[NOW.to_owned()])?, true)?;
-    instant(&seen, 0)
+    instant(first(&seen)?, 0)
 }
 
 /// Counts what a control domain's hypercalls cost; none where the subject lets nobody make domains at run time.
@@ -57,11 +58,12 @@ pub fn life(rig: &Rig) -> Result<Option<Life>> {
         return Ok(None);
     }
     let (seen, _) = run(rig, &lone(rig, Role::Control, &twice())?, true)?;
+    let seen = first(&seen)?;
     for step in [3, 5, 7, 9, 11, 13] {
-        succeeded(&seen, step)?;
+        succeeded(seen, step)?;
     }
     let since = |before, after| -> Result<u64> {
-        Ok(instant(&seen, after)?.saturating_sub(instant(&seen, before)?))
+        Ok(instant(seen, after)?.saturating_sub(instant(seen, before)?))
     };
     // Each span has the printing of two answers in it.
     let answers = since(0, 2)?;
@@ -81,7 +83,7 @@ pub fn life(rig: &Rig) -> Result<Option<Life>> {
     ];
     let (seen, cycles) = run(rig, &lone(rig, Role::Control, &cycles)?, false)?;
     for op in 0..3 {
-        succeeded(&seen, op)?;
+        succeeded(first(&seen)?, op)?;
     }
     Ok(Some(Life {
         clear,
@@ -106,8 +108,11 @@ fn twice() -> Vec<String> {
     ops
 }
 
-/// Runs a scenario of one domain; returns what it said and how long all took.
-fn run(rig: &Rig, scenario: &Scenario, counting: bool) -> Result<(DomainSeen, Duration)> {
+/// What the domains of a run said, by number.
+pub(super) type Said = BTreeMap<u8, DomainSeen>;
+
+/// Runs a scenario; returns what its domains said and how long all took.
+pub(super) fn run(rig: &Rig, scenario: &Scenario, counting: bool) -> Result<(Said, Duration)> {
     let (_, mut request) = rig.prepare(scenario)?;
     request.icount = counting.then_some(Icount {
         shift: 0,
@@ -116,16 +121,16 @@ fn run(rig: &Rig, scenario: &Scenario, counting: bool) -> Result<(DomainSeen, Du
     let mut conductor = Conductor::new(scenario, rig.nonce(scenario));
     let outcome = runners::run(&request, &mut conductor)?;
     let took = outcome.timing.total;
-    let mut seen = conductor.close(outcome);
-    let (_, domain) = seen
-        .domains
-        .pop_first()
-        .context("the lone domain did not run")?;
-    Ok((domain, took))
+    Ok((conductor.close(outcome).domains, took))
+}
+
+fn first(said: &Said) -> Result<&DomainSeen> {
+    let first = said.first_key_value().map(|(_, domain)| domain);
+    first.context("no domain ran")
 }
 
 /// Returns the time that an operation read, in nanoseconds, which are instructions.
-fn instant(domain: &DomainSeen, op: u16) -> Result<u64> {
+pub(super) fn instant(domain: &DomainSeen, op: u16) -> Result<u64> {
     match (domain.answers.get(&op), domain.frequency) {
         (Some(Answer::Value(ticks)), Some(frequency)) if frequency > 0 => {
             let nanoseconds = u128::from(*ticks) * 1_000_000_000 / u128::from(frequency);
@@ -135,7 +140,7 @@ fn instant(domain: &DomainSeen, op: u16) -> Result<u64> {
     }
 }
 
-fn succeeded(domain: &DomainSeen, op: u16) -> Result<()> {
+pub(super) fn succeeded(domain: &DomainSeen, op: u16) -> Result<()> {
     match domain.answers.get(&op) {
         Some(Answer::Value(0)) => Ok(()),
         answer => bail!("hypercall of operation {op}: {answer:?}"),
@@ -144,11 +149,18 @@ fn succeeded(domain: &DomainSeen, op: u16) -> Result<()> {
 
 /// A scenario of nothing but one domain, which does what it is told.
 fn lone(rig: &Rig, role: Role, ops: &[String]) -> Result<Scenario> {
+    scenario(vec![domain(rig, 1, role, ops)?])
+}
+
+/// A domain that does what it is told.
+pub(super) fn domain(rig: &Rig, number: u8, role: Role, ops: &[String]) -> Result<Domain> {
     // The control domain is either an ordinary one with a privilege, or the one that comes before all others.
     let control = (role == Role::Control).then_some(rig.profile().control);
     let (number, extra) = match control {
-        None => (1, Vec::new()),
-        Some(Control::Capabilities) => (1, vec![("capabilities".to_owned(), "<1>".to_owned())]),
+        None => (number, Vec::new()),
+        Some(Control::Capabilities) => {
+            (number, vec![("capabilities".to_owned(), "<1>".to_owned())])
+        }
         Some(Control::Dom0) => (0, Vec::new()),
     };
     let lines = ops.iter().map(|op| {
@@ -158,10 +170,32 @@ fn lone(rig: &Rig, role: Role, ops: &[String]) -> Result<Scenario> {
             from: From::Case,
         })
     });
+    Ok(Domain {
+        name: format!("d{number}"),
+        number,
+        role,
+        child: None,
+        banks: Vec::new(),
+        direct: false,
+        memory_kib: None,
+        ram: 0x4000_0000,
+        cpus: 1,
+        vpl011: true,
+        nr_spis: None,
+        extra,
+        partial: None,
+        lines: lines.collect::<Result<_>>()?,
+        tree: Vec::new(),
+        fate: Fate::Runs,
+    })
+}
+
+/// A scenario of these domains.
+pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
     Ok(Scenario {
         id: "benchmark".to_owned(),
         case: Id::new("XenValTestCase", "benchmark", 1).context("a well formed id")?,
-        title: "one domain".to_owned(),
+        title: "what something costs".to_owned(),
         covers: Vec::new(),
         class: Class::Positive,
         arch: Arch::Aarch64,
@@ -170,24 +204,7 @@ fn lone(rig: &Rig, role: Role, ops: &[String]) -> Result<Scenario> {
         machine: Machine::default(),
         host: Vec::new(),
         passthrough: None,
-        domains: vec![Domain {
-            name: "dA".to_owned(),
-            number,
-            role,
-            child: None,
-            banks: Vec::new(),
-            direct: false,
-            memory_kib: None,
-            ram: 0x4000_0000,
-            cpus: 1,
-            vpl011: true,
-            nr_spis: None,
-            extra,
-            partial: None,
-            lines: lines.collect::<Result<_>>()?,
-            tree: Vec::new(),
-            fate: Fate::Runs,
-        }],
+        domains,
         outside: Vec::new(),
     })
 }

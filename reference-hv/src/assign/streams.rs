@@ -3,7 +3,7 @@
 
 use super::owners::{Draft, Owners};
 use super::{Machine, taken_by};
-use crate::config::{Flaw, Host, NodeId};
+use crate::config::{Flaw, Host, Marks, NodeId};
 use crate::dt::Node;
 use crate::fault::{self, Fault};
 use crate::ids::Stream;
@@ -78,9 +78,8 @@ pub(super) fn sharers(
     stream: Stream,
     but: &[NodeId],
 ) -> impl Iterator<Item = NodeId> {
-    host.index.ids().filter(move |id| {
-        host.node(*id).has(IOMMUS)
-            && !is_within(host, *id, but)
+    host.index.marked(Marks::MASTER).filter(move |id| {
+        !is_within(host, *id, but)
             && host
                 .streams(*id)
                 .is_ok_and(|streams| streams.contains(&stream))

@@ -45,7 +45,7 @@ impl Found {
 bitflags::bitflags! {
     /// What a node says it is, as far as this hypervisor cares.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub struct Marks: u8 {
+    pub struct Marks: u16 {
         /// A GICv3.
         const GIC = 1 << 0;
         /// A GICv3 or a part of one.
@@ -62,6 +62,8 @@ bitflags::bitflags! {
         const PCI = 1 << 6;
         /// A PCI host bridge by its model.
         const BRIDGE = 1 << 7;
+        /// Something that an IOMMU stands before.
+        const MASTER = 1 << 8;
     }
 }
 
@@ -267,6 +269,7 @@ fn note(entry: &mut Entry, prop: Prop<'_>) {
                 };
             }
         }
+        b'i' if prop.is("iommus") => entry.marks |= Marks::MASTER,
         b'l' if prop.is("linux,phandle") => entry.phandle = prop.u32().unwrap_or(0),
         b'p' if prop.is("phandle") => entry.phandle = prop.u32().unwrap_or(0),
         b'r' if entry.reg == 0 && prop.is("reg") => entry.reg = prop.offset(),

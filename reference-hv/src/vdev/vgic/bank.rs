@@ -227,6 +227,7 @@ impl Bank {
                     }
                     self.untie(chip, value & !self.active);
                 }
+                self.switch_foreign(chip, value, false);
             }
             Bits::SetPending => self.latched |= value,
             Bits::ClearPending => {
@@ -258,12 +259,18 @@ impl Bank {
             }
             chip.set_enabled(line, true);
         }
-        if fault::on(Fault::VgicForeignLineEnabled) {
-            let first = self.first;
-            for line in ones(fresh & !self.owned).filter_map(|place| IrqLine::new(first + place)) {
-                if line.is_spi() {
-                    chip.set_enabled(line, true);
-                }
+        self.switch_foreign(chip, fresh, true);
+    }
+
+    /// With the seeded fault, switches the physical lines of others as well.
+    fn switch_foreign(&self, chip: &mut impl IrqChip, value: u32, on: bool) {
+        if !fault::on(Fault::VgicForeignLineSwitched) {
+            return;
+        }
+        let foreign = ones(value & !self.owned);
+        for line in foreign.filter_map(|place| IrqLine::new(self.first + place)) {
+            if line.is_spi() {
+                chip.set_enabled(line, on);
             }
         }
     }
