@@ -209,8 +209,8 @@ mod tests {
             }),
             ..at(80, 3000)
         };
-        assert!(stormy(19_999, 1100).within_bars());
-        assert!(!stormy(20_000, 1100).within_bars());
+        assert!(stormy(19_999, 1099).within_bars());
+        assert!(!stormy(20_000, 1099).within_bars());
         assert!(!stormy(19_999, 1101).within_bars());
         assert!(with(199, 2999).within_bars());
         assert!(!with(200, 2999).within_bars());
