@@ -62,9 +62,7 @@ pub fn life(rig: &Rig) -> Result<Option<Life>> {
     for step in [3, 5, 7, 9, 11, 13] {
         succeeded(seen, step)?;
     }
-    let since = |before, after| -> Result<u64> {
-        Ok(instant(seen, after)?.saturating_sub(instant(seen, before)?))
-    };
+    let since = |before, after| span(seen, before, after);
     // Each span has the printing of two answers in it.
     let answers = since(0, 2)?;
     // Memory that somebody had is cleared when he goes, so only the first of these two clears it.
@@ -124,13 +122,13 @@ pub(super) fn run(rig: &Rig, scenario: &Scenario, counting: bool) -> Result<(Sai
     Ok((conductor.close(outcome).domains, took))
 }
 
-fn first(said: &Said) -> Result<&DomainSeen> {
+pub(super) fn first(said: &Said) -> Result<&DomainSeen> {
     let first = said.first_key_value().map(|(_, domain)| domain);
     first.context("no domain ran")
 }
 
 /// Returns the time that an operation read, in nanoseconds, which are instructions.
-pub(super) fn instant(domain: &DomainSeen, op: u16) -> Result<u64> {
+fn instant(domain: &DomainSeen, op: u16) -> Result<u64> {
     match (domain.answers.get(&op), domain.frequency) {
         (Some(Answer::Value(ticks)), Some(frequency)) if frequency > 0 => {
             let nanoseconds = u128::from(*ticks) * 1_000_000_000 / u128::from(frequency);
@@ -138,6 +136,11 @@ pub(super) fn instant(domain: &DomainSeen, op: u16) -> Result<u64> {
         }
         (answer, _) => bail!("the counter cannot be read: {answer:?}"),
     }
+}
+
+/// Returns the time from one operation that read it to a later one.
+pub(super) fn span(domain: &DomainSeen, before: u16, after: u16) -> Result<u64> {
+    Ok(instant(domain, after)?.saturating_sub(instant(domain, before)?))
 }
 
 pub(super) fn succeeded(domain: &DomainSeen, op: u16) -> Result<()> {

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use runners::Capability;
 use wire::Answer;
 
-use super::counted::{NOW, domain, instant, run, scenario, succeeded};
+use super::counted::{NOW, domain, first, run, scenario, span, succeeded};
 use crate::case::Role;
 use crate::dtb::EDU_BASE;
 use crate::pipeline::Rig;
@@ -71,17 +71,13 @@ fn assign(rig: &Rig) -> Result<u64> {
         NOW.to_owned(),
     ];
     let control = domain(rig, 1, Role::Control, &ops)?;
-    let number = control.number;
     let (said, _) = run(rig, &with_edu(vec![control])?, false)?;
-    let Some(seen) = said.get(&number) else {
-        bail!("the control domain did not run")
-    };
+    let seen = first(&said)?;
     for op in [0, 2, 4] {
         succeeded(seen, op)?;
     }
     // The two differ in what the hypercall does: the same is printed, and the way in and out is the same.
-    let pause = instant(seen, 3)?.saturating_sub(instant(seen, 1)?);
-    let assign = instant(seen, 5)?.saturating_sub(instant(seen, 3)?);
+    let (pause, assign) = (span(seen, 1, 3)?, span(seen, 3, 5)?);
     Ok(assign.saturating_sub(pause) >> CLOCK_SHIFT)
 }
 
@@ -115,7 +111,7 @@ fn beside(rig: &Rig, to: u64) -> Result<u64> {
         Some(Answer::Value(0)) => {}
         answer => bail!("transfers to {to:#x}: {answer:?}"),
     }
-    let took = instant(other, 2)?.saturating_sub(instant(other, 0)?);
+    let took = span(other, 0, 2)?;
     if took == 0 {
         bail!("the other domain's loop took no time");
     }

@@ -229,19 +229,7 @@ fn the_twin_is_the_sentinel_alone() {
         .map(|domain| domain.name.as_str())
         .collect();
     assert_eq!(names, [SENTINEL]);
-    let profile = profile();
-    let base = dtb_gen::Tree::default();
-    let probe = [0_u8; 64].into();
-    let ground = Ground {
-        base: &base,
-        probe: &probe,
-        hypervisor_args: "",
-        nonce: 1,
-        modules: profile.modules,
-        guest: &profile.guest,
-    };
-    let made = blobs(&twin, &ground).unwrap();
-    let request = request(&twin, &profile, Path::new("image"), &made);
+    let request = requested(&twin);
     assert_eq!((request.before.len(), request.loads.len()), (0, 1));
     assert!(
         super::twin(&twin).is_none(),
@@ -312,16 +300,8 @@ fn the_flash_pattern_tells_where_it_is() {
     );
 }
 
-/// The edu device is given its place before anything of the case is done, and a register is looked at until it shows
-/// what is waited for.
-#[test]
-fn registers_are_set_up_and_waited_for() {
-    let scenario = scenario(
-        "    machine: {edu: true}
-    domains: [{name: dA, script: [r32 0x10]}]
-    outside: [{at: start, do: [wait32 0x20 1 0, read32 0x24 => 5]}]
-",
-    );
+/// Makes the request for a scenario on a bare tree.
+fn requested(scenario: &Scenario) -> Request {
     let profile = profile();
     let base = dtb_gen::Tree::default();
     let probe = [0_u8; 64].into();
@@ -333,8 +313,21 @@ fn registers_are_set_up_and_waited_for() {
         modules: profile.modules,
         guest: &profile.guest,
     };
-    let made = blobs(&scenario, &ground).unwrap();
-    let request = request(&scenario, &profile, Path::new("image"), &made);
+    let made = blobs(scenario, &ground).unwrap();
+    request(scenario, &profile, Path::new("image"), &made)
+}
+
+/// The edu device is given its place before anything of the case is done, and a register is looked at until it shows
+/// what is waited for.
+#[test]
+fn registers_are_set_up_and_waited_for() {
+    let scenario = scenario(
+        "    machine: {edu: true}
+    domains: [{name: dA, script: [r32 0x10]}]
+    outside: [{at: start, do: [wait32 0x20 1 0, read32 0x24 => 5]}]
+",
+    );
+    let request = requested(&scenario);
     let labels: Vec<&str> = request
         .before
         .iter()
@@ -348,7 +341,7 @@ fn registers_are_set_up_and_waited_for() {
             .iter()
             .any(|device| device.starts_with("edu,"))
     );
-    let host = dtb_gen::Tree::read(&made.host).unwrap();
+    let host = dtb_gen::Tree::read(request.host_dtb.as_deref().unwrap()).unwrap();
     assert!(host.find("/edu@10000000").is_some());
 
     let mut conductor = Conductor::new(&scenario, 1);

@@ -78,13 +78,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
         let permitted = self.estate.has_pages(id, host);
         permitted.map_err(|denied| self.denied(id, &denied))?;
-        let Self {
-            machine,
-            domains,
-            estate,
-            ..
-        } = self;
-        let domain = domains.get_mut(place).ok_or(Errno::ESRCH)?;
+        let (machine, domain, estate) = self.parts_of(place)?;
         if !domain.memory.devices.reserve() {
             return Err(Errno::ENOMEM);
         }
@@ -129,13 +123,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         self.roomy()?;
         let claimed = self.estate.claim_line(id, line);
         let trigger = claimed.map_err(|denied| self.denied(id, &denied))?;
-        let Self {
-            machine,
-            domains,
-            estate,
-            ..
-        } = self;
-        let domain = domains.get_mut(place).ok_or(Errno::ESRCH)?;
+        let (machine, domain, estate) = self.parts_of(place)?;
         machine.configure(line, trigger);
         if domain.vgic.connect(machine, line, trigger).is_err() {
             estate.waive_line(id, line);
@@ -151,13 +139,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Refuses a line that the domain does not have, and a domain that runs.
     pub fn unbind_line(&mut self, id: DomainId, intid: u32) -> Result<(), Errno> {
         let place = self.living(id)?;
-        let Self {
-            machine,
-            domains,
-            estate,
-            ..
-        } = self;
-        let domain = domains.get_mut(place).ok_or(Errno::ESRCH)?;
+        let (machine, domain, estate) = self.parts_of(place)?;
         let line = IrqLine::new(intid)
             .filter(|line| domain.lines.contains(line))
             .ok_or(Errno::EINVAL)?;

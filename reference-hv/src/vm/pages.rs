@@ -52,13 +52,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         self.roomy()?;
         // Whatever comes back some day is to find room in the list of what is free.
         let extents: usize = self.domains.iter().map(|(_, d)| d.memory.ram.len()).sum();
-        let Self {
-            machine,
-            domains,
-            estate,
-            ..
-        } = self;
-        let domain = domains.get_mut(place).ok_or(Errno::ESRCH)?;
+        let (machine, domain, estate) = self.parts_of(place)?;
         let guest = vacant(domain, estate, gfn, count)?;
         if domain.pages().saturating_add(count) > domain.memory.max_pages {
             return Err(Errno::ENOMEM);
@@ -93,10 +87,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let guest: Span<Ipa> = pages(gfn, 1)?;
         let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
         if let Some(page) = domain.memory.foreign.page(guest.first()) {
-            let Self {
-                machine, domains, ..
-            } = self;
-            let domain = domains.get_mut(place).ok_or(Errno::ESRCH)?;
+            let (machine, domain, _) = self.parts_of(place)?;
             if !domain.memory.foreign.reserve() {
                 return Err(Errno::ENOMEM);
             }
@@ -113,13 +104,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         if !self.lent(id, host).is_empty() {
             return Err(Errno::EBUSY);
         }
-        let Self {
-            machine,
-            domains,
-            estate,
-            ..
-        } = self;
-        let domain = domains.get_mut(place).ok_or(Errno::ESRCH)?;
+        let (machine, domain, estate) = self.parts_of(place)?;
         if !domain.memory.ram.reserve() {
             return Err(Errno::ENOMEM);
         }
@@ -153,13 +138,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             page = page.or(owner.memory.devices.page(source.first()));
         }
         let page = page.ok_or(Errno::EINVAL)?;
-        let Self {
-            machine,
-            domains,
-            estate,
-            ..
-        } = self;
-        let domain = domains.get_mut(place).ok_or(Errno::ESRCH)?;
+        let (machine, domain, estate) = self.parts_of(place)?;
         let guest = vacant(domain, estate, gfn, 1)?;
         if !domain.memory.foreign.reserve() {
             return Err(Errno::ENOMEM);
@@ -169,6 +148,18 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             .map(machine, guest, page.pa, Memory::Foreign)?;
         domain.memory.foreign.add(extent(guest, page.pa, from));
         Ok(())
+    }
+
+    /// Returns a domain, with the machine and the record of who owns what beside it.
+    ///
+    /// # Errors
+    /// Refuses a place that no domain has.
+    pub(super) fn parts_of(
+        &mut self,
+        place: usize,
+    ) -> Result<(&mut M, &mut Domain<M>, &mut Estate<'static>), Errno> {
+        let domain = self.domains.get_mut(place).ok_or(Errno::ESRCH)?;
+        Ok((&mut self.machine, domain, &mut self.estate))
     }
 
     /// Returns what of a domain's RAM others map.
