@@ -211,7 +211,7 @@ fn hv() -> impl Strategy<Value = Hv> {
     let numbers = (number(), number(), number(), count(), count(), count());
     let path = "[!-:<-~]{1,40}".prop_map(|text| Path::new(&text).unwrap());
     let others = (any::<u16>(), any::<u16>(), path, any::<bool>());
-    (0..25u8, numbers, others).prop_map(
+    (0..34u8, numbers, others).prop_map(
         |(which, (a, b, c, cpus, spis, flags), (dom, short, path, allow))| match which {
             0 => Hv::Version,
             1 => Hv::Free,
@@ -276,6 +276,22 @@ fn hv() -> impl Strategy<Value = Hv> {
                 entry: short,
                 at: a & !0xfff,
             },
+            24 => Hv::PciAdd {
+                at: cpus,
+                flags: spis,
+                physfn: short,
+            },
+            25 => Hv::PciRemove { at: cpus },
+            26 => Hv::PciReset {
+                at: cpus,
+                flags: spis,
+            },
+            27 => Hv::PciAssign { dom, at: cpus },
+            28 => Hv::PciTest { dom, at: cpus },
+            29 => Hv::PciDeassign { dom, at: cpus },
+            30 => Hv::PciGroup { at: cpus },
+            31 => Hv::PciKnown { at: cpus },
+            32 => Hv::PciList { at: cpus },
             _ => Hv::Start { dom, pc: a, x0: b },
         },
     )
