@@ -113,7 +113,7 @@ fn models_are_as_they_are_said_to_be() {
 
 fn compare(topology: &Topology) {
     let mut acts: Vec<Action> = Vec::new();
-    for access in accesses(&topology) {
+    for access in accesses(topology) {
         acts.push(match access {
             Access::Write {
                 at,
