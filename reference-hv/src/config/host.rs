@@ -8,7 +8,7 @@ use super::error::{Flaw, HostError, Notices};
 use super::index::{Found, Index, Marks, NodeId};
 use super::interrupt_map::mapped_lines;
 use super::interrupts::{HostLine, Interrupts, interrupts};
-use super::iommu::{self, Iommu};
+use super::iommu::{self, Iommu, Master};
 use super::platform::{self, Console, Gic, Timer, one};
 use super::reg::{EMPTY, Reg, reg, reserved_reg, windows};
 use crate::addr::{Pa, Span};
@@ -65,6 +65,8 @@ pub struct Host<'t> {
     pub iommus: Vec<Iommu>,
     /// Every PCI host bridge that can be used.
     pub bridges: Vec<HostBridge>,
+    /// Every node that IOMMUs stand before or that has parts before which they stand, in the order of the tree.
+    pub masters: Vec<Master>,
     /// Everything known about the address space, in the order of the tree.
     pub regions: Vec<Region>,
     /// The first node whose registers lie nobody knows where: what no node describes may be its.
@@ -102,12 +104,14 @@ impl<'t> Host<'t> {
             timer: platform::timer(&index, gic.id)?,
             iommus: iommu::iommus(&index, gic.id),
             bridges: Vec::new(),
+            masters: Vec::new(),
             regions: Vec::with_capacity(96),
             unreadable: None,
             notices: Notices::default(),
             gic,
             index,
         };
+        host.masters = host.find_masters();
         let reserved = one(host.index.by_path("/reserved-memory"));
         for id in host.index.ids() {
             host.add(id, reserved)?;
