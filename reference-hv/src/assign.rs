@@ -14,6 +14,7 @@ use crate::addr::{Pa, Span};
 use crate::config::{self, Host, Modules};
 use crate::fault::{self, Fault};
 use crate::ids::DomainId;
+use crate::pci::Inventory;
 
 mod device;
 mod dma;
@@ -27,6 +28,7 @@ mod memory;
 mod mmio;
 mod module;
 mod owners;
+mod pci;
 mod plan;
 mod proof;
 mod statics;
@@ -41,7 +43,10 @@ use statics::Statics;
 pub use estate::{Denied, Estate};
 pub use hardware::View;
 pub use memory::Block;
-pub use plan::{DomainPlan, IrqAssignment, Load, MmioMapping, Notice, Placed, RamMapping, Refusal};
+pub use pci::described;
+pub use plan::{
+    DomainPlan, FunctionPlan, IrqAssignment, Load, MmioMapping, Notice, Placed, RamMapping, Refusal,
+};
 
 /// What the machine is, beyond what its tree says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +63,8 @@ pub struct Machine {
     /// How many streams each IOMMU of the host can tell apart, in the order of its tree; nothing for one
     /// that does not translate.
     pub streams: Vec<Option<u64>>,
+    /// The PCI functions that are known.
+    pub functions: Inventory,
 }
 
 /// A range of host memory that nobody may get.

@@ -86,6 +86,20 @@ faults! {
     ReservedLineToHardware = "reserved-line-to-hardware", forbid_same_platform_device_assignment,
         "gives the hardware domain an interrupt that is reserved for others";
 
+    // PCI functions (assign::pci).
+    FunctionOwnerForgotten = "function-owner-forgotten", forbid_same_pci_device_assignment,
+        "forgets which domain has which PCI function";
+    GroupForgotten = "group-forgotten", forbid_same_pci_device_assignment,
+        "gives functions that are not isolated from one another to two domains";
+    SharedPinForgotten = "shared-pin-forgotten", forbid_same_pci_device_assignment,
+        "gives functions that interrupt by one line to two domains";
+    BarPageShared = "bar-page-shared", forbid_same_pci_device_assignment,
+        "maps a page in which another function has registers as well";
+    RequesterForgotten = "requester-forgotten", assign_pci_device_with_iommu,
+        "translates for a function behind a conventional bridge by its own name only";
+    PciDirectMapNotRequired = "pci-direct-map-not-required", assign_pci_device_without_iommu,
+        "assigns a PCI function that no IOMMU protects to a domain whose addresses are not the host's";
+
     // Ranges (assign::mmio, assign::guest).
     AlignmentRounded = "alignment-rounded", assign_interrupt_less_platform_device,
         "rounds a misaligned range to pages instead of refusing it";

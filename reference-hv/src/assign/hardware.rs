@@ -36,9 +36,11 @@ pub(super) fn judge<'t>(
     }
     for id in draft.devices.clone() {
         // Those of an IOMMU that does not translate are stopped, or pass, whatever is done.
-        let mut streams = host.streams(id).unwrap_or_default();
-        streams.retain(|stream| matches!(machine.streams.get(stream.iommu), Some(Some(_))));
-        draft.streams.extend(streams);
+        let streams = host.streams(id).unwrap_or_default().iter();
+        let translated = |iommu| matches!(machine.streams.get(iommu), Some(Some(_)));
+        draft
+            .streams
+            .extend(streams.filter(|stream| translated(stream.iommu)));
     }
     draft.streams.sort_unstable();
     draft.streams.dedup();
@@ -179,7 +181,7 @@ impl<'s, 't> Survey<'s, 't> {
         };
         let streams = self.host.streams(id);
         streams.is_ok_and(|streams| {
-            let mut streams = streams.into_iter();
+            let mut streams = streams.iter().copied();
             streams.all(|stream| self.owners.of_stream(stream).is_none() && !reserved(stream))
         })
     }
