@@ -65,7 +65,8 @@ pub struct Domain {
     /// * `make NAME`, `give NAME`, `start NAME`: makes a child with its memory and what it boots, gives it its devices,
     ///   starts it; `build NAME` is all three. What is expected of `give` is expected of each of its calls;
     /// * `dma read A N` and `dma write A N`: has the edu device copy N bytes from A to its buffer, or from there to A, and waits
-    ///   for it, or not with `begin` behind; `dma@B` for one whose registers are at B;
+    ///   for it, or not with `begin` behind; `dma@B` for one whose registers are at B. A may be a place in scratch memory,
+    ///   `@SLOT+OFFSET`;
     /// * `pci read16 F OFFSET`, `pci write16 F OFFSET V`: configuration space of the function that is called so, or is at
     ///   `[BUS:]DEVICE[.FUNCTION]`; `pci enable F [barN A]...` puts registers somewhere and switches decoder and mastering on;
     ///   `pci known` asks for all functions, and expects what `query-pci` showed outside;

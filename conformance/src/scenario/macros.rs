@@ -141,9 +141,14 @@ fn transfer(
         _ => return Err(format!("`{verb}` is neither read nor write")),
     };
     let register = |offset: u64| base.wrapping_add(offset);
+    // A place in the domain's scratch memory is known to its probe alone.
+    let aim = |offset: u64, address: &str| match address.strip_prefix('@') {
+        Some(place) => format!("hcaim {:#x} {place}", register(offset)),
+        None => format!("w64 {:#x} {address}", register(offset)),
+    };
     let mut lines = vec![
-        format!("w64 {:#x} {from}", register(0x80)),
-        format!("w64 {:#x} {to}", register(0x88)),
+        aim(0x80, from),
+        aim(0x88, to),
         format!("w64 {:#x} {count}", register(0x90)),
         format!("w64 {:#x} {command}", register(0x98)),
     ];
@@ -360,6 +365,10 @@ mod tests {
                 "hv pcitest 1 0x29",
                 "hv pciassign 32756 0x10418"
             ]
+        );
+        assert_eq!(
+            made("hardware", "dma read @1+8 8")[0],
+            "hcaim 0x10000080 1+0x8"
         );
         assert_eq!(
             made("guest", "dma@0x23000000 write 0x58000000 8 begin")

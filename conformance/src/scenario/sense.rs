@@ -138,7 +138,12 @@ const fn suits(expect: &Expect, op: &Op) -> bool {
         Expect::Listed => matches!(op, Op::Hv(Hv::PciList { .. })),
         Expect::Fault | Expect::AlignmentFault => matches!(
             op,
-            Op::Read { .. } | Op::Write { .. } | Op::Wait { .. } | Op::Ram { .. } | Op::Exec { .. }
+            Op::Read { .. }
+                | Op::Write { .. }
+                | Op::Wait { .. }
+                | Op::Ram { .. }
+                | Op::Exec { .. }
+                | Op::Aim { .. }
         ),
         Expect::AnyFault => matches!(
             op,

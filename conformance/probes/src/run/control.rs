@@ -192,7 +192,7 @@ impl<M: Machine> Runner<'_, M> {
             Hv::PciAssign { dom, at } => self.pci_assign(call::ASSIGN, dom, at)?,
             Hv::PciTest { dom, at } => self.pci_assign(call::TEST_ASSIGN, dom, at)?,
             Hv::PciDeassign { dom, at } => self.pci_assign(call::DEASSIGN, dom, at)?,
-            Hv::PciGroup { at } => self.pci_group(at)?,
+            Hv::PciGroup { dom, at } => self.pci_group(dom, at)?,
             Hv::PciKnown { at } => self.pci_known(at)?,
             Hv::PciList { at } => self.pci_list(at)?,
             Hv::Load { dom, entry, at } => return self.load(dom, entry, at),

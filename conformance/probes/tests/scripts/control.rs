@@ -108,6 +108,8 @@ fn raw_calls() {
         Answer::Value(HIGH.0 + HIGH.1 - 0x1000),
     ];
     assert_eq!(answers, wanted);
+    let aimed = run(&fake, &format!("hcaim {:#x} 1+0x18;hcr 0 64", SLOTS));
+    assert_eq!(aimed, [Answer::Ok, Answer::Value(SLOTS + 0x1018)]);
     let far = HIGH.0 + HIGH.1;
     assert_eq!(
         run(&fake, "hcmem 3+0xff0 1 2;hcmem 3+0xff8 1 2"),

@@ -71,7 +71,7 @@ fn groups_are_counted() {
         0
     });
     assert_eq!(
-        run(&fake, "hv pcigroup 0x18;hv pcigroup 0x20"),
+        run(&fake, "hv pcigroup 2 0x18;hv pcigroup 2 0x20"),
         [3, EINVAL].map(Answer::Value)
     );
     let call = &log.take()[0];

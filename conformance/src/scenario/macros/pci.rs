@@ -130,7 +130,11 @@ impl Writer<'_> {
     /// Puts numbers in the place of functions' names in a hypercall.
     pub(super) fn functions_by_number(&self, words: &[&str]) -> Vec<String> {
         let place = match words {
-            ["hv", "pciassign" | "pcitest" | "pcideassign", ..] => 3,
+            [
+                "hv",
+                "pciassign" | "pcitest" | "pcideassign" | "pcigroup",
+                ..,
+            ] => 3,
             ["hv", verb, ..] if verb.starts_with("pci") => 2,
             _ => usize::MAX,
         };

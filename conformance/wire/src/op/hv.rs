@@ -220,8 +220,10 @@ pub enum Hv {
         /// The function.
         at: u32,
     },
-    /// `hv pcigroup F`: how many other functions it is not isolated from.
+    /// `hv pcigroup D F`: how many other functions it is not isolated from, as the domain may know.
     PciGroup {
+        /// The domain.
+        dom: u16,
         /// The function.
         at: u32,
     },
@@ -322,7 +324,7 @@ impl fmt::Display for Hv {
             Self::PciAssign { dom, at } => write!(f, "pciassign {dom} {at:#x}"),
             Self::PciTest { dom, at } => write!(f, "pcitest {dom} {at:#x}"),
             Self::PciDeassign { dom, at } => write!(f, "pcideassign {dom} {at:#x}"),
-            Self::PciGroup { at } => write!(f, "pcigroup {at:#x}"),
+            Self::PciGroup { dom, at } => write!(f, "pcigroup {dom} {at:#x}"),
             Self::PciKnown { at } => write!(f, "pciknown {at:#x}"),
             Self::PciList { at } => write!(f, "pcilist {at:#x}"),
             Self::Load { dom, entry, at } => write!(f, "load {dom} {entry} {at:#x}"),

@@ -211,7 +211,7 @@ fn questions() {
         ("pciassign 1 0x18", Hv::PciAssign { dom, at: 0x18 }),
         ("pcitest 1 0x18", Hv::PciTest { dom, at: 0x18 }),
         ("pcideassign 1 0x18", Hv::PciDeassign { dom, at: 0x18 }),
-        ("pcigroup 0x18", Hv::PciGroup { at: 0x18 }),
+        ("pcigroup 1 0x18", Hv::PciGroup { dom, at: 0x18 }),
         ("pciknown 0x18", Hv::PciKnown { at: 0x18 }),
         ("pcilist 0x40", Hv::PciList { at: 0x40 }),
         (

@@ -289,7 +289,7 @@ fn hv() -> impl Strategy<Value = Hv> {
             27 => Hv::PciAssign { dom, at: cpus },
             28 => Hv::PciTest { dom, at: cpus },
             29 => Hv::PciDeassign { dom, at: cpus },
-            30 => Hv::PciGroup { at: cpus },
+            30 => Hv::PciGroup { dom, at: cpus },
             31 => Hv::PciKnown { at: cpus },
             32 => Hv::PciList { at: cpus },
             _ => Hv::Start { dom, pc: a, x0: b },
@@ -302,6 +302,7 @@ fn control_op() -> impl Strategy<Value = Op> {
         (any::<u16>(), values(0, MAX_VALUES))
             .prop_map(|(number, args)| Op::Hypercall { number, args }),
         (place(), values(1, MAX_VALUES)).prop_map(|(at, values)| Op::Fill { at, values }),
+        (number(), place()).prop_map(|(at, place)| Op::Aim { at, place }),
         (place(), select(Width::ALL)).prop_map(|(at, width)| Op::Look { at, width }),
         hv().prop_map(Op::Hv),
     ]

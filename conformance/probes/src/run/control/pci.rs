@@ -64,14 +64,14 @@ impl<M: Machine> Runner<'_, M> {
     }
 
     /// Returns how many others are in the group of a function.
-    pub(super) fn pci_group(&mut self, at: u32) -> Result<u64, Abort> {
+    pub(super) fn pci_group(&mut self, dom: u16, at: u32) -> Result<u64, Abort> {
         let array = self.work(ARRAY)?;
         let fields = [
             (0, Width::W32, u64::from(at)),
             (4, Width::W32, u64::from(LISTED)),
             (16, Width::W64, array),
         ];
-        let answer = self.domctl(GET_GROUP, 0, &fields)?;
+        let answer = self.domctl(GET_GROUP, dom, &fields)?;
         if answer != 0 {
             return Ok(answer);
         }

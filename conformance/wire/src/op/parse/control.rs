@@ -48,6 +48,7 @@ pub(super) fn op(words: &mut Words<'_>, word: &str) -> Option<Result<Op, OpError
     Some(match word {
         "hc" => hypercall(words),
         "hcmem" => fill(words),
+        "hcaim" => aim(words),
         "hcr" => read(words),
         "hv" => hv(words).map(Op::Hv),
         "loop" => repeat(words),
@@ -66,6 +67,13 @@ fn fill(words: &mut Words<'_>) -> Result<Op, OpError> {
     Ok(Op::Fill {
         at: words.place()?,
         values: words.values(1)?,
+    })
+}
+
+fn aim(words: &mut Words<'_>) -> Result<Op, OpError> {
+    Ok(Op::Aim {
+        at: words.address()?,
+        place: words.place()?,
     })
 }
 
@@ -123,9 +131,6 @@ fn hv(words: &mut Words<'_>) -> Result<Hv, OpError> {
         "pcireset" => Hv::PciReset {
             at: words.function()?,
             flags: words.or("the flags", u32::MAX, 0)?,
-        },
-        "pcigroup" => Hv::PciGroup {
-            at: words.function()?,
         },
         "pciknown" => Hv::PciKnown {
             at: words.function()?,
@@ -206,12 +211,13 @@ fn of_domain(words: &mut Words<'_>, verb: &str) -> Result<Hv, OpError> {
                 Hv::Unbind { dom, spi }
             }
         }
-        "pciassign" | "pcitest" | "pcideassign" => {
+        "pciassign" | "pcitest" | "pcideassign" | "pcigroup" => {
             let at = words.function()?;
             match verb {
                 "pciassign" => Hv::PciAssign { dom, at },
                 "pcitest" => Hv::PciTest { dom, at },
-                _ => Hv::PciDeassign { dom, at },
+                "pcideassign" => Hv::PciDeassign { dom, at },
+                _ => Hv::PciGroup { dom, at },
             }
         }
         "load" => Hv::Load {
