@@ -37,9 +37,9 @@ pub(super) struct Ground<'a, 't> {
     pub owners: &'a Owners,
 }
 
-impl Ground<'_, '_> {
+impl<'a> Ground<'a, '_> {
     /// Finds a function that may be somebody's, and its host bridge.
-    pub fn find(&self, at: Sbdf) -> Result<(&Function, &HostBridge), Denied> {
+    pub fn find(&self, at: Sbdf) -> Result<(&'a Function, &'a HostBridge), Denied> {
         let Some(bridge) = self.host.bridge(at.segment) else {
             let segment = at.segment;
             return Err(Denied::Absent(format!(
@@ -80,6 +80,7 @@ impl Ground<'_, '_> {
             bars,
             line,
             streams,
+            coherent: bridge.coherent,
         })
     }
 
@@ -286,23 +287,19 @@ impl Ground<'_, '_> {
 }
 
 /// Says why a function can be nobody's.
-fn unfit(function: &Function) -> Option<&'static str> {
-    match function.kind {
-        Kind::Bridge { .. } => Some("a bridge"),
-        Kind::Other(_) => Some("whose header is of an unknown layout"),
-        Kind::Endpoint => None,
+fn unfit(function: &Function) -> Option<String> {
+    match (function.kind, function.flaw) {
+        (Kind::Bridge { .. }, _) => Some("a bridge".into()),
+        (Kind::Other(kind), _) => Some(format!("whose header is of the unknown kind {kind:#x}")),
+        (Kind::Endpoint, flaw) => flaw.map(|flaw| format!("unfit: {flaw}")),
     }
 }
 
 /// Returns the functions that are not isolated from this one, and how they go together.
 pub(super) fn members(functions: &Inventory, function: &Function) -> Vec<(Sbdf, &'static str)> {
-    let all = functions.functions().iter();
-    let others = all.filter(|other| {
-        other.group.first == function.group.first
-            && other.at != function.at
-            && other.kind == Kind::Endpoint
-    });
+    let others = functions.members(function.group);
     others
+        .filter(|other| other.at != function.at)
         .map(|other| {
             let why = match function.group.why.or(other.group.why) {
                 Some(Bond::Requester(_)) => "masters memory under one name with",
