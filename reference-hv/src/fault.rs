@@ -101,8 +101,6 @@ faults! {
         "lets any domain say which PCI functions there are";
     RemovedStaysKnown = "removed-stays-known", discover_pci_devices_from_hwdom,
         "keeps a PCI function in its list that the hardware domain says is gone";
-    FunctionLeftOn = "function-left-on", deassign_pci_device_without_iommu,
-        "leaves a PCI function on that is taken from its domain";
     FunctionOwnerKept = "function-owner-kept", deassign_pci_device_with_iommu,
         "keeps a PCI function with its domain when that is destroyed";
     PciDirectMapNotRequired = "pci-direct-map-not-required", assign_pci_device_without_iommu,

@@ -23,6 +23,7 @@ mod domain;
 mod extents;
 mod fill;
 mod functions;
+mod handover;
 mod info;
 mod memory;
 mod pages;

@@ -210,13 +210,14 @@ impl<'a> Ground<'a, '_> {
         let Some(line) = line_of(self.host, function, bridge)? else {
             return Ok(None);
         };
+        // What is not isolated from it is given up with it.
         let sharer = asker.yields.and_then(|owner| {
             let mut own = self.owners.functions_of(owner);
             own.find(|other| {
-                *other != at
-                    && self.machine.functions.get(*other).is_some_and(|other| {
-                        matches!(line_of(self.host, other, bridge), Ok(Some(its)) if its.line == line.line)
-                    })
+                self.machine.functions.get(*other).is_some_and(|other| {
+                    other.group.first != function.group.first
+                        && matches!(line_of(self.host, other, bridge), Ok(Some(its)) if its.line == line.line)
+                })
             })
         });
         if let (Some(sharer), Some(owner)) = (sharer, asker.yields)
