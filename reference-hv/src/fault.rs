@@ -206,6 +206,8 @@ faults! {
     // What devices reach (arch::aarch64::smmu).
     SmmuLeftOff = "smmu-left-off", assign_dma_platform_device_with_iommu,
         "leaves the SMMU off, and lets what it does not translate pass";
+    IommuNotProbed = "iommu-not-probed", assign_dma_platform_device_with_iommu,
+        "takes it for granted that an SMMU is where the tree says";
     UnownedBypass = "unowned-bypass", assign_dma_platform_device_with_iommu,
         "lets the accesses of devices that nobody owns pass as they are";
     StreamBypassed = "stream-bypassed", assign_dma_platform_device_with_iommu,

@@ -22,6 +22,7 @@ mod domain;
 mod extents;
 mod fill;
 mod info;
+mod kept;
 mod memory;
 mod pages;
 mod power;

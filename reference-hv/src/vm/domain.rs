@@ -101,8 +101,8 @@ pub struct Domain<M: Machine> {
     pub lines: Vec<IrqLine>,
     /// Its address space.
     pub memory: AddressSpace<M::Format>,
-    /// Pages of a dying domain that another still maps.
-    pub lent: Vec<crate::addr::Span<Pa>>,
+    /// How many pages of a dying domain another still maps.
+    pub lent: u64,
 }
 
 impl<M: Machine> Domain<M> {
@@ -118,8 +118,7 @@ impl<M: Machine> Domain<M> {
 
     /// Tells how many pages of RAM it has.
     pub fn pages(&self) -> u64 {
-        let lent: u64 = self.lent.iter().map(|span| span.pages()).sum();
-        self.memory.ram.pages() + lent
+        self.memory.ram.pages() + self.lent
     }
 
     /// Makes the virtual CPUs that it is to have, switched off.
@@ -275,7 +274,7 @@ impl<M: Machine> Domain<M> {
             vcpus: Vec::new(),
             lines: Vec::new(),
             memory,
-            lent: Vec::new(),
+            lent: 0,
         }
     }
 }
