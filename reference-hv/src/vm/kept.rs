@@ -2,12 +2,11 @@
 
 use crate::addr::{Address, PAGE_SIZE, Pa, Span};
 
-/// Most pages that a domain gives back at once: 2 MiB.
-pub const PORTION: u64 = 512;
 /// Pages a word.
-const BITS: u64 = u64::BITS as u64;
+const BITS: u64 = 64;
 const WORDS: usize = 8;
-const _: () = assert!(WORDS as u64 * BITS == PORTION);
+/// Most pages that a domain gives back at once, those of [`WORDS`] words: 2 MiB.
+pub const PORTION: u64 = 8 * BITS;
 
 /// A range of whole pages, at most [`PORTION`], and which of them are kept: at first none, and of a longer range those
 /// behind for good.
