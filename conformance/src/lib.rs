@@ -19,5 +19,6 @@ pub mod rig;
 mod sample;
 pub mod scenario;
 pub mod selfcheck;
+pub mod smmu;
 pub mod verdict;
 pub mod view;

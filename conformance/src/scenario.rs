@@ -8,6 +8,7 @@ use crate::case::{Arch, Class, Machine, Role};
 use crate::requirement::id::Id;
 
 mod cast;
+pub mod events;
 pub mod generate;
 pub mod guards;
 mod macros;
@@ -15,6 +16,7 @@ mod parse;
 mod sense;
 pub mod tree_check;
 
+pub use events::EventRule;
 pub use tree_check::TreeCheck;
 
 /// Name of the domain that shows that the rest of the machine runs on.
@@ -57,6 +59,8 @@ pub struct Scenario {
     pub domains: Vec<Domain>,
     /// Steps outside the guests.
     pub outside: Vec<Step>,
+    /// What the SMMU must have stopped or let pass, and what not.
+    pub events: Vec<EventRule>,
 }
 
 /// A domain of a scenario.

@@ -209,6 +209,7 @@ pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
         passthrough: None,
         domains,
         outside: Vec::new(),
+        events: Vec::new(),
     })
 }
 
