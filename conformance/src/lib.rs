@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod judged;
 pub mod ledger;
 pub mod observe;
+pub mod pci;
 pub mod pipeline;
 pub mod requirement;
 pub mod rig;

@@ -53,6 +53,8 @@ pub enum OutsideAnswer {
     Done,
     /// The value read.
     Value(u64),
+    /// The PCI functions that there are: bus, device and function in 16 bits each, in order.
+    Functions(Vec<u16>),
     /// The machine said no.
     Refused(String),
 }

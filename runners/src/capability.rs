@@ -30,6 +30,10 @@ pub enum Capability {
     Pci,
     /// The subject enumerates PCI functions itself.
     PciScan,
+    /// PCI functions can be given and taken back at run time.
+    PciRuntime,
+    /// The hardware domain can report PCI functions that come and go.
+    PciHotplug,
     /// A hardware domain owns what nobody else does.
     HardwareDomain,
     /// A domain can control others by hypercall.
@@ -44,7 +48,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -55,6 +59,8 @@ impl Capability {
         Self::AmdIommu,
         Self::Pci,
         Self::PciScan,
+        Self::PciRuntime,
+        Self::PciHotplug,
         Self::HardwareDomain,
         Self::ControlDomain,
         Self::RuntimeCreate,
@@ -75,6 +81,8 @@ impl Capability {
             Self::AmdIommu => "amd-iommu",
             Self::Pci => "pci",
             Self::PciScan => "pci-scan",
+            Self::PciRuntime => "pci-runtime",
+            Self::PciHotplug => "pci-hotplug",
             Self::HardwareDomain => "hardware-domain",
             Self::ControlDomain => "control-domain",
             Self::RuntimeCreate => "runtime-create",

@@ -25,7 +25,8 @@ mod smmu;
 pub use capability::{Capabilities, Capability, UnknownName};
 pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
-    Arch, Control, GuestLayout, HostLayout, Modules, Profile, ProfileError, Refusal, Window,
+    Arch, Control, GuestLayout, HostLayout, Modules, PciHost, Profile, ProfileError, Refusal,
+    Window,
 };
 pub use qemu::argv::{Io, argv};
 pub use qemu::script::{evidence_files, script};

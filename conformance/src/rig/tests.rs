@@ -1,3 +1,5 @@
+mod functions;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -245,10 +247,9 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
     let wanted = crate::case::Machine {
         iommu: Some("smmuv3".into()),
         second_uart: true,
-        flash_pattern: false,
-        edu: false,
         board: Some("virt-9.1".into()),
         devices: vec!["edu".into()],
+        ..crate::case::Machine::default()
     };
     let machine = machine(&profile, &wanted);
     assert_eq!(machine.pin.as_deref(), Some("virt-9.1"));

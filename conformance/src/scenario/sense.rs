@@ -106,6 +106,20 @@ pub fn domains(case: &Case) -> Vec<Culprit> {
     found
 }
 
+/// Checks that somebody lists the functions that a domain must know.
+pub fn listed(case: &Case, domains: &[crate::scenario::Domain]) -> Option<Culprit> {
+    let asked = domains
+        .iter()
+        .flat_map(|domain| &domain.lines)
+        .any(|line| line.expect == Expect::Listed);
+    let lists = |text: &Text| text.0.trim() == "query-pci";
+    let told = case.outside.iter().flat_map(|step| &step.acts).any(lists);
+    (asked && !told).then(|| {
+        let why = "`listed` needs a `query-pci` outside, at `start`";
+        Culprit::new("pci known", why)
+    })
+}
+
 /// Checks the lines of a script against one another; `texts` are the lines as written.
 pub fn script(texts: &[Text], lines: &[Line], domain: &case::Domain) -> Vec<Culprit> {
     let mut found = Vec::new();
@@ -149,9 +163,15 @@ const fn suits(expect: &Expect, op: &Op) -> bool {
             matches!(op, Op::Hv(_) | Op::Hypercall { .. })
         }
         Expect::Answered => matches!(op, Op::Hv(_)),
+        Expect::Listed => matches!(op, Op::Hv(Hv::PciList { .. })),
         Expect::Fault | Expect::AlignmentFault => matches!(
             op,
-            Op::Read { .. } | Op::Write { .. } | Op::Wait { .. } | Op::Ram { .. } | Op::Exec { .. }
+            Op::Read { .. }
+                | Op::Write { .. }
+                | Op::Wait { .. }
+                | Op::Ram { .. }
+                | Op::Exec { .. }
+                | Op::Aim { .. }
         ),
         Expect::AnyFault => matches!(
             op,
