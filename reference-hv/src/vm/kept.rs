@@ -51,18 +51,28 @@ impl Kept {
         let this = *self;
         let mut next = 0;
         core::iter::from_fn(move || {
-            let first = (next..this.pages).find(|page| !this.is_kept(*page))?;
-            let end = (first..this.pages).find(|page| this.is_kept(*page));
-            next = end.unwrap_or(this.pages);
+            let first = this.find(next, false);
+            next = this.find(first, true);
+            // Of no pages there is no range, which ends it.
             let from = this.span.first().checked_add(first * PAGE_SIZE)?;
             Span::of_pages(from, next - first)
         })
     }
 
-    fn is_kept(&self, page: u64) -> bool {
-        let word = usize::try_from(page / BITS).ok();
-        let word = word.and_then(|place| self.words.get(place));
-        word.is_none_or(|word| word >> (page % BITS) & 1 != 0)
+    /// Finds the first page from one on that is kept, or that is not; the end where there is none.
+    fn find(&self, from: u64, kept: bool) -> u64 {
+        let mut page = from;
+        while page < self.pages {
+            let word = usize::try_from(page / BITS).ok();
+            let word = word.and_then(|place| self.words.get(place)).copied();
+            let word = word.map_or(0, |word| if kept { word } else { !word });
+            let ahead = word >> (page % BITS);
+            if ahead != 0 {
+                return (page + u64::from(ahead.trailing_zeros())).min(self.pages);
+            }
+            page = (page / BITS + 1) * BITS;
+        }
+        self.pages
     }
 
     fn word(&mut self, page: u64) -> Option<&mut u64> {
