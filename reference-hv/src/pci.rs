@@ -8,7 +8,13 @@ use core::ops::RangeInclusive;
 
 use crate::ids::Sbdf;
 
+mod access;
+#[cfg(test)]
+#[expect(dead_code, reason = "what looks functions through uses the rest")]
+pub(crate) mod fake;
 pub mod registers;
+
+pub use access::Registers;
 
 /// A configuration space that is looked through: one host bridge's.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -100,6 +106,45 @@ pub enum Reset {
     None,
 }
 
+/// What keeps accesses from going to a neighbour instead of up to the IOMMU (PCIe 6.12, ACS).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Acs {
+    /// Where its capability begins, in the extended space.
+    pub offset: u16,
+    /// What of it the function has.
+    pub can: registers::Acs,
+    /// Whether that is enough, and is believed.
+    pub holds: bool,
+}
+
+/// What the firmware has set in a function and a reset takes away, base address registers aside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// The size of a cache line.
+    pub cache_line: u8,
+    /// The latency timer.
+    pub latency: u8,
+    /// The interrupt line.
+    pub line: u8,
+    /// How it deals with its link (PCIe 7.5.3.4, Device Control); zero without a PCI Express capability.
+    pub control: u16,
+}
+
+/// Why a function is given to nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flaw {
+    /// It is a virtual function of this one, on whose registers its own depend.
+    Virtual(Sbdf),
+    /// What this base address register decodes is no power of two, or not what it decoded before.
+    Size(u8),
+    /// This base address register is the first half of one that has no second half.
+    Half(u8),
+    /// This base address register lies where one of its size cannot.
+    Address(u8),
+    /// Its base address registers lie in a page with those of this bridge.
+    Bridge(Sbdf),
+}
+
 /// A function that was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Function {
@@ -134,6 +179,25 @@ pub struct Function {
     pub group: Group,
     /// How it is reset.
     pub reset: Reset,
+    /// What it has to keep accesses from its neighbours; looked for where that matters.
+    pub acs: Option<Acs>,
+    /// What the firmware has set in it.
+    pub settings: Settings,
+    /// Why nobody gets it, if so.
+    pub flaw: Option<Flaw>,
+}
+
+impl Function {
+    /// Returns where the first capability with this number begins.
+    pub fn capability(&self, id: u8) -> Option<u8> {
+        let mut all = self.capabilities.iter();
+        Some(all.find(|capability| capability.id == id)?.offset)
+    }
+
+    /// Tells whether it is a bridge.
+    pub const fn is_bridge(&self) -> bool {
+        matches!(self.kind, Kind::Bridge { .. })
+    }
 }
 
 /// Functions that are not isolated from one another, by the first of them, and why they are not.
