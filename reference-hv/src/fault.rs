@@ -225,6 +225,42 @@ faults! {
     ReleaseLate = "release-late", deassign_dma_platform_device_with_iommu,
         "stops the devices of a destroyed domain only when its memory is free for others";
 
+    // PCI functions (pci).
+    PciHoleEndsDevice = "pci-hole-ends-device", discover_pci_devices_from_xen,
+        "takes the first function that is missing for the last of its device";
+    PciLastDeviceForgotten = "pci-last-device-forgotten", discover_pci_devices_from_xen,
+        "does not look at the last device of a bus";
+    PciBridgeNotFollowed = "pci-bridge-not-followed", discover_pci_devices_from_xen,
+        "does not look behind bridges";
+    PciFirstFunctionMissing = "pci-first-function-missing", discover_pci_devices_from_xen,
+        "finds the functions of a device that has no function 0";
+    PciBarNotRestored = "pci-bar-not-restored", discover_pci_devices_from_xen,
+        "leaves the base address registers as they were for finding out their sizes";
+    PciDecodeLeftOff = "pci-decode-left-off", discover_pci_devices_from_xen,
+        "leaves functions that were looked at deaf to accesses";
+    PciPinNotTurned = "pci-pin-not-turned", assign_pci_device_with_iommu,
+        "takes the pin of a function behind a bridge for that at which its interrupt arrives";
+    PciAliasForgotten = "pci-alias-forgotten", forbid_same_pci_device_assignment,
+        "forgets that a bridge speaks for all that is behind it";
+    PciMultifunctionForgotten = "pci-multifunction-forgotten", forbid_same_pci_device_assignment,
+        "takes the functions of one device for devices of their own";
+    PciPortTrusted = "pci-port-trusted", forbid_same_pci_device_assignment,
+        "takes every port for one that keeps apart what is behind it";
+    PciPageShared = "pci-page-shared", forbid_same_pci_device_assignment,
+        "forgets that registers of two functions lie in one page";
+
+    // The end of a PCI function's time with a domain (pci::reset).
+    PciResetSkipped = "pci-reset-skipped", deassign_pci_device_with_iommu,
+        "leaves a function that is taken back as its domain has left it";
+    PciInterruptsLeftOn = "pci-interrupts-left-on", deassign_pci_device_with_iommu,
+        "lets a function that is taken back interrupt by message and by pin";
+    PciDecodeLeftOn = "pci-decode-left-on", deassign_pci_device_with_iommu,
+        "lets a function that is taken back answer in memory";
+    PciSettingsLost = "pci-settings-lost", deassign_pci_device_with_iommu,
+        "leaves a function as its reset has, without an address";
+    PciMasterLeftOn = "pci-master-left-on", deassign_pci_device_without_iommu,
+        "lets a function that is taken back master memory";
+
     // Accesses that nothing answers (policy::memory).
     UnmappedReadsZero = "unmapped-reads-zero", hide_iommu_from_domain,
         "reads zero where nothing is mapped instead of raising a fault";

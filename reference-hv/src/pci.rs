@@ -9,12 +9,23 @@ use core::ops::RangeInclusive;
 use crate::ids::Sbdf;
 
 mod access;
+mod bars;
+mod bonds;
+mod capabilities;
 #[cfg(test)]
 #[expect(dead_code, reason = "what looks functions through uses the rest")]
 pub(crate) mod fake;
+mod function;
+mod notice;
 pub mod registers;
+mod scan;
+mod ways;
 
 pub use access::Registers;
+pub use notice::Notice;
+
+/// Most functions that are known at a time, so that garbage in configuration space does not take all memory.
+pub const MAX_FUNCTIONS: usize = 1024;
 
 /// A configuration space that is looked through: one host bridge's.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,8 +148,9 @@ pub enum Flaw {
     Virtual(Sbdf),
     /// What this base address register decodes is no power of two, or not what it decoded before.
     Size(u8),
-    /// This base address register is the first half of one that has no second half.
-    Half(u8),
+    /// This base address register says that it decodes something that there is not, or is the first half of one that
+    /// has no second half.
+    Kind(u8),
     /// This base address register lies where one of its size cannot.
     Address(u8),
     /// Its base address registers lie in a page with those of this bridge.
@@ -225,6 +237,7 @@ pub enum Bond {
 /// All functions that are known, in the order of segment, bus, device and function.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Inventory {
+    segments: Vec<Segment>,
     functions: Vec<Function>,
 }
 
@@ -236,7 +249,38 @@ impl Inventory {
 
     /// Finds a function.
     pub fn get(&self, at: Sbdf) -> Option<&Function> {
+        self.functions.get(self.place(at)?)
+    }
+
+    /// Returns those of a group that can be given to somebody, or could if they had no flaw: all but its bridges.
+    pub fn members(&self, group: Group) -> impl Iterator<Item = &Function> {
+        let own = move |function: &&Function| function.group.first == group.first;
+        self.functions
+            .iter()
+            .filter(own)
+            .filter(|function| !function.is_bridge())
+    }
+
+    /// Returns what is behind a bridge, at any depth.
+    pub fn behind(&self, bridge: Sbdf) -> impl Iterator<Item = &Function> {
+        let buses = match self.get(bridge).map(|found| found.kind) {
+            Some(Kind::Bridge {
+                secondary: Some(first),
+                subordinate,
+            }) => Some(first..=subordinate),
+            _ => None,
+        };
+        self.functions.iter().filter(move |function| {
+            let own = function.at.segment == bridge.segment;
+            own && (buses.as_ref()).is_some_and(|buses| buses.contains(&function.at.bus))
+        })
+    }
+
+    fn place(&self, at: Sbdf) -> Option<usize> {
         let place = self.functions.binary_search_by_key(&at, |found| found.at);
-        self.functions.get(place.ok()?)
+        place.ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

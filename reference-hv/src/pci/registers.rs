@@ -151,3 +151,11 @@ bitflags::bitflags! {
         const DIRECT = 1 << 6;
     }
 }
+
+impl Acs {
+    /// What a port needs so that nothing behind it reaches a neighbour.
+    pub const ISOLATING: Self = Self::VALIDATION
+        .union(Self::REDIRECT)
+        .union(Self::COMPLETIONS)
+        .union(Self::UPSTREAM);
+}
