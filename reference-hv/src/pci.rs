@@ -12,16 +12,19 @@ mod access;
 mod bars;
 mod bonds;
 mod capabilities;
+mod change;
 #[cfg(test)]
 #[expect(dead_code, reason = "what looks functions through uses the rest")]
 pub(crate) mod fake;
 mod function;
 mod notice;
 pub mod registers;
+pub mod reset;
 mod scan;
 mod ways;
 
 pub use access::Registers;
+pub use change::{AddError, RemoveError};
 pub use notice::Notice;
 
 /// Most functions that are known at a time, so that garbage in configuration space does not take all memory.
@@ -206,6 +209,11 @@ impl Function {
         Some(all.find(|capability| capability.id == id)?.offset)
     }
 
+    /// Returns its vendor and device as they stand in its first register.
+    pub fn id(&self) -> u32 {
+        u32::from(self.device) << 16 | u32::from(self.vendor)
+    }
+
     /// Tells whether it is a bridge.
     pub const fn is_bridge(&self) -> bool {
         matches!(self.kind, Kind::Bridge { .. })
@@ -262,7 +270,7 @@ impl Inventory {
     }
 
     /// Returns what is behind a bridge, at any depth.
-    pub fn behind(&self, bridge: Sbdf) -> impl Iterator<Item = &Function> {
+    pub fn behind(&self, bridge: Sbdf) -> impl Iterator<Item = &Function> + Clone {
         let buses = match self.get(bridge).map(|found| found.kind) {
             Some(Kind::Bridge {
                 secondary: Some(first),

@@ -94,7 +94,6 @@ pub(super) fn look<S: ConfigSpace>(
 
 /// Looks at a virtual function, of which the header says next to nothing (SR-IOV 3.4.1): it is called as the
 /// capability of its physical function says. Nothing where one of the two is not there.
-#[expect(dead_code)]
 pub(super) fn look_virtual<S: ConfigSpace>(
     space: &mut S,
     place: Sbdf,

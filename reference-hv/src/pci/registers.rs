@@ -16,12 +16,16 @@ pub const CACHE_LINE: u16 = 0x0c;
 pub const LATENCY: u16 = 0x0d;
 /// Header type: the layout in bits 6:0, more than one function in bit 7.
 pub const HEADER_TYPE: u16 = 0x0e;
+/// Header type, in the double word that ends with it: more than one function.
+pub const MULTIFUNCTION: u32 = 1 << 23;
 /// First base address register.
 pub const BAR0: u16 = 0x10;
 /// Subsystem's vendor and device ID.
 pub const SUBSYSTEM: u16 = 0x2c;
 /// Expansion ROM of an endpoint.
 pub const ROM: u16 = 0x30;
+/// Expansion ROM: answers.
+pub const ROM_ENABLE: u16 = 1 << 0;
 /// Where the list of capabilities begins.
 pub const CAPABILITIES: u16 = 0x34;
 /// Interrupt line, which only software uses.

@@ -1,7 +1,11 @@
 //! What is found of machines that only pretend, sound ones and others.
 
 mod bars;
+mod change;
 mod finding;
+mod garbage;
+mod groups;
+mod reset;
 
 use std::vec::Vec;
 
