@@ -26,6 +26,7 @@ mod ways;
 pub use access::Registers;
 pub use change::{AddError, RemoveError};
 pub use notice::Notice;
+pub use reset::quiesce;
 
 /// Most functions that are known at a time, so that garbage in configuration space does not take all memory.
 pub const MAX_FUNCTIONS: usize = 1024;
@@ -250,6 +251,14 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// Makes one of these segments in which no function is known yet.
+    pub const fn empty(segments: Vec<Segment>) -> Self {
+        Self {
+            segments,
+            functions: Vec::new(),
+        }
+    }
+
     /// Returns every function.
     pub fn functions(&self) -> &[Function] {
         &self.functions

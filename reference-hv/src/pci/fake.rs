@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
-use super::registers as at;
-use super::{BarKind, Port};
-use crate::exit::Width;
-use crate::hal::ConfigSpace;
-use crate::ids::Sbdf;
+// The tests of the seeded faults use this from outside.
+use refhv::exit::Width;
+use refhv::hal::ConfigSpace;
+use refhv::ids::Sbdf;
+use refhv::pci::registers as at;
+use refhv::pci::{BarKind, Port};
 
 /// Names a function of segment 0.
 pub(crate) const fn bdf(bus: u8, device: u8, function: u8) -> Sbdf {

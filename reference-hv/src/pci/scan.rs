@@ -47,10 +47,8 @@ impl Inventory {
         }
         functions.sort_unstable_by_key(|function| function.at);
         functions.dedup_by_key(|function| function.at);
-        let mut inventory = Self {
-            segments: segments.into(),
-            functions,
-        };
+        let mut inventory = Self::empty(segments.into());
+        inventory.functions = functions;
         inventory.relate(notices);
         inventory
     }
