@@ -14,7 +14,6 @@ mod bonds;
 mod capabilities;
 mod change;
 #[cfg(test)]
-#[expect(dead_code, reason = "what looks functions through uses the rest")]
 pub(crate) mod fake;
 mod function;
 mod notice;
