@@ -25,6 +25,7 @@ mod fill;
 mod functions;
 mod handover;
 mod info;
+mod kept;
 mod memory;
 mod pages;
 mod power;
