@@ -20,5 +20,6 @@ pub mod rig;
 mod sample;
 pub mod scenario;
 pub mod selfcheck;
+pub mod smmu;
 pub mod verdict;
 pub mod view;

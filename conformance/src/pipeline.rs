@@ -161,7 +161,8 @@ impl Rig {
         };
         let blobs =
             dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
-        let request = rig::request(scenario, &self.profile, &self.image, &blobs);
+        let mut request = rig::request(scenario, &self.profile, &self.image, &blobs);
+        request.smmus = rig::smmus(&base);
         Ok((blobs, request))
     }
 

@@ -93,6 +93,24 @@ pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     machine
 }
 
+/// Finds the registers of a machine's SMMUs in its own tree.
+pub fn smmus(tree: &dtb_gen::Tree) -> Vec<u64> {
+    let cells = |name| tree.root.get(name).and_then(dtb_gen::Prop::u32);
+    // Devicetree Specification 2.3.5: two cells where nothing is said.
+    let wide = cells("#address-cells").unwrap_or(2) == 2;
+    let of_kind = |node: &&dtb_gen::Node| {
+        let models = node.get("compatible").and_then(dtb_gen::Prop::texts);
+        models.is_some_and(|models| models.contains(&"arm,smmu-v3"))
+    };
+    let nodes = tree.root.children.iter().filter(of_kind);
+    let places = nodes.filter_map(|node| match node.get("reg")?.cells()?.as_slice() {
+        [high, low, ..] if wide => Some(u64::from(*high) << 32 | u64::from(*low)),
+        [low, ..] if !wide => Some(u64::from(*low)),
+        _ => None,
+    });
+    places.collect()
+}
+
 /// The request for one run.
 pub fn request(
     scenario: &Scenario,
@@ -257,6 +275,7 @@ impl<'s> Conductor<'s> {
             )),
         };
         seen.console = outcome.console;
+        seen.smmus = outcome.smmus;
         seen
     }
 
@@ -414,6 +433,7 @@ pub fn twin(scenario: &Scenario) -> Option<Scenario> {
         id,
         domains: vec![sentinel],
         outside: Vec::new(),
+        events: Vec::new(),
         host: Vec::new(),
         // Marks go with the edits: they may be on nodes that only the edits make.
         passthrough: Some(Vec::new()),

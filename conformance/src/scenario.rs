@@ -9,6 +9,7 @@ use crate::pci::Topology;
 use crate::requirement::id::Id;
 
 mod cast;
+pub mod events;
 pub mod generate;
 pub mod guards;
 mod macros;
@@ -16,6 +17,7 @@ mod parse;
 mod sense;
 pub mod tree_check;
 
+pub use events::EventRule;
 pub use tree_check::TreeCheck;
 
 /// Name of the domain that shows that the rest of the machine runs on.
@@ -62,6 +64,8 @@ pub struct Scenario {
     pub domains: Vec<Domain>,
     /// Steps outside the guests.
     pub outside: Vec<Step>,
+    /// What the SMMU must have stopped or let pass, and what not.
+    pub events: Vec<EventRule>,
 }
 
 /// A domain of a scenario.

@@ -7,7 +7,9 @@ use crate::case::errno;
 use crate::case::expect::Expect;
 use crate::observe::{DomainSeen, End, OutsideAnswer, Seen};
 use crate::scenario::{Domain, Fate, From, Line, SENTINEL, Scenario};
+use crate::smmu;
 
+mod events;
 #[cfg(test)]
 mod tests;
 
@@ -87,6 +89,7 @@ pub fn judge(
         }
     }
     judge_outside(scenario, seen, &mut checks);
+    events::judge(scenario, seen, &mut checks);
     conclude(scenario, seen, checks)
 }
 
@@ -119,7 +122,8 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
     let wrong = checks
         .iter()
         .find(|check| !check.ok && check.seen != NOTHING);
-    if let Some(gap) = gap(scenario, seen)
+    let gap = gap(scenario, seen).map(ToOwned::to_owned);
+    if let Some(gap) = gap.or_else(|| events::doubt(seen, &checks))
         && wrong.is_none()
     {
         return judgement(
@@ -138,10 +142,14 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
             judgement(Verdict::Broken, why, checks)
         }
         (Some(check), _) => {
-            let reason = format!(
+            let mut reason = format!(
                 "{}: wanted {}, saw {}",
                 check.what, check.wanted, check.seen
             );
+            // What was seen decided; how that came about is explained.
+            if let Some(told) = seen.smmus.as_ref().and_then(smmu::explain) {
+                reason = format!("{reason}; {told}");
+            }
             judgement(Verdict::Fail, reason, checks)
         }
         (None, End::Deadline) => {

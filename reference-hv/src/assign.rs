@@ -19,6 +19,7 @@ use crate::pci::Inventory;
 mod device;
 mod dma;
 mod estate;
+mod functions;
 mod guest;
 mod hardware;
 mod irq;
@@ -41,6 +42,7 @@ use proof::Proof;
 use statics::Statics;
 
 pub use estate::{Denied, Estate};
+pub use functions::Handover;
 pub use hardware::View;
 pub use memory::Block;
 pub use pci::described;
@@ -122,6 +124,7 @@ pub fn prove<'h: 't, 't>(
         free: FreeRam::default(),
         statics: Statics::default(),
         hardware: None,
+        promised: Vec::new(),
         notices: host
             .notices
             .clone()
@@ -152,6 +155,11 @@ pub fn prove<'h: 't, 't>(
     // cannot have in any case it does not keep from others.
     reserved.retain(|span| statics::unfit(host, machine, &proof.statics, *span).is_none());
     proof.free = FreeRam::new(host, machine, &proof.statics.modules, &reserved);
+    // The hardware domain comes first, and would have every line.
+    if claims.iter().any(|claim| claim.privilege.hardware) {
+        let lines = claims.iter().flat_map(|claim| proof.lines_asked_for(claim));
+        proof.promised = lines.collect();
+    }
     if fault::on(Fault::LaterDomainWins) {
         claims.reverse();
     }
@@ -171,6 +179,7 @@ pub fn prove<'h: 't, 't>(
         owners,
         free,
         notices,
+        hardware,
         ..
     } = proof;
     let assignment = Assignment {
@@ -178,7 +187,7 @@ pub fn prove<'h: 't, 't>(
         refusals,
         notices,
     };
-    let estate = Estate::new(host, machine.clone(), owners, free);
+    let estate = Estate::new(host, machine.clone(), owners, free, hardware);
     (assignment, estate)
 }
 

@@ -225,6 +225,12 @@ pub trait Board {
 }
 
 /// A whole machine.
-pub trait Machine: Ram + Console + Clock + Lines + Cpu + Translation + Iommu + Board {}
+pub trait Machine:
+    Ram + Console + Clock + Lines + Cpu + Translation + Iommu + ConfigSpace + Board
+{
+}
 
-impl<T: Ram + Console + Clock + Lines + Cpu + Translation + Iommu + Board> Machine for T {}
+impl<T> Machine for T where
+    T: Ram + Console + Clock + Lines + Cpu + Translation + Iommu + ConfigSpace + Board
+{
+}

@@ -8,7 +8,27 @@ use core::ops::RangeInclusive;
 
 use crate::ids::Sbdf;
 
+mod access;
+mod bars;
+mod bonds;
+mod capabilities;
+mod change;
+#[cfg(test)]
+pub(crate) mod fake;
+mod function;
+mod notice;
 pub mod registers;
+pub mod reset;
+mod scan;
+mod ways;
+
+pub use access::Registers;
+pub use change::{AddError, RemoveError};
+pub use notice::Notice;
+pub use reset::quiesce;
+
+/// Most functions that are known at a time, so that garbage in configuration space does not take all memory.
+pub const MAX_FUNCTIONS: usize = 1024;
 
 /// A configuration space that is looked through: one host bridge's.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -100,6 +120,46 @@ pub enum Reset {
     None,
 }
 
+/// What keeps accesses from going to a neighbour instead of up to the IOMMU (PCIe 6.12, ACS).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Acs {
+    /// Where its capability begins, in the extended space.
+    pub offset: u16,
+    /// What of it the function has.
+    pub can: registers::Acs,
+    /// Whether that is enough, and is believed.
+    pub holds: bool,
+}
+
+/// What the firmware has set in a function and a reset takes away, base address registers aside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    /// The size of a cache line.
+    pub cache_line: u8,
+    /// The latency timer.
+    pub latency: u8,
+    /// The interrupt line.
+    pub line: u8,
+    /// How it deals with its link (PCIe 7.5.3.4, Device Control); zero without a PCI Express capability.
+    pub control: u16,
+}
+
+/// Why a function is given to nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flaw {
+    /// It is a virtual function of this one, on whose registers its own depend.
+    Virtual(Sbdf),
+    /// What this base address register decodes is no power of two, or not what it decoded before.
+    Size(u8),
+    /// This base address register says that it decodes something that there is not, or is the first half of one that
+    /// has no second half.
+    Kind(u8),
+    /// This base address register lies where one of its size cannot.
+    Address(u8),
+    /// Its base address registers lie in a page with those of this bridge.
+    Bridge(Sbdf),
+}
+
 /// A function that was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Function {
@@ -134,6 +194,30 @@ pub struct Function {
     pub group: Group,
     /// How it is reset.
     pub reset: Reset,
+    /// What it has to keep accesses from its neighbours; looked for where that matters.
+    pub acs: Option<Acs>,
+    /// What the firmware has set in it.
+    pub settings: Settings,
+    /// Why nobody gets it, if so.
+    pub flaw: Option<Flaw>,
+}
+
+impl Function {
+    /// Returns where the first capability with this number begins.
+    pub fn capability(&self, id: u8) -> Option<u8> {
+        let mut all = self.capabilities.iter();
+        Some(all.find(|capability| capability.id == id)?.offset)
+    }
+
+    /// Returns its vendor and device as they stand in its first register.
+    pub fn id(&self) -> u32 {
+        u32::from(self.device) << 16 | u32::from(self.vendor)
+    }
+
+    /// Tells whether it is a bridge.
+    pub const fn is_bridge(&self) -> bool {
+        matches!(self.kind, Kind::Bridge { .. })
+    }
 }
 
 /// Functions that are not isolated from one another, by the first of them, and why they are not.
@@ -161,10 +245,19 @@ pub enum Bond {
 /// All functions that are known, in the order of segment, bus, device and function.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Inventory {
+    segments: Vec<Segment>,
     functions: Vec<Function>,
 }
 
 impl Inventory {
+    /// Makes one of these segments in which no function is known yet.
+    pub const fn empty(segments: Vec<Segment>) -> Self {
+        Self {
+            segments,
+            functions: Vec::new(),
+        }
+    }
+
     /// Returns every function.
     pub fn functions(&self) -> &[Function] {
         &self.functions
@@ -172,7 +265,38 @@ impl Inventory {
 
     /// Finds a function.
     pub fn get(&self, at: Sbdf) -> Option<&Function> {
+        self.functions.get(self.place(at)?)
+    }
+
+    /// Returns those of a group that can be given to somebody, or could if they had no flaw: all but its bridges.
+    pub fn members(&self, group: Group) -> impl Iterator<Item = &Function> {
+        let own = move |function: &&Function| function.group.first == group.first;
+        self.functions
+            .iter()
+            .filter(own)
+            .filter(|function| !function.is_bridge())
+    }
+
+    /// Returns what is behind a bridge, at any depth.
+    pub fn behind(&self, bridge: Sbdf) -> impl Iterator<Item = &Function> + Clone {
+        let buses = match self.get(bridge).map(|found| found.kind) {
+            Some(Kind::Bridge {
+                secondary: Some(first),
+                subordinate,
+            }) => Some(first..=subordinate),
+            _ => None,
+        };
+        self.functions.iter().filter(move |function| {
+            let own = function.at.segment == bridge.segment;
+            own && (buses.as_ref()).is_some_and(|buses| buses.contains(&function.at.bus))
+        })
+    }
+
+    fn place(&self, at: Sbdf) -> Option<usize> {
         let place = self.functions.binary_search_by_key(&at, |found| found.at);
-        self.functions.get(place.ok()?)
+        place.ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ pub enum Capability {
     DirectMap,
     /// DMA goes through an SMMUv3 the subject drives.
     Smmu,
+    /// It is the SMMUv3 that stops what a device may not do, and it records what it stops of a domain's device.
+    SmmuEvents,
     /// DMA goes through an AMD IOMMU the subject drives.
     AmdIommu,
     /// PCI functions can be given to a domain.
@@ -46,13 +48,14 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
         Self::ForcedAssignment,
         Self::DirectMap,
         Self::Smmu,
+        Self::SmmuEvents,
         Self::AmdIommu,
         Self::Pci,
         Self::PciScan,
@@ -74,6 +77,7 @@ impl Capability {
             Self::ForcedAssignment => "forced-assignment",
             Self::DirectMap => "direct-map",
             Self::Smmu => "smmu",
+            Self::SmmuEvents => "smmu-events",
             Self::AmdIommu => "amd-iommu",
             Self::Pci => "pci",
             Self::PciScan => "pci-scan",

@@ -20,6 +20,7 @@ mod profile;
 mod qemu;
 mod request;
 mod rundir;
+mod smmu;
 
 pub use capability::{Capabilities, Capability, UnknownName};
 pub use outcome::{End, Outcome, Record, Status, Timing};
@@ -32,3 +33,4 @@ pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};
 pub use request::{Act, Action, Answer, Command, Director, File, Icount, Load, Machine, Request};
+pub use smmu::{Access, Counted, Fate, Queue, Reason, Smmus, Tally, Trace};

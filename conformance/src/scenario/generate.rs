@@ -11,7 +11,7 @@ use crate::case::value::{edit, property};
 use crate::case::{self, Case, Text};
 use crate::pci::Topology;
 use crate::requirement::diagnostic::Diagnostic;
-use crate::scenario::{Act, Domain, SENTINEL, Scenario, Step, parse, sense};
+use crate::scenario::{Act, Domain, EventRule, SENTINEL, Scenario, Step, parse, sense};
 
 mod machine;
 mod members;
@@ -162,6 +162,13 @@ impl<'a> Expansion<'a> {
                 .map_err(|error| Culprit::new(name, format!("{error}")))
         }));
         needs.extend(sense::needs(&domains));
+        let events: Vec<EventRule> = self.gather(
+            case.events
+                .iter()
+                .map(|text| self.each(text, EventRule::parse)),
+        );
+        self.blame(sense::events(case, &events));
+        needs.extend(sense::event_needs(&events));
         needs.sort_unstable();
         needs.dedup();
         let complete = self.problems.borrow().is_empty();
@@ -207,6 +214,7 @@ impl<'a> Expansion<'a> {
                 .transpose()?,
             domains,
             outside,
+            events,
         })
     }
 

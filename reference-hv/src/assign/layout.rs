@@ -36,6 +36,8 @@ pub struct Bridge {
     pub low: Span<Ipa>,
     /// The window for memory with addresses of 64 bits that may be read ahead.
     pub high: Option<Span<Ipa>>,
+    /// Whether it lies where the host has its own, and what is behind it as well.
+    pub direct: bool,
 }
 
 impl Bridge {
@@ -44,6 +46,7 @@ impl Bridge {
         ecam: Span::constant(Ipa::new(0x1000_0000), 0x1000_0000),
         low: Span::constant(Ipa::new(0x2300_0000), 0x1000_0000),
         high: Some(Span::constant(Ipa::new(0x1_0000_0000), 0x1_0000_0000)),
+        direct: false,
     };
 
     /// Returns where it lies in a domain whose addresses are the host's: where the host has its own. The windows are those
@@ -63,6 +66,7 @@ impl Bridge {
             ecam: bridge.ecam.direct(),
             low,
             high: window(true),
+            direct: true,
         };
         match whole
             .spans()

@@ -37,9 +37,9 @@ pub(super) struct Ground<'a, 't> {
     pub owners: &'a Owners,
 }
 
-impl Ground<'_, '_> {
+impl<'a> Ground<'a, '_> {
     /// Finds a function that may be somebody's, and its host bridge.
-    pub fn find(&self, at: Sbdf) -> Result<(&Function, &HostBridge), Denied> {
+    pub fn find(&self, at: Sbdf) -> Result<(&'a Function, &'a HostBridge), Denied> {
         let Some(bridge) = self.host.bridge(at.segment) else {
             let segment = at.segment;
             return Err(Denied::Absent(format!(
@@ -52,7 +52,7 @@ impl Ground<'_, '_> {
             )));
         };
         if let Some(flaw) = unfit(function) {
-            return Err(Denied::Forbidden(format!("names {at}, {flaw}")));
+            return Err(Denied::Absent(format!("names {at}, {flaw}")));
         }
         Ok((function, bridge))
     }
@@ -69,8 +69,9 @@ impl Ground<'_, '_> {
         let bars = self.bars(asker, function, bridge)?;
         let line = self.line(asker, function, bridge, lines)?;
         let streams = self.streams(asker, function, bridge)?;
-        if streams.is_empty() && !asker.direct_mapped && !fault::on(Fault::PciDirectMapNotRequired)
-        {
+        let trusted = (asker.direct_mapped && !fault::on(Fault::PciIommuRequired))
+            || fault::on(Fault::PciDirectMapNotRequired);
+        if streams.is_empty() && !trusted {
             return Err(Denied::Unprotected(format!(
                 "names {at}, which can access memory by itself and no IOMMU protects; only a domain with `direct-map` can have it"
             )));
@@ -80,6 +81,7 @@ impl Ground<'_, '_> {
             bars,
             line,
             streams,
+            coherent: bridge.coherent,
         })
     }
 
@@ -209,13 +211,14 @@ impl Ground<'_, '_> {
         let Some(line) = line_of(self.host, function, bridge)? else {
             return Ok(None);
         };
+        // What is not isolated from it is given up with it.
         let sharer = asker.yields.and_then(|owner| {
             let mut own = self.owners.functions_of(owner);
             own.find(|other| {
-                *other != at
-                    && self.machine.functions.get(*other).is_some_and(|other| {
-                        matches!(line_of(self.host, other, bridge), Ok(Some(its)) if its.line == line.line)
-                    })
+                self.machine.functions.get(*other).is_some_and(|other| {
+                    other.group.first != function.group.first
+                        && matches!(line_of(self.host, other, bridge), Ok(Some(its)) if its.line == line.line)
+                })
             })
         });
         if let (Some(sharer), Some(owner)) = (sharer, asker.yields)
@@ -285,24 +288,26 @@ impl Ground<'_, '_> {
     }
 }
 
+/// Base class of bridges, those of the host among them, whose header need not be a bridge's (PCI, appendix D).
+const BRIDGES: u32 = 0x06;
+
 /// Says why a function can be nobody's.
-fn unfit(function: &Function) -> Option<&'static str> {
-    match function.kind {
-        Kind::Bridge { .. } => Some("a bridge"),
-        Kind::Other(_) => Some("whose header is of an unknown layout"),
-        Kind::Endpoint => None,
+fn unfit(function: &Function) -> Option<String> {
+    match (function.kind, function.flaw) {
+        (Kind::Bridge { .. }, _) => Some("a bridge".into()),
+        (Kind::Other(kind), _) => Some(format!("whose header is of the unknown kind {kind:#x}")),
+        (Kind::Endpoint, _) if function.class >> 16 == BRIDGES => {
+            Some("a bridge by its class".into())
+        }
+        (Kind::Endpoint, flaw) => flaw.map(|flaw| format!("unfit: {flaw}")),
     }
 }
 
 /// Returns the functions that are not isolated from this one, and how they go together.
 pub(super) fn members(functions: &Inventory, function: &Function) -> Vec<(Sbdf, &'static str)> {
-    let all = functions.functions().iter();
-    let others = all.filter(|other| {
-        other.group.first == function.group.first
-            && other.at != function.at
-            && other.kind == Kind::Endpoint
-    });
+    let others = functions.members(function.group);
     others
+        .filter(|other| other.at != function.at)
         .map(|other| {
             let why = match function.group.why.or(other.group.why) {
                 Some(Bond::Requester(_)) => "masters memory under one name with",

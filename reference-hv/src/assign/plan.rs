@@ -95,6 +95,8 @@ pub struct FunctionPlan {
     pub line: Option<IrqAssignment>,
     /// By what an IOMMU knows it; nothing where none stands before it.
     pub streams: Vec<Stream>,
+    /// Whether it sees the caches.
+    pub coherent: bool,
 }
 
 /// What lies where when the domain starts. All of it inside the first bank and disjoint.

@@ -19,7 +19,7 @@ use crate::config::{
 };
 use crate::dt::Blob;
 use crate::fault::{self, Fault};
-use crate::ids::{DomainId, MAX_VCPUS};
+use crate::ids::{DomainId, IrqLine, MAX_VCPUS};
 
 /// The judging, as far as it has come.
 pub(super) struct Proof<'p, 't> {
@@ -37,6 +37,8 @@ pub(super) struct Proof<'p, 't> {
     pub statics: Statics,
     /// Who has the hardware.
     pub hardware: Option<DomainId>,
+    /// Lines of the PCI functions that domains ask for.
+    pub promised: Vec<IrqLine>,
     /// What is odd and no reason to refuse.
     pub notices: Vec<Notice>,
 }
@@ -102,10 +104,10 @@ impl<'t> Proof<'_, 't> {
             };
             self.devices(claim, partial, &room, draft)?;
         }
-        let view = claim
-            .privilege
-            .hardware
-            .then(|| hardware::judge(self.host, self.machine, &self.owners, draft, node));
+        let view = claim.privilege.hardware.then(|| {
+            let promised = &self.promised;
+            hardware::judge(self.host, self.machine, &self.owners, draft, node, promised)
+        });
         guest::judge(draft, &banks, &layout, self.machine)?;
         let described = match (&partial, &view) {
             (Some(partial), _) => partial.length,
@@ -163,6 +165,18 @@ impl<'t> Proof<'_, 't> {
         let bits = self.machine.guest_bits();
         statics::add(&mut backed, free.take_direct(claim, bits)?);
         Ok(Some(backed))
+    }
+
+    /// Returns the lines of the PCI functions that a domain asks for, as far as that can be understood.
+    pub fn lines_asked_for(&self, claim: &DomainClaim<'t>) -> Vec<IrqLine> {
+        let partial = self.partial(claim).ok().flatten();
+        let functions = partial.map(|partial| partial.functions).unwrap_or_default();
+        let lines = functions.iter().filter_map(|at| {
+            let bridge = self.host.bridge(at.segment)?;
+            let function = self.machine.functions.get(*at)?;
+            Some(pci::line_of(self.host, function, bridge).ok()??.line)
+        });
+        lines.collect()
     }
 
     /// Reads the partial tree of a domain that has one.
@@ -246,7 +260,7 @@ impl<'t> Proof<'_, 't> {
             let what = format_args!("is \"disabled\", yet its partial tree asks for {first}");
             return Err(Flaw::new(claim.node, "passthrough", what));
         }
-        if !claim.direct_map {
+        if !claim.direct_map || fault::on(Fault::PciBridgeMoved) {
             return Ok(Some(Bridge::GUEST));
         }
         let mut functions = partial.functions.iter();

@@ -15,6 +15,7 @@ use super::reg::{Reg, Window, reg, windows};
 use crate::addr::{Pa, Span};
 use crate::dt::Prop;
 use crate::ids::Sbdf;
+use crate::pci::Segment;
 
 /// Most host bridges that are used.
 pub const MAX_BRIDGES: usize = 8;
@@ -40,6 +41,14 @@ pub struct HostBridge {
 }
 
 impl HostBridge {
+    /// Returns what is behind it, to be looked through.
+    pub fn as_segment(&self) -> Segment {
+        Segment {
+            number: self.segment,
+            buses: self.buses.clone(),
+        }
+    }
+
     /// Tells where memory on the bus lies for the CPU, where all of it is in one window.
     pub fn to_cpu(&self, address: u64, size: u64) -> Option<Span<Pa>> {
         let bus = Span::new(Pa::new(address), size).ok()?;

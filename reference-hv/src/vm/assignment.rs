@@ -215,6 +215,7 @@ fn errno(denied: &Denied) -> Errno {
         Denied::Absent(_) => Errno::ESRCH,
         Denied::Unprotected(_) => Errno::EINVAL,
         Denied::Range(_) => Errno::ERANGE,
+        Denied::Broken(_) => Errno::EBADF,
     }
 }
 

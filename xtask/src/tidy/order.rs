@@ -22,18 +22,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("hal", &["addr", "exit", "ids", "paging"]),
     ("pci", &["addr", "exit", "fault", "hal", "ids"]),
     ("arch", &["addr", "exit", "fault", "ids", "paging"]),
-    ("config", &["addr", "dt", "fault", "ids"]),
+    ("config", &["addr", "dt", "fault", "ids", "pci"]),
     (
         "assign",
         &["addr", "carve", "config", "dt", "fault", "ids", "pci"],
     ),
     (
         "guest_tree",
-        &["addr", "assign", "config", "dt", "fault", "ids"],
+        &["addr", "assign", "config", "dt", "fault", "ids", "pci"],
     ),
     (
         "policy",
-        &["addr", "arch", "assign", "exit", "fault", "ids"],
+        &["addr", "arch", "assign", "config", "exit", "fault", "ids"],
     ),
     (
         "vdev",
