@@ -16,13 +16,12 @@ mod tests;
 /// Names of the files that reports read again.
 pub const CONSOLE: &str = "console.txt";
 
-/// Writes everything about one run into `folder`, which is emptied first.
+/// Writes everything about one run into `folder`, which is emptied first. Without a request nothing was run.
 pub fn write(
     folder: &Path,
     scenario: &Scenario,
     blobs: &Blobs,
-    request: &Request,
-    image: &Path,
+    request: Option<&Request>,
     seen: &Seen,
 ) -> Result<()> {
     if folder.exists() {
@@ -79,16 +78,27 @@ pub fn write(
     }
     put(CONSOLE, &seen.console)?;
     put("seen.txt", told(scenario, seen).as_bytes())?;
+    let Some(request) = request else {
+        return Ok(());
+    };
     for file in runners::evidence_files(request) {
         file.write(folder)
             .with_context(|| format!("{}: cannot be written", folder.join(&file.name).display()))?;
     }
     // The image stays where it is: the script names it by an absolute path, so that folders stay small.
+    let image = request.image.as_deref().unwrap_or(Path::new(""));
     let image = fs::canonicalize(image).unwrap_or_else(|_| image.to_path_buf());
     put(
         "run.sh",
         runners::script(request, &image.display().to_string()).as_bytes(),
     )
+}
+
+/// Writes what suite and adapter said to each other, where there was an adapter.
+pub fn write_said(folder: &Path, said: Option<&str>) -> Result<()> {
+    let path = folder.join("adapter.txt");
+    said.map_or(Ok(()), |said| fs::write(&path, said))
+        .with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// Writes what was seen for people: a line an answer.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use runners::Profile;
+use runners::{Capability, Profile};
 
 use crate::case::load::{Culprit, Loaded, LoadedCase};
 use crate::case::template::Names;
@@ -143,6 +143,10 @@ impl<'a> Expansion<'a> {
                 .map_err(|error| Culprit::new(name, format!("{error}")))
         }));
         needs.extend(sense::needs(&domains));
+        let host = self.edits(&case.host)?;
+        if sense::only_trees_say(&domains, &host) {
+            needs.push(Capability::Dom0lessTrees);
+        }
         needs.sort_unstable();
         needs.dedup();
         let complete = self.problems.borrow().is_empty();
@@ -176,7 +180,7 @@ impl<'a> Expansion<'a> {
             needs,
             note: case.note.clone(),
             machine: case.machine.clone(),
-            host: self.edits(&case.host)?,
+            host,
             passthrough: case
                 .passthrough
                 .as_ref()
