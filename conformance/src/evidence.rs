@@ -37,7 +37,12 @@ pub fn write(
         "scenario.json",
         (serde_json::to_string_pretty(scenario)? + "\n").as_bytes(),
     )?;
-    put("host.dts", dtb_gen::dts(&blobs.host).as_bytes())?;
+    // An adapter may have made another tree of the same scenario.
+    let host = request.and_then(|request| request.host_dtb.as_ref());
+    put(
+        "host.dts",
+        dtb_gen::dts(host.unwrap_or(&blobs.host)).as_bytes(),
+    )?;
     for (name, _, bytes) in &blobs.modules {
         if let Some(domain) = name.strip_suffix("-tree") {
             put(

@@ -73,13 +73,11 @@ impl Rig {
         let probe: Arc<[u8]> = read(probe)?.into();
         let adapter = Adapted::start(&mut profile, image.is_file().then_some(image));
         let hypervisor = match &adapter {
-            Some(adapter) => adapter.identity().unwrap_or_default(),
-            None => read(image)?,
+            Some(adapter) => adapter.identity(),
+            None => Some(read(image)?),
         };
-        let digests = BTreeMap::from([
-            ("image".to_owned(), hex(&hypervisor)),
-            ("probe".to_owned(), hex(&probe)),
-        ]);
+        let mut digests = BTreeMap::from([("probe".to_owned(), hex(&probe))]);
+        digests.extend(hypervisor.map(|bytes| ("image".to_owned(), hex(&bytes))));
         let bases = Mutex::new(HashMap::new());
         let hypervisor_args = profile.boot_args.trim().to_owned();
         Ok(Self {
@@ -113,7 +111,7 @@ impl Rig {
         &self.profile
     }
 
-    /// SHA-256 of the subject's image.
+    /// SHA-256 of the subject's image; empty where its adapter names none.
     pub fn digest(&self) -> &str {
         self.digests.get("image").map_or("", String::as_str)
     }
@@ -161,17 +159,7 @@ impl Rig {
                 .and_then(|()| evidence::write_said(folder, said.as_deref()))
                 .with_context(|| format!("evidence of {}", scenario.id))?;
         }
-        let mut digests = self.digests.clone();
-        if self.adapter.is_some() {
-            digests.insert(
-                "image".to_owned(),
-                image.as_deref().map_or_else(String::new, hex),
-            );
-        }
-        digests.insert("host-tree".to_owned(), hex(&blobs.host));
-        for (name, _, bytes) in blobs.modules.iter().filter(|(name, ..)| name != "probe") {
-            digests.insert(name.clone(), hex(bytes));
-        }
+        let digests = self.digests_of(&blobs, request.as_ref(), image.as_deref());
         Ok(Ran {
             judgement,
             seen,
@@ -179,6 +167,36 @@ impl Rig {
             took,
             kept: folder.is_some(),
         })
+    }
+
+    /// Digests of what went into a run: of what an adapter made of it, where there is one.
+    fn digests_of(
+        &self,
+        blobs: &Blobs,
+        request: Option<&runners::Request>,
+        image: Option<&[u8]>,
+    ) -> BTreeMap<String, String> {
+        let mut digests = self.digests.clone();
+        if self.adapter.is_none() {
+            digests.insert("host-tree".to_owned(), hex(&blobs.host));
+            for (name, _, bytes) in blobs.modules.iter().filter(|(name, ..)| name != "probe") {
+                digests.insert(name.clone(), hex(bytes));
+            }
+            return digests;
+        }
+        digests.remove("image");
+        digests.extend(image.map(|bytes| ("image".to_owned(), hex(bytes))));
+        if let Some(request) = request {
+            let tree = request.host_dtb.as_deref();
+            digests.extend(tree.map(|bytes| ("host-tree".to_owned(), hex(bytes))));
+            for load in &request.loads {
+                digests.insert(format!("load-{:x}", load.addr), hex(&load.bytes));
+            }
+            for file in &request.files {
+                digests.insert(file.name.clone(), hex(&file.bytes));
+            }
+        }
+        digests
     }
 
     /// Says why a scenario cannot be run at all.
