@@ -20,6 +20,7 @@ use crate::dt::Blob;
 use crate::exit::{Access, Cause, Conduit, Exit, MemoryFault, WaitKind, Width};
 use crate::ids::{DomainId, Privilege, Trigger};
 use crate::paging::Memory;
+use crate::pci::Inventory;
 use machine::{Deed, Fake};
 
 const ENTRY: u64 = 0x4000_0000;
@@ -59,6 +60,7 @@ pub(crate) fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
             trigger: Trigger::Level,
         }],
         streams: Vec::new(),
+        functions: Vec::new(),
         load: Load {
             kernel: Placed {
                 from: Span::new(pa(KERNEL), 0x1801).unwrap(),
@@ -93,6 +95,7 @@ fn estate_of(change: impl FnOnce(&mut tree::Tree)) -> Estate<'static> {
         ipa_bits: 40,
         spis: 256,
         streams: vec![Some(0x1_0000)],
+        functions: Inventory::default(),
     };
     assign::prove(host, &NoModules, &machine).1
 }

@@ -139,11 +139,14 @@ fn greet(name: &str, smmu: &Smmu<Registers>) {
 /// Makes the entries of all streams that the tree names, so that giving one to a domain needs no memory and
 /// cannot fail for the lack of it.
 fn prepare(mmu: &mut Mmu, host: &Host<'_>, set: &mut Set<Registers>) {
-    let nodes = host.index.ids().filter(|id| host.node(*id).has("iommus"));
-    let streams: Vec<Stream> = nodes
-        .filter_map(|id| host.streams(id).ok())
-        .flatten()
-        .collect();
+    let known = host
+        .masters
+        .iter()
+        .filter_map(|master| master.streams.as_ref().ok());
+    let mut streams: Vec<Stream> = known.flatten().copied().collect();
+    // A bus has those of all that is on it.
+    streams.sort_unstable();
+    streams.dedup();
     for stream in streams {
         // Where it is beyond the table, or behind what cannot be used, whoever claims it is told.
         match set.prepare(&mut mmu.frames, stream) {
