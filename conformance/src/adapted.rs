@@ -10,6 +10,9 @@ use crate::dtb::neutral::Told;
 use crate::observe::{End, Seen};
 use crate::scenario::Scenario;
 
+#[cfg(test)]
+mod tests;
+
 /// The adapter of a subject, or why there is none.
 #[derive(Debug)]
 pub struct Adapted(Result<Adapters, AdapterError>);

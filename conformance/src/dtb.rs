@@ -24,11 +24,22 @@ pub struct Blobs {
     pub host: Vec<u8>,
     /// Boot modules: name for people, address, contents.
     pub modules: Vec<(String, u64, Arc<[u8]>)>,
-    /// What the kernels of the domains that start at boot must find: by domain number, arguments and ramdisk.
-    pub boots: Vec<(u8, String, Option<Arc<[u8]>>)>,
+    /// What the kernels of the domains that start at boot must find.
+    pub boots: Vec<Boot>,
     /// The partial trees by domain number, as they were before a defect was put into the blob; of a domain made at run
     /// time the whole tree.
     pub partials: Vec<(u8, Tree)>,
+}
+
+/// What the kernel of a domain must find.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// Number of the domain.
+    pub number: u8,
+    /// Its arguments.
+    pub args: String,
+    /// Its ramdisk.
+    pub ramdisk: Option<Arc<[u8]>>,
 }
 
 /// What the trees of a run are made from, apart from the scenario.
@@ -78,7 +89,11 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
             BootArgs::Ramdisk { args, ramdisk } => (args, Some(ramdisk.into_bytes())),
         };
         let ramdisk: Option<Arc<[u8]>> = ramdisk.map(Into::into);
-        boots.push((domain.number, args.clone(), ramdisk.clone()));
+        boots.push(Boot {
+            number: domain.number,
+            args: args.clone(),
+            ramdisk: ramdisk.clone(),
+        });
         let ramdisk = ramdisk
             .map(|bytes| shelf.put(&format!("{}-script", domain.name), bytes))
             .transpose()?;

@@ -15,6 +15,8 @@ use crate::scenario::{self, DOMAIN_MEMORY_KIB};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub use tests::told_of as sample;
 
 /// Number of the first shared peripheral interrupt (Arm IHI 0069, 2.2.1).
 const FIRST_SPI: u32 = 32;
@@ -59,16 +61,16 @@ pub fn tell(
         ipa_bits: profile.ipa_bits,
     };
     let mut domains = Vec::new();
-    for (number, arguments, ramdisk) in &blobs.boots {
-        let of_number = |domain: &&scenario::Domain| domain.number == *number;
+    for boot in &blobs.boots {
+        let of_number = |domain: &&scenario::Domain| domain.number == boot.number;
         let Some(domain) = scenario.domains.iter().find(of_number) else {
             continue;
         };
         let blame = |why: String| format!("{}: {why}", domain.name);
         let memory = memory(domain, &profile.guest);
         let end = end(&memory);
-        let size = ramdisk.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        let ramdisk = ramdisk.as_ref().map(|bytes| Placed {
+        let size = boot.ramdisk.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let ramdisk = boot.ramdisk.as_ref().map(|bytes| Placed {
             address: below(end, bytes.len()),
             path: put(format!("{}.ramdisk", domain.name), bytes.to_vec()),
         });
@@ -76,7 +78,7 @@ pub fn tell(
             domain,
             profile,
             &memory,
-            arguments,
+            &boot.args,
             ramdisk.as_ref().map(|placed| (placed.address, size)),
             &base,
         );
@@ -86,7 +88,7 @@ pub fn tell(
         let top = ramdisk.as_ref().map_or(end, |placed| placed.address);
         domains.push(Domain {
             name: domain.name.clone(),
-            number: *number,
+            number: boot.number,
             role: match domain.role {
                 case::Role::Guest => Role::Guest,
                 case::Role::Control => Role::Control,
@@ -98,7 +100,7 @@ pub fn tell(
             cpus: domain.cpus,
             console: domain.vpl011,
             spis: domain.nr_spis,
-            arguments: arguments.clone(),
+            arguments: boot.args.clone(),
             ramdisk,
             tree: Placed {
                 address: below(top, tree.len()),

@@ -8,8 +8,8 @@ use crate::sample::{NONCE, profile, scenario};
 
 const BASE: &[u8] = include_bytes!("../../../tests/fixtures/base.dtb");
 
-fn told(rest: &str) -> Told {
-    let (scenario, profile) = (scenario(rest), profile());
+/// Tells a scenario of the sample's machine.
+pub fn told_of(scenario: &scenario::Scenario, profile: &Profile) -> Told {
     let base = Tree::read(BASE).unwrap();
     let probe: Arc<[u8]> = vec![0xaa_u8; 0x1800].into();
     let ground = Ground {
@@ -20,8 +20,12 @@ fn told(rest: &str) -> Told {
         modules: profile.modules,
         guest: &profile.guest,
     };
-    let made = blobs(&scenario, &ground).unwrap();
-    tell(&scenario, &ground, &profile, &made, vec!["-M".to_owned()]).unwrap()
+    let made = blobs(scenario, &ground).unwrap();
+    tell(scenario, &ground, profile, &made, vec!["-M".to_owned()]).unwrap()
+}
+
+fn told(rest: &str) -> Told {
+    told_of(&scenario(rest), &profile())
 }
 
 fn tree(told: &Told, path: &str) -> Tree {
