@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use runners::Smmus;
 use serde::Serialize;
 use wire::{Answer, Damage, Disorder, Frame, Note, Order, Reading};
 
@@ -16,6 +17,8 @@ pub struct Seen {
     pub cut: Vec<(Option<u8>, String)>,
     /// Answers from outside, by label.
     pub outside: BTreeMap<String, OutsideAnswer>,
+    /// What the SMMUs did, where the machine has any.
+    pub smmus: Option<Smmus>,
     /// How the run ended.
     pub end: End,
     /// The console as it was.
@@ -50,6 +53,8 @@ pub enum OutsideAnswer {
     Done,
     /// The value read.
     Value(u64),
+    /// The PCI functions that there are: bus, device and function in 16 bits each, in order.
+    Functions(Vec<u16>),
     /// The machine said no.
     Refused(String),
 }

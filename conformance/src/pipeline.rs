@@ -31,7 +31,8 @@ pub struct Rig {
     adapter: Option<Adapted>,
     probe: Arc<[u8]>,
     seed: u64,
-    hypervisor_args: String,
+    /// Added to the hypervisor's arguments.
+    arguments: Option<String>,
     digests: BTreeMap<String, String>,
     bases: Mutex<HashMap<Machine, Arc<Tree>>>,
 }
@@ -79,14 +80,13 @@ impl Rig {
         let mut digests = BTreeMap::from([("probe".to_owned(), hex(&probe))]);
         digests.extend(hypervisor.map(|bytes| ("image".to_owned(), hex(&bytes))));
         let bases = Mutex::new(HashMap::new());
-        let hypervisor_args = profile.boot_args.trim().to_owned();
         Ok(Self {
             profile,
             image: image.to_path_buf(),
             adapter,
             probe,
             seed,
-            hypervisor_args,
+            arguments: None,
             digests,
             bases,
         })
@@ -95,8 +95,7 @@ impl Rig {
     /// Gives the hypervisor one more argument.
     #[must_use]
     pub fn with_argument(mut self, argument: &str) -> Self {
-        let all = [self.hypervisor_args.as_str(), argument].join(" ");
-        all.trim().clone_into(&mut self.hypervisor_args);
+        self.arguments = Some(argument.to_owned());
         self
     }
 
@@ -237,7 +236,8 @@ impl Rig {
         };
         let base = self.base(&rig::machine(&self.profile, &scenario.machine))?;
         let arguments = runners::machine_arguments(&request);
-        let ground = self.ground(&base, scenario);
+        let hypervisor = self.arguments_for(scenario);
+        let ground = self.ground(&base, scenario, &hypervisor);
         let told = neutral::tell(scenario, &ground, &self.profile, &blobs, arguments)
             .map_err(|why| anyhow!("{}: {why}", scenario.id))?;
         let ran = adapter.run(told, request, |request| self.observe(scenario, request))?;
@@ -253,18 +253,42 @@ impl Rig {
     /// Says what one run would look like, without running it.
     pub fn prepare(&self, scenario: &Scenario) -> Result<(Blobs, runners::Request)> {
         let base = self.base(&rig::machine(&self.profile, &scenario.machine))?;
-        let ground = self.ground(&base, scenario);
+        if scenario.pci.is_some() {
+            let host = self.profile.host.as_ref().and_then(|host| host.pci);
+            dtb::host_bridge::check(&base, host).map_err(|why| anyhow!("{why}"))?;
+        }
+        let arguments = self.arguments_for(scenario);
+        let ground = self.ground(&base, scenario, &arguments);
         let blobs =
             dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
-        let request = rig::request(scenario, &self.profile, &self.image, &blobs);
+        let mut request = rig::request(scenario, &self.profile, &self.image, &blobs);
+        request.smmus = rig::smmus(&base);
         Ok((blobs, request))
     }
 
-    fn ground<'g>(&'g self, base: &'g Tree, scenario: &Scenario) -> Ground<'g> {
+    /// The hypervisor's arguments: those of the profile, the user's, and the scenario's own.
+    fn arguments_for(&self, scenario: &Scenario) -> String {
+        let own = [Some(&self.profile.boot_args), self.arguments.as_ref()];
+        let all: Vec<&str> = own
+            .into_iter()
+            .flatten()
+            .chain(&scenario.arguments)
+            .map(String::as_str)
+            .filter(|argument| !argument.is_empty())
+            .collect();
+        all.join(" ")
+    }
+
+    fn ground<'g>(
+        &'g self,
+        base: &'g Tree,
+        scenario: &Scenario,
+        hypervisor_args: &'g str,
+    ) -> Ground<'g> {
         Ground {
             base,
             probe: &self.probe,
-            hypervisor_args: &self.hypervisor_args,
+            hypervisor_args,
             nonce: self.nonce(scenario),
             modules: self.profile.modules,
             guest: &self.profile.guest,

@@ -47,19 +47,26 @@ pub fn guest(guest: &Guest) -> Result<Tree, PlanError> {
         .with("#address-cells", 2_u32)
         .with("#size-cells", 2_u32)
         .with("interrupt-parent", gic)
-        .with("model", "domain")
+        .with(
+            "model",
+            if guest.callable {
+                "child domain"
+            } else {
+                "domain"
+            },
+        )
         .with("compatible", "linux,dummy-virt")
         .child(chosen(guest))
         .child(
             Node::new("psci")
                 .with("compatible", ["arm,psci-1.0", "arm,psci-0.2"])
                 .with("method", "hvc"),
-        )
-        .child(cpus(guest.cpus));
+        );
     if guest.callable {
         let node = Node::new("hypervisor").with("compatible", ["xen,xen-4.20", "xen,xen"]);
         root.children.push(node);
     }
+    root.children.push(cpus(guest.cpus));
     for (base, size) in &guest.memory {
         root.children.push(
             Node::new(format!("memory@{base:x}"))

@@ -101,8 +101,6 @@ faults! {
         "lets any domain say which PCI functions there are";
     RemovedStaysKnown = "removed-stays-known", discover_pci_devices_from_hwdom,
         "keeps a PCI function in its list that the hardware domain says is gone";
-    FunctionLeftOn = "function-left-on", deassign_pci_device_without_iommu,
-        "leaves a PCI function on that is taken from its domain";
     FunctionOwnerKept = "function-owner-kept", deassign_pci_device_with_iommu,
         "keeps a PCI function with its domain when that is destroyed";
     PciDirectMapNotRequired = "pci-direct-map-not-required", assign_pci_device_without_iommu,
@@ -228,10 +226,16 @@ faults! {
     // What devices reach (arch::aarch64::smmu).
     SmmuLeftOff = "smmu-left-off", assign_dma_platform_device_with_iommu,
         "leaves the SMMU off, and lets what it does not translate pass";
+    IommuNotProbed = "iommu-not-probed", assign_dma_platform_device_with_iommu,
+        "takes it for granted that an SMMU is where the tree says";
     UnownedBypass = "unowned-bypass", assign_dma_platform_device_with_iommu,
         "lets the accesses of devices that nobody owns pass as they are";
     StreamBypassed = "stream-bypassed", assign_dma_platform_device_with_iommu,
         "lets the accesses of assigned devices pass as they are";
+    EventQueueOff = "event-queue-off", assign_dma_platform_device_with_iommu,
+        "leaves the event queue of the SMMU off";
+    FaultsUnrecorded = "faults-unrecorded", assign_dma_platform_device_with_iommu,
+        "has the SMMU keep to itself what it stops of a domain's device";
     AttachNotInvalidated = "attach-not-invalidated", assign_dma_platform_device_with_iommu,
         "leaves the SMMU with what it remembers of a stream that is assigned";
     UnmapTranslationsKept = "unmap-translations-kept", assign_dma_platform_device_with_iommu,

@@ -15,8 +15,9 @@ import sys
 VERSION = 1
 
 CAPABILITIES = [
-    "boot-domains", "several-domains", "platform-devices", "forced-assignment", "direct-map", "smmu",
+    "boot-domains", "several-domains", "platform-devices", "forced-assignment", "direct-map", "smmu", "smmu-events",
     "hardware-domain", "control-domain", "runtime-create", "runtime-console", "destroy",
+    "pci", "pci-scan", "pci-runtime", "pci-hotplug",
 ]
 
 # The phandle by which devices of a partial tree name the domain's interrupt controller.
@@ -145,8 +146,8 @@ def module(kind, place, arguments=None):
     return node
 
 
-def partial_tree(devices):
-    """The tree that names a domain's devices: `reg` is for the domain, `xen,reg` for the hypervisor."""
+def partial_tree(devices, functions):
+    """The tree that names what a domain is given: `reg` is for the domain, `xen,reg` for the hypervisor."""
     root = Node("")
     root.props.update({"#address-cells": cells(2), "#size-cells": cells(2)})
     root.child("gic").props["phandle"] = cells(GIC)
@@ -154,6 +155,9 @@ def partial_tree(devices):
     bus.props.update({
         "compatible": text("simple-bus"), "ranges": b"", "#address-cells": cells(2), "#size-cells": cells(2),
     })
+    if functions:
+        bus.props["xen,pci-assigned"] = b"".join(
+            cells(f["segment"], f["bus"], f["device"] << 3 | f["function"]) for f in functions)
     for device in devices:
         # Appended, not looked up: two devices of one name are the case's own wish.
         node = Node(device["name"])
@@ -190,8 +194,8 @@ def domain_node(domain, kernel, folder, shelf):
     if domain["direct_map"]:
         node.props["direct-map"] = b""
     node.children = modules(domain, kernel, folder, shelf)
-    if domain["devices"]:
-        tree = partial_tree(domain["devices"])
+    if domain["devices"] or domain["pci"]:
+        tree = partial_tree(domain["devices"], domain["pci"])
         blob = {"base64": base64.b64encode(tree).decode()}
         node.children.append(module("multiboot,device-tree", shelf.put(blob, len(tree))))
     return node

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dtb_gen::{Guest, Node, Tree};
 use runners::adapter::protocol::{
-    Bank, Device, Dom0less, Domain, Machine, Module, Placed, Property, Range, Role, Scenario,
+    Bank, Device, Dom0less, Domain, Machine, Module, PciFunction, Placed, Property, Range, Role,
+    Scenario,
 };
 use runners::{File, GuestLayout, HostLayout, Profile};
 
@@ -107,6 +108,7 @@ pub fn tell(
                 path: put(format!("{}.dtb", domain.name), tree),
             },
             devices: devices(domain, &base).map_err(blame)?,
+            pci: domain.pci.iter().map(function).collect(),
         });
     }
     let mut modules = Vec::new();
@@ -202,6 +204,7 @@ fn guest(
         gicd: layout.gicd,
         gicr: layout.gicr,
         uart: layout.uart,
+        pci: layout.pci,
     };
     let seen = profile.host.filter(|_| domain.direct).unwrap_or(own);
     let plain = domain.partial.as_ref();
@@ -264,6 +267,16 @@ fn devices(domain: &scenario::Domain, base: &Tree) -> Result<Vec<Device>, String
         }
     };
     Ok(planned.iter().map(device).collect())
+}
+
+/// A function by its segment, its bus, and its device and function in one number (PCI 3.0, 3.2.2.3.2).
+fn function([segment, bus, place]: &[u32; 3]) -> PciFunction {
+    PciFunction {
+        segment: *segment,
+        bus: *bus,
+        device: place >> 3,
+        function: place & 7,
+    }
 }
 
 /// The shared interrupts of a node, by INTID: three cells each, of which the first is 0 (GICv3 binding).

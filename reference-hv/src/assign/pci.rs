@@ -52,7 +52,7 @@ impl<'a> Ground<'a, '_> {
             )));
         };
         if let Some(flaw) = unfit(function) {
-            return Err(Denied::Forbidden(format!("names {at}, {flaw}")));
+            return Err(Denied::Absent(format!("names {at}, {flaw}")));
         }
         Ok((function, bridge))
     }
@@ -210,13 +210,14 @@ impl<'a> Ground<'a, '_> {
         let Some(line) = line_of(self.host, function, bridge)? else {
             return Ok(None);
         };
+        // What is not isolated from it is given up with it.
         let sharer = asker.yields.and_then(|owner| {
             let mut own = self.owners.functions_of(owner);
             own.find(|other| {
-                *other != at
-                    && self.machine.functions.get(*other).is_some_and(|other| {
-                        matches!(line_of(self.host, other, bridge), Ok(Some(its)) if its.line == line.line)
-                    })
+                self.machine.functions.get(*other).is_some_and(|other| {
+                    other.group.first != function.group.first
+                        && matches!(line_of(self.host, other, bridge), Ok(Some(its)) if its.line == line.line)
+                })
             })
         });
         if let (Some(sharer), Some(owner)) = (sharer, asker.yields)
@@ -286,11 +287,17 @@ impl<'a> Ground<'a, '_> {
     }
 }
 
+/// Base class of bridges, those of the host among them, whose header need not be a bridge's (PCI, appendix D).
+const BRIDGES: u32 = 0x06;
+
 /// Says why a function can be nobody's.
 fn unfit(function: &Function) -> Option<String> {
     match (function.kind, function.flaw) {
         (Kind::Bridge { .. }, _) => Some("a bridge".into()),
         (Kind::Other(kind), _) => Some(format!("whose header is of the unknown kind {kind:#x}")),
+        (Kind::Endpoint, _) if function.class >> 16 == BRIDGES => {
+            Some("a bridge by its class".into())
+        }
         (Kind::Endpoint, flaw) => flaw.map(|flaw| format!("unfit: {flaw}")),
     }
 }

@@ -14,18 +14,15 @@
 
 use super::assignment::release_lines;
 use super::domain::Rest;
+use super::kept::PORTION;
 use super::pages::release;
 use super::{Hypervisor, Life, console};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
-use crate::carve;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::ids::DomainId;
-
-/// How many tables or pages a call gives back: 2 MiB.
-const PORTION: u64 = 512;
 
 /// How far a call came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,7 +126,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             Some(extent) => {
                 *left -= extent.pages;
                 if !fault::on(Fault::DeadLookerHolds) {
-                    self.settle(extent.of);
+                    let gone = extent.host();
+                    gone.into_iter()
+                        .for_each(|gone| self.settle(extent.of, gone));
                 }
             }
             None => domain.life = Life::Dying(Rest::Ram),
@@ -150,20 +149,20 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Some(span) = extent.host() else {
             return;
         };
-        let free = carve::without(&[span], &self.lent(id, span));
-        for span in &free {
-            release(&mut self.machine, &mut self.estate, *span);
+        // What others map stays, and nothing is noted of it: what they map tells.
+        let lent = self.lent(id, span);
+        for span in lent.rest() {
+            release(&mut self.machine, &mut self.estate, span);
         }
         if let Some(domain) = self.domains.get_mut(place) {
-            domain.lent.extend(carve::without(&[span], &free));
+            domain.lent += lent.count();
         }
     }
 
     /// Forgets a domain that has nothing any more.
     pub(super) fn bury(&mut self, place: usize) {
-        let done = |domain: &super::Domain<M>| {
-            domain.life == Life::Dying(Rest::Lent) && domain.lent.is_empty()
-        };
+        let done =
+            |domain: &super::Domain<M>| domain.life == Life::Dying(Rest::Lent) && domain.lent == 0;
         if !self.domains.get(place).is_some_and(done) {
             return;
         }

@@ -3,7 +3,8 @@
 
 use alloc::vec::Vec;
 
-use super::functions::{Behind, errno};
+use super::functions::Behind;
+use super::handover::errno;
 use super::{Hypervisor, Place};
 use crate::addr::{Ipa, Pa, Span};
 use crate::arch::aarch64::inject::Exception;

@@ -106,8 +106,8 @@ pub struct Domain<M: Machine> {
     pub memory: AddressSpace<M::Format>,
     /// Its PCI functions.
     pub functions: Functions,
-    /// Pages of a dying domain that another still maps.
-    pub lent: Vec<crate::addr::Span<Pa>>,
+    /// How many pages of a dying domain another still maps.
+    pub lent: u64,
 }
 
 impl<M: Machine> Domain<M> {
@@ -123,8 +123,7 @@ impl<M: Machine> Domain<M> {
 
     /// Tells how many pages of RAM it has.
     pub fn pages(&self) -> u64 {
-        let lent: u64 = self.lent.iter().map(|span| span.pages()).sum();
-        self.memory.ram.pages() + lent
+        self.memory.ram.pages() + self.lent
     }
 
     /// Makes the virtual CPUs that it is to have, switched off.
@@ -289,7 +288,7 @@ impl<M: Machine> Domain<M> {
             lines: Vec::new(),
             memory,
             functions: Functions::default(),
-            lent: Vec::new(),
+            lent: 0,
         }
     }
 }

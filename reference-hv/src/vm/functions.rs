@@ -5,29 +5,23 @@
 
 use alloc::vec::Vec;
 
+use super::Domain;
 use super::assignment::release_line;
 use super::discovery::Buses;
 use super::memory::{AddressSpace, extent};
-use super::{Domain, Hypervisor};
 use crate::addr::{Ipa, Pa, Span};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::layout::Bridge;
-use crate::assign::{Denied, DomainPlan, Estate, FunctionPlan, Handover};
+use crate::assign::{DomainPlan, Estate, FunctionPlan};
 use crate::config::HostBridge;
 use crate::errno::Errno;
 use crate::exit::Width;
-use crate::fault::{self, Fault};
 use crate::hal::{Clock, ConfigSpace, Machine};
-use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger};
+use crate::ids::{IrqLine, Sbdf, Trigger};
 use crate::paging::Memory;
-use crate::pci::quiesce;
 use crate::pci::reset::{End, Progress as Reset, ResetRun};
 use crate::pci::{Inventory, Reset as How};
 use crate::vdev::Rejected;
 use crate::vdev::vpci::{Given, Port, Vpci, Window, Windows};
-
-use super::Progress;
 
 /// The PCI functions of a domain.
 #[derive(Debug, Default)]
@@ -35,17 +29,18 @@ pub struct Functions {
     /// What it sees of them.
     bridge: Option<Vpci>,
     /// What it has.
-    own: Vec<FunctionPlan>,
+    pub(super) own: Vec<FunctionPlan>,
     /// What is being taken from it.
-    leaving: Vec<Leaving>,
+    pub(super) leaving: Vec<Leaving>,
     /// What the hardware domain sees of the machine's own buses.
     pub(super) buses: Option<Buses>,
 }
 
 /// A function that is being reset.
 #[derive(Debug)]
-struct Leaving {
-    plan: FunctionPlan,
+pub struct Leaving {
+    /// What it was.
+    pub(super) plan: FunctionPlan,
     reset: ResetRun,
     /// When there is something to do again.
     due: u64,
@@ -147,7 +142,7 @@ impl<M: Machine> Domain<M> {
 
     /// Has the domain see nothing of a function any more, and begins to take it away: it is off when this returns.
     /// `others` says whether what is reset with it may be reset.
-    fn part_with(&mut self, machine: &mut M, at: Sbdf, others: bool) {
+    pub(super) fn part_with(&mut self, machine: &mut M, at: Sbdf, others: bool) {
         let Self {
             functions, memory, ..
         } = self;
@@ -181,7 +176,7 @@ impl<M: Machine> Domain<M> {
     }
 
     /// Goes on with the functions that are being taken away, and returns those of which nothing is left to do.
-    fn parted(&mut self, machine: &mut M, inventory: &Inventory) -> Vec<FunctionPlan> {
+    pub(super) fn parted(&mut self, machine: &mut M, inventory: &Inventory) -> Vec<FunctionPlan> {
         let mut done = Vec::new();
         let mut still = Vec::new();
         for mut leaving in self.functions.leaving.drain(..) {
@@ -231,176 +226,6 @@ fn windows(bridge: &Bridge) -> Windows {
     }
 }
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
-    /// Says why a domain does not get a function, and returns that for the guest.
-    fn withheld(&mut self, id: DomainId, denied: &Denied) -> Errno {
-        self.machine
-            .line(format_args!("{id} is not given a PCI function: {denied}"));
-        errno(denied)
-    }
-
-    /// Gives a domain a function that an IOMMU protects.
-    ///
-    /// # Errors
-    /// Refuses a function that is not known, one that is another's or not isolated from another's, and one that no
-    /// IOMMU protects; and a domain that has something else where its PCI host bridge is to be.
-    pub fn assign_function(&mut self, id: DomainId, at: Sbdf) -> Result<(), Errno> {
-        let place = self.living(id)?;
-        if !self.has_iommu() {
-            return Err(Errno::EOPNOTSUPP);
-        }
-        self.roomy()?;
-        let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
-        if domain.privilege.hardware {
-            return Err(Errno::EINVAL);
-        }
-        if domain.layout.bridge.is_none() {
-            let mut spans = Bridge::GUEST.spans();
-            if spans.any(|span| domain.memory.meets(span) || domain.layout.uses(span)) {
-                return Err(Errno::EBUSY);
-            }
-        }
-        let (layout, spis) = (domain.layout, domain.spis);
-        let claimed = self.estate.claim_function(id, at, &layout, spis);
-        let handover = claimed.map_err(|denied| self.withheld(id, &denied))?;
-        self.take_from_hardware(&handover);
-        let given = self.hand_over(place, &handover.plan);
-        if given.is_err() {
-            self.take_back(place, at);
-        }
-        given
-    }
-
-    /// Takes from the hardware domain what another domain is to have.
-    fn take_from_hardware(&mut self, handover: &Handover) {
-        let hardware = self.estate.hardware().and_then(|id| self.find_domain(id));
-        let Some(place) = hardware else {
-            return;
-        };
-        for plan in &handover.taken {
-            self.conceal(place, plan);
-        }
-        if let Some(line) = handover.line
-            && let Some(domain) = self.domains.get_mut(place)
-        {
-            release_line(&mut self.machine, line);
-            domain.vgic.disconnect(line);
-            domain.lines.retain(|other| *other != line);
-        }
-    }
-
-    /// Gives a domain a function that was claimed for it.
-    fn hand_over(&mut self, place: usize, plan: &FunctionPlan) -> Result<(), Errno> {
-        let (machine, domain, _) = self.parts_of(place)?;
-        quiesce(machine, &plan.function);
-        domain.show(machine, plan)?;
-        let (root, tag, id) = (domain.memory.space.root(), domain.memory.tag, domain.id);
-        for stream in &plan.streams {
-            if !machine.attach(*stream, id, root, tag) {
-                return Err(Errno::EIO);
-            }
-        }
-        if let Some(line) = plan.line {
-            domain.join(machine, line.line, line.trigger)?;
-        }
-        Ok(())
-    }
-
-    /// Takes a function from a domain that has it.
-    ///
-    /// # Errors
-    /// Refuses a function that the domain does not have.
-    pub fn deassign_function(&mut self, id: DomainId, at: Sbdf) -> Result<Progress, Errno> {
-        let place = self.living(id)?;
-        let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
-        let leaving = |leaving: &Leaving| leaving.plan.function.at == at;
-        let mut own = domain.functions.own.iter();
-        let known = own.any(|plan| plan.function.at == at);
-        if !known && !domain.functions.leaving.iter().any(leaving) {
-            return Err(Errno::ENODEV);
-        }
-        self.take_back(place, at);
-        self.release_functions(place);
-        let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
-        if domain.functions.leaving.iter().any(leaving) {
-            return Ok(Progress::Again);
-        }
-        Ok(Progress::Done)
-    }
-
-    /// Begins to take a function from a domain: it is off, and reaches no memory, when this returns.
-    fn take_back(&mut self, place: usize, at: Sbdf) {
-        let Ok((machine, domain, estate)) = self.parts_of(place) else {
-            return;
-        };
-        let plan = domain
-            .functions
-            .own
-            .iter()
-            .find(|plan| plan.function.at == at)
-            .cloned();
-        let Some(plan) = plan else {
-            return;
-        };
-        domain.part_with(machine, at, estate.may_reset_with(at, &[at]));
-        let own = &domain.functions.own;
-        let is_shared = |stream: &Stream| own.iter().any(|other| other.streams.contains(stream));
-        for stream in plan.streams.iter().filter(|stream| !is_shared(stream)) {
-            machine.detach(*stream);
-        }
-        let line = plan.line.map(|line| line.line);
-        let shared = own
-            .iter()
-            .any(|other| other.line.map(|line| line.line) == line);
-        if let Some(line) = line.filter(|_| !shared) {
-            domain.leave(machine, line);
-        }
-    }
-
-    /// Goes on with the functions that are being taken from a domain; returns whether nothing is left to do.
-    pub(super) fn release_functions(&mut self, place: usize) -> bool {
-        let Ok((machine, domain, estate)) = self.parts_of(place) else {
-            return true;
-        };
-        let done = domain.parted(machine, estate.functions());
-        let (id, rest) = (domain.id, domain.functions.leaving.len());
-        for plan in done {
-            if !fault::on(Fault::FunctionOwnerKept) {
-                self.estate.waive_function(id, &plan);
-            }
-            self.give_to_hardware(plan.function.at);
-        }
-        rest == 0
-    }
-
-    /// Gives the hardware domain back what it has found once, when nobody else has a part of it any more.
-    fn give_to_hardware(&mut self, at: Sbdf) {
-        let hardware = self.estate.hardware().and_then(|id| self.find_domain(id));
-        let Some(place) = hardware else {
-            return;
-        };
-        for plan in self.estate.return_to_hardware(at) {
-            self.entrust(place, &plan);
-        }
-    }
-
-    /// Tells whether a function could be given to a domain.
-    ///
-    /// # Errors
-    /// Refuses a function that is not known, is a domain's, or that no IOMMU protects.
-    pub fn test_function(&mut self, at: Sbdf) -> Result<(), Errno> {
-        if !self.has_iommu() {
-            return Err(Errno::EOPNOTSUPP);
-        }
-        let free = self.estate.test_function(at);
-        free.map_err(|denied| match denied {
-            // Whether it is known and free is the question here, so that is no other answer (and Xen's).
-            Denied::Owned(_) | Denied::Absent(_) => Errno::EINVAL,
-            other => errno(&other),
-        })
-    }
-}
-
 impl<M: Machine> Domain<M> {
     /// Connects a line that the domain got with a function, unless it has it already.
     pub(super) fn join(
@@ -426,17 +251,5 @@ impl<M: Machine> Domain<M> {
             self.vgic.disconnect(line);
             self.lines.retain(|other| *other != line);
         }
-    }
-}
-
-/// Says in a number why a domain does not get a function.
-pub(super) fn errno(denied: &Denied) -> Errno {
-    match denied {
-        Denied::Forbidden(_) => Errno::EPERM,
-        Denied::Owned(_) => Errno::EBUSY,
-        Denied::Absent(_) => Errno::ENODEV,
-        Denied::Unprotected(_) => Errno::EOPNOTSUPP,
-        Denied::Range(_) => Errno::ERANGE,
-        Denied::Broken(_) => Errno::EBADF,
     }
 }

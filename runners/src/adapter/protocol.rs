@@ -142,6 +142,8 @@ pub struct Domain {
     pub tree: Placed,
     /// What of the machine is given to it.
     pub devices: Vec<Device>,
+    /// PCI functions of the machine that are given to it, in the order in which it is to see them.
+    pub pci: Vec<PciFunction>,
 }
 
 /// What a domain may do to others.
@@ -194,6 +196,20 @@ pub struct Device {
     pub force_without_iommu: bool,
     /// What else its node in the domain's tree says, `compatible` among it.
     pub properties: Vec<Property>,
+}
+
+/// A PCI function of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PciFunction {
+    /// Its segment.
+    pub segment: u32,
+    /// Its bus.
+    pub bus: u32,
+    /// Its device.
+    pub device: u32,
+    /// Its function.
+    pub function: u32,
 }
 
 /// Registers of a device.

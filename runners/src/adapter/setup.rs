@@ -12,6 +12,7 @@ use super::arguments;
 use super::protocol::{Blob, Prepared};
 use crate::qemu::argv::{HOST_DTB, QTEST, SERIAL};
 use crate::request::{File, Load, Request};
+use crate::smmu::trace::FILE as TRACE;
 
 /// Bytes of all that an answer hands over.
 const LIMIT: u64 = 1 << 30;
@@ -138,7 +139,7 @@ fn own_name(name: &str) -> Result<(), String> {
             "`{name}` is no name for a file: letters, digits and `._-+` only, no folders"
         ));
     }
-    if [SERIAL, QTEST, HOST_DTB, KERNEL].contains(&name) || name.starts_with("load-") {
+    if [SERIAL, QTEST, HOST_DTB, KERNEL, TRACE].contains(&name) || name.starts_with("load-") {
         return Err(format!("a file called `{name}` is the suite's own"));
     }
     Ok(())

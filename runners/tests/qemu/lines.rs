@@ -27,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
 fn foreign() {
     let mut request = full_request();
     request.icount = None;
+    request.smmus.clear();
     request.image = None;
     request.machine_args = Some(["-M", "virt", "-cpu", "max"].map(str::to_owned).to_vec());
     request.extra = ["-kernel", "kernel.img"].map(str::to_owned).to_vec();
@@ -58,6 +59,7 @@ fn plain_request() -> Request {
 fn full_request() -> Request {
     let mut request = plain_request();
     request.machine.options.push("iommu=smmuv3".to_owned());
+    request.smmus = vec![0x0905_0000];
     request.machine.devices.push("edu,addr=3".to_owned());
     request
         .machine

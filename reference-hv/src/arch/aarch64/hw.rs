@@ -23,6 +23,7 @@ mod image;
 mod memory;
 mod mmu;
 mod pl011;
+mod probe;
 mod report;
 mod smmu;
 mod start;

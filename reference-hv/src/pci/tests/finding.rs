@@ -211,3 +211,29 @@ fn odd_lists_are_cut() {
     let (found, _) = scan(&mut Fake::default().with(place, device));
     assert_eq!(found.functions()[0].capabilities, [], "no list at all");
 }
+
+/// One look at a function takes so many accesses, and one where there is none takes one.
+#[test]
+fn a_look_is_short() {
+    let rich = || {
+        let function = edu(0x1000_0000).power(false).msix(4, 2);
+        function.express(Port::Endpoint, true)
+    };
+    for (case, device, reads, writes) in [
+        ("nothing", None, 0, 0),
+        ("an edu", Some(edu(0)), 18, 7),
+        ("one with more capabilities", Some(rich()), 23, 7),
+        ("a bridge", Some(root_port(0, 0)), 15, 2),
+    ] {
+        let mut fake = Fake::default();
+        if let Some(device) = device {
+            fake = fake.with(bdf(0, 9, 0), device);
+        }
+        let _ = scan_buses(&mut fake, 0..=0);
+        assert_eq!(
+            (fake.reads - 32, fake.writes.len()),
+            (reads, writes),
+            "{case}"
+        );
+    }
+}

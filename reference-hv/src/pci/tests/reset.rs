@@ -119,8 +119,7 @@ fn the_way_is_chosen() {
         );
         assert_eq!(found.get(PORT).unwrap().reset, Reset::None);
     }
-    let mut short = plain();
-    let _ = short.capability_at(at::CAP_ADVANCED, &[6, 1, 0, 0]);
+    let short = plain().capability(at::CAP_ADVANCED, &[6, 1, 0, 0]);
     let (found, _) = scan(&mut machine(short));
     let reset = found.get(PLACE).unwrap().reset;
     assert_eq!(

@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 
 use super::el2::Stage2;
 use super::mmu::Mmu;
-use super::{pl011, sysreg, timer};
+use super::{pl011, probe, sysreg, timer};
 use crate::addr::Span;
 use crate::arch::aarch64::smmu::{
-    AttachError, Blocked, Context, Port, REGISTERS, Set, Smmu, Unit, Unusable,
+    AttachError, Blocked, Context, PROBED, Port, REGISTERS, Set, Smmu, Unit, Unusable,
 };
 use crate::arch::aarch64::stage1::Memory;
 use crate::config::{Host, Iommu};
+use crate::fault::{self, Fault};
 use crate::ids::Stream;
 use crate::paging::MapError;
 
@@ -88,8 +89,17 @@ unsafe fn block_one(
     };
     // SAFETY: The caller vouches for what is there.
     unsafe { mmu.map(*registers, Memory::Device)? }
-    let registers = Registers(registers.first().raw());
-    Ok(Some(Blocked::new(registers)))
+    let base = registers.first().raw();
+    let answers = PROBED.iter().all(|offset| {
+        // SAFETY: `map` has made it device memory, of whole registers that reading does not change (6.3.1, 6.3.28), or of
+        // nothing at all; no guest has run.
+        fault::on(Fault::IommuNotProbed)
+            || unsafe { probe::read(base + u64::from(*offset)).is_some() }
+    });
+    if !answers {
+        return Ok(Some(Err(Unusable::Absent)));
+    }
+    Ok(Some(Blocked::new(Registers(base))))
 }
 
 /// Has the SMMUs translate, with nothing to translate yet, and says of those that cannot what they lack.
