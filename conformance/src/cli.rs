@@ -82,6 +82,9 @@ pub struct Choice {
     /// Image to judge, instead of the one that the profile names
     #[arg(long, value_name = "PATH")]
     pub image: Option<PathBuf>,
+    /// Fetch no image: use what is there
+    #[arg(long, hide = true)]
+    pub no_fetch: bool,
     /// Scenarios at a time; the number of processors unless given
     #[arg(long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,

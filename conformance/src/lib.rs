@@ -10,6 +10,7 @@ pub mod compare;
 pub mod dtb;
 pub mod evidence;
 pub mod judged;
+pub mod last_words;
 pub mod ledger;
 pub mod observe;
 pub mod pipeline;

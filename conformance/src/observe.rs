@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::last_words::Stop;
 use serde::Serialize;
 use wire::{Answer, Damage, Disorder, Frame, Note, Order, Reading};
 
@@ -18,6 +19,8 @@ pub struct Seen {
     pub outside: BTreeMap<String, OutsideAnswer>,
     /// How the run ended.
     pub end: End,
+    /// The host's last words, where it stopped.
+    pub stop: Option<Stop>,
     /// The console as it was.
     pub console: Vec<u8>,
 }

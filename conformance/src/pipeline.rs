@@ -17,7 +17,9 @@ use crate::ledger::Row;
 use crate::observe::{End, Seen};
 use crate::rig::{self, Conductor};
 use crate::scenario::Scenario;
-use crate::verdict::{self, Judgement, Verdict};
+use crate::verdict::{Judgement, Verdict};
+
+mod twin;
 
 /// What executes the guests' instructions: nothing but QEMU's translator is used so far.
 pub const ACCELERATOR: &str = "tcg";
@@ -32,6 +34,8 @@ pub struct Rig {
     arguments: Option<String>,
     digests: BTreeMap<String, String>,
     bases: Mutex<HashMap<Machine, Arc<Tree>>>,
+    /// Twins that were judged already, by what they are made of.
+    twins: twin::Twins,
 }
 
 /// One run with its verdict.
@@ -68,6 +72,7 @@ impl Rig {
             arguments: None,
             digests,
             bases,
+            twins: twin::Twins::default(),
         })
     }
 
@@ -110,13 +115,7 @@ impl Rig {
         let began = Instant::now();
         let (blobs, request) = self.prepare(scenario)?;
         let seen = self.observe(scenario, &request);
-        let mut judgement =
-            verdict::judge(scenario, &seen, &blobs.partials, self.profile.diagnostics);
-        // Where the rig itself failed, a twin that runs blames nobody.
-        let told = judgement.verdict == Verdict::Broken && !matches!(seen.end, End::Failed(_));
-        if told && !verdict::sentinel_ran(scenario, &seen) {
-            judgement = self.blame(scenario, judgement)?;
-        }
+        let judgement = self.judge(scenario, &seen, &blobs.partials)?;
         let took = began.elapsed();
         if let Some(folder) = folder {
             evidence::write(folder, scenario, &blobs, &request, &self.image, &seen)
@@ -158,7 +157,8 @@ impl Rig {
     }
 
     fn observe(&self, scenario: &Scenario, request: &runners::Request) -> Seen {
-        let mut conductor = Conductor::new(scenario, self.nonce(scenario));
+        let words = self.profile.last_words.as_ref();
+        let mut conductor = Conductor::new(scenario, self.nonce(scenario)).listening(words);
         match runners::run(request, &mut conductor) {
             Ok(outcome) => conductor.close(outcome),
             Err(error) => Seen {
@@ -166,27 +166,6 @@ impl Rig {
                 ..Seen::default()
             },
         }
-    }
-
-    /// Finds out whose fault it is that not even the sentinel ran: where it runs without the other domains, they
-    /// took it down, and the hypervisor let them.
-    fn blame(&self, scenario: &Scenario, judgement: Judgement) -> Result<Judgement> {
-        let Some(twin) = rig::twin(scenario) else {
-            return Ok(judgement);
-        };
-        let (_, request) = self.prepare(&twin)?;
-        let seen = self.observe(&twin, &request);
-        if !verdict::sentinel_ran(&twin, &seen) {
-            return Ok(judgement);
-        }
-        let reason =
-            "the other domains did not run on: alone on the same machine, the sentinel runs"
-                .to_owned();
-        Ok(Judgement {
-            verdict: Verdict::Fail,
-            reason,
-            ..judgement
-        })
     }
 
     /// The machine's own tree, asked for once a kind of machine.

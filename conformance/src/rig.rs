@@ -3,15 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use runners::{Action, Command, Director, File, Load, Machine, Outcome, Profile, Request};
+use runners::{
+    Action, Command, Director, File, LastWords, Load, Machine, Outcome, Profile, Request,
+};
 use wire::{Answer, Frame, Note};
 
 use crate::dtb::{Blobs, EDU_BASE};
+use crate::last_words::Listener;
 use crate::observe::{End, OutsideAnswer, Recorder, Seen};
-use crate::scenario::{Fate, Moment, SENTINEL, Scenario, Step, What};
+use crate::scenario::{Fate, Moment, Scenario, Step, What};
 
 #[cfg(test)]
 mod tests;
+pub mod twin;
 
 /// Size of the CFI flash at 0x0400_0000 of QEMU's `virt`.
 const FLASH_BYTES: u64 = 64 << 20;
@@ -173,6 +177,7 @@ fn action(what: &What) -> Action {
 pub struct Conductor<'s> {
     scenario: &'s Scenario,
     recorder: Recorder,
+    listener: Listener,
     /// Domains that still have something to say.
     waiting: BTreeSet<u8>,
     /// Acts whose answers are still to come.
@@ -189,6 +194,7 @@ impl<'s> Conductor<'s> {
         Self {
             scenario,
             recorder: Recorder::new(nonce),
+            listener: Listener::new(None),
             waiting: scenario
                 .domains
                 .iter()
@@ -199,6 +205,13 @@ impl<'s> Conductor<'s> {
             looks: 0,
             ending: false,
         }
+    }
+
+    /// Listens for the last words of a host that stops as well.
+    #[must_use]
+    pub fn listening(mut self, form: Option<&LastWords>) -> Self {
+        self.listener = Listener::new(form.cloned());
+        self
     }
 
     /// Closes the record with how the run ended.
@@ -278,6 +291,11 @@ impl<'s> Conductor<'s> {
 
 impl Director for Conductor<'_> {
     fn line(&mut self, line: &str) -> Vec<Command> {
+        let late = !self.recorder.seen.domains.is_empty();
+        if let Some(stop) = self.listener.line(line, late) {
+            self.recorder.seen.stop = Some(stop);
+            return vec![Command::Finish];
+        }
         let Some(frame) = self.recorder.line(line) else {
             return Vec::new();
         };
@@ -313,20 +331,4 @@ impl Director for Conductor<'_> {
         // Acts before the first instruction come while every domain is still waited for.
         self.proceed()
     }
-}
-
-/// The same machine with nothing but the sentinel: shows whether the rig itself can tell.
-pub fn twin(scenario: &Scenario) -> Option<Scenario> {
-    let sentinel = scenario.domain(SENTINEL)?.clone();
-    let id = format!("{}/twin", scenario.id);
-    let alone = Scenario {
-        id,
-        domains: vec![sentinel],
-        outside: Vec::new(),
-        host: Vec::new(),
-        // Marks go with the edits: they may be on nodes that only the edits make.
-        passthrough: Some(Vec::new()),
-        ..scenario.clone()
-    };
-    (scenario.domains.len() > 1).then_some(alone)
 }

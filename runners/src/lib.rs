@@ -20,14 +20,17 @@ mod profile;
 mod qemu;
 mod request;
 mod rundir;
+mod subject;
 
 pub use capability::{Capabilities, Capability, UnknownName};
 pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
-    Arch, Control, GuestLayout, HostLayout, Modules, Profile, ProfileError, Refusal, Window,
+    Arch, Control, DOMAIN, GuestLayout, HostLayout, LastWords, Modules, Profile, ProfileError,
+    Refusal, Window,
 };
 pub use qemu::argv::{Io, argv};
 pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};
 pub use request::{Act, Action, Answer, Command, Director, File, Icount, Load, Machine, Request};
+pub use subject::{FetchError, Package};

@@ -11,12 +11,23 @@ use thiserror::Error;
 
 use crate::capability::{Capabilities, nearest};
 use crate::request::Machine;
+use crate::subject::Package;
 
 /// The profiles that come with the suite, by file name.
-const SHIPPED: [(&str, &str); 1] = [(
-    "reference-aarch64.toml",
-    include_str!("../profiles/reference-aarch64.toml"),
-)];
+const SHIPPED: [(&str, &str); 3] = [
+    (
+        "reference-aarch64.toml",
+        include_str!("../profiles/reference-aarch64.toml"),
+    ),
+    (
+        "xen-4.17-aarch64.toml",
+        include_str!("../profiles/xen-4.17-aarch64.toml"),
+    ),
+    (
+        "xen-4.20-aarch64.toml",
+        include_str!("../profiles/xen-4.20-aarch64.toml"),
+    ),
+];
 
 /// An architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,6 +64,22 @@ pub enum Refusal {
     /// The whole host stops, naming the domain.
     HostStops,
 }
+
+/// What a host says when it stops. The texts are the beginnings of whole lines: what a guest prints begins with other
+/// words, as long as the hypervisor puts its own in front.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LastWords {
+    /// The line that says that it stops.
+    pub begins: String,
+    /// Lines behind that one which say over whom; `{domain}` is where the domain's name stands.
+    pub names: Vec<String>,
+    /// The last line: nothing is done behind it.
+    pub ends: String,
+}
+
+/// Where the name of a domain stands in [`LastWords::names`].
+pub const DOMAIN: &str = "{domain}";
 
 /// A range of guest-physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,6 +158,9 @@ pub struct Profile {
     pub version: String,
     /// The architecture it is run on.
     pub arch: Arch,
+    /// Where its image comes from, where it is not built here.
+    #[serde(default)]
+    pub package: Option<Package>,
     /// Whether it says on its console, in lines of its own, what it refuses and why. Shown beside
     /// a verdict; no verdict rests on it.
     #[serde(default)]
@@ -146,6 +176,9 @@ pub struct Profile {
     pub deadline_ms: u64,
     /// How it refuses a domain at boot.
     pub refusal: Refusal,
+    /// How it is seen that the whole host stops; without it a host that stops is one that says nothing more.
+    #[serde(default)]
+    pub last_words: Option<LastWords>,
     /// What it can do.
     pub capabilities: Capabilities,
     /// The machine it runs on.
@@ -155,6 +188,9 @@ pub struct Profile {
     /// How it makes a control domain.
     #[serde(default)]
     pub control: Control,
+    /// The least memory in KiB in which it starts a domain that does nothing.
+    #[serde(default = "least")]
+    pub least_memory_kib: u64,
     /// What its guests see.
     pub guest: GuestLayout,
     /// What direct-mapped guests see.
@@ -281,6 +317,18 @@ impl Profile {
             "deadline_ms",
             "`deadline_ms` is 0".to_owned(),
         )?;
+        let names = profile.last_words.iter().flat_map(|words| &words.names);
+        check(
+            names.clone().all(|name| name.matches(DOMAIN).count() == 1),
+            "names",
+            format!("each of `names` has one `{DOMAIN}`"),
+        )?;
+        check(
+            profile.refusal == Refusal::DomainAbsent || names.count() > 0,
+            "refusal",
+            "a host that stops needs `last_words` with `names`: only what names a domain refuses it"
+                .to_owned(),
+        )?;
         let align = profile.modules.align;
         check(
             align.is_power_of_two() && align >= 0x1000,
@@ -289,6 +337,11 @@ impl Profile {
         )?;
         Ok(profile)
     }
+}
+
+/// What the suite's probe needs for itself, in KiB.
+fn least() -> u64 {
+    2 * 1024
 }
 
 /// Finds the first occurrence of a word.

@@ -197,15 +197,24 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
     Ok(u8::from(!figures.within_bars()))
 }
 
-/// Takes up the subject that was chosen.
+/// Takes up the subject that was chosen: with the image that was named, the one of its package, or the one that is built
+/// here.
 pub fn rig(choice: &Choice, profile: runners::Profile, images: &Path, image: &str) -> Result<Rig> {
     let folder = images.join(profile.arch.name());
-    let own = choice.image.clone().unwrap_or_else(|| folder.join(image));
-    let rig = Rig::new(profile, &own, &folder.join("probe.img"), choice.seed);
-    match choice.image {
-        Some(_) => rig,
-        None => rig.context("the images are built by `cargo xtask image`"),
+    let probe = folder.join("probe.img");
+    let built = "the images are built by `cargo xtask image`";
+    if let Some(own) = &choice.image {
+        return Rig::new(profile, own, &probe, choice.seed);
     }
+    let Some(package) = profile.package.clone() else {
+        return Rig::new(profile, &folder.join(image), &probe, choice.seed).context(built);
+    };
+    let name = format!("{}-{}", profile.name, profile.arch.name());
+    let place = images.with_file_name("subjects").join(name);
+    let unpacked = package
+        .image(&place, !choice.no_fetch)
+        .with_context(|| format!("the image of `{}`", profile.name))?;
+    Rig::new(profile, &unpacked, &probe, choice.seed).context(built)
 }
 
 /// Returns how many scenarios run at a time.

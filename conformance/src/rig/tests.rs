@@ -222,7 +222,7 @@ fn the_twin_is_the_sentinel_alone() {
     let scenario = scenario(
         "    host: [add /gpio]\n    passthrough: [/gpio]\n    outside: [{at: end, do: [stop]}]\n    domains: [{name: dA}]\n",
     );
-    let twin = twin(&scenario).unwrap();
+    let twin = twin::alone(&scenario).unwrap();
     let names: Vec<&str> = twin
         .domains
         .iter()
@@ -232,7 +232,7 @@ fn the_twin_is_the_sentinel_alone() {
     let request = requested(&twin);
     assert_eq!((request.before.len(), request.loads.len()), (0, 1));
     assert!(
-        super::twin(&twin).is_none(),
+        super::twin::alone(&twin).is_none(),
         "a twin of its own would show nothing new"
     );
 }
