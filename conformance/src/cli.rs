@@ -76,6 +76,9 @@ pub struct Choice {
     /// Only this class: positive, negative, boundary, fault; may be given again
     #[arg(long, value_name = "CLASS", value_parser = class)]
     pub class: Vec<Class>,
+    /// How much to ask, instead of what the subject claims: required, strict
+    #[arg(long, value_parser = level)]
+    pub level: Option<runners::Level>,
     /// Requirement and case files
     #[arg(long, value_name = "DIR", default_value_os_t = default_requirements())]
     pub requirements: PathBuf,
@@ -107,6 +110,12 @@ pub struct RunArgs {
     /// Where the ledger, the reports and the evidence go
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Failures that are accepted for a time, beside those of the profile
+    #[arg(long, value_name = "FILE.toml")]
+    waivers: Option<PathBuf>,
+    /// The day on which waivers are looked at, instead of today
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = str::parse::<runners::Day>)]
+    today: Option<runners::Day>,
 }
 
 /// Arguments of `selfcheck`.
@@ -268,6 +277,10 @@ fn arch(text: &str) -> Result<runners::Arch> {
         Some(arch) => Ok(arch),
         None => bail!("architectures are aarch64, amd64"),
     }
+}
+
+fn level(text: &str) -> Result<runners::Level> {
+    crate::scenario::level(text).map_err(anyhow::Error::msg)
 }
 
 fn class(text: &str) -> Result<Class> {

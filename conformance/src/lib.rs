@@ -22,3 +22,4 @@ pub mod scenario;
 pub mod selfcheck;
 pub mod verdict;
 pub mod view;
+pub mod waiver;

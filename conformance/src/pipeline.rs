@@ -134,6 +134,26 @@ impl Rig {
         })
     }
 
+    /// Says why the subject is not judged by a scenario: it does not claim what that needs or asks for.
+    pub fn unclaimed(&self, scenario: &Scenario) -> Option<String> {
+        let profile = &self.profile;
+        let missing = profile.capabilities.missing(&scenario.needs);
+        if !missing.is_empty() {
+            let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            return Some(format!(
+                "`{}` does not claim {}",
+                profile.name,
+                names.join(", ")
+            ));
+        }
+        (scenario.level > profile.level).then(|| {
+            format!(
+                "`{}` does not claim level {}: the requirement does not ask for it",
+                profile.name, scenario.level
+            )
+        })
+    }
+
     /// Says what one run would look like, without running it.
     pub fn prepare(&self, scenario: &Scenario) -> Result<(Blobs, runners::Request)> {
         let base = self.base(&rig::machine(&self.profile, &scenario.machine))?;
@@ -157,8 +177,8 @@ impl Rig {
     }
 
     fn observe(&self, scenario: &Scenario, request: &runners::Request) -> Seen {
-        let words = self.profile.last_words.as_ref();
-        let mut conductor = Conductor::new(scenario, self.nonce(scenario)).listening(words);
+        let nonce = self.nonce(scenario);
+        let mut conductor = Conductor::new(scenario, nonce).knowing(&self.profile);
         match runners::run(request, &mut conductor) {
             Ok(outcome) => conductor.close(outcome),
             Err(error) => Seen {
@@ -229,10 +249,7 @@ pub fn in_parallel<T: Sync, R: Send>(
 }
 
 fn one(rig: &Rig, scenario: &Scenario, out: Option<&Path>) -> Result<(Row, Duration)> {
-    let missing = rig.profile.capabilities.missing(&scenario.needs);
-    if !missing.is_empty() {
-        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-        let reason = format!("`{}` does not claim {}", rig.profile.name, names.join(", "));
+    if let Some(reason) = rig.unclaimed(scenario) {
         let judgement = Judgement {
             verdict: Verdict::Skip,
             reason,
@@ -266,6 +283,7 @@ fn row(
         covers: scenario.covers.iter().map(ToString::to_string).collect(),
         arch: scenario.arch.name().to_owned(),
         class: scenario.class,
+        level: scenario.level,
         verdict: judgement.verdict,
         reason: judgement.reason,
         checks: judgement.checks,

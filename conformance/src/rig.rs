@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use runners::{
-    Action, Command, Director, File, LastWords, Load, Machine, Outcome, Profile, Request,
+    Action, Command, Director, File, Level, Load, Machine, Outcome, Profile, Refusal, Request,
 };
 use wire::{Answer, Frame, Note};
 
@@ -178,6 +178,8 @@ pub struct Conductor<'s> {
     scenario: &'s Scenario,
     recorder: Recorder,
     listener: Listener,
+    /// Whether the subject refuses all that it should, so that a domain which runs all the same need not be heard out.
+    strict: bool,
     /// Domains that still have something to say.
     waiting: BTreeSet<u8>,
     /// Acts whose answers are still to come.
@@ -195,6 +197,7 @@ impl<'s> Conductor<'s> {
             scenario,
             recorder: Recorder::new(nonce),
             listener: Listener::new(None),
+            strict: true,
             waiting: scenario
                 .domains
                 .iter()
@@ -207,10 +210,18 @@ impl<'s> Conductor<'s> {
         }
     }
 
-    /// Listens for the last words of a host that stops as well.
+    /// Knows what the subject claims: how a host stops, and what becomes of a domain that it should refuse. Where a refusal
+    /// is a stop, each such domain is waited for until it speaks or the host stops, so that none is missed.
     #[must_use]
-    pub fn listening(mut self, form: Option<&LastWords>) -> Self {
-        self.listener = Listener::new(form.cloned());
+    pub fn knowing(mut self, profile: &Profile) -> Self {
+        self.listener = Listener::new(profile.last_words.clone());
+        self.strict = profile.level == Level::Strict;
+        if profile.refusal == Refusal::HostStops {
+            let refused = self.scenario.domains.iter().filter(|domain| {
+                matches!(domain.fate, Fate::Refused(_)) && domain.child.is_none() && domain.vpl011
+            });
+            self.waiting.extend(refused.map(|domain| domain.number));
+        }
         self
     }
 
@@ -282,9 +293,13 @@ impl<'s> Conductor<'s> {
             }
             Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } => false,
         };
-        // A domain that should not run and does is the verdict; there is no need to hear it out.
-        if done {
+        // A domain that should not run and does is the verdict, and need not be heard out, unless what it finds decides.
+        let refused = matches!(domain.fate, Fate::Refused(_));
+        let decides = !self.strict && domain.otherwise;
+        if done || refused && !decides {
             self.waiting.remove(&frame.dom);
+        } else if refused {
+            self.waiting.insert(frame.dom);
         }
     }
 }

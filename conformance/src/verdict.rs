@@ -23,6 +23,8 @@ pub enum Verdict {
     Skip,
     /// The rig could not tell.
     Broken,
+    /// The hypervisor did something else, and a waiver excuses it.
+    Waived,
 }
 
 impl Verdict {
@@ -33,6 +35,7 @@ impl Verdict {
             Self::Fail => "fail",
             Self::Skip => "skip",
             Self::Broken => "broken",
+            Self::Waived => "waived",
         }
     }
 }
@@ -64,13 +67,27 @@ pub struct Judgement {
 /// Trees of a run that checks need: the partial trees by domain number.
 pub type Partials = [(u8, dtb_gen::Tree)];
 
-/// Judges one run. `diagnostics` asks that a refusal is explained on the console.
-pub fn judge(
-    scenario: &Scenario,
-    seen: &Seen,
-    partials: &Partials,
-    diagnostics: bool,
-) -> Judgement {
+/// What a subject claims about refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// It explains each on the console.
+    pub diagnostics: bool,
+    /// It refuses also what the requirements leave open.
+    pub strict: bool,
+}
+
+impl Claims {
+    /// Reads them out of a profile.
+    pub fn of(profile: &runners::Profile) -> Self {
+        Self {
+            diagnostics: profile.diagnostics,
+            strict: profile.level == runners::Level::Strict,
+        }
+    }
+}
+
+/// Judges one run of a subject with these claims.
+pub fn judge(scenario: &Scenario, seen: &Seen, partials: &Partials, claims: Claims) -> Judgement {
     let mut checks = Vec::new();
     for domain in &scenario.domains {
         let given = partials
@@ -83,11 +100,21 @@ pub fn judge(
                 judge_running(domain, seen, given, &mut checks);
                 judge_gone(scenario, domain, (*by, mark), seen, &mut checks);
             }
-            Fate::Refused(words) => judge_refused(domain, words, seen, diagnostics, &mut checks),
+            Fate::Refused(_) if carries_on(domain, seen, claims) => {
+                judge_running(domain, seen, given, &mut checks);
+            }
+            Fate::Refused(words) => {
+                judge_refused(domain, words, seen, claims.diagnostics, &mut checks);
+            }
         }
     }
     judge_outside(scenario, seen, &mut checks);
     conclude(scenario, seen, checks)
+}
+
+/// Tells a domain that runs although the case has it refused, and may: what it finds decides.
+fn carries_on(domain: &Domain, seen: &Seen, claims: Claims) -> bool {
+    !claims.strict && domain.otherwise && seen.domains.contains_key(&domain.number)
 }
 
 /// Tells a sentinel that spoke its whole script.
@@ -228,7 +255,7 @@ fn judge_running(
             ok,
         ));
     }
-    if domain.fate == Fate::Runs && !domain.falls_silent() && !spoke.ended {
+    if !matches!(domain.fate, Fate::Destroyed { .. }) && !domain.falls_silent() && !spoke.ended {
         checks.push(check(
             &domain.name,
             "runs its script to the end",

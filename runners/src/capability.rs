@@ -32,6 +32,8 @@ pub enum Capability {
     HardwareDomain,
     /// A domain can control others by hypercall.
     ControlDomain,
+    /// Nodes of domains say which of them are in control, so that there may be several, each with what its node says.
+    ControlNode,
     /// Domains can be created at run time.
     RuntimeCreate,
     /// Domains can be destroyed at run time.
@@ -42,7 +44,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -54,6 +56,7 @@ impl Capability {
         Self::PciScan,
         Self::HardwareDomain,
         Self::ControlDomain,
+        Self::ControlNode,
         Self::RuntimeCreate,
         Self::Destroy,
         Self::RuntimeConsole,
@@ -73,6 +76,7 @@ impl Capability {
             Self::PciScan => "pci-scan",
             Self::HardwareDomain => "hardware-domain",
             Self::ControlDomain => "control-domain",
+            Self::ControlNode => "control-node",
             Self::RuntimeCreate => "runtime-create",
             Self::Destroy => "destroy",
             Self::RuntimeConsole => "runtime-console",

@@ -21,12 +21,13 @@ mod qemu;
 mod request;
 mod rundir;
 mod subject;
+mod waiver;
 
 pub use capability::{Capabilities, Capability, UnknownName};
 pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
-    Arch, Control, DOMAIN, GuestLayout, HostLayout, LastWords, Modules, Profile, ProfileError,
-    Refusal, Window,
+    Arch, Control, DOMAIN, GuestLayout, HostLayout, LastWords, Level, Modules, Profile,
+    ProfileError, Refusal, Window,
 };
 pub use qemu::argv::{Io, argv};
 pub use qemu::script::{evidence_files, script};
@@ -34,3 +35,4 @@ pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};
 pub use request::{Act, Action, Answer, Command, Director, File, Icount, Load, Machine, Request};
 pub use subject::{FetchError, Package};
+pub use waiver::{Day, Waiver};

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::capability::{Capabilities, nearest};
 use crate::request::Machine;
 use crate::subject::Package;
+use crate::waiver::Waiver;
 
 /// The profiles that come with the suite, by file name.
 const SHIPPED: [(&str, &str); 3] = [
@@ -80,6 +81,39 @@ pub struct LastWords {
 
 /// Where the name of a domain stands in [`LastWords::names`].
 pub const DOMAIN: &str = "{domain}";
+
+/// How much is asked of a subject.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// What the requirements say.
+    #[default]
+    Required,
+    /// Beyond that: it fails closed. What is described wrongly, in part or at odds with the machine is refused, whatever
+    /// the requirements leave open.
+    Strict,
+}
+
+impl Level {
+    /// Every level, from the least to the most.
+    pub const ALL: [Self; 2] = [Self::Required, Self::Strict];
+
+    /// Returns the name used in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// A range of guest-physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -181,6 +215,16 @@ pub struct Profile {
     pub last_words: Option<LastWords>,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// How much it claims to meet.
+    #[serde(default)]
+    pub level: Level,
+    /// Groups of requirements that it does not claim to meet. What is run of them counts; what is skipped or not verified
+    /// does not stand against it.
+    #[serde(default)]
+    pub optional: BTreeSet<String>,
+    /// Failures that are known and accepted for a time.
+    #[serde(default, rename = "waiver")]
+    pub waivers: Vec<Waiver>,
     /// The machine it runs on.
     pub machine: Machine,
     /// Where modules may be loaded.

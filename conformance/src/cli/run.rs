@@ -6,14 +6,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use runners::Day;
 
 use crate::benchmark;
 use crate::cli::select::{self, choose, profile};
-use crate::cli::{BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, reports, say, suite};
+use crate::cli::{
+    BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, refused, reports, say, suite,
+};
 use crate::judged;
 use crate::ledger::Row;
 use crate::pipeline::{Rig, run_all};
+use crate::requirement::groups;
+use crate::scenario::generate::scenarios;
 use crate::verdict::Verdict;
+use crate::waiver;
 
 /// Judges a subject.
 pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
@@ -39,10 +45,21 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
         .clone()
         .unwrap_or_else(|| default_out(images, &profile));
     fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
+    let all = scenarios(&loaded, &profile).map_err(|problems| refused(&problems))?;
+    let mut waivers = profile.waivers.clone();
+    if let Some(path) = &args.waivers {
+        waivers.extend(waiver::read(path)?);
+    }
+    waiver::check(&waivers, &all)?;
+    let optional = groups::optional(
+        &args.choice.requirements,
+        &loaded.catalog,
+        &profile.optional,
+    )?;
     let rig = rig(&args.choice, profile, images, "refhv.img")?;
     let began = Instant::now();
     let progress = Progress::new(chosen.scenarios.len());
-    let rows = run_all(
+    let mut rows = run_all(
         &rig,
         &chosen.scenarios,
         jobs(&args.choice),
@@ -51,10 +68,15 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     )?;
     progress.finish();
     let took = began.elapsed();
+    let today = args.today.unwrap_or_else(Day::today);
+    let problems = waiver::apply(&waivers, &all, &mut rows, today);
     let run = judged::Run {
         loaded: &loaded,
         rig: &rig,
         scope: &chosen.scope,
+        optional: &optional,
+        problems,
+        notices: Vec::new(),
         selection: selection(args, rig.profile()),
         took,
     };
@@ -85,6 +107,9 @@ fn selection(args: &RunArgs, profile: &runners::Profile) -> Vec<String> {
         .class
         .iter()
         .for_each(|class| add("--class", class.name()));
+    if let Some(level) = choice.level {
+        add("--level", level.name());
+    }
     if choice.seed != 0 {
         add("--seed", &choice.seed.to_string());
     }

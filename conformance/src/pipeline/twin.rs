@@ -10,7 +10,7 @@ use super::{Rig, hex};
 use crate::observe::{End, Seen};
 use crate::rig::twin::{alone, without};
 use crate::scenario::{Domain, Fate, Scenario};
-use crate::verdict::{self, Check, Judgement, Partials, Verdict};
+use crate::verdict::{self, Check, Claims, Judgement, Partials, Verdict};
 
 /// The verdicts on twins, by what they are made of.
 pub type Twins = Mutex<HashMap<String, Arc<OnceLock<Result<Judgement, String>>>>>;
@@ -26,7 +26,7 @@ impl Rig {
         if let Some(name) = self.refused(scenario, seen) {
             return self.refusal(scenario, name);
         }
-        let judgement = verdict::judge(scenario, seen, partials, self.profile().diagnostics);
+        let judgement = verdict::judge(scenario, seen, partials, Claims::of(self.profile()));
         // Where the rig itself failed, a twin that runs blames nobody.
         let told = judgement.verdict == Verdict::Broken && !matches!(seen.end, End::Failed(_));
         if told && !verdict::sentinel_ran(scenario, seen) {

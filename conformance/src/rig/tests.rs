@@ -6,7 +6,7 @@ use runners::{Status, Timing};
 use super::*;
 use crate::dtb::{Ground, blobs};
 use crate::sample::{NONCE, Play, profile, scenario};
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{Claims, Verdict, judge};
 
 /// What a conductor does with each line: the labels of its acts, `finish` for the end.
 fn conduct(conductor: &mut Conductor<'_>, lines: &[String]) -> Vec<(usize, Vec<String>)> {
@@ -157,7 +157,7 @@ fn acts_are_taken_at_their_moments() {
         seen.outside.get("2.1"),
         Some(&OutsideAnswer::Refused("no".into()))
     );
-    let judgement = judge(&scenario, &seen, &[], false);
+    let judgement = judge(&scenario, &seen, &[], Claims::of(&profile()));
     assert_eq!(
         (judgement.verdict, judgement.reason.contains("refused: no")),
         (Verdict::Fail, true)

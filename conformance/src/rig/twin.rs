@@ -48,6 +48,7 @@ pub fn without(scenario: &Scenario, name: &str) -> Scenario {
             lines: Vec::new(),
             tree: Vec::new(),
             fate: Fate::Runs,
+            otherwise: false,
             ..domain.clone()
         };
     }

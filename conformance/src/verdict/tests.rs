@@ -8,6 +8,16 @@ use super::*;
 use crate::observe::Recorder;
 use crate::sample::{NONCE, Play, scenario};
 
+/// Subjects that refuse all that they should, without and with a word about it.
+pub const QUIET: Claims = Claims {
+    diagnostics: false,
+    strict: true,
+};
+pub const STRICT: Claims = Claims {
+    diagnostics: true,
+    ..QUIET
+};
+
 /// A domain that reads once and a later one that must not run, in front of the sentinel.
 const TWO: &str = "    domains:
       - {name: dA, script: [r32 0x1000 => 0x61]}
@@ -32,7 +42,7 @@ fn judged(rest: &str, play: Play) -> Judgement {
         &scenario(rest),
         &seen(&play.lines, End::Complete),
         &[],
-        false,
+        QUIET,
     )
 }
 
@@ -411,7 +421,7 @@ fn no_sentinel_no_verdict() {
 #[test]
 fn the_end_of_the_run_counts() {
     let scenario = scenario(TWO);
-    let at = |play: Play, end| judge(&scenario, &seen(&play.lines, end), &[], false);
+    let at = |play: Play, end| judge(&scenario, &seen(&play.lines, end), &[], QUIET);
     let wrong = || {
         Play::new()
             .hello(1)

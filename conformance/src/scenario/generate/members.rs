@@ -115,6 +115,13 @@ impl Expansion<'_> {
             .part(&domain.name)
             .map_err(|why| Culprit::new(&domain.name, why))?;
         let mut lines = self.script(domain, cast, children);
+        if !domain.otherwise.is_empty() {
+            let refused = case::Domain {
+                script: domain.otherwise.clone(),
+                ..domain.clone()
+            };
+            lines = self.script(&refused, cast, children);
+        }
         let fate = match (&domain.refused, &domain.destroyed) {
             (Some(words), _) => Fate::Refused(self.all(words)?),
             (None, Some(gone)) => {
@@ -176,6 +183,7 @@ impl Expansion<'_> {
             lines,
             tree,
             fate,
+            otherwise: !domain.otherwise.is_empty(),
         };
         if !matches!(made.fate, Fate::Refused(_)) && domain.guards {
             let guards = guards(&made, &self.occupied(&made), self.profile.ipa_bits);
@@ -344,6 +352,7 @@ pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
         lines: lines.collect(),
         tree: Vec::new(),
         fate: Fate::Runs,
+        otherwise: false,
     }
 }
 
