@@ -14,6 +14,7 @@ pub mod last_words;
 pub mod ledger;
 pub mod observe;
 pub mod pipeline;
+mod probing;
 pub mod requirement;
 pub mod rig;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::ledger::Row;
 use crate::observe::{End, Seen};
 use crate::rig::{self, Conductor};
 use crate::scenario::Scenario;
-use crate::verdict::{Judgement, Verdict};
+use crate::verdict::{self, Judgement, Verdict};
 
 mod twin;
 
@@ -132,6 +132,20 @@ impl Rig {
             digests,
             took,
         })
+    }
+
+    /// Runs one scenario and judges it by itself, without twins: what it shows it shows, and nobody is blamed.
+    pub fn alone(&self, scenario: &Scenario) -> Result<(Judgement, Seen)> {
+        let (blobs, request) = self.prepare(scenario)?;
+        let seen = self.observe(scenario, &request);
+        let claims = verdict::Claims::of(&self.profile);
+        let judgement = verdict::judge(scenario, &seen, &blobs.partials, claims);
+        Ok((judgement, seen))
+    }
+
+    /// Judges the subject by other capabilities than its profile has.
+    pub fn with_capabilities(&mut self, capabilities: runners::Capabilities) {
+        self.profile.capabilities = capabilities;
     }
 
     /// Says why the subject is not judged by a scenario: it does not claim what that needs or asks for.

@@ -16,6 +16,7 @@ use crate::cli::{
 use crate::judged;
 use crate::ledger::Row;
 use crate::pipeline::{Rig, run_all};
+use crate::probing;
 use crate::requirement::groups;
 use crate::scenario::generate::scenarios;
 use crate::verdict::Verdict;
@@ -56,8 +57,9 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
         &loaded.catalog,
         &profile.optional,
     )?;
-    let rig = rig(&args.choice, profile, images, "refhv.img")?;
+    let mut rig = rig(&args.choice, profile, images, "refhv.img")?;
     let began = Instant::now();
+    let (notices, mut problems) = look(&mut rig, &args.choice)?;
     let progress = Progress::new(chosen.scenarios.len());
     let mut rows = run_all(
         &rig,
@@ -69,14 +71,14 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     progress.finish();
     let took = began.elapsed();
     let today = args.today.unwrap_or_else(Day::today);
-    let problems = waiver::apply(&waivers, &all, &mut rows, today);
+    problems.extend(waiver::apply(&waivers, &all, &mut rows, today));
     let run = judged::Run {
         loaded: &loaded,
         rig: &rig,
         scope: &chosen.scope,
         optional: &optional,
         problems,
-        notices: Vec::new(),
+        notices,
         selection: selection(args, rig.profile()),
         took,
     };
@@ -86,6 +88,39 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
         .with_context(|| format!("{}: cannot be written", path.display()))?;
     say(format_args!("{}", reports::write(&ledger, &out, &out)?));
     Ok(u8::from(!ledger.conformant))
+}
+
+/// Looks at what a subject can do that was not built here; returns notices and problems. An image that was named is judged
+/// by what it was seen to do.
+fn look(rig: &mut Rig, choice: &Choice) -> Result<(Vec<String>, Vec<String>)> {
+    if choice.image.is_none() && rig.profile().package.is_none() {
+        return Ok(Default::default());
+    }
+    let found = probing::probe(rig, jobs(choice))?;
+    let claimed = rig.profile().capabilities.clone();
+    let name = rig.profile().name.clone();
+    let mut notices: Vec<String> = Vec::new();
+    notices.extend(
+        found
+            .interface
+            .map(|interface| format!("`{name}` answers by {interface}")),
+    );
+    let judged = match choice.image {
+        Some(_) => "it is judged by that too",
+        None => "what needs that was skipped",
+    };
+    let richer = found.unclaimed(&claimed).into_iter();
+    notices.extend(richer.map(|one| {
+        format!("`{name}` was seen to have {one}, which its profile does not claim: {judged}")
+    }));
+    let poorer = found.unseen(&claimed).into_iter();
+    let problems = poorer
+        .map(|one| format!("`{name}` claims {one} and was not seen to have it"))
+        .collect();
+    if choice.image.is_some() {
+        rig.with_capabilities(found.capabilities(&claimed));
+    }
+    Ok((notices, problems))
 }
 
 /// Arguments that chose the scenarios, without places that differ from machine to machine.
