@@ -164,12 +164,15 @@ pub struct ReportArgs {
     /// Where the reports go; beside the ledger unless given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write the verdicts alone into this file, for later runs to be compared with, and no reports
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    baseline: Option<PathBuf>,
 }
 
 /// Arguments of `compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The run before: a folder with a `ledger.json`, or the ledger
+    /// The run before: a folder with a `ledger.json`, the ledger, or a baseline
     old: PathBuf,
     /// The run after
     new: PathBuf,

@@ -134,9 +134,11 @@ impl Rig {
         })
     }
 
-    /// Runs one scenario and judges it by itself, without twins: what it shows it shows, and nobody is blamed.
-    pub fn alone(&self, scenario: &Scenario) -> Result<(Judgement, Seen)> {
-        let (blobs, request) = self.prepare(scenario)?;
+    /// Runs one scenario in a part of the usual time and judges it by itself, without twins: what it shows it shows, and
+    /// nobody is blamed.
+    pub fn alone(&self, scenario: &Scenario, part: u32) -> Result<(Judgement, Seen)> {
+        let (blobs, mut request) = self.prepare(scenario)?;
+        request.deadline /= part.max(1);
         let seen = self.observe(scenario, &request);
         let claims = verdict::Claims::of(&self.profile);
         let judgement = verdict::judge(scenario, &seen, &blobs.partials, claims);

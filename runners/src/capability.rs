@@ -34,6 +34,8 @@ pub enum Capability {
     ControlDomain,
     /// Nodes of domains say which of them are in control, so that there may be several, each with what its node says.
     ControlNode,
+    /// The control interface has the layouts of Xen 4.19 to 4.21 (public/domctl.h: `XEN_DOMCTL_INTERFACE_VERSION`).
+    Domctl17,
     /// Domains can be created at run time.
     RuntimeCreate,
     /// Domains can be destroyed at run time.
@@ -44,7 +46,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -57,6 +59,7 @@ impl Capability {
         Self::HardwareDomain,
         Self::ControlDomain,
         Self::ControlNode,
+        Self::Domctl17,
         Self::RuntimeCreate,
         Self::Destroy,
         Self::RuntimeConsole,
@@ -77,6 +80,7 @@ impl Capability {
             Self::HardwareDomain => "hardware-domain",
             Self::ControlDomain => "control-domain",
             Self::ControlNode => "control-node",
+            Self::Domctl17 => "domctl-0x17",
             Self::RuntimeCreate => "runtime-create",
             Self::Destroy => "destroy",
             Self::RuntimeConsole => "runtime-console",

@@ -297,6 +297,12 @@ impl Profile {
         }
     }
 
+    /// Returns all profiles that come with the suite.
+    pub fn all_shipped() -> Result<Vec<Self>, ProfileError> {
+        let all = SHIPPED.into_iter();
+        all.map(|(file, text)| Self::parse(text, file)).collect()
+    }
+
     /// Returns a profile that comes with the suite.
     pub fn shipped(name: &str, arch: Arch) -> Result<Self, ProfileError> {
         let mut known = BTreeSet::new();

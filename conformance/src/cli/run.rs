@@ -96,7 +96,7 @@ fn look(rig: &mut Rig, choice: &Choice) -> Result<(Vec<String>, Vec<String>)> {
     if choice.image.is_none() && rig.profile().package.is_none() {
         return Ok(Default::default());
     }
-    let found = probing::probe(rig, jobs(choice))?;
+    let found = probing::probe(rig, jobs(choice), choice.image.is_none())?;
     let claimed = rig.profile().capabilities.clone();
     let name = rig.profile().name.clone();
     let mut notices: Vec<String> = Vec::new();

@@ -459,3 +459,33 @@ fn the_end_of_the_run_counts() {
         "QEMU died"
     );
 }
+
+/// A refused domain that runs all the same is judged by what it finds where the case leaves that open, unless the subject
+/// claims to refuse it.
+#[test]
+fn what_a_domain_finds_may_decide() {
+    let scenario = scenario(
+        "    domains:
+      - {name: dB, refused: [], otherwise: [r32 0x1000 => fault]}
+",
+    );
+    let fault = Answer::Fault {
+        esr: 0x9600_0010,
+        far: 0x1000,
+    };
+    let lenient = Claims {
+        strict: false,
+        ..QUIET
+    };
+    let verdict = |answer: Option<Answer>, claims| {
+        let mut play = Play::new().sentinel(2);
+        if let Some(answer) = answer {
+            play = play.hello(1).op(1, 0, answer).end(1, 1);
+        }
+        judge(&scenario, &seen(&play.lines, End::Complete), &[], claims).verdict
+    };
+    assert_eq!(verdict(Some(fault), lenient), Verdict::Pass);
+    assert_eq!(verdict(Some(Answer::Value(0x61)), lenient), Verdict::Fail);
+    assert_eq!(verdict(None, lenient), Verdict::Pass);
+    assert_eq!(verdict(Some(fault), QUIET), Verdict::Fail);
+}
