@@ -51,6 +51,16 @@ fn errors_name_file_line_and_nearest_name() {
             "unknown variant `domain-abset`, did you mean `domain-absent`?",
         ),
         (
+            "\"domain-absent\"",
+            "\"host-stops\"",
+            "a host that stops needs `last_words` with `names`",
+        ),
+        (
+            "level = \"strict\"",
+            "level = \"strikt\"",
+            "unknown variant `strikt`, did you mean `strict`?",
+        ),
+        (
             "\"forced-assignment\"",
             "\"forced-asignment\"",
             "`forced-asignment` is no capability, did you mean `forced-assignment`?",

@@ -16,6 +16,9 @@ use thiserror::Error;
 /// The keys of the distribution, where its own package puts them.
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// What the names of folders begin with that are gone when the work is done.
+const UNDER_WAY: &str = "under-way-";
+
 /// Suites by which a source is known to be a mirror of the distribution's releases.
 const RELEASES: [&str; 7] = [
     "bookworm",
@@ -127,6 +130,10 @@ impl Package {
     /// anything may be fetched.
     pub fn image(&self, folder: &Path, fetch: bool) -> Result<PathBuf, FetchError> {
         fs::create_dir_all(folder).map_err(at(folder))?;
+        // One process at a time; the kernel lets go with the process, and what a killed one left is swept.
+        let held = fs::File::open(folder).map_err(at(folder))?;
+        held.lock().map_err(at(folder))?;
+        sweep(folder);
         let file = folder.join(self.file_name());
         if !file.is_file() {
             if !fetch {
@@ -184,7 +191,7 @@ impl Package {
         })?;
         eprintln!("fetching {self}");
         let state = tempfile::Builder::new()
-            .prefix("apt-")
+            .prefix(&format!("{UNDER_WAY}apt-"))
             .tempdir_in(folder)
             .map_err(at(folder))?;
         let state = fs::canonicalize(state.path())
@@ -301,18 +308,26 @@ fn versions(told: &str) -> Vec<String> {
 fn unpack(file: &Path, folder: &Path) -> Result<(), FetchError> {
     let beside = folder.parent().unwrap_or(folder);
     let fresh = tempfile::Builder::new()
-        .prefix("unpack-")
+        .prefix(&format!("{UNDER_WAY}unpack-"))
         .tempdir_in(beside)
         .map_err(at(beside))?;
     let whole = fresh.path().join("whole");
     let mut command = Command::new("dpkg-deb");
     command.arg("-x").arg(file).arg(&whole);
     succeeded("dpkg-deb", &output(command)?)?;
-    match fs::rename(&whole, folder) {
-        Ok(()) => Ok(()),
-        // Another run was quicker; what it unpacked is the same.
-        Err(_) if folder.is_dir() => Ok(()),
-        Err(error) => Err(at(folder)(error)),
+    // A folder that is there lacks the image, or nobody would unpack: it is not the package's.
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(at(folder))?;
+    }
+    fs::rename(&whole, folder).map_err(at(folder))
+}
+
+/// Removes what processes left that were killed meanwhile. Best effort: what stays is in nobody's way.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNDER_WAY) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -417,6 +432,16 @@ mod tests {
         };
         let error = other.image(folder.path(), false).unwrap_err();
         assert!(error.to_string().contains("holds no boot/other"), "{error}");
+    }
+
+    /// What a killed process left in the middle is swept by the next one.
+    #[test]
+    fn what_was_left_is_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join(format!("{UNDER_WAY}apt-x"));
+        fs::create_dir_all(left.join("lists")).unwrap();
+        package("00").image(folder.path(), false).unwrap_err();
+        assert!(!left.exists());
     }
 
     /// The mirror is that of a release's main part; updates, backports and media are none.
