@@ -53,7 +53,7 @@ fn errors_name_file_line_and_nearest_name() {
         (
             "\"domain-absent\"",
             "\"host-stops\"",
-            "a host that stops needs `last_words` with `names`",
+            "a host that stops needs `last_words` with `names`: only what names a domain refuses it",
         ),
         (
             "level = \"strict\"",
@@ -123,11 +123,11 @@ fn unknown_subjects_are_told_the_known() {
     };
     assert_eq!(
         say("referense", Arch::Aarch64),
-        "no profile `referense` for aarch64, did you mean `reference`?; there are reference (aarch64)"
+        "no profile `referense` for aarch64, did you mean `reference`?; there are reference (aarch64), xen-4.17 (aarch64), xen-4.20 (aarch64)"
     );
     assert_eq!(
         say("reference", Arch::Amd64),
-        "no profile `reference` for amd64; there are reference (aarch64)"
+        "no profile `reference` for amd64; there are reference (aarch64), xen-4.17 (aarch64), xen-4.20 (aarch64)"
     );
     let error = Profile::load(Path::new("/nowhere/p.toml"))
         .expect_err("no file")
