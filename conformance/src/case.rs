@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use domain::{Destroyed, Device, Domain, Partial, Role};
+pub use machine::{Machine, PciFunction};
 
 pub mod domain;
 pub mod errno;
 pub mod expect;
 pub mod load;
+pub mod machine;
 pub mod template;
 pub mod value;
 
@@ -60,6 +62,9 @@ pub struct Case {
     /// `/chosen/<domain>/` stand for the nodes of its modules.
     #[serde(default)]
     pub host: Vec<Text>,
+    /// Arguments that the hypervisor gets beside those of its profile.
+    #[serde(default)]
+    pub arguments: Vec<Text>,
     /// Host nodes that carry `xen,passthrough`; left out: those of the devices named by the domains.
     #[serde(default)]
     pub passthrough: Option<Vec<Text>>,
@@ -68,6 +73,13 @@ pub struct Case {
     /// What happens outside the guests, and what is seen there.
     #[serde(default)]
     pub outside: Vec<Outside>,
+    /// What the machine's SMMU must have done with accesses of devices:
+    /// `STREAM EVENT [read|write] [FIRST[..LAST]] [=> at least N|none|any]`. STREAM is a number or `any`; EVENT is a name of
+    /// the architecture (`F_TRANSLATION`), `event` for any that was recorded, `stopped` for what was, recorded or not,
+    /// `aborted` for what was stopped without a record, `bypassed` or `translated`. `others => none`: nothing is recorded besides what the other lines are about.
+    /// Where something must be stopped or recorded, the subject must claim `smmu-events`.
+    #[serde(default)]
+    pub events: Vec<Text>,
     /// False leaves out the domain that proves that the rest of the machine runs on.
     #[serde(default = "yes")]
     pub sentinel: bool,
@@ -122,39 +134,16 @@ impl Arch {
     }
 }
 
-/// Differences of the machine from the plain one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Machine {
-    /// `none` or `smmuv3`.
-    #[serde(default)]
-    pub iommu: Option<String>,
-    /// A second PL011 at 0x0904_0000.
-    #[serde(default)]
-    pub second_uart: bool,
-    /// Fills the second CFI flash (0x0400_0000): each 32-bit word holds its own offset.
-    #[serde(default)]
-    pub flash_pattern: bool,
-    /// The `edu` device as a platform device: a PCI function whose registers (0x1000_0000, 1 MiB) are set before the first
-    /// instruction, and the host node /edu@10000000 with SPI 6 that describes them.
-    #[serde(default)]
-    pub edu: bool,
-    /// The version of the board, as QEMU's `-M` takes it, where it is not the one that the profile pins: `virt-9.1` is the
-    /// last whose SMMUv3 has no second stage.
-    #[serde(default)]
-    pub board: Option<String>,
-    /// More QEMU devices, as `-device` takes them.
-    #[serde(default)]
-    pub devices: Vec<String>,
-}
-
 /// A step outside the guests.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outside {
     /// `start` (before the first instruction), `end` (after the last awaited line) or `<domain> <mark>`.
     pub at: Text,
-    /// `read32 A => V`, `write32 A V`, `wait32 A MASK V`, `spi N high|low`, `qmp NAME`, `stop`, `cont`.
+    /// `read32 A => V`, `write32 A V`, `wait32 A MASK V`, `spi N high|low`, `qmp NAME [KEY=VALUE...]`, `stop`, `cont`. Of
+    /// the functions of the machine's `pci`: `cfgread16 NAME OFFSET => V`, `cfgwrite16 NAME OFFSET V`, `cfgwait16 NAME OFFSET
+    /// MASK V` in configuration space, `unplug NAME` from the port that it is in, and `query-pci`, which asks QEMU what
+    /// functions there are.
     #[serde(rename = "do")]
     pub acts: Vec<Text>,
 }
@@ -178,6 +167,9 @@ impl<'de> Deserialize<'de> for Text {
                 Ok(Text(format!("{number:#x}")))
             }
             fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
+                Ok(Text(number.to_string()))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Text, E> {
                 Ok(Text(number.to_string()))
             }
             fn visit_bool<E>(self, truth: bool) -> Result<Text, E> {

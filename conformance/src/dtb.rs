@@ -9,12 +9,16 @@ use crate::case::value::{edit, property};
 use crate::scenario::generate::GIC_PHANDLE;
 use crate::scenario::{DOMAIN_MEMORY_KIB, Device, Domain, Partial, Scenario};
 
+pub mod host_bridge;
 mod run_time;
 #[cfg(test)]
 mod tests;
 
 /// Where the edu device's registers are put: the begin of the board's window for 32-bit PCI memory.
 pub const EDU_BASE: u64 = 0x1000_0000;
+
+/// How many bytes they are.
+pub const EDU_SIZE: u64 = 1 << 20;
 
 /// Everything that is put into memory for one run.
 #[derive(Clone, Debug)]
@@ -90,7 +94,7 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
         let tree = match &domain.partial {
             None => None,
             Some(partial) => {
-                let (tree, blob) = partial_tree(partial, &base)
+                let (tree, blob) = partial_tree(partial, &domain.pci, &base)
                     .map_err(|why| format!("{}: {why}", domain.name))?;
                 partials.push((domain.number, tree));
                 Some(shelf.put(&format!("{}-tree", domain.name), blob)?)
@@ -263,7 +267,7 @@ fn owner(base: &Tree, address: u64) -> Option<String> {
 fn edu() -> Node {
     Node::new(format!("edu@{EDU_BASE:x}"))
         .with("compatible", "qemu,edu")
-        .with("reg", Value::Cells64(vec![EDU_BASE, 1 << 20]))
+        .with("reg", Value::Cells64(vec![EDU_BASE, EDU_SIZE]))
         .with("interrupts", [0_u32, 6, 4])
         .with("dma-coherent", ())
 }
@@ -285,8 +289,17 @@ fn plan(partial: &Partial, base: &Tree) -> Result<dtb_gen::Partial, String> {
     })
 }
 
-fn partial_tree(partial: &Partial, base: &Tree) -> Result<(Tree, Vec<u8>), String> {
-    let mut tree = dtb_gen::partial(&plan(partial, base)?).map_err(|error| error.to_string())?;
+fn partial_tree(
+    partial: &Partial,
+    pci: &[[u32; 3]],
+    base: &Tree,
+) -> Result<(Tree, Vec<u8>), String> {
+    let mut plan = plan(partial, base)?;
+    if !pci.is_empty() {
+        let assigned = Value::Cells(pci.as_flattened().to_vec());
+        plan.props.push(("xen,pci-assigned".to_owned(), assigned));
+    }
+    let mut tree = dtb_gen::partial(&plan).map_err(|error| error.to_string())?;
     let edits: Vec<Edit> = partial
         .edits
         .iter()

@@ -9,12 +9,15 @@ use runners::Request;
 use crate::dtb::Blobs;
 use crate::observe::Seen;
 use crate::scenario::Scenario;
+use crate::smmu;
 
 #[cfg(test)]
 mod tests;
 
 /// Names of the files that reports read again.
 pub const CONSOLE: &str = "console.txt";
+/// What the SMMUs did, put together; there where the machine has any.
+pub const EVENTS: &str = "events.json";
 
 /// Writes everything about one run into `folder`, which is emptied first.
 pub fn write(
@@ -79,6 +82,10 @@ pub fn write(
     }
     put(CONSOLE, &seen.console)?;
     put("seen.txt", told(scenario, seen).as_bytes())?;
+    if let Some(smmus) = &seen.smmus {
+        let told = serde_json::to_string_pretty(&smmu::told(smmus))? + "\n";
+        put(EVENTS, told.as_bytes())?;
+    }
     for file in runners::evidence_files(request) {
         file.write(folder)
             .with_context(|| format!("{}: cannot be written", folder.join(&file.name).display()))?;
@@ -125,7 +132,17 @@ fn told(scenario: &Scenario, seen: &Seen) -> String {
             .iter()
             .map(|(label, answer)| format!("outside {label}: {answer:?}")),
     );
+    if let Some(smmus) = &seen.smmus {
+        let smmu::Told { rows, notes } = smmu::told(smmus);
+        lines.extend(rows.iter().map(|row| format!("SMMU: {row}")));
+        lines.extend(notes.iter().map(|note| format!("SMMU: {note}")));
+    }
     lines.join("\n") + "\n"
+}
+
+/// Reads back what the SMMUs did, from a folder; nothing where there are none, or nobody can read it.
+pub fn events(folder: &Path) -> Option<smmu::Told> {
+    serde_json::from_slice(&fs::read(folder.join(EVENTS)).ok()?).ok()
 }
 
 /// Reads back the trees of a folder, as source, in the order of their names.

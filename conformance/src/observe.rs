@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::last_words::Stop;
+use runners::Smmus;
 use serde::Serialize;
 use wire::{Answer, Damage, Disorder, Frame, Note, Order, Reading};
+
+use crate::last_words::Stop;
 
 /// Everything that one run showed.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,8 @@ pub struct Seen {
     pub cut: Vec<(Option<u8>, String)>,
     /// Answers from outside, by label.
     pub outside: BTreeMap<String, OutsideAnswer>,
+    /// What the SMMUs did, where the machine has any.
+    pub smmus: Option<Smmus>,
     /// How the run ended.
     pub end: End,
     /// The host's last words, where it stopped.
@@ -53,6 +57,8 @@ pub enum OutsideAnswer {
     Done,
     /// The value read.
     Value(u64),
+    /// The PCI functions that there are: bus, device and function in 16 bits each, in order.
+    Functions(Vec<u16>),
     /// The machine said no.
     Refused(String),
 }

@@ -173,22 +173,31 @@ impl Rig {
     /// Says what one run would look like, without running it.
     pub fn prepare(&self, scenario: &Scenario) -> Result<(Blobs, runners::Request)> {
         let base = self.base(&rig::machine(&self.profile, &scenario.machine))?;
-        let arguments = [
-            self.profile.boot_args.as_str(),
-            self.arguments.as_deref().unwrap_or(""),
-        ]
-        .join(" ");
+        if scenario.pci.is_some() {
+            let host = self.profile.host.as_ref().and_then(|host| host.pci);
+            dtb::host_bridge::check(&base, host).map_err(|why| anyhow!("{why}"))?;
+        }
+        let own = [Some(&self.profile.boot_args), self.arguments.as_ref()];
+        let arguments: Vec<&str> = own
+            .into_iter()
+            .flatten()
+            .chain(&scenario.arguments)
+            .map(String::as_str)
+            .filter(|argument| !argument.is_empty())
+            .collect();
+        let arguments = arguments.join(" ");
         let ground = Ground {
             base: &base,
             probe: &self.probe,
-            hypervisor_args: arguments.trim(),
+            hypervisor_args: &arguments,
             nonce: self.nonce(scenario),
             modules: self.profile.modules,
             guest: &self.profile.guest,
         };
         let blobs =
             dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
-        let request = rig::request(scenario, &self.profile, &self.image, &blobs);
+        let mut request = rig::request(scenario, &self.profile, &self.image, &blobs);
+        request.smmus = rig::smmus(&base);
         Ok((blobs, request))
     }
 

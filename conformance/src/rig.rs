@@ -11,11 +11,16 @@ use wire::{Answer, Frame, Note};
 use crate::dtb::{Blobs, EDU_BASE};
 use crate::last_words::Listener;
 use crate::observe::{End, OutsideAnswer, Recorder, Seen};
+use crate::pci::Topology;
+use crate::pci::firmware::{Access, accesses};
 use crate::scenario::{Fate, Moment, Scenario, Step, What};
 
 #[cfg(test)]
 mod tests;
 pub mod twin;
+
+/// What the labels of the firmware's accesses begin with.
+const FIRMWARE: &str = "firmware ";
 
 /// Size of the CFI flash at 0x0400_0000 of QEMU's `virt`.
 const FLASH_BYTES: u64 = 64 << 20;
@@ -36,7 +41,7 @@ const EDU_CONFIG: u64 = 0x40_1000_0000 + (3 << 15);
 
 /// Plays the firmware for the edu device: puts its registers where the host's tree says (PCI 3.0, 6.2.5.1: BAR 0) and
 /// switches its memory decoder and its mastering on (6.2.2).
-fn edu() -> [runners::Act; 2] {
+fn platform_edu() -> [runners::Act; 2] {
     let write = |label: &str, addr, bytes: &[u8]| runners::Act {
         label: label.to_owned(),
         action: Action::Write {
@@ -48,6 +53,24 @@ fn edu() -> [runners::Act; 2] {
         write("edu-bar", EDU_CONFIG + 0x10, &EDU_BASE.to_le_bytes()[..4]),
         write("edu-command", EDU_CONFIG + 4, &[6, 0]),
     ]
+}
+
+/// What the firmware does to PCI functions, each access labelled by its place.
+fn firmware(scenario: &Scenario) -> impl Iterator<Item = runners::Act> {
+    let accesses = scenario.pci.iter().flat_map(accesses);
+    accesses.enumerate().map(|(place, access)| runners::Act {
+        label: format!("{FIRMWARE}{place}"),
+        action: match access {
+            Access::Write { at, bytes, value } => Action::Write {
+                addr: at,
+                bytes: value.to_le_bytes()[..usize::from(bytes)].to_vec(),
+            },
+            Access::Read { at, bytes, .. } => Action::Read {
+                addr: at,
+                len: usize::from(bytes),
+            },
+        },
+    })
 }
 
 /// The machine of a scenario: the subject's, with what the case adds.
@@ -74,6 +97,24 @@ pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     machine
 }
 
+/// Finds the registers of a machine's SMMUs in its own tree.
+pub fn smmus(tree: &dtb_gen::Tree) -> Vec<u64> {
+    let cells = |name| tree.root.get(name).and_then(dtb_gen::Prop::u32);
+    // Devicetree Specification 2.3.5: two cells where nothing is said.
+    let wide = cells("#address-cells").unwrap_or(2) == 2;
+    let of_kind = |node: &&dtb_gen::Node| {
+        let models = node.get("compatible").and_then(dtb_gen::Prop::texts);
+        models.is_some_and(|models| models.contains(&"arm,smmu-v3"))
+    };
+    let nodes = tree.root.children.iter().filter(of_kind);
+    let places = nodes.filter_map(|node| match node.get("reg")?.cells()?.as_slice() {
+        [high, low, ..] if wide => Some(u64::from(*high) << 32 | u64::from(*low)),
+        [low, ..] if !wide => Some(u64::from(*low)),
+        _ => None,
+    });
+    places.collect()
+}
+
 /// The request for one run.
 pub fn request(
     scenario: &Scenario,
@@ -82,8 +123,12 @@ pub fn request(
     blobs: &Blobs,
 ) -> Request {
     let mut machine = machine(profile, &scenario.machine);
+    machine
+        .devices
+        .extend(scenario.pci.iter().flat_map(Topology::arguments));
     let apart = |step: &Step| matches!(step.at, Moment::Start | Moment::End);
-    if scenario.machine.edu && scenario.outside.iter().all(apart) {
+    let edu = scenario.machine.edu || scenario.pci.iter().any(|pci| pci.has("edu"));
+    if edu && scenario.outside.iter().all(apart) {
         machine.extra.extend(CLOCK.map(ToOwned::to_owned));
     }
     let mut request = Request::new(machine, image, profile.deadline());
@@ -103,8 +148,9 @@ pub fn request(
             .extend(["-drive".to_owned(), drive.to_owned()]);
     }
     if scenario.machine.edu {
-        request.before.extend(edu());
+        request.before.extend(platform_edu());
     }
+    request.before.extend(firmware(scenario));
     request.before.extend(steps(scenario, &Moment::Start));
     request
 }
@@ -164,9 +210,13 @@ fn action(what: &What) -> Action {
             spi: *spi,
             level: *level,
         },
-        What::Qmp(name) => Action::Qmp {
+        What::Qmp(name, arguments) => Action::Qmp {
             execute: name.clone(),
-            arguments: serde_json::json!({}),
+            arguments: arguments.iter().cloned().collect(),
+        },
+        What::QueryPci => Action::Qmp {
+            execute: "query-pci".to_owned(),
+            arguments: serde_json::Value::Null,
         },
         What::Stop => Action::Stop,
         What::Continue => Action::Continue,
@@ -182,6 +232,9 @@ pub struct Conductor<'s> {
     strict: bool,
     /// Domains that still have something to say.
     waiting: BTreeSet<u8>,
+    /// What the firmware reads back, and why its machine is not the one that was asked for.
+    firmware: Vec<Access>,
+    wrong_machine: Option<String>,
     /// Acts whose answers are still to come.
     pending: BTreeSet<String>,
     /// How often a register was looked at in vain.
@@ -204,6 +257,8 @@ impl<'s> Conductor<'s> {
                 .filter(speaks)
                 .map(|domain| domain.number)
                 .collect(),
+            firmware: scenario.pci.iter().flat_map(accesses).collect(),
+            wrong_machine: None,
             pending: BTreeSet::new(),
             looks: 0,
             ending: false,
@@ -228,6 +283,11 @@ impl<'s> Conductor<'s> {
     /// Closes the record with how the run ended.
     pub fn close(self, outcome: Outcome) -> Seen {
         let mut seen = self.recorder.seen;
+        if let Some(why) = self.wrong_machine {
+            seen.console = outcome.console;
+            seen.end = End::Failed(why);
+            return seen;
+        }
         seen.end = match outcome.end {
             runners::End::Finished => End::Complete,
             runners::End::PoweredOff { reason } => End::PoweredOff(reason),
@@ -239,6 +299,7 @@ impl<'s> Conductor<'s> {
             )),
         };
         seen.console = outcome.console;
+        seen.smmus = outcome.smmus;
         seen
     }
 
@@ -264,17 +325,58 @@ impl<'s> Conductor<'s> {
         vec![Command::Finish]
     }
 
-    /// Repeats a look at a register that does not show yet what is waited for; the deadline of the run bounds it.
-    fn look_again(&mut self, label: &str, answer: &runners::Answer) -> Option<Command> {
+    /// Finds the act whose answer has this label.
+    fn act(&self, label: &str) -> Option<&'s crate::scenario::Act> {
         let (place, turn) = label.split_once('.')?;
         let step = self.scenario.outside.get(place.parse::<usize>().ok()?)?;
-        let act = step.acts.get(turn.parse::<usize>().ok()?)?;
+        step.acts.get(turn.parse::<usize>().ok()?)
+    }
+
+    fn lists(&self, label: &str) -> bool {
+        self.act(label)
+            .is_some_and(|act| act.what == What::QueryPci)
+    }
+
+    /// Repeats a look at a register that does not show yet what is waited for; the deadline of the run bounds it.
+    fn look_again(&mut self, label: &str, answer: &runners::Answer) -> Option<Command> {
+        let act = self.act(label)?;
         let What::Wait(_, _, mask, value) = act.what else {
             return None;
         };
         let shown = answer.value()? & mask == value & mask;
         self.looks += 1;
         (!shown && self.looks < LOOKS).then(|| Command::act(label, action(&act.what)))
+    }
+
+    /// Compares what the firmware reads with what it wrote: on another machine than was asked for nothing is shown.
+    fn read_back(&mut self, place: &str, answer: &runners::Answer) -> Vec<Command> {
+        let access = place.parse::<usize>().ok();
+        let wrong = match access.and_then(|place| self.firmware.get(place)) {
+            Some(Access::Read {
+                at, mask, value, ..
+            }) => {
+                let read = answer.value();
+                let (mask, value) = (u64::from(*mask), u64::from(*value));
+                (read.map(|read| read & mask) != Some(value & mask)).then(|| {
+                    let shown =
+                        read.map_or_else(|| format!("{answer:?}"), |read| format!("{read:#x}"));
+                    format!("the firmware read {shown} at {at:#x} instead of {value:#x}")
+                })
+            }
+            _ => match answer {
+                runners::Answer::Refused(why) => {
+                    Some(format!("the firmware could not write: {why}"))
+                }
+                _ => None,
+            },
+        };
+        match wrong {
+            None => Vec::new(),
+            Some(why) => {
+                self.wrong_machine = Some(why);
+                vec![Command::Finish]
+            }
+        }
     }
 
     fn said(&mut self, frame: &Frame) {
@@ -328,12 +430,20 @@ impl Director for Conductor<'_> {
     }
 
     fn done(&mut self, label: &str, answer: &runners::Answer) -> Vec<Command> {
+        if let Some(place) = label.strip_prefix(FIRMWARE) {
+            return self.read_back(place, answer);
+        }
         if let Some(again) = self.look_again(label, answer) {
             return vec![again];
         }
         self.pending.remove(label);
         let answer = match (answer, answer.value()) {
             (runners::Answer::Bytes(_), Some(value)) => OutsideAnswer::Value(value),
+            (runners::Answer::Json(json), _) if self.lists(label) => {
+                let listed = crate::pci::listed(json);
+                let unread = || OutsideAnswer::Refused(format!("no list of functions: {json}"));
+                listed.map_or_else(unread, OutsideAnswer::Functions)
+            }
             (runners::Answer::Refused(why), _) => OutsideAnswer::Refused(why.clone()),
             _ => OutsideAnswer::Done,
         };

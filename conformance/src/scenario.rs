@@ -5,9 +5,11 @@ use wire::{Op, Width};
 
 use crate::case::expect::Expect;
 use crate::case::{Arch, Class, Machine, Role};
+use crate::pci::Topology;
 use crate::requirement::id::Id;
 
 mod cast;
+pub mod events;
 pub mod generate;
 pub mod guards;
 mod macros;
@@ -15,6 +17,7 @@ mod parse;
 mod sense;
 pub mod tree_check;
 
+pub use events::EventRule;
 pub use parse::level;
 pub use tree_check::TreeCheck;
 
@@ -52,6 +55,10 @@ pub struct Scenario {
     pub note: Option<String>,
     /// The machine.
     pub machine: Machine,
+    /// Its PCI functions, where the case says which it has.
+    pub pci: Option<Topology>,
+    /// Arguments that the hypervisor gets beside the profile's.
+    pub arguments: Vec<String>,
     /// Edits of the host tree, as written.
     pub host: Vec<String>,
     /// Host nodes that carry `xen,passthrough`; none: those that the domains name.
@@ -60,6 +67,8 @@ pub struct Scenario {
     pub domains: Vec<Domain>,
     /// Steps outside the guests.
     pub outside: Vec<Step>,
+    /// What the SMMU must have stopped or let pass, and what not.
+    pub events: Vec<EventRule>,
 }
 
 /// A domain of a scenario.
@@ -92,6 +101,8 @@ pub struct Domain {
     pub extra: Vec<(String, String)>,
     /// The partial tree, where there is one.
     pub partial: Option<Partial>,
+    /// PCI functions that it is given: segment, bus, and device and function.
+    pub pci: Vec<[u32; 3]>,
     /// What the probe does and must observe.
     pub lines: Vec<Line>,
     /// What the domain's own tree must look like; empty when the tree is not looked at.
@@ -251,8 +262,10 @@ pub enum What {
     Wait(u64, u8, u64, u64),
     /// Sets the level of an SPI's input line at the interrupt controller (numbered from 0).
     Spi(u32, bool),
-    /// A QMP command without arguments.
-    Qmp(String),
+    /// A QMP command and its arguments, all texts.
+    Qmp(String, Vec<(String, String)>),
+    /// Asks QEMU which PCI functions there are.
+    QueryPci,
     /// Stops the virtual CPUs.
     Stop,
     /// Lets them run on.
@@ -322,6 +335,7 @@ pub const fn address(op: &Op) -> Option<u64> {
         | Op::Wait { at, .. }
         | Op::Ram { at, .. }
         | Op::Exec { at }
+        | Op::Aim { at, .. }
         | Op::Storm { at, .. } => Some(*at),
         _ => None,
     }

@@ -1,13 +1,15 @@
 //! What a run says about the hypervisor: a pure function of what was wanted and what was seen.
 
 use serde::Serialize;
-use wire::{Answer, Op};
+use wire::{Answer, Hv, Op};
 
 use crate::case::errno;
 use crate::case::expect::Expect;
 use crate::observe::{DomainSeen, End, OutsideAnswer, Seen};
-use crate::scenario::{Domain, Fate, From, SENTINEL, Scenario};
+use crate::scenario::{Domain, Fate, From, Line, SENTINEL, Scenario};
+use crate::smmu;
 
+mod events;
 #[cfg(test)]
 mod tests;
 
@@ -109,6 +111,7 @@ pub fn judge(scenario: &Scenario, seen: &Seen, partials: &Partials, claims: Clai
         }
     }
     judge_outside(scenario, seen, &mut checks);
+    events::judge(scenario, seen, &mut checks);
     conclude(scenario, seen, checks)
 }
 
@@ -146,7 +149,8 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
     let wrong = checks
         .iter()
         .find(|check| !check.ok && check.seen != NOTHING);
-    if let Some(gap) = gap(scenario, seen)
+    let gap = gap(scenario, seen).map(ToOwned::to_owned);
+    if let Some(gap) = gap.or_else(|| events::doubt(seen, &checks))
         && wrong.is_none()
     {
         return judgement(
@@ -165,10 +169,14 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
             judgement(Verdict::Broken, why, checks)
         }
         (Some(check), _) => {
-            let reason = format!(
+            let mut reason = format!(
                 "{}: wanted {}, saw {}",
                 check.what, check.wanted, check.seen
             );
+            // What was seen decided; how that came about is explained.
+            if let Some(told) = seen.smmus.as_ref().and_then(smmu::explain) {
+                reason = format!("{reason}; {told}");
+            }
             judgement(Verdict::Fail, reason, checks)
         }
         (None, End::Deadline) => {
@@ -203,6 +211,26 @@ fn gap<'s>(scenario: &Scenario, seen: &'s Seen) -> Option<&'s str> {
 /// What stands for an answer that never came.
 const NOTHING: &str = "nothing";
 
+/// Puts the functions that were listed outside in the place of the word for them.
+fn in_numbers(line: &Line, listed: Option<&[u16]>) -> Expect {
+    match (&line.expect, line.op, listed) {
+        (Expect::Listed, Op::Hv(Hv::PciList { at }), Some(listed)) => {
+            let bit = |function: &u16| match u32::from(*function).wrapping_sub(at) {
+                bit @ 0..64 => 1 << bit,
+                _ => 0,
+            };
+            Expect::Value {
+                value: listed
+                    .iter()
+                    .map(bit)
+                    .fold(0, |all: u64, bit: u64| all | bit),
+                mask: u64::MAX,
+            }
+        }
+        (expect, ..) => expect.clone(),
+    }
+}
+
 fn judge_running(
     domain: &Domain,
     seen: &Seen,
@@ -216,6 +244,10 @@ fn judge_running(
         checks.push(check(&domain.name, "runs", NOTHING, false));
         return;
     };
+    let listed = seen.outside.values().find_map(|answer| match answer {
+        OutsideAnswer::Functions(listed) => Some(listed.as_slice()),
+        _ => None,
+    });
     for trouble in &spoke.troubles {
         checks.push(check(
             &domain.name,
@@ -235,12 +267,17 @@ fn judge_running(
         let place = u16::try_from(place).unwrap_or(u16::MAX);
         let earlier = first(domain, spoke, place);
         // An answer that has nothing to be compared with tells as little as none.
-        let comparable = line.expect != Expect::Unchanged || earlier.is_some();
+        let wanted = in_numbers(line, listed);
+        let comparable = match line.expect {
+            Expect::Unchanged => earlier.is_some(),
+            Expect::Listed => wanted != Expect::Listed,
+            _ => true,
+        };
         let answer = spoke.answers.get(&place).filter(|_| comparable);
-        let ok = answer.is_some_and(|answer| line.expect.met_by(&line.op, answer, earlier));
+        let ok = answer.is_some_and(|answer| wanted.met_by(&line.op, answer, earlier));
         let shown = answer.map(|answer| {
             match (ok, answer) {
-                (true, answer) => settled(&line.expect, answer),
+                (true, answer) => settled(&wanted, answer),
                 // A result of a hypercall is told by the name of its error.
                 (false, Answer::Value(value)) if is_call(&line.op) => {
                     errno::of(*value).map_or_else(|| answer.to_string(), errno::shown)
@@ -250,7 +287,7 @@ fn judge_running(
         });
         checks.push(check(
             &what,
-            &line.expect.to_string(),
+            &wanted.to_string(),
             shown.as_deref().unwrap_or(NOTHING),
             ok,
         ));
@@ -438,6 +475,7 @@ fn judge_outside(scenario: &Scenario, seen: &Seen, checks: &mut Vec<Check>) {
             let shown = match answer {
                 None => NOTHING.to_owned(),
                 Some(OutsideAnswer::Done) => "done".to_owned(),
+                Some(OutsideAnswer::Functions(listed)) => format!("{} functions", listed.len()),
                 Some(OutsideAnswer::Value(_))
                     if ok && !matches!(act.expect, Expect::Value { .. }) =>
                 {
@@ -460,7 +498,8 @@ fn judge_outside(scenario: &Scenario, seen: &Seen, checks: &mut Vec<Check>) {
 fn outside_met(expect: &Expect, answer: &OutsideAnswer, before: Option<&OutsideAnswer>) -> bool {
     match (expect, answer) {
         (Expect::Any, _) => true,
-        (Expect::Works, OutsideAnswer::Done | OutsideAnswer::Value(_)) => true,
+        (Expect::Works, OutsideAnswer::Refused(_)) => false,
+        (Expect::Works, _) => true,
         (Expect::Value { value, mask }, OutsideAnswer::Value(seen)) => seen & mask == value & mask,
         (Expect::Not(value), OutsideAnswer::Value(seen)) => seen != value,
         (Expect::Unchanged, seen @ OutsideAnswer::Value(_)) => before == Some(seen),

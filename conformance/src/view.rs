@@ -7,6 +7,7 @@ use reports::view;
 use crate::case::Class;
 use crate::evidence;
 use crate::ledger::{Ledger, Rollup, Row, Subject};
+use crate::smmu;
 use crate::verdict::Verdict;
 
 /// Builds the view of a ledger whose evidence lies in `folder`; without one, trees and consoles stay out.
@@ -96,6 +97,7 @@ fn scenario(ledger: &Ledger, row: &Row, folder: Option<&Path>) -> view::Scenario
             .and_then(|folder| std::fs::read(folder.join(name)).ok())
     };
     let console = read(evidence::CONSOLE).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let smmu = evidence.as_deref().and_then(evidence::events);
     let trees = evidence.as_deref().map(evidence::trees).unwrap_or_default();
     view::Scenario {
         id: row.scenario.clone(),
@@ -118,9 +120,23 @@ fn scenario(ledger: &Ledger, row: &Row, folder: Option<&Path>) -> view::Scenario
             .map(|(name, dts)| view::Tree { name, dts })
             .collect(),
         console: console.unwrap_or_default(),
+        smmu: smmu.map(|told| view::Smmu {
+            accesses: told.rows.into_iter().map(access).collect(),
+            notes: told.notes,
+        }),
         seed: row.seed.clone(),
         digests: row.digests.clone().into_iter().collect(),
         millis: ledger.times.get(&row.scenario).copied(),
+    }
+}
+
+fn access(row: smmu::Row) -> view::Access {
+    view::Access {
+        stream: row.stream,
+        fate: row.fate,
+        access: row.access,
+        traced: row.traced,
+        queued: row.queued,
     }
 }
 

@@ -43,7 +43,12 @@ fn shown(scenario: &Scenario) -> String {
     let ground = Ground {
         base: &base,
         probe: &probe,
-        hypervisor_args: &profile.boot_args,
+        hypervisor_args: &[&profile.boot_args]
+            .into_iter()
+            .chain(&scenario.arguments)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" "),
         nonce: NONCE,
         modules: profile.modules,
         guest: &profile.guest,
@@ -134,7 +139,8 @@ fn cases_become_the_same_runs() {
             "show.moved/last",
             "show.refused",
             "show.long",
-            "show.life"
+            "show.life",
+            "show.functions"
         ]
     );
     for scenario in &scenarios {

@@ -14,10 +14,12 @@ use crate::addr::{Pa, Span};
 use crate::config::{self, Host, Modules};
 use crate::fault::{self, Fault};
 use crate::ids::DomainId;
+use crate::pci::Inventory;
 
 mod device;
 mod dma;
 mod estate;
+mod functions;
 mod guest;
 mod hardware;
 mod irq;
@@ -27,6 +29,7 @@ mod memory;
 mod mmio;
 mod module;
 mod owners;
+mod pci;
 mod plan;
 mod proof;
 mod statics;
@@ -39,9 +42,13 @@ use proof::Proof;
 use statics::Statics;
 
 pub use estate::{Denied, Estate};
+pub use functions::Handover;
 pub use hardware::View;
 pub use memory::Block;
-pub use plan::{DomainPlan, IrqAssignment, Load, MmioMapping, Notice, Placed, RamMapping, Refusal};
+pub use pci::described;
+pub use plan::{
+    DomainPlan, FunctionPlan, IrqAssignment, Load, MmioMapping, Notice, Placed, RamMapping, Refusal,
+};
 
 /// What the machine is, beyond what its tree says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +65,8 @@ pub struct Machine {
     /// How many streams each IOMMU of the host can tell apart, in the order of its tree; nothing for one
     /// that does not translate.
     pub streams: Vec<Option<u64>>,
+    /// The PCI functions that are known.
+    pub functions: Inventory,
 }
 
 /// A range of host memory that nobody may get.
@@ -115,6 +124,7 @@ pub fn prove<'h: 't, 't>(
         free: FreeRam::default(),
         statics: Statics::default(),
         hardware: None,
+        promised: Vec::new(),
         notices: host
             .notices
             .clone()
@@ -145,6 +155,11 @@ pub fn prove<'h: 't, 't>(
     // cannot have in any case it does not keep from others.
     reserved.retain(|span| statics::unfit(host, machine, &proof.statics, *span).is_none());
     proof.free = FreeRam::new(host, machine, &proof.statics.modules, &reserved);
+    // The hardware domain comes first, and would have every line.
+    if claims.iter().any(|claim| claim.privilege.hardware) {
+        let lines = claims.iter().flat_map(|claim| proof.lines_asked_for(claim));
+        proof.promised = lines.collect();
+    }
     if fault::on(Fault::LaterDomainWins) {
         claims.reverse();
     }
@@ -164,6 +179,7 @@ pub fn prove<'h: 't, 't>(
         owners,
         free,
         notices,
+        hardware,
         ..
     } = proof;
     let assignment = Assignment {
@@ -171,7 +187,7 @@ pub fn prove<'h: 't, 't>(
         refusals,
         notices,
     };
-    let estate = Estate::new(host, machine.clone(), owners, free);
+    let estate = Estate::new(host, machine.clone(), owners, free, hardware);
     (assignment, estate)
 }
 

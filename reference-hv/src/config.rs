@@ -3,10 +3,12 @@
 //! does the proving.
 
 mod asked;
+mod bridge;
 mod chosen;
 mod device;
 mod domain;
 mod error;
+mod functions;
 mod host;
 mod index;
 mod interrupt_map;
@@ -18,10 +20,12 @@ mod platform;
 mod reg;
 
 pub use asked::{Asked, asked};
+pub use bridge::{HostBridge, MAX_BRIDGES};
 pub use device::{dma_sign, is_iommu, is_okay};
 pub use domain::{DomainClaim, STATIC_MEMORY};
 pub(crate) use error::{Brief, unreadable};
 pub use error::{Flaw, HostError, Notices};
+pub use functions::{MAX_FUNCTIONS, XEN_PCI};
 pub use host::{Host, MAX_REGIONS, Owner, Region};
 pub use index::{Found, Index, MAX_NODES, Marks, NodeId};
 pub use interrupts::{HostLine, Interrupts};
@@ -32,3 +36,4 @@ pub use partial::{
     XEN_REG, phandle,
 };
 pub use platform::{Console, Gic, Timer};
+pub use reg::Window;

@@ -86,6 +86,26 @@ faults! {
     ReservedLineToHardware = "reserved-line-to-hardware", forbid_same_platform_device_assignment,
         "gives the hardware domain an interrupt that is reserved for others";
 
+    // PCI functions (assign::pci).
+    FunctionOwnerForgotten = "function-owner-forgotten", forbid_same_pci_device_assignment,
+        "forgets which domain has which PCI function";
+    GroupForgotten = "group-forgotten", forbid_same_pci_device_assignment,
+        "gives functions that are not isolated from one another to two domains";
+    SharedPinForgotten = "shared-pin-forgotten", forbid_same_pci_device_assignment,
+        "gives functions that interrupt by one line to two domains";
+    BarPageShared = "bar-page-shared", forbid_same_pci_device_assignment,
+        "maps a page in which another function has registers as well";
+    RequesterForgotten = "requester-forgotten", assign_pci_device_with_iommu,
+        "translates for a function behind a conventional bridge by its own name only";
+    DiscoveryByAnyone = "discovery-by-anyone", discover_pci_devices_from_hwdom,
+        "lets any domain say which PCI functions there are";
+    RemovedStaysKnown = "removed-stays-known", discover_pci_devices_from_hwdom,
+        "keeps a PCI function in its list that the hardware domain says is gone";
+    FunctionOwnerKept = "function-owner-kept", deassign_pci_device_with_iommu,
+        "keeps a PCI function with its domain when that is destroyed";
+    PciDirectMapNotRequired = "pci-direct-map-not-required", assign_pci_device_without_iommu,
+        "assigns a PCI function that no IOMMU protects to a domain whose addresses are not the host's";
+
     // Ranges (assign::mmio, assign::guest).
     AlignmentRounded = "alignment-rounded", assign_interrupt_less_platform_device,
         "rounds a misaligned range to pages instead of refusing it";
@@ -206,10 +226,16 @@ faults! {
     // What devices reach (arch::aarch64::smmu).
     SmmuLeftOff = "smmu-left-off", assign_dma_platform_device_with_iommu,
         "leaves the SMMU off, and lets what it does not translate pass";
+    IommuNotProbed = "iommu-not-probed", assign_dma_platform_device_with_iommu,
+        "takes it for granted that an SMMU is where the tree says";
     UnownedBypass = "unowned-bypass", assign_dma_platform_device_with_iommu,
         "lets the accesses of devices that nobody owns pass as they are";
     StreamBypassed = "stream-bypassed", assign_dma_platform_device_with_iommu,
         "lets the accesses of assigned devices pass as they are";
+    EventQueueOff = "event-queue-off", assign_dma_platform_device_with_iommu,
+        "leaves the event queue of the SMMU off";
+    FaultsUnrecorded = "faults-unrecorded", assign_dma_platform_device_with_iommu,
+        "has the SMMU keep to itself what it stops of a domain's device";
     AttachNotInvalidated = "attach-not-invalidated", assign_dma_platform_device_with_iommu,
         "leaves the SMMU with what it remembers of a stream that is assigned";
     UnmapTranslationsKept = "unmap-translations-kept", assign_dma_platform_device_with_iommu,
@@ -224,6 +250,42 @@ faults! {
         "leaves the devices of a destroyed domain where they were";
     ReleaseLate = "release-late", deassign_dma_platform_device_with_iommu,
         "stops the devices of a destroyed domain only when its memory is free for others";
+
+    // PCI functions (pci).
+    PciHoleEndsDevice = "pci-hole-ends-device", discover_pci_devices_from_xen,
+        "takes the first function that is missing for the last of its device";
+    PciLastDeviceForgotten = "pci-last-device-forgotten", discover_pci_devices_from_xen,
+        "does not look at the last device of a bus";
+    PciBridgeNotFollowed = "pci-bridge-not-followed", discover_pci_devices_from_xen,
+        "does not look behind bridges";
+    PciFirstFunctionMissing = "pci-first-function-missing", discover_pci_devices_from_xen,
+        "finds the functions of a device that has no function 0";
+    PciBarNotRestored = "pci-bar-not-restored", discover_pci_devices_from_xen,
+        "leaves the base address registers as they were for finding out their sizes";
+    PciDecodeLeftOff = "pci-decode-left-off", discover_pci_devices_from_xen,
+        "leaves functions that were looked at deaf to accesses";
+    PciPinNotTurned = "pci-pin-not-turned", assign_pci_device_with_iommu,
+        "takes the pin of a function behind a bridge for that at which its interrupt arrives";
+    PciAliasForgotten = "pci-alias-forgotten", forbid_same_pci_device_assignment,
+        "forgets that a bridge speaks for all that is behind it";
+    PciMultifunctionForgotten = "pci-multifunction-forgotten", forbid_same_pci_device_assignment,
+        "takes the functions of one device for devices of their own";
+    PciPortTrusted = "pci-port-trusted", forbid_same_pci_device_assignment,
+        "takes every port for one that keeps apart what is behind it";
+    PciPageShared = "pci-page-shared", forbid_same_pci_device_assignment,
+        "forgets that registers of two functions lie in one page";
+
+    // The end of a PCI function's time with a domain (pci::reset).
+    PciResetSkipped = "pci-reset-skipped", deassign_pci_device_with_iommu,
+        "leaves a function that is taken back as its domain has left it";
+    PciInterruptsLeftOn = "pci-interrupts-left-on", deassign_pci_device_with_iommu,
+        "lets a function that is taken back interrupt by message and by pin";
+    PciDecodeLeftOn = "pci-decode-left-on", deassign_pci_device_with_iommu,
+        "lets a function that is taken back answer in memory";
+    PciSettingsLost = "pci-settings-lost", deassign_pci_device_with_iommu,
+        "leaves a function as its reset has, without an address";
+    PciMasterLeftOn = "pci-master-left-on", deassign_pci_device_without_iommu,
+        "lets a function that is taken back master memory";
 
     // Accesses that nothing answers (policy::memory).
     UnmappedReadsZero = "unmapped-reads-zero", hide_iommu_from_domain,
@@ -268,6 +330,56 @@ faults! {
         "delivers an assigned interrupt a second time";
     VgicForeignLineSwitched = "vgic-foreign-line-switched", hide_iommu_from_domain,
         "switches a physical line that does not belong to the domain that asks";
+
+    // Virtual configuration space (vdev::vpci).
+    CommandUnfiltered = "command-unfiltered", assign_pci_device_with_iommu,
+        "passes every bit of a guest's command register to the hardware";
+    BarPassedThrough = "bar-passed-through", assign_pci_device_with_iommu,
+        "lets a guest move the hardware's base address registers";
+    BarMovedWhileDecoding = "bar-moved-while-decoding", assign_pci_device_with_iommu,
+        "moves memory while a function decodes it";
+    BarAnywhere = "bar-anywhere", assign_pci_device_with_iommu,
+        "shows device memory outside of the windows of a guest's bridge, and at zero";
+    DecodeNeverOff = "decode-never-off", assign_pci_device_with_iommu,
+        "leaves device memory reachable that a guest has switched off";
+    SubPageShown = "sub-page-shown", assign_pci_device_with_iommu,
+        "shows memory of less than a page with its own size";
+    HiddenBarShown = "hidden-bar-shown", assign_pci_device_with_iommu,
+        "shows I/O space, and memory that is not passed on, as the hardware has it";
+    MsiShown = "msi-shown", assign_pci_device_with_iommu,
+        "shows message signalled interrupts that nobody delivers";
+    CapabilityPassedThrough = "capability-passed-through", assign_pci_device_with_iommu,
+        "passes to the hardware what a guest writes into capabilities that it sees";
+    GapReadsHardware = "gap-reads-hardware", assign_pci_device_with_iommu,
+        "reads the hardware's registers that no filter knows";
+    GapPassedThrough = "gap-passed-through", assign_pci_device_with_iommu,
+        "passes to the hardware what a guest writes into registers that no filter knows";
+    ExtendedShown = "extended-shown", assign_pci_device_with_iommu,
+        "shows where the list of extended capabilities begins";
+    MultiFunctionShown = "multi-function-shown", assign_pci_device_with_iommu,
+        "says that a function has neighbours that a guest was not given";
+    AbsentReadsHardware = "absent-reads-hardware", forbid_same_pci_device_assignment,
+        "shows the machine's function where a guest has none";
+    OthersShownToHardware = "others-shown-to-hardware", forbid_same_pci_device_assignment,
+        "shows the hardware domain the functions of others";
+    OthersBridgeWritable = "others-bridge-writable", forbid_same_pci_device_assignment,
+        "lets the hardware domain switch a bridge that others depend on";
+    BusNumbersWritable = "bus-numbers-writable", forbid_same_pci_device_assignment,
+        "lets the hardware domain number the buses behind its bridges, and so take another's name";
+    HardwareBarAnywhere = "hardware-bar-anywhere", forbid_same_pci_device_assignment,
+        "maps to the hardware domain whatever its base address registers point to";
+    TakenStaysMapped = "taken-stays-mapped", forbid_same_pci_device_assignment,
+        "leaves the memory of a function mapped to the hardware domain that others get";
+    HardwareFirstBusOnly = "hardware-first-bus-only", discover_pci_devices_from_hwdom,
+        "hides what is behind bridges from the hardware domain";
+    HardwareFirstFunctionOnly = "hardware-first-function-only", discover_pci_devices_from_hwdom,
+        "hides all functions of a device but the first from the hardware domain";
+    HardwareBarsFrozen = "hardware-bars-frozen", discover_pci_devices_from_hwdom,
+        "keeps the hardware domain from finding out how much memory its functions decode";
+    HardwareDecodeIgnored = "hardware-decode-ignored", discover_pci_devices_from_hwdom,
+        "leaves unreachable what functions of the hardware domain decode";
+    RemovedStaysMapped = "removed-stays-mapped", deassign_pci_device_with_iommu,
+        "leaves the memory of a function mapped that was taken away";
 
     // What the machine is told (arch, vm).
     DeviceExecutable = "device-executable", map_platform_device_mmio_region_ident,

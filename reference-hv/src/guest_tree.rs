@@ -16,6 +16,7 @@ use crate::config::{Flaw, Host, Modules, Partial, XEN_FORCE, XEN_PASSTHROUGH, XE
 use crate::dt::{Blob, CellCount, Cells, Event, Node, Prop};
 use crate::fault::{self, Fault};
 
+mod bridge;
 mod devices;
 mod hardware;
 mod writer;
@@ -144,6 +145,7 @@ fn own<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>, Tree
             copy(&mut tree, node);
         }
     }
+    bridge::describe(&mut tree, plan, &controller);
     devices(&mut tree, plan, &controller, ("apb-pclk", phandles.clock));
     tree.end();
     Ok(tree.finish())

@@ -6,8 +6,8 @@
 use core::fmt;
 
 use crate::addr::{Ipa, Pa, Span};
-use crate::exit::Exit;
-use crate::ids::{DomainId, IrqLine, Stream, Trigger, VcpuId, Vmid};
+use crate::exit::{Exit, Width};
+use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::{Format, Memory, Shape, Tables};
 
 pub mod irqchip;
@@ -207,6 +207,15 @@ pub trait Iommu {
     fn release(&mut self, tag: Vmid);
 }
 
+/// The configuration space of PCI functions. Offsets are below 4096 and aligned to the width, which is that of
+/// a double word at most.
+pub trait ConfigSpace {
+    /// Reads a register; all ones where no function answers.
+    fn config_read(&mut self, at: Sbdf, offset: u16, width: Width) -> u32;
+    /// Writes a register; nothing comes of it where no function answers.
+    fn config_write(&mut self, at: Sbdf, offset: u16, width: Width, value: u32);
+}
+
 /// What the machine as a whole has and does.
 pub trait Board {
     /// Returns how many bytes the hypervisor's own allocations can still take.
@@ -216,6 +225,12 @@ pub trait Board {
 }
 
 /// A whole machine.
-pub trait Machine: Ram + Console + Clock + Lines + Cpu + Translation + Iommu + Board {}
+pub trait Machine:
+    Ram + Console + Clock + Lines + Cpu + Translation + Iommu + ConfigSpace + Board
+{
+}
 
-impl<T: Ram + Console + Clock + Lines + Cpu + Translation + Iommu + Board> Machine for T {}
+impl<T> Machine for T where
+    T: Ram + Console + Clock + Lines + Cpu + Translation + Iommu + ConfigSpace + Board
+{
+}

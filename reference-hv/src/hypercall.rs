@@ -14,6 +14,7 @@ mod console;
 mod domctl;
 mod guest;
 mod memory;
+mod physdev;
 mod sched;
 mod sysctl;
 mod version;
@@ -31,6 +32,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             abi::XEN_VERSION => self.xen_version(caller, args),
             abi::CONSOLE_IO => self.console_io(caller, args),
             abi::SCHED_OP => self.sched_op(caller, args),
+            abi::PHYSDEV_OP => self.physdev_op(caller, args),
             abi::SYSCTL => self.sysctl(caller, args),
             abi::DOMCTL => self.domctl(caller, args),
             _ => Err(Errno::ENOSYS),

@@ -81,6 +81,53 @@ pub struct Stream {
     pub id: StreamId,
 }
 
+/// A PCI function: the segment, and there the bus, the device and the function (PCI 3.0, 3.2.2.3.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Sbdf {
+    /// The segment, which has its own configuration space.
+    pub segment: u16,
+    /// The bus.
+    pub bus: u8,
+    /// The device, five bits, and the function, three.
+    pub devfn: u8,
+}
+
+impl Sbdf {
+    /// Returns the device.
+    pub const fn device(self) -> u8 {
+        self.devfn >> 3
+    }
+    /// Returns the function.
+    pub const fn function(self) -> u8 {
+        self.devfn & 7
+    }
+    /// Returns bus, device and function as what masters memory says them.
+    pub const fn requester(self) -> u16 {
+        u16::from_be_bytes([self.bus, self.devfn])
+    }
+    /// Names another function of the same segment as what masters memory says it.
+    pub const fn of_requester(self, requester: u16) -> Self {
+        let [bus, devfn] = requester.to_be_bytes();
+        Self {
+            segment: self.segment,
+            bus,
+            devfn,
+        }
+    }
+}
+
+impl fmt::Display for Sbdf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (segment, bus) = (self.segment, self.bus);
+        write!(
+            f,
+            "{segment:04x}:{bus:02x}:{:02x}.{}",
+            self.device(),
+            self.function()
+        )
+    }
+}
+
 /// What a domain may do besides running.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Privilege {

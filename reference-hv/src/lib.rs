@@ -26,6 +26,7 @@ pub mod hal;
 pub mod hypercall;
 pub mod ids;
 pub mod paging;
+pub mod pci;
 pub mod policy;
 pub mod vdev;
 pub mod vm;

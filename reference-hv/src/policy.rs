@@ -10,6 +10,7 @@ use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::psci;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::layout::{Layout, Uart};
+use crate::config::MAX_BRIDGES;
 use crate::exit::{Access, Exit};
 use crate::ids::IrqLine;
 
@@ -28,6 +29,8 @@ pub struct Domain {
     redistributors: Span<Ipa>,
     /// Its emulated PL011.
     uart: Option<Uart>,
+    /// Where the configuration spaces of its PCI host bridges lie.
+    bridges: [Option<Span<Ipa>>; MAX_BRIDGES],
 }
 
 impl Domain {
@@ -37,6 +40,13 @@ impl Domain {
     /// Refuses a number of vCPUs whose redistributors would be no range.
     pub fn new(vcpus: u32, layout: &Layout) -> Result<Self, SpanError> {
         mmio::domain(vcpus, layout)
+    }
+
+    /// Has the domain find the configuration space of a PCI host bridge, the one with this number, here.
+    pub fn set_bridge(&mut self, number: usize, ecam: Span<Ipa>) {
+        if let Some(bridge) = self.bridges.get_mut(number) {
+            *bridge = Some(ecam);
+        }
     }
 
     /// Returns the line of its emulated PL011.
@@ -54,6 +64,8 @@ pub enum Device {
     Redistributor,
     /// The PL011.
     Uart,
+    /// The configuration space of the PCI host bridge with this number.
+    Bridge(usize),
 }
 
 /// A software generated interrupt, by the register that sends it.

@@ -1,8 +1,9 @@
 //! Devices that the hypervisor imitates for its guests: registers, state and nothing of the machine
-//! but the [`crate::hal::irqchip`] seam.
+//! but the seams [`crate::hal::irqchip`] and [`crate::hal::ConfigSpace`].
 
 pub mod line;
 pub mod vgic;
+pub mod vpci;
 pub mod vpl011;
 
 /// Says that an access has a size or an alignment that the device does not have; the guest gets an

@@ -18,10 +18,14 @@ mod coherence;
 mod console;
 mod create;
 mod destroy;
+mod discovery;
 mod domain;
 mod extents;
 mod fill;
+mod functions;
+mod handover;
 mod info;
+mod kept;
 mod memory;
 mod pages;
 mod power;
@@ -140,7 +144,8 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let tag = self.tags.take();
         let made = tag.map(|tag| Domain::create(&mut self.machine, plan, tree, tag));
         match made {
-            Some(Ok(domain)) => {
+            Some(Ok(mut domain)) => {
+                domain.show_buses(plan, self.estate.bridges());
                 let domain = self.domains.put(domain);
                 self.turns.add(Place { domain, vcpu: 0 });
                 self.machine.line(format_args!("{}", Made(plan)));
@@ -166,6 +171,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     fn disown(&mut self, plan: &DomainPlan) {
         self.estate.waive_lines(plan.id);
         self.estate.waive_devices(plan.id);
+        for function in &plan.functions {
+            self.estate.waive_function(plan.id, function);
+        }
         for span in plan.ram.iter().filter_map(|ram| ram.host()) {
             self.estate.give_back(span, false);
         }

@@ -13,6 +13,9 @@ const SCRIPT_DIGEST: &str = "sha256-nf03oy3d8hO1/pft+UT5DhfWLQJCPdAz6vERQen/gkA=
 /// Bytes of trees and consoles that one page holds; browsers grow slow beyond.
 const EVIDENCE_BUDGET: usize = 24 << 20;
 
+/// Bytes that a row of a table takes, or more.
+const ROW: usize = 160;
+
 /// Renders the page.
 ///
 /// Failed and broken scenarios always bring their trees and console along; those that passed do
@@ -181,6 +184,10 @@ fn evidence(scenario: &Scenario) -> usize {
             .iter()
             .map(|tree| tree.dts.len())
             .sum::<usize>()
+        + scenario.smmu.as_ref().map_or(0, |smmu| {
+            let lines = smmu.notes.iter().map(String::len).sum::<usize>();
+            lines + smmu.accesses.len() * ROW
+        })
 }
 
 /// Milliseconds as people say them.

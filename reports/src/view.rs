@@ -112,6 +112,8 @@ pub struct Scenario {
     pub trees: Vec<Tree>,
     /// Console text.
     pub console: String,
+    /// What the machine's SMMUs did with accesses of devices; absent where it has none.
+    pub smmu: Option<Smmu>,
     /// Seed.
     pub seed: String,
     /// Digests of what went in: (what, digest).
@@ -131,6 +133,30 @@ pub struct Check {
     pub seen: String,
     /// Whether the two agree.
     pub ok: bool,
+}
+
+/// What SMMUs did, by QEMU's trace and by the event queue in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Smmu {
+    /// The accesses.
+    pub accesses: Vec<Access>,
+    /// Where the two disagree, or one of them does not tell everything.
+    pub notes: Vec<String>,
+}
+
+/// An access of a device and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// By what the SMMU knows the device; empty where that is not told.
+    pub stream: String,
+    /// What became of it.
+    pub fate: String,
+    /// Direction and address, as far as they are told.
+    pub access: String,
+    /// How often the trace tells of it.
+    pub traced: u64,
+    /// How often the event queue does.
+    pub queued: u64,
 }
 
 /// A device tree as source.

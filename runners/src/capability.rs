@@ -22,12 +22,18 @@ pub enum Capability {
     DirectMap,
     /// DMA goes through an SMMUv3 the subject drives.
     Smmu,
+    /// It is the SMMUv3 that stops what a device may not do, and it records what it stops of a domain's device.
+    SmmuEvents,
     /// DMA goes through an AMD IOMMU the subject drives.
     AmdIommu,
     /// PCI functions can be given to a domain.
     Pci,
     /// The subject enumerates PCI functions itself.
     PciScan,
+    /// PCI functions can be given and taken back at run time.
+    PciRuntime,
+    /// The hardware domain can report PCI functions that come and go.
+    PciHotplug,
     /// A hardware domain owns what nobody else does.
     HardwareDomain,
     /// A domain can control others by hypercall.
@@ -46,16 +52,19 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
         Self::ForcedAssignment,
         Self::DirectMap,
         Self::Smmu,
+        Self::SmmuEvents,
         Self::AmdIommu,
         Self::Pci,
         Self::PciScan,
+        Self::PciRuntime,
+        Self::PciHotplug,
         Self::HardwareDomain,
         Self::ControlDomain,
         Self::ControlNode,
@@ -74,9 +83,12 @@ impl Capability {
             Self::ForcedAssignment => "forced-assignment",
             Self::DirectMap => "direct-map",
             Self::Smmu => "smmu",
+            Self::SmmuEvents => "smmu-events",
             Self::AmdIommu => "amd-iommu",
             Self::Pci => "pci",
             Self::PciScan => "pci-scan",
+            Self::PciRuntime => "pci-runtime",
+            Self::PciHotplug => "pci-hotplug",
             Self::HardwareDomain => "hardware-domain",
             Self::ControlDomain => "control-domain",
             Self::ControlNode => "control-node",

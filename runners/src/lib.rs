@@ -20,13 +20,14 @@ mod profile;
 mod qemu;
 mod request;
 mod rundir;
+mod smmu;
 mod subject;
 mod waiver;
 
 pub use capability::{Capabilities, Capability, UnknownName};
 pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
-    Arch, Control, DOMAIN, GuestLayout, HostLayout, LastWords, Level, Modules, Profile,
+    Arch, Control, DOMAIN, GuestLayout, HostLayout, LastWords, Level, Modules, PciHost, Profile,
     ProfileError, Refusal, Window,
 };
 pub use qemu::argv::{Io, argv};
@@ -34,5 +35,6 @@ pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};
 pub use request::{Act, Action, Answer, Command, Director, File, Icount, Load, Machine, Request};
+pub use smmu::{Access, Counted, Fate, Queue, Reason, Smmus, Tally, Trace};
 pub use subject::{FetchError, Package};
 pub use waiver::{Day, Waiver};

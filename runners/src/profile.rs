@@ -125,6 +125,18 @@ pub struct Window {
     pub size: u64,
 }
 
+/// Addresses of a PCI host bridge whose configuration space is ECAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PciHost {
+    /// Its configuration space.
+    pub ecam: Window,
+    /// What it forwards of 32 bits.
+    pub low: Window,
+    /// What it forwards of 64 bits.
+    pub high: Window,
+}
+
 /// How a subject makes the domain that controls others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -147,6 +159,9 @@ pub struct HostLayout {
     pub gicr: Window,
     /// The console's UART.
     pub uart: Window,
+    /// The PCI host bridge.
+    #[serde(default)]
+    pub pci: Option<PciHost>,
 }
 
 /// Where a guest finds what the hypervisor gives every guest.
@@ -168,6 +183,9 @@ pub struct GuestLayout {
     /// The second bank of RAM, for what the first does not hold.
     #[serde(default)]
     pub ram_high: Option<Window>,
+    /// The PCI host bridge of a domain that is given functions, unless its addresses are the host's.
+    #[serde(default)]
+    pub pci: Option<PciHost>,
 }
 
 /// Where in host RAM the modules of a run may be loaded.

@@ -25,6 +25,7 @@ use crate::deadline::Deadline;
 use crate::outcome::{End, Outcome, Status};
 use crate::request::{Director, Machine, Request};
 use crate::rundir::RunDir;
+use crate::smmu::{Smmus, trace};
 use process::{Child, Tie};
 use session::Session;
 
@@ -161,13 +162,19 @@ fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Ou
 
     let mut session = Session::new(events, sender, ours, deadline, director);
     let halt = session.drive(request, &serial, &qtest);
+    let queues = session.queues(&halt, &request.smmus);
     let (end, seen) = session.conclude(halt, &mut child)?;
+    let smmus = (!request.smmus.is_empty()).then(|| Smmus {
+        trace: trace::read(&dir.path().join(trace::FILE)),
+        queues,
+    });
     drop((child, dir));
     Ok(Outcome {
         end,
         console: seen.console,
         stderr: seen.stderr,
         answers: seen.answers,
+        smmus,
         argv,
         timing: crate::outcome::Timing {
             total: deadline.elapsed(),

@@ -133,6 +133,8 @@ pub struct Request {
     pub extra: Vec<String>,
     /// Virtual time by instructions instead of by the host's clock.
     pub icount: Option<Icount>,
+    /// Where the machine has the registers of SMMUs whose doings are to be followed.
+    pub smmus: Vec<u64>,
     /// What is done while the machine is still paused, in order: the part of the firmware.
     pub before: Vec<Act>,
     /// The longest the whole run may take.
@@ -152,6 +154,7 @@ impl Request {
             files: Vec::new(),
             extra: Vec::new(),
             icount: None,
+            smmus: Vec::new(),
             before: Vec::new(),
             deadline,
             console_limit: CONSOLE_LIMIT,

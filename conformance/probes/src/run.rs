@@ -199,6 +199,11 @@ impl<M: Machine> Runner<'_, M> {
             },
             Op::Hypercall { number, ref args } => self.hypercall(u64::from(number), args)?,
             Op::Fill { at, ref values } => self.fill(at, values)?,
+            Op::Aim { at, place } => {
+                let place = self.scratch(place)?;
+                machine.write(Width::W64, at, place)?;
+                Answer::Ok
+            }
             Op::Look { at, width } => Answer::Value(machine.read(width, self.scratch(at)?)?),
             Op::Hv(ref hv) => self.hv(hv)?,
             // Taken care of by the caller: they never come back, or stand for others.

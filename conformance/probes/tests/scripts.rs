@@ -4,6 +4,8 @@
 mod control;
 #[path = "scripts/fake.rs"]
 mod fake;
+#[path = "scripts/functions.rs"]
+mod functions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU16, Ordering};

@@ -187,6 +187,7 @@ pub(super) fn domain(rig: &Rig, number: u8, role: Role, ops: &[String]) -> Resul
         nr_spis: None,
         extra,
         partial: None,
+        pci: Vec::new(),
         lines: lines.collect::<Result<_>>()?,
         tree: Vec::new(),
         fate: Fate::Runs,
@@ -207,10 +208,13 @@ pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
         needs: Vec::new(),
         note: None,
         machine: Machine::default(),
+        pci: None,
+        arguments: Vec::new(),
         host: Vec::new(),
         passthrough: None,
         domains,
         outside: Vec::new(),
+        events: Vec::new(),
     })
 }
 

@@ -49,6 +49,10 @@ pub struct Domain {
     /// Devices of the partial device tree.
     #[serde(default)]
     pub devices: Vec<Device>,
+    /// PCI functions that it is given, in the order of its virtual devices: names of `machine.pci`, or `<segment> <bus> <device
+    /// and function>`. They stand in `xen,pci-assigned` of its partial tree, or are assigned by `give` to a child.
+    #[serde(default)]
+    pub pci: Vec<Text>,
     /// Operations of the probe, each with what it must observe: `r32 0x9030fe0 => 0x61`. A line that a row leaves empty is
     /// left out.
     ///
@@ -59,7 +63,14 @@ pub struct Domain {
     /// * `flag N` and `see N`: leaves N in a word of its own memory, waits for N there;
     /// * `await NAME N` and `signal NAME N`: the same, in the memory of another, for a domain in control;
     /// * `make NAME`, `give NAME`, `start NAME`: makes a child with its memory and what it boots, gives it its devices,
-    ///   starts it; `build NAME` is all three. What is expected of `give` is expected of each of its calls.
+    ///   starts it; `build NAME` is all three. What is expected of `give` is expected of each of its calls;
+    /// * `dma read A N` and `dma write A N`: has the edu device copy N bytes from A to its buffer, or from there to A, and waits
+    ///   for it, or not with `begin` behind; `dma@B` for one whose registers are at B. A may be a place in scratch memory,
+    ///   `@SLOT+OFFSET`;
+    /// * `pci read16 F OFFSET`, `pci write16 F OFFSET V`: configuration space of the function that is called so, or is at
+    ///   `[BUS:]DEVICE[.FUNCTION]`; `pci enable F [barN A]...` puts registers somewhere and switches decoder and mastering on;
+    ///   `pci known` asks for all functions, and expects what `query-pci` showed outside;
+    /// * in `hv pci...`, the name of a function stands for its number.
     #[serde(default)]
     pub script: Vec<Text>,
     /// What the domain's own device tree must look like.

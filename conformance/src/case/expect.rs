@@ -38,6 +38,8 @@ pub enum Expect {
     Refused,
     /// A hypercall whose result is no error.
     Answered,
+    /// Those functions of which the operation asks that `query-pci` showed outside.
+    Listed,
     /// The same value as the first answer to the same words in this scenario.
     Unchanged,
     /// A synchronous external or translation abort, reported for the very address of the access.
@@ -69,6 +71,7 @@ impl Expect {
             ["ok"] => Self::Works,
             ["any"] => Self::Any,
             ["unchanged"] => Self::Unchanged,
+            ["listed"] => Self::Listed,
             ["fault"] => Self::Fault,
             ["alignment-fault"] => Self::AlignmentFault,
             ["any-fault"] => Self::AnyFault,
@@ -136,6 +139,8 @@ impl Expect {
                 matches!(answer, Answer::Value(seen) if errno::of(*seen).is_none())
             }
             Self::Unchanged => works(answer) && first.is_some_and(|first| first == answer),
+            // Becomes a value where what was seen outside is known.
+            Self::Listed => false,
             Self::Fault => match (crate::scenario::address(op), answer) {
                 (Some(at), Answer::Fault { esr, far }) => abort_of_access(*esr) && *far == at,
                 _ => false,
@@ -162,6 +167,7 @@ const KNOWN: &[&str] = &[
     "ok",
     "any",
     "unchanged",
+    "listed",
     "fault",
     "alignment-fault",
     "any-fault",
@@ -231,6 +237,7 @@ impl fmt::Display for Expect {
             Self::Refused => f.write_str("an error"),
             Self::Answered => f.write_str("a result that is no error"),
             Self::Unchanged => f.write_str("the same value as before"),
+            Self::Listed => f.write_str("the functions that QEMU lists"),
             Self::Fault => f.write_str("abort at the address of the access"),
             Self::AlignmentFault => f.write_str("alignment abort"),
             Self::AnyFault => f.write_str("exception"),

@@ -44,6 +44,13 @@ fn folders_hold_the_whole_run() {
     }
     let mut seen = Seen {
         console: play.lines.join("\n").into_bytes(),
+        smmus: Some(runners::Smmus {
+            trace: runners::Trace {
+                lost: Some("it breaks off".to_owned()),
+                ..runners::Trace::default()
+            },
+            queues: Vec::new(),
+        }),
         ..recorder.seen
     };
     if let Some(spoke) = seen.domains.get_mut(&1) {
@@ -74,6 +81,7 @@ fn folders_hold_the_whole_run() {
         "dA: no end",
         "dB: nothing",
         "sentinel: end",
+        "SMMU: it breaks off",
     ] {
         assert!(told.contains(part), "wanted {part} in\n{told}");
     }
@@ -87,4 +95,6 @@ fn folders_hold_the_whole_run() {
         ["child-dC.dts", "guest-dA.dts", "host.dts", "partial-dA.dts"]
     );
     assert!(trees(&folder.join("nowhere")).is_empty());
+    assert_eq!(events(&folder), seen.smmus.as_ref().map(smmu::told));
+    assert_eq!(events(&folder.join("nowhere")), None);
 }

@@ -1,3 +1,5 @@
+mod functions;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ fn outcome(end: runners::End) -> Outcome {
         console: b"text".to_vec(),
         stderr: String::new(),
         answers: Vec::new(),
+        smmus: None,
         argv: Vec::new(),
         timing: Timing {
             ready: None,
@@ -245,10 +248,9 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
     let wanted = crate::case::Machine {
         iommu: Some("smmuv3".into()),
         second_uart: true,
-        flash_pattern: false,
-        edu: false,
         board: Some("virt-9.1".into()),
         devices: vec!["edu".into()],
+        ..crate::case::Machine::default()
     };
     let machine = machine(&profile, &wanted);
     assert_eq!(machine.pin.as_deref(), Some("virt-9.1"));
@@ -476,4 +478,29 @@ fn what_decides_is_heard_out() {
         ..profile()
     };
     assert!(ends(&strict) < Some(last));
+}
+
+/// The SMMUs of a machine are where its own tree says, in cells as wide as that says, and nothing else is one.
+#[test]
+fn smmus_are_found_in_the_machines_tree() {
+    use dtb_gen::{Node, Tree, Value};
+    let node = |name: &str, model: &str, reg: &[u32]| {
+        Node::new(name)
+            .with("compatible", Value::Text(model.to_owned()))
+            .with("reg", Value::Cells(reg.to_vec()))
+    };
+    let tree = |cells: u32, reg: &[u32]| {
+        let mut tree = Tree::default();
+        tree.root.set("#address-cells", Value::Cells(vec![cells]));
+        tree.root.children = vec![
+            node("smmuv3@1", "arm,smmu-v3", reg),
+            node("smmu@2", "arm,smmu-v2", reg),
+            Node::new("broken").with("compatible", Value::Text("arm,smmu-v3".to_owned())),
+        ];
+        smmus(&tree)
+    };
+    assert_eq!(tree(2, &[1, 0x0905_0000, 0, 0x2_0000]), [0x1_0905_0000]);
+    assert_eq!(tree(1, &[0x0905_0000, 0x2_0000]), [0x0905_0000]);
+    assert_eq!(tree(2, &[1]), [0_u64; 0]);
+    assert_eq!(smmus(&Tree::default()), [0_u64; 0]);
 }

@@ -11,6 +11,7 @@ pub fn alone(scenario: &Scenario) -> Option<Scenario> {
         id,
         domains: vec![sentinel],
         outside: Vec::new(),
+        events: Vec::new(),
         host: Vec::new(),
         // Marks go with the edits: they may be on nodes that only the edits make.
         passthrough: Some(Vec::new()),
@@ -30,6 +31,8 @@ pub fn without(scenario: &Scenario, name: &str) -> Scenario {
         words.any(|word| word == node || word.starts_with(&below))
     };
     twin.host.retain(|edit| !about(edit));
+    // What the SMMUs do may be what the refused domain's devices did.
+    twin.events = Vec::new();
     let number = scenario.domain(name).map(|domain| domain.number);
     twin.outside.retain(|step| match &step.at {
         Moment::Mark(by, _) => Some(*by) != number,
@@ -45,6 +48,7 @@ pub fn without(scenario: &Scenario, name: &str) -> Scenario {
             nr_spis: None,
             extra: Vec::new(),
             partial: None,
+            pci: Vec::new(),
             lines: Vec::new(),
             tree: Vec::new(),
             fate: Fate::Runs,

@@ -9,9 +9,11 @@ use crate::case::load::{Culprit, Loaded, LoadedCase};
 use crate::case::template::Names;
 use crate::case::value::{edit, property};
 use crate::case::{self, Case, Text};
+use crate::pci::Topology;
 use crate::requirement::diagnostic::Diagnostic;
-use crate::scenario::{Act, Domain, SENTINEL, Scenario, Step, parse, sense};
+use crate::scenario::{Act, Domain, EventRule, SENTINEL, Scenario, Step, parse, sense};
 
+mod machine;
 mod members;
 
 /// Expands all cases for the architecture of `profile`; all errors of all files at once.
@@ -70,24 +72,41 @@ struct Expansion<'a> {
     profile: &'a Profile,
     row: &'a BTreeMap<String, Text>,
     names: Names,
+    /// The machine's PCI functions.
+    pci: Option<Topology>,
     /// What is wrong with one text is no reason to leave the others unread.
     problems: RefCell<Vec<Culprit>>,
 }
 
 impl<'a> Expansion<'a> {
     fn new(case: &'a LoadedCase, profile: &'a Profile, row: &'a BTreeMap<String, Text>) -> Self {
-        let constants = constants(profile);
-        Self {
+        let mut constants = constants(profile);
+        let mut made = Self {
             case,
             profile,
             row,
             names: Names::new(&constants, row),
+            pci: None,
             problems: RefCell::default(),
+        };
+        match made.topology() {
+            Ok(pci) => made.pci = pci,
+            Err(culprit) => made.blame([culprit]),
         }
+        if let Some(pci) = &made.pci {
+            // Where the firmware puts functions is known only now, and everything else may speak of it.
+            constants.extend(pci.names());
+            made.names = Names::new(&constants, row);
+        }
+        made
     }
 
     /// Returns the scenario, or everything that is wrong with it.
     fn scenario(&self) -> Result<Scenario, Vec<Culprit>> {
+        if !self.problems.borrow().is_empty() {
+            // Without the machine every name of what is on it would be an error that is none.
+            return Err(self.problems.take());
+        }
         let made = self.expand();
         let mut problems = self.problems.take();
         match made {
@@ -143,16 +162,25 @@ impl<'a> Expansion<'a> {
                 .map_err(|error| Culprit::new(name, format!("{error}")))
         }));
         needs.extend(sense::needs(&domains));
+        let events: Vec<EventRule> = self.gather(
+            case.events
+                .iter()
+                .map(|text| self.each(text, EventRule::parse)),
+        );
+        self.blame(sense::events(case, &events));
+        needs.extend(sense::event_needs(&events));
         needs.sort_unstable();
         needs.dedup();
         let complete = self.problems.borrow().is_empty();
         if complete {
             self.blame(sense::fates(&domains));
         }
+        self.blame(sense::listed(case, &domains));
         let mut outside = Vec::new();
         for step in &case.outside {
-            let acts: Vec<Act> =
-                self.gather(step.acts.iter().map(|act| self.each(act, parse::act)));
+            let acts: Vec<Act> = self
+                .gather(step.acts.iter().map(|act| self.acts(act)))
+                .concat();
             // A mark may be missing only because its line could not be read.
             if complete {
                 let at = self.gather([self.each(&step.at, |text| parse::moment(text, &domains))]);
@@ -179,6 +207,8 @@ impl<'a> Expansion<'a> {
             needs,
             note: case.note.clone(),
             machine: case.machine.clone(),
+            pci: self.pci.clone(),
+            arguments: self.all(&case.arguments)?,
             host: self.edits(&case.host)?,
             passthrough: case
                 .passthrough
@@ -187,6 +217,7 @@ impl<'a> Expansion<'a> {
                 .transpose()?,
             domains,
             outside,
+            events,
         })
     }
 
@@ -256,7 +287,16 @@ fn constants(profile: &Profile) -> BTreeMap<String, String> {
         ("ipa_end".to_owned(), hex(end)),
         ("ipa_last_page".to_owned(), hex(end.wrapping_sub(0x1000))),
     ]);
+    let bridge = |name: &str, pci: &runners::PciHost| {
+        [
+            (format!("{name}ecam"), hex(pci.ecam.base)),
+            (format!("{name}low"), hex(pci.low.base)),
+            (format!("{name}high"), hex(pci.high.base)),
+        ]
+    };
+    constants.extend(guest.pci.iter().flat_map(|pci| bridge("", pci)));
     if let Some(host) = &profile.host {
+        constants.extend(host.pci.iter().flat_map(|pci| bridge("host_", pci)));
         constants.extend([
             ("host_gicd".to_owned(), hex(host.gicd.base)),
             ("host_gicr".to_owned(), hex(host.gicr.base)),

@@ -99,6 +99,7 @@ mod tests {
                 devices: vec![device],
                 ..Partial::default()
             }),
+            pci: Vec::new(),
             lines: Vec::new(),
             tree: Vec::new(),
             fate: Fate::Runs,

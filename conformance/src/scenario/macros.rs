@@ -1,8 +1,13 @@
 //! Words of scripts that stand for several operations: what a controller does to make a domain, and how the two meet.
 
+use crate::case::Role;
+use crate::case::value::number;
 use crate::dtb::EDU_BASE;
+use crate::pci::Topology;
 use crate::scenario::cast::Cast;
 use crate::scenario::{DOMAIN_MEMORY_KIB, Domain};
+
+mod pci;
 
 /// Page at which a controller looks into the memory of others: no machine of this suite has anything there.
 const WINDOW: u64 = 0x30_0000_0000;
@@ -22,8 +27,16 @@ pub struct Writer<'a> {
     pub name: &'a str,
     /// Everybody.
     pub cast: &'a Cast,
+    /// What it may do to others.
+    pub role: Role,
     /// The domains that it makes.
     pub children: &'a [Domain],
+    /// The machine's PCI functions.
+    pub functions: Option<&'a Topology>,
+    /// Those that it is given: segment, bus, and device and function.
+    pub own: &'a [[u32; 3]],
+    /// Where it finds their configuration space.
+    pub ecam: Option<u64>,
 }
 
 impl Writer<'_> {
@@ -53,8 +66,13 @@ impl Writer<'_> {
             ["signal", name, value] => {
                 plain(self.within(name, format!("w32 {WINDOW:#x} {value}"))?)
             }
-            ["dma", verb, address, count] => plain(transfer(verb, address, count, true)?),
-            ["dma", verb, address, count, "begin"] => plain(transfer(verb, address, count, false)?),
+            [dma, verb, address, count] if is_dma(dma) => {
+                plain(transfer(registers(dma)?, verb, address, count, true)?)
+            }
+            [dma, verb, address, count, "begin"] if is_dma(dma) => {
+                plain(transfer(registers(dma)?, verb, address, count, false)?)
+            }
+            ["pci", words @ ..] => self.pci(words, expect),
             ["make", name] => plain(make(self.child(name)?)),
             ["start", name] => plain(vec![start(self.child(name)?)]),
             ["build", name] => {
@@ -68,7 +86,8 @@ impl Writer<'_> {
             }
             ["hv" | "hc" | "hcmem", ..] => {
                 let behind = expect.map_or_else(String::new, |expect| format!(" => {expect}"));
-                Ok(vec![self.cast.resolve(body) + &behind])
+                let body = self.functions_by_number(&words).join(" ");
+                Ok(vec![self.cast.resolve(&body) + &behind])
             }
             _ => Ok(vec![text.to_owned()]),
         }
@@ -96,9 +115,20 @@ fn until(flag: u64, value: &str) -> String {
     format!("wait32 {flag:#x} 0xffffffff {value} {PATIENCE} => {value}")
 }
 
-/// Has the edu device, whose registers the guest finds where the host has them, copy memory to its buffer (`read`) or its
+/// Tells `dma`, or `dma@ADDRESS` for a device whose registers are there.
+fn is_dma(word: &str) -> bool {
+    word == "dma" || word.starts_with("dma@")
+}
+
+fn registers(word: &str) -> Result<u64, String> {
+    let place = word.strip_prefix("dma@");
+    place.map_or(Ok(EDU_BASE), number)
+}
+
+/// Has the edu device at `base`, for one that is a platform device where the host has it, copy memory to its buffer (`read`) or its
 /// buffer to memory (`write`), and waits until it is done, unless only the begin is asked for.
 fn transfer(
+    base: u64,
     verb: &str,
     address: &str,
     count: &str,
@@ -110,10 +140,15 @@ fn transfer(
         "write" => (BUFFER, address, 3),
         _ => return Err(format!("`{verb}` is neither read nor write")),
     };
-    let register = |offset: u64| EDU_BASE + offset;
+    let register = |offset: u64| base.wrapping_add(offset);
+    // A place in the domain's scratch memory is known to its probe alone.
+    let aim = |offset: u64, address: &str| match address.strip_prefix('@') {
+        Some(place) => format!("hcaim {:#x} {place}", register(offset)),
+        None => format!("w64 {:#x} {address}", register(offset)),
+    };
     let mut lines = vec![
-        format!("w64 {:#x} {from}", register(0x80)),
-        format!("w64 {:#x} {to}", register(0x88)),
+        aim(0x80, from),
+        aim(0x88, to),
         format!("w64 {:#x} {count}", register(0x90)),
         format!("w64 {:#x} {command}", register(0x98)),
     ];
@@ -174,6 +209,10 @@ fn give(child: &Domain) -> Vec<String> {
                 .iter()
                 .map(|line| format!("hv bind {id} {line}")),
         );
+    }
+    for [segment, bus, devfn] in &child.pci {
+        let function = segment << 16 | bus << 8 | devfn;
+        lines.push(format!("hv pciassign {id} {function:#x}"));
     }
     lines
 }
@@ -267,6 +306,76 @@ mod tests {
             .collect();
         let wanted = ["w32 0x40100000 7", "wait32 0x40100000 0xffffffff 6 5000"];
         assert_eq!(own, wanted.map(|text| text.parse().unwrap()));
+    }
+
+    /// A function is named by what the case calls it, whatever the domain's number for it is.
+    #[test]
+    fn functions_are_called_by_their_names() {
+        let made = |role: &str, script: &str| {
+            let direct = if role == "guest" {
+                ", static: [0x58000000 0x800000], direct_map: true"
+            } else {
+                ""
+            };
+            let made = scenario(&format!(
+                "    machine:
+      pci: [{{name: one, device: edu, slot: 3}}, {{name: two, device: nvme, slot: 5.1}}]
+    domains:
+      - {{name: dA, role: {role}{direct}, pci: {}, script: [{script}]}}
+",
+                if role == "hardware" {
+                    "[]"
+                } else {
+                    "[two, one]"
+                }
+            ));
+            let lines = made.domains[0].lines.iter();
+            lines.map(|line| line.op.to_string()).collect::<Vec<_>>()
+        };
+        let ecam = |at: u64| format!("r16 {:#x}", 0x40_1000_0000 + at);
+        assert_eq!(
+            made("hardware", "pci read16 one 2, pci read16 5.1 2"),
+            [ecam(0x18002), ecam(0x29002)]
+        );
+        assert_eq!(
+            made("guest", "pci read16 one 2, pci read16 2:31.7 2"),
+            [ecam(0x8002), ecam(0x2ff002)]
+        );
+        assert_eq!(
+            made(
+                "control",
+                "pci enable two bar0 0x23000000 bar4 0x180000000, hv pciremove one"
+            ),
+            [
+                "w32 0x10000010 0x23000000",
+                "w32 0x10000014 0x0",
+                "w32 0x10000020 0x80000000",
+                "w32 0x10000024 0x1",
+                "w16 0x10000004 0x6",
+                "hv pciremove 0x18",
+            ]
+        );
+        assert_eq!(
+            made(
+                "control",
+                "hv pciadd two 2 one, hv pcitest dA two, hv pciassign invalid 0x10418"
+            ),
+            [
+                "hv pciadd 0x29 0x2 0x18",
+                "hv pcitest 1 0x29",
+                "hv pciassign 32756 0x10418"
+            ]
+        );
+        assert_eq!(
+            made("hardware", "dma read @1+8 8")[0],
+            "hcaim 0x10000080 1+0x8"
+        );
+        assert_eq!(
+            made("guest", "dma@0x23000000 write 0x58000000 8 begin")
+                .last()
+                .map(String::as_str),
+            Some("w64 0x23000098 0x3")
+        );
     }
 
     /// What is expected of giving is expected of each of its calls.

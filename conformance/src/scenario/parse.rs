@@ -51,6 +51,9 @@ const fn counts(asked: &Hv) -> bool {
             | Hv::Info { .. }
             | Hv::Pages { .. }
             | Hv::Wait { .. }
+            | Hv::PciGroup { .. }
+            | Hv::PciKnown { .. }
+            | Hv::PciList { .. }
             | Hv::Create { dom: 0, .. }
     )
 }
@@ -174,12 +177,22 @@ pub fn act(text: &str) -> Result<Act, String> {
         ),
         ["spi", line, "high"] => What::Spi(number32(line)?, true),
         ["spi", line, "low"] => What::Spi(number32(line)?, false),
-        ["qmp", name] => What::Qmp((*name).to_owned()),
+        ["qmp", name, arguments @ ..] => {
+            let pair = |text: &&str| {
+                let (name, value) = text
+                    .split_once('=')
+                    .ok_or_else(|| format!("`{text}`: an argument reads `NAME=VALUE`"))?;
+                Ok((name.to_owned(), value.to_owned()))
+            };
+            let arguments = arguments.iter().map(pair).collect::<Result<_, String>>()?;
+            What::Qmp((*name).to_owned(), arguments)
+        }
+        ["query-pci"] => What::QueryPci,
         ["stop"] => What::Stop,
         ["cont"] => What::Continue,
         _ => {
             return Err(format!(
-                "`{act}` is no act outside; acts are `read32 A`, `write32 A V`, `wait32 A MASK V`, `spi N high|low`, `qmp NAME`, `stop`, `cont`"
+                "`{act}` is no act outside; acts are `read32 A`, `write32 A V`, `wait32 A MASK V`, `spi N high|low`, `qmp NAME [KEY=VALUE...]`, `query-pci`, `stop`, `cont`, and of PCI functions `cfgread32 NAME OFFSET`, `cfgwrite32 NAME OFFSET V`, `cfgwait32 NAME OFFSET MASK V`, `unplug NAME`"
             ));
         }
     };

@@ -1,12 +1,13 @@
 //! Cases that are well written and yet show nothing: expectations that nobody could disappoint or meet, domains that
 //! nobody could hear. They are errors of the case file, told before anything runs.
 
+use runners::Capability;
 use wire::{Hv, Op};
 
 use crate::case::expect::Expect;
 use crate::case::load::Culprit;
 use crate::case::{self, Case, Machine, Text};
-use crate::scenario::{Line, SENTINEL, silences};
+use crate::scenario::{EventRule, Line, SENTINEL, silences};
 
 mod roles;
 
@@ -36,6 +37,33 @@ pub fn machine(machine: &Machine) -> Result<(), Culprit> {
         }
         _ => Ok(()),
     }
+}
+
+/// Checks that what is wanted of an SMMU can be seen, and that no line of it says what another does.
+pub fn events(case: &Case, rules: &[EventRule]) -> Vec<Culprit> {
+    let mut found = Vec::new();
+    if !case.events.is_empty() && case.machine.iommu.as_deref() != Some("smmuv3") {
+        let why = "the machine has no SMMU: `machine: {iommu: smmuv3}` gives it one";
+        found.push(Culprit::new("events:", why));
+    }
+    let twice = |place: usize| {
+        let (rule, before) = (rules.get(place)?, rules.get(..place)?);
+        let other = before.iter().find(|other| other.about == rule.about)?;
+        Some(Culprit::new(
+            &other.text,
+            format!("`{}` is said twice", rule.text),
+        ))
+    };
+    found.extend((0..rules.len()).filter_map(twice));
+    found
+}
+
+/// Tells what a subject must be able to do for lines about its SMMU to be met.
+pub fn event_needs(rules: &[EventRule]) -> impl Iterator<Item = Capability> {
+    let any = (!rules.is_empty()).then_some(Capability::Smmu);
+    let records = rules.iter().any(EventRule::needs_records);
+    any.into_iter()
+        .chain(records.then_some(Capability::SmmuEvents))
 }
 
 /// Checks the domains of a case: their names, and that one of them can show that the machine ran at all.
@@ -76,6 +104,20 @@ pub fn domains(case: &Case) -> Vec<Culprit> {
         found.push(Culprit::new("sentinel", why));
     }
     found
+}
+
+/// Checks that somebody lists the functions that a domain must know.
+pub fn listed(case: &Case, domains: &[crate::scenario::Domain]) -> Option<Culprit> {
+    let asked = domains
+        .iter()
+        .flat_map(|domain| &domain.lines)
+        .any(|line| line.expect == Expect::Listed);
+    let lists = |text: &Text| text.0.trim() == "query-pci";
+    let told = case.outside.iter().flat_map(|step| &step.acts).any(lists);
+    (asked && !told).then(|| {
+        let why = "`listed` needs a `query-pci` outside, at `start`";
+        Culprit::new("pci known", why)
+    })
 }
 
 /// Checks the lines of a script against one another; `texts` are the lines as written.
@@ -121,9 +163,15 @@ const fn suits(expect: &Expect, op: &Op) -> bool {
             matches!(op, Op::Hv(_) | Op::Hypercall { .. })
         }
         Expect::Answered => matches!(op, Op::Hv(_)),
+        Expect::Listed => matches!(op, Op::Hv(Hv::PciList { .. })),
         Expect::Fault | Expect::AlignmentFault => matches!(
             op,
-            Op::Read { .. } | Op::Write { .. } | Op::Wait { .. } | Op::Ram { .. } | Op::Exec { .. }
+            Op::Read { .. }
+                | Op::Write { .. }
+                | Op::Wait { .. }
+                | Op::Ram { .. }
+                | Op::Exec { .. }
+                | Op::Aim { .. }
         ),
         Expect::AnyFault => matches!(
             op,

@@ -5,7 +5,9 @@ use std::fmt;
 use dtb_gen::{Node, Tree, Value};
 use serde::Serialize;
 
-use crate::case::value::{cut, property};
+use crate::case::value::{cut, number, number32, property};
+
+mod host_bridge;
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +25,12 @@ pub enum TreeCheck {
     NowhereProperty(String),
     /// No node anywhere is compatible with this.
     NowhereCompatible(String),
+    /// Some node is compatible with this.
+    Compatible(String),
+    /// The only PCI host bridge is described whole, with its ECAM and its windows of 32 and 64 bits at these addresses.
+    HostBridge([u64; 3]),
+    /// Device and pin on the first bus of the PCI host bridge arrive at this shared interrupt (INTID).
+    PciLine(u32, u32, u32),
     /// No two nodes share a phandle.
     PhandlesUnique,
     /// `interrupt-parent` of the node names the interrupt controller of the domain.
@@ -52,6 +60,13 @@ impl TreeCheck {
             ("nowhere-compatible", name, "") if !name.is_empty() => {
                 Self::NowhereCompatible(owned(name))
             }
+            ("compatible", name, "") if !name.is_empty() => Self::Compatible(owned(name)),
+            ("host-bridge", ecam, low) if !low.is_empty() => {
+                Self::HostBridge([number(ecam)?, number(low)?, number(value)?])
+            }
+            ("pci-line", device, pin) if !pin.is_empty() => {
+                Self::PciLine(number32(device)?, number32(pin)?, number32(value)?)
+            }
             ("phandles-unique", "", "") => Self::PhandlesUnique,
             ("parent-is-gic", path, "") if !path.is_empty() => Self::ParentIsGic(owned(path)),
             ("passthrough-kept", "", "") => Self::PassthroughKept,
@@ -74,7 +89,12 @@ impl TreeCheck {
             "#iommu-cells",
             "xen,passthrough",
         ];
-        let reader = ["xen,reg", "xen,path", "xen,force-assign-without-iommu"];
+        let reader = [
+            "xen,reg",
+            "xen,path",
+            "xen,force-assign-without-iommu",
+            "xen,pci-assigned",
+        ];
         let mut rules: Vec<Self> = reader
             .iter()
             .chain(&hidden)
@@ -121,17 +141,14 @@ impl TreeCheck {
                     .map(|path| format!("{path} has `{name}`"))
             }
             Self::NowhereCompatible(name) => {
-                let is = |path: &String| {
-                    let texts = tree
-                        .find(path)
-                        .and_then(|node| node.get("compatible"))
-                        .and_then(|prop| prop.texts());
-                    texts.is_some_and(|texts| texts.contains(&name.as_str()))
-                };
-                tree.paths()
-                    .into_iter()
-                    .find(is)
-                    .map(|path| format!("{path} is compatible with `{name}`"))
+                compatible(tree, name).map(|path| format!("{path} is compatible with `{name}`"))
+            }
+            Self::Compatible(name) => compatible(tree, name)
+                .is_none()
+                .then(|| format!("no node is compatible with `{name}`")),
+            Self::HostBridge(places) => host_bridge::broken(tree, *places),
+            Self::PciLine(device, pin, intid) => {
+                host_bridge::line_broken(tree, *device, *pin, *intid)
             }
             Self::PhandlesUnique => shared_phandle(tree),
             Self::ParentIsGic(path) => gic_is_parent(tree, path),
@@ -155,6 +172,9 @@ const FORMS: &[&str] = &[
     "no-property PATH NAME",
     "nowhere NAME",
     "nowhere-compatible NAME",
+    "compatible NAME",
+    "host-bridge ECAM LOW HIGH",
+    "pci-line DEVICE PIN INTID",
     "phandles-unique",
     "parent-is-gic PATH",
     "passthrough-kept",
@@ -173,6 +193,18 @@ const NOT_COPIED: &[&str] = &[
     "msi-map",
     "msi-map-mask",
 ];
+
+/// Finds a node that is compatible with this.
+fn compatible(tree: &Tree, name: &str) -> Option<String> {
+    let is = |path: &String| {
+        let texts = tree
+            .find(path)
+            .and_then(|node| node.get("compatible"))
+            .and_then(|prop| prop.texts());
+        texts.is_some_and(|texts| texts.contains(&name))
+    };
+    tree.paths().into_iter().find(is)
+}
 
 fn differs(path: &str, given: &Node, kept: &Node) -> Option<String> {
     for prop in given
@@ -311,6 +343,17 @@ impl fmt::Display for TreeCheck {
             Self::NoProperty(path, name) => write!(f, "{path} has no `{name}`"),
             Self::NowhereProperty(name) => write!(f, "no node has `{name}`"),
             Self::NowhereCompatible(name) => write!(f, "no node is compatible with `{name}`"),
+            Self::Compatible(name) => write!(f, "a node is compatible with `{name}`"),
+            Self::HostBridge([ecam, low, high]) => write!(
+                f,
+                "there is one PCI host bridge, with ECAM at {ecam:#x} and windows at {low:#x} and {high:#x}"
+            ),
+            Self::PciLine(device, pin, intid) => {
+                write!(
+                    f,
+                    "pin {pin} of PCI device {device} arrives at interrupt {intid}"
+                )
+            }
             Self::PhandlesUnique => f.write_str("no two nodes share a phandle"),
             Self::ParentIsGic(path) => {
                 write!(f, "the interrupt parent of {path} is the domain's GIC")
@@ -374,6 +417,10 @@ mod tests {
         );
         check("nowhere phandle", Some("has `phandle`"));
         check("nowhere-compatible arm,gic-v3", Some("is compatible"));
+        check("compatible arm,gic-v3", None);
+        check("compatible arm,gic-v4", Some("no node is compatible"));
+        check("host-bridge 0x10000000 1 2", Some("there are 0"));
+        check("pci-line 0 1 38", Some("there are 0"));
         check("phandles-unique", None);
         check("parent-is-gic /passthrough/gpio@9030000", None);
         check("passthrough-kept", None);

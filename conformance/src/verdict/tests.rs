@@ -1,3 +1,4 @@
+mod events;
 mod gone;
 mod parts;
 mod soup;

@@ -257,6 +257,14 @@ pub enum Op {
         /// What is written.
         values: Values,
     },
+    /// `hcaim A SLOT+OFFSET`: writes there, in 64 bits, at which address the place is: to a device that masters memory, in a
+    /// domain whose memory is where the hypervisor put it. Answers `Ok`, `Fault` or `Serror`.
+    Aim {
+        /// Address.
+        at: u64,
+        /// The place.
+        place: Place,
+    },
     /// `hcr SLOT+OFFSET 8|16|32|64`: reads there. Answers `Value`, or `Fault`.
     Look {
         /// The first byte.

@@ -143,10 +143,7 @@ pub(super) fn judge_kind(
             "names {path}, which is not marked `{XEN_PASSTHROUGH}`"
         ));
     }
-    match dma::sign(host, id) {
-        Some(sign) => dma::judge(host, machine, node, property, id, direct_mapped, &sign),
-        None => Ok(Reach::None),
-    }
+    dma::judge(host, machine, node, property, id, direct_mapped)
 }
 
 /// Judges the neighbours in shared pages once it is known what else the domain asks for: all who

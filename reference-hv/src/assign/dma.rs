@@ -1,34 +1,49 @@
 //! Devices that read and write memory by themselves: whose they may be, with an IOMMU that keeps them
 //! from the memory of others and without.
 
-use alloc::format;
-use alloc::string::String;
+use core::fmt;
 
 use super::{Machine, streams};
 use crate::config::{Flaw, Host, Marks, NodeId, Owner, dma_sign};
 use crate::dt::{Event, Node};
 use crate::fault::{self, Fault};
 
-/// Returns what shows that a host device, or a part of it, reads or writes memory by itself.
-pub(super) fn sign(host: &Host<'_>, id: NodeId) -> Option<String> {
-    if fault::on(Fault::DmaAccepted) {
-        return None;
+/// What shows that a device reads or writes memory by itself.
+enum Sign<'t> {
+    /// A property of it.
+    Own(&'static str),
+    /// A property of a part of it.
+    Part(&'static str, Node<'t>),
+    /// The PCI host bridge that it is behind.
+    Behind(Node<'t>),
+}
+
+impl fmt::Display for Sign<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(property) => write!(f, "`{property}`"),
+            Self::Part(property, part) => write!(f, "`{property}` of {}", part.path()),
+            Self::Behind(bridge) => write!(f, "it is behind {}", bridge.path()),
+        }
     }
+}
+
+/// Finds what shows that a host device, or a part of it, reads or writes memory by itself.
+fn sign<'t>(host: &Host<'t>, id: NodeId) -> Option<Sign<'t>> {
     let node = host.node(id);
     if let Some(sign) = dma_sign(node) {
-        return Some(format!("`{sign}`"));
+        return Some(Sign::Own(sign));
     }
     // A part of a device that masters memory does so at the word of the whole.
     for event in node.walk() {
         if let Event::Begin(part) = event
             && let Some(sign) = dma_sign(part)
         {
-            return Some(format!("`{sign}` of {}", part.path()));
+            return Some(Sign::Part(sign, part));
         }
     }
     // Whatever is behind a bridge can be a master on its bus.
-    let bridge = bridge_of(host, id)?;
-    Some(format!("it is behind {}", host.node(bridge).path()))
+    Some(Sign::Behind(host.node(bridge_of(host, id)?)))
 }
 
 /// Whose memory a device can reach.
@@ -42,8 +57,8 @@ pub(super) enum Reach {
     All,
 }
 
-/// Judges a host device that shows this sign: without protection it may go to nobody but a domain whose
-/// addresses are the host's.
+/// Judges a host device: where it accesses memory by itself and nothing protects others from it, it may go to
+/// nobody but a domain whose addresses are the host's.
 pub(super) fn judge(
     host: &Host<'_>,
     machine: &Machine,
@@ -51,8 +66,10 @@ pub(super) fn judge(
     property: &str,
     id: NodeId,
     direct_mapped: bool,
-    sign: &str,
 ) -> Result<Reach, Flaw> {
+    if fault::on(Fault::DmaAccepted) {
+        return Ok(Reach::None);
+    }
     let named = host.node(id);
     let path = named.path();
     let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
@@ -63,11 +80,15 @@ pub(super) fn judge(
     }
     let streams = host.streams(id)?;
     if !streams.is_empty() {
-        for stream in &streams {
+        // To be known to an IOMMU is sign enough.
+        for stream in streams {
             streams::covered(host, machine, named, *stream)?;
         }
         return Ok(Reach::Own);
     }
+    let Some(sign) = sign(host, id) else {
+        return Ok(Reach::None);
+    };
     let bridge = bridge_of(host, id).map_or(Ok(None), |bridge| host.mapped_through(bridge))?;
     if let Some(iommu) = bridge.or(host.mapped_through(id)?) {
         let iommu = host.node(iommu).path();

@@ -15,7 +15,7 @@ use super::{Machine, irq, taken_by};
 use crate::addr::{Ipa, Pa, Span};
 use crate::config::{Host, NodeId, Owner};
 use crate::fault::{self, Fault};
-use crate::ids::{DomainId, IrqLine, Trigger};
+use crate::ids::{DomainId, IrqLine, Sbdf, Trigger};
 
 /// Why a domain does not get something.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +30,8 @@ pub enum Denied {
     Unprotected(String),
     /// Its IOMMU cannot tell it from others.
     Range(String),
+    /// It cannot be relied on any more.
+    Broken(String),
 }
 
 impl fmt::Display for Denied {
@@ -39,7 +41,8 @@ impl fmt::Display for Denied {
             | Self::Owned(what)
             | Self::Absent(what)
             | Self::Unprotected(what)
-            | Self::Range(what) => f.write_str(what),
+            | Self::Range(what)
+            | Self::Broken(what) => f.write_str(what),
         }
     }
 }
@@ -53,15 +56,30 @@ pub struct Estate<'h> {
     pub(super) machine: Machine,
     pub(super) owners: Owners,
     free: FreeRam,
+    /// Who has the hardware.
+    pub(super) hardware: Option<DomainId>,
+    /// PCI functions that it has found, whoever has them now.
+    pub(super) found_by_hardware: Vec<Sbdf>,
+    /// PCI functions of which something went away that others depend on.
+    pub(super) broken: Vec<Sbdf>,
 }
 
 impl<'h> Estate<'h> {
-    pub(super) fn new(host: &'h Host<'h>, machine: Machine, owners: Owners, free: FreeRam) -> Self {
+    pub(super) fn new(
+        host: &'h Host<'h>,
+        machine: Machine,
+        owners: Owners,
+        free: FreeRam,
+        hardware: Option<DomainId>,
+    ) -> Self {
         Self {
             host,
             machine,
             owners,
             free,
+            hardware,
+            found_by_hardware: Vec::new(),
+            broken: Vec::new(),
         }
     }
 

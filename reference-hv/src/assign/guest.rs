@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::layout::Layout;
+use super::layout::{Bridge, Layout};
 use super::owners::{Draft, Mapping};
 use super::{Machine, MmioMapping, layout};
 use crate::addr::{Ipa, Pa, Span};
@@ -69,9 +69,11 @@ fn emulated(layout: &Layout) -> Vec<(&'static str, Span<Ipa>)> {
         ("its grant tables", Some(layout.grant)),
         ("its shared pages", own.then_some(layout::MAGIC)),
     ];
+    let bridge = layout.bridge.iter().flat_map(Bridge::spans);
     fixed
         .into_iter()
         .filter_map(|(what, span)| Some((what, span?)))
+        .chain(bridge.map(|span| ("its PCI host bridge", span)))
         .collect()
 }
 

@@ -20,6 +20,8 @@ pub struct View {
     /// The nodes whose devices it must leave alone: nothing of them, or of what is below them, is
     /// mapped.
     pub disabled: Vec<NodeId>,
+    /// The PCI host bridges whose functions it sees, by their place among all.
+    pub bridges: Vec<usize>,
 }
 
 /// Adds to a draft what the hardware domain gets, and returns what it sees.
@@ -29,16 +31,19 @@ pub(super) fn judge<'t>(
     owners: &Owners,
     draft: &mut Draft<'t>,
     node: Node<'t>,
+    promised: &[IrqLine],
 ) -> View {
-    let mut survey = Survey::new(host, machine, owners);
+    let mut survey = Survey::new(host, machine, owners, promised);
     for id in host.index.ids().skip(1) {
         survey.look(id, draft);
     }
     for id in draft.devices.clone() {
         // Those of an IOMMU that does not translate are stopped, or pass, whatever is done.
-        let mut streams = host.streams(id).unwrap_or_default();
-        streams.retain(|stream| matches!(machine.streams.get(stream.iommu), Some(Some(_))));
-        draft.streams.extend(streams);
+        let streams = host.streams(id).unwrap_or_default().iter();
+        let translated = |iommu| matches!(machine.streams.get(iommu), Some(Some(_)));
+        draft
+            .streams
+            .extend(streams.filter(|stream| translated(stream.iommu)));
     }
     draft.streams.sort_unstable();
     draft.streams.dedup();
@@ -59,6 +64,8 @@ struct Survey<'s, 't> {
     others: Vec<Span<Pa>>,
     /// Lines of reserved devices.
     reserved: Vec<IrqLine>,
+    /// Lines of the PCI functions that other domains ask for.
+    promised: &'s [IrqLine],
     /// Pages found so far.
     pages: Vec<Span<Pa>>,
     /// The node that is not given and what is below it; nodes come in depth-first order.
@@ -66,7 +73,12 @@ struct Survey<'s, 't> {
 }
 
 impl<'s, 't> Survey<'s, 't> {
-    fn new(host: &'s Host<'t>, machine: &'s Machine, owners: &'s Owners) -> Self {
+    fn new(
+        host: &'s Host<'t>,
+        machine: &'s Machine,
+        owners: &'s Owners,
+        promised: &'s [IrqLine],
+    ) -> Self {
         let marked: Vec<NodeId> = host
             .index
             .ids()
@@ -96,9 +108,15 @@ impl<'s, 't> Survey<'s, 't> {
             view: View::default(),
             others: others.map(Span::widened_to_pages).collect(),
             reserved,
+            promised,
             pages: Vec::new(),
             withheld: None,
         }
+    }
+
+    /// Returns the place of a PCI host bridge that is used, if this is one.
+    fn bridge(&self, id: NodeId) -> Option<usize> {
+        self.host.bridges.iter().position(|bridge| bridge.id == id)
     }
 
     /// Decides about a node.
@@ -122,6 +140,7 @@ impl<'s, 't> Survey<'s, 't> {
         match self.device(id, draft) {
             Some((pages, lines)) => {
                 draft.name(id);
+                self.view.bridges.extend(self.bridge(id));
                 self.pages.extend(pages);
                 draft.lines.extend(lines);
             }
@@ -147,11 +166,16 @@ impl<'s, 't> Survey<'s, 't> {
             if !free {
                 return None;
             }
-            pages.push(span);
+            // What is behind such a bridge it gets function by function, as its configuration says.
+            if self.bridge(id).is_none() {
+                pages.push(span);
+            }
         }
         let mut lines: Vec<IrqAssignment> = Vec::new();
         let own = host.interrupts(id).ok()?.lines;
-        for HostLine { line, trigger } in own.into_iter().chain(host.mapped_lines(id).ok()?) {
+        let behind = host.mapped_lines(id).ok()?.into_iter();
+        let behind = behind.filter(|mapped| !self.promised.contains(&mapped.line));
+        for HostLine { line, trigger } in own.into_iter().chain(behind) {
             let known = lines
                 .iter()
                 .chain(&draft.lines)
@@ -179,7 +203,7 @@ impl<'s, 't> Survey<'s, 't> {
         };
         let streams = self.host.streams(id);
         streams.is_ok_and(|streams| {
-            let mut streams = streams.into_iter();
+            let mut streams = streams.iter().copied();
             streams.all(|stream| self.owners.of_stream(stream).is_none() && !reserved(stream))
         })
     }

@@ -7,11 +7,12 @@ use alloc::string::String;
 use super::layout::Layout;
 use super::owners::{Draft, Owners};
 use super::{IrqAssignment, Machine, taken_by};
-use crate::config::{DomainClaim, Flaw, Host, NodeId};
+use crate::config::{DomainClaim, Flaw, Host, HostLine, NodeId};
 use crate::fault::{self, Fault};
 use crate::ids::IrqLine;
 
 /// What a domain's interrupt controller has room for.
+#[derive(Clone, Copy)]
 pub(super) struct Room<'l> {
     /// Where its imitated devices lie.
     pub layout: &'l Layout,
@@ -55,7 +56,6 @@ pub(super) fn judge(
     id: NodeId,
     room: &Room<'_>,
 ) -> Result<Option<String>, Flaw> {
-    let nr_spis = room.spis;
     let node = host.node(id);
     let found = host.interrupts(id)?;
     let property = if node.has("interrupts-extended") {
@@ -63,54 +63,12 @@ pub(super) fn judge(
     } else {
         "interrupts"
     };
-    let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
-    let limit = if fault::on(Fault::SpiLimitOffByOne) {
-        nr_spis + 1
-    } else {
-        nr_spis
-    };
     for wanted in found.lines {
-        let line = wanted.line;
-        if let Some(flaw) = in_use(host, line) {
-            return refuse(format_args!("{flaw}"));
-        }
-        if room.layout.uart.is_some_and(|uart| uart.line == line)
-            && !fault::on(Fault::VirtualLineClash)
-        {
-            return refuse(format_args!(
-                "names {line}, which is that of the emulated UART"
-            ));
-        }
-        if line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= limit {
-            return refuse(format_args!(
-                "names {line}, beyond the {nr_spis} of the domain"
-            ));
-        }
-        if let Some(flaw) = beyond(machine, line) {
-            return refuse(format_args!("{flaw}"));
-        }
-        if let Some(owner) = owners.of_line(line)
-            && !fault::on(Fault::IrqOwnerForgotten)
-        {
-            return refuse(format_args!(
-                "{}",
-                taken_by(format_args!("names {line}"), owner)
-            ));
-        }
-        let known = draft.lines.iter().find(|known| known.line == line);
-        match known {
-            None => draft.lines.push(IrqAssignment {
-                line,
-                trigger: wanted.trigger,
-            }),
-            Some(known) if known.trigger == wanted.trigger => {}
-            Some(_) if fault::on(Fault::TriggerConflict) => {}
-            Some(known) => {
-                return refuse(format_args!(
-                    "gives {line} the trigger {}, another device of the domain {}",
-                    wanted.trigger, known.trigger
-                ));
-            }
+        judge_wanted(host, machine, owners, &draft.lines, wanted, room)
+            .map_err(|what| Flaw::new(node, property, what))?;
+        if draft.lines.iter().all(|known| known.line != wanted.line) {
+            let HostLine { line, trigger } = wanted;
+            draft.lines.push(IrqAssignment { line, trigger });
         }
     }
     Ok(found.elsewhere.map(|controller| {
@@ -120,6 +78,50 @@ pub(super) fn judge(
             claim.id
         )
     }))
+}
+
+/// Judges a line that a device of a domain wants which has `known` already.
+pub(super) fn judge_wanted(
+    host: &Host<'_>,
+    machine: &Machine,
+    owners: &Owners,
+    known: &[IrqAssignment],
+    wanted: HostLine,
+    room: &Room<'_>,
+) -> Result<(), String> {
+    let line = wanted.line;
+    let nr_spis = room.spis;
+    let limit = if fault::on(Fault::SpiLimitOffByOne) {
+        nr_spis + 1
+    } else {
+        nr_spis
+    };
+    if let Some(flaw) = in_use(host, line) {
+        return Err(flaw);
+    }
+    if room.layout.uart.is_some_and(|uart| uart.line == line) && !fault::on(Fault::VirtualLineClash)
+    {
+        return Err(format!("names {line}, which is that of the emulated UART"));
+    }
+    if line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= limit {
+        return Err(format!("names {line}, beyond the {nr_spis} of the domain"));
+    }
+    if let Some(flaw) = beyond(machine, line) {
+        return Err(flaw);
+    }
+    if let Some(owner) = owners.of_line(line)
+        && !fault::on(Fault::IrqOwnerForgotten)
+    {
+        return Err(taken_by(format_args!("names {line}"), owner));
+    }
+    let known = known.iter().find(|known| known.line == line);
+    match known.filter(|known| known.trigger != wanted.trigger) {
+        Some(known) if !fault::on(Fault::TriggerConflict) => Err(format!(
+            "gives {line} the trigger {}, another device of the domain {}",
+            wanted.trigger, known.trigger
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Says who in the hypervisor needs a line.

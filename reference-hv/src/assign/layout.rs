@@ -2,9 +2,13 @@
 //!
 //! The figures are Xen's, so that a guest made for either finds the same machine.
 
+use alloc::format;
+use alloc::string::String;
+
 use super::Machine;
+use super::guest::last_address;
 use crate::addr::{Ipa, Pa, Span};
-use crate::config::{DomainClaim, Flaw, Host};
+use crate::config::{DomainClaim, Flaw, Host, HostBridge};
 use crate::ids::IrqLine;
 
 /// Where a domain finds what the hypervisor imitates for it: where Xen's guests find it, or, in a
@@ -19,6 +23,64 @@ pub struct Layout {
     pub uart: Option<Uart>,
     /// What is kept for grant tables.
     pub grant: Span<Ipa>,
+    /// The PCI host bridge, in a domain that has functions.
+    pub bridge: Option<Bridge>,
+}
+
+/// An imitated PCI host bridge. What is behind it has the same addresses on its bus as for the CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bridge {
+    /// The configuration space.
+    pub ecam: Span<Ipa>,
+    /// The window for memory with addresses of 32 bits.
+    pub low: Span<Ipa>,
+    /// The window for memory with addresses of 64 bits that may be read ahead.
+    pub high: Option<Span<Ipa>>,
+    /// Whether it lies where the host has its own, and what is behind it as well.
+    pub direct: bool,
+}
+
+impl Bridge {
+    /// Where a domain finds it whose addresses are its own.
+    pub const GUEST: Self = Self {
+        ecam: Span::constant(Ipa::new(0x1000_0000), 0x1000_0000),
+        low: Span::constant(Ipa::new(0x2300_0000), 0x1000_0000),
+        high: Some(Span::constant(Ipa::new(0x1_0000_0000), 0x1_0000_0000)),
+        direct: false,
+    };
+
+    /// Returns where it lies in a domain whose addresses are the host's: where the host has its own. The windows are those
+    /// of memory of 32 and of 64 bits.
+    ///
+    /// # Errors
+    /// Says what the host's has not, or where the domain cannot have it.
+    pub(super) fn of_host(bridge: &HostBridge, bits: u32) -> Result<Self, String> {
+        let window = |wide: bool| {
+            let mut all = bridge.windows.iter().filter(|window| window.wide == wide);
+            all.next().map(|window| window.cpu.direct())
+        };
+        let Some(low) = window(false) else {
+            return Err("no window for memory with addresses of 32 bits".into());
+        };
+        let whole = Self {
+            ecam: bridge.ecam.direct(),
+            low,
+            high: window(true),
+            direct: true,
+        };
+        match whole
+            .spans()
+            .find(|span| span.last().raw() > last_address(bits))
+        {
+            Some(span) => Err(format!("{span}, wider than the {bits} bits of a domain")),
+            None => Ok(whole),
+        }
+    }
+
+    /// Returns all that it takes of the domain's addresses.
+    pub fn spans(&self) -> impl Iterator<Item = Span<Ipa>> {
+        [self.ecam, self.low].into_iter().chain(self.high)
+    }
 }
 
 /// An imitated PL011.
@@ -63,6 +125,7 @@ impl Layout {
         redistributors: Span::constant(GICR_BASE, GICR_SIZE),
         uart: None,
         grant: Span::constant(Ipa::new(0x3800_0000), 0x100_0000),
+        bridge: None,
     };
 
     /// Returns the layout of a domain: its own, or in a direct-mapped domain the host's.
@@ -95,6 +158,7 @@ impl Layout {
             grant: machine.taken.first().map_or(Self::GUEST.grant, |taken| {
                 taken.span.widened_to_pages().direct()
             }),
+            bridge: None,
         })
     }
 
@@ -105,6 +169,7 @@ impl Layout {
         [self.distributor, self.redistributors, MAGIC]
             .into_iter()
             .chain(uart)
+            .chain(self.bridge.iter().flat_map(Bridge::spans))
             .any(|used| used.overlaps(span))
     }
 

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use super::guest::last_address;
 use super::{Machine, RamMapping, layout};
 use crate::addr::{Address, BLOCK_SIZE, Ipa, PAGE_SIZE, Pa, Span};
-use crate::carve;
 use crate::config::{DomainClaim, Flaw, Host, Owner};
 use crate::fault::{self, Fault};
 
@@ -229,16 +228,23 @@ impl FreeRam {
 
     /// Takes back what a domain had. What was set apart for it stays apart.
     pub fn give_back(&mut self, span: Span<Pa>, clean: bool) {
-        let mut mixed = alloc::vec![span];
-        if !fault::on(Fault::StaticMemoryMixed) {
-            mixed = carve::without(&mixed, &self.apart);
+        let list = if clean {
+            &mut self.clean
+        } else {
+            &mut self.raw
+        };
+        if fault::on(Fault::StaticMemoryMixed) {
+            list.add(span);
+            return;
         }
-        for span in mixed {
-            if clean {
-                self.clean.add(span);
-            } else {
-                self.raw.add(span);
-            }
+        // Piece by piece, for memory may come back when there is none to make lists of.
+        let mut rest = span.narrowed_to_pages();
+        while let Some(span) = rest.take() {
+            let holes = self.apart.iter().filter(|hole| hole.overlaps(span));
+            let first = holes.min_by_key(|hole| hole.first());
+            let (before, after) = first.map_or((Some(span), None), |hole| span.without(*hole));
+            before.into_iter().for_each(|span| list.add(span));
+            rest = after;
         }
     }
 

@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::IrqAssignment;
+use super::{FunctionPlan, IrqAssignment};
 use crate::addr::{Ipa, Pa, Span};
 use crate::carve;
 use crate::config::{ModuleKind, NodeId};
 use crate::dt::Node;
-use crate::ids::{DomainId, IrqLine, Stream};
+use crate::ids::{DomainId, IrqLine, Sbdf, Stream};
 
 /// What the domains judged so far own.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,7 @@ pub(super) struct Owners {
     devices: Vec<(NodeId, DomainId)>,
     lines: Vec<(IrqLine, DomainId)>,
     streams: Vec<(Stream, DomainId)>,
+    functions: Vec<(Sbdf, DomainId)>,
     modules: Vec<(Span<Pa>, ModuleKind)>,
 }
 
@@ -34,6 +35,8 @@ pub(super) struct Draft<'t> {
     pub lines: Vec<IrqAssignment>,
     /// By what IOMMUs know its devices.
     pub streams: Vec<Stream>,
+    /// PCI functions, with what of them it gets.
+    pub functions: Vec<FunctionPlan>,
     /// Its modules.
     pub modules: Vec<(Span<Pa>, ModuleKind)>,
 }
@@ -80,6 +83,9 @@ impl Owners {
             .extend(draft.lines.iter().map(|irq| (irq.line, owner)));
         self.streams
             .extend(draft.streams.iter().map(|stream| (*stream, owner)));
+        for function in draft.functions {
+            self.add_function(owner, &function);
+        }
         self.modules.extend(draft.modules);
     }
 
@@ -112,6 +118,39 @@ impl Owners {
         streams
             .find(|(owned, _)| *owned == stream)
             .map(|(_, owner)| *owner)
+    }
+
+    /// Returns who has this PCI function.
+    pub fn of_function(&self, at: Sbdf) -> Option<DomainId> {
+        let mut functions = self.functions.iter();
+        functions
+            .find(|(owned, _)| *owned == at)
+            .map(|(_, owner)| *owner)
+    }
+
+    /// Returns the PCI functions of a domain.
+    pub fn functions_of(&self, who: DomainId) -> impl Iterator<Item = Sbdf> + '_ {
+        let own = self
+            .functions
+            .iter()
+            .filter(move |(_, owner)| *owner == who);
+        own.map(|(at, _)| *at)
+    }
+
+    /// Gives a domain a PCI function, and the pages of its registers.
+    pub fn add_function(&mut self, who: DomainId, plan: &FunctionPlan) {
+        self.functions.push((plan.function.at, who));
+        let pages = plan.bars.iter().flatten();
+        self.pages.extend(pages.map(|span| (*span, who)));
+    }
+
+    /// Takes a PCI function and its pages from a domain.
+    pub fn drop_function(&mut self, who: DomainId, plan: &FunctionPlan) {
+        let own = (plan.function.at, who);
+        self.functions.retain(|entry| *entry != own);
+        for span in plan.bars.iter().flatten() {
+            self.drop_pages(who, *span);
+        }
     }
 
     /// Gives a domain a device, without any of its pages.

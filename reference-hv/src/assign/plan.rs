@@ -9,6 +9,7 @@ use super::layout::Layout;
 use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
 use crate::config::Flaw;
 use crate::ids::{DomainId, IrqLine, Privilege, Stream, Trigger};
+use crate::pci::Function;
 
 /// One domain to create. Every address in it is proven; stage 2 holds what `ram` and `mmio` say
 /// and nothing else.
@@ -40,6 +41,8 @@ pub struct DomainPlan {
     pub irqs: Vec<IrqAssignment>,
     /// By what IOMMUs know the devices of its that access memory, each once.
     pub streams: Vec<Stream>,
+    /// Its PCI functions, in the order in which it finds them.
+    pub functions: Vec<FunctionPlan>,
     /// What is copied where before it starts.
     pub load: Load,
     /// The kernel's command line.
@@ -79,6 +82,21 @@ pub struct IrqAssignment {
     pub line: IrqLine,
     /// How the host node says it triggers.
     pub trigger: Trigger,
+}
+
+/// A PCI function that belongs to a domain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FunctionPlan {
+    /// The function.
+    pub function: Function,
+    /// The pages of each of its base address registers that decodes memory.
+    pub bars: [Option<Span<Pa>>; 6],
+    /// The line on which its interrupt arrives.
+    pub line: Option<IrqAssignment>,
+    /// By what an IOMMU knows it; nothing where none stands before it.
+    pub streams: Vec<Stream>,
+    /// Whether it sees the caches.
+    pub coherent: bool,
 }
 
 /// What lies where when the domain starts. All of it inside the first bank and disjoint.

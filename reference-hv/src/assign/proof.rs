@@ -1,18 +1,25 @@
 //! The judging of one domain after the other: what holds is committed, what does not leaves no trace.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::layout::Layout;
+use super::layout::{Bridge, Layout};
 use super::memory::FreeRam;
 use super::owners::{Draft, Owners};
 use super::statics::{Backed, Statics};
 use super::{DomainPlan, Machine, Notice};
-use super::{device, guest, hardware, irq, load, memory, mmio, module, statics, streams, taken_by};
-use crate::config::{DomainClaim, Flaw, Host, ModuleKind, Modules, Notices, Partial, unreadable};
+use super::{
+    device, guest, hardware, irq, load, memory, mmio, module, pci, statics, streams, taken_by,
+};
+use crate::addr::{Ipa, Span};
+use crate::config::{
+    DomainClaim, Flaw, Host, ModuleKind, Modules, Notices, Partial, XEN_PCI, unreadable,
+};
 use crate::dt::Blob;
 use crate::fault::{self, Fault};
-use crate::ids::{DomainId, MAX_VCPUS};
+use crate::ids::{DomainId, IrqLine, MAX_VCPUS};
 
 /// The judging, as far as it has come.
 pub(super) struct Proof<'p, 't> {
@@ -30,6 +37,8 @@ pub(super) struct Proof<'p, 't> {
     pub statics: Statics,
     /// Who has the hardware.
     pub hardware: Option<DomainId>,
+    /// Lines of the PCI functions that domains ask for.
+    pub promised: Vec<IrqLine>,
     /// What is odd and no reason to refuse.
     pub notices: Vec<Notice>,
 }
@@ -75,7 +84,7 @@ impl<'t> Proof<'_, 't> {
             let what = taken_by(format_args!("asks for the hardware"), owner);
             return Err(Flaw::new(node, "capabilities", what));
         }
-        let layout = Layout::of(claim, self.host, self.machine)?;
+        let mut layout = Layout::of(claim, self.host, self.machine)?;
         let nr_spis = irq::nr_spis(claim, self.machine, &layout)?;
         for module in &claim.modules {
             module::judge(self.host, self.machine, &self.owners, draft, module)?;
@@ -88,16 +97,17 @@ impl<'t> Proof<'_, 't> {
         };
         if let Some(partial) = &partial {
             self.notice(partial.notices.clone());
+            layout.bridge = self.bridge(claim, partial, &banks)?;
             let room = irq::Room {
                 layout: &layout,
                 spis: nr_spis,
             };
             self.devices(claim, partial, &room, draft)?;
         }
-        let view = claim
-            .privilege
-            .hardware
-            .then(|| hardware::judge(self.host, self.machine, &self.owners, draft, node));
+        let view = claim.privilege.hardware.then(|| {
+            let promised = &self.promised;
+            hardware::judge(self.host, self.machine, &self.owners, draft, node, promised)
+        });
         guest::judge(draft, &banks, &layout, self.machine)?;
         let described = match (&partial, &view) {
             (Some(partial), _) => partial.length,
@@ -127,6 +137,7 @@ impl<'t> Proof<'_, 't> {
             mmio,
             irqs: draft.lines.clone(),
             streams: draft.streams.clone(),
+            functions: draft.functions.clone(),
             load,
             kernel_args: claim
                 .module(ModuleKind::Kernel)
@@ -154,6 +165,18 @@ impl<'t> Proof<'_, 't> {
         let bits = self.machine.guest_bits();
         statics::add(&mut backed, free.take_direct(claim, bits)?);
         Ok(Some(backed))
+    }
+
+    /// Returns the lines of the PCI functions that a domain asks for, as far as that can be understood.
+    pub fn lines_asked_for(&self, claim: &DomainClaim<'t>) -> Vec<IrqLine> {
+        let partial = self.partial(claim).ok().flatten();
+        let functions = partial.map(|partial| partial.functions).unwrap_or_default();
+        let lines = functions.iter().filter_map(|at| {
+            let bridge = self.host.bridge(at.segment)?;
+            let function = self.machine.functions.get(*at)?;
+            Some(pci::line_of(self.host, function, bridge).ok()??.line)
+        });
+        lines.collect()
     }
 
     /// Reads the partial tree of a domain that has one.
@@ -205,11 +228,82 @@ impl<'t> Proof<'_, 't> {
             }
         }
         device::judge_neighbours(self.host, draft)?;
-        streams::judge(self.host, &self.owners, draft)
+        streams::judge(self.host, &self.owners, draft)?;
+        let ground = pci::Ground {
+            host: self.host,
+            machine: self.machine,
+            owners: &self.owners,
+        };
+        let asker = pci::Asker {
+            who: None,
+            direct_mapped: draft.direct_mapped,
+            room: *room,
+            all: &partial.functions,
+            yields: None,
+        };
+        let judged = pci::judge(ground, &asker, draft);
+        judged.map_err(|denied| pci_flaw(partial, denied))
+    }
+
+    /// Says where the domain finds the host bridge of its PCI functions, if it has any.
+    fn bridge(
+        &self,
+        claim: &DomainClaim<'t>,
+        partial: &Partial<'t>,
+        banks: &[Span<Ipa>],
+    ) -> Result<Option<Bridge>, Flaw> {
+        let Some(first) = partial.functions.first() else {
+            return Ok(None);
+        };
+        let flaw = |what: String| pci_flaw(partial, what);
+        if claim.no_passthrough {
+            let what = format_args!("is \"disabled\", yet its partial tree asks for {first}");
+            return Err(Flaw::new(claim.node, "passthrough", what));
+        }
+        if !claim.direct_map {
+            return Ok(Some(Bridge::GUEST));
+        }
+        let mut functions = partial.functions.iter();
+        if let Some(other) = functions.find(|other| other.segment != first.segment) {
+            return Err(flaw(format!(
+                "names {first} and {other}, of two host bridges; a domain with `direct-map` finds one where the host has it"
+            )));
+        }
+        let Some(host) = self.host.bridge(first.segment) else {
+            // The proof of the function says so.
+            return Ok(None);
+        };
+        let bridge = Bridge::of_host(host, self.machine.guest_bits());
+        let bridge = bridge.map_err(|what| {
+            let path = self.host.node(host.id).path();
+            flaw(format!(
+                "names {first}, whose host bridge {path} has {what}"
+            ))
+        })?;
+        let over = |span: &Span<Ipa>| banks.iter().any(|bank| bank.overlaps(*span));
+        match bridge.spans().find(over) {
+            Some(span) => Err(flaw(format!(
+                "makes a PCI host bridge at {span}, where its RAM is"
+            ))),
+            None => Ok(Some(bridge)),
+        }
     }
 
     fn notice(&mut self, notices: Notices) {
         self.notices
             .extend(notices.into_lines().into_iter().map(Notice));
     }
+}
+
+/// Reports what is wrong with the PCI functions that a partial tree asks for.
+fn pci_flaw(partial: &Partial<'_>, what: impl core::fmt::Display) -> Flaw {
+    let root = |node: &crate::dt::Node<'_>| Flaw::new(*node, XEN_PCI, &what);
+    partial.passthrough.as_ref().map_or_else(
+        || Flaw {
+            node: "/passthrough".to_owned(),
+            property: XEN_PCI.to_owned(),
+            what: format!("{what}"),
+        },
+        root,
+    )
 }

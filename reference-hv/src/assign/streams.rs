@@ -44,7 +44,7 @@ fn path<'h>(host: &'h Host<'_>, stream: Stream) -> impl core::fmt::Display + use
 pub(super) fn judge(host: &Host<'_>, owners: &Owners, draft: &mut Draft<'_>) -> Result<(), Flaw> {
     for id in draft.devices.clone() {
         let node = host.node(id);
-        for stream in host.streams(id)? {
+        for stream in host.streams(id)?.iter().copied() {
             let names = || alloc::format!("names {} of {}", stream.id, path(host, stream));
             if let Some(owner) = owners.of_stream(stream) {
                 let what = taken_by(format_args!("{}", names()), owner);
@@ -78,16 +78,13 @@ pub(super) fn sharers(
     stream: Stream,
     but: &[NodeId],
 ) -> impl Iterator<Item = NodeId> {
-    host.index.marked(Marks::MASTER).filter(move |id| {
-        !is_within(host, *id, but)
-            && host
-                .streams(*id)
-                .is_ok_and(|streams| streams.contains(&stream))
+    let known = host.masters.iter().filter(move |master| {
+        let streams = master.streams.as_ref();
+        streams.is_ok_and(|streams| streams.contains(&stream))
+    });
+    // What only has such parts is the bus that they are on.
+    known.map(|master| master.id).filter(move |id| {
+        host.index.marks(*id).contains(Marks::MASTER)
+            && !but.iter().any(|device| host.index.is_within(*id, *device))
     })
-}
-
-/// Tells whether a node is one of these or a part of one.
-fn is_within(host: &Host<'_>, id: NodeId, devices: &[NodeId]) -> bool {
-    let mut above = core::iter::successors(Some(id), |id| host.index.parent(*id));
-    above.any(|id| devices.contains(&id))
 }

@@ -1,7 +1,6 @@
 //! Protected devices that change hands while the machine runs: what stands between them and memory.
 
 use alloc::format;
-use alloc::vec::Vec;
 
 use super::device::judge_named;
 use super::estate::{Denied, Estate};
@@ -10,14 +9,14 @@ use crate::config::{Found, NodeId};
 use crate::fault::{self, Fault};
 use crate::ids::{DomainId, Stream};
 
-impl Estate<'_> {
+impl<'h> Estate<'h> {
     /// Tells whether there is an IOMMU that works.
     pub fn has_iommu(&self) -> bool {
         self.machine.streams.iter().any(Option::is_some)
     }
 
     /// Finds the protected device with this path, and by what its IOMMU knows it.
-    fn protected(&self, path: &str) -> Result<(NodeId, Vec<Stream>), Denied> {
+    fn protected(&self, path: &str) -> Result<(NodeId, &'h [Stream]), Denied> {
         let host = self.host;
         let Found::One(id) = host.index.by_path(path) else {
             return Err(Denied::Absent("names no one host node".into()));
@@ -31,7 +30,7 @@ impl Estate<'_> {
             );
             return Err(Denied::Unprotected(what));
         }
-        for stream in &streams {
+        for stream in streams {
             let judged = streams::covered(host, &self.machine, host.node(id), *stream);
             judged.map_err(|flaw| match self.machine.streams.get(stream.iommu) {
                 Some(Some(_)) => Denied::Range(format!("{flaw}")),
@@ -47,7 +46,7 @@ impl Estate<'_> {
     /// Says why not.
     pub fn is_free(&self, path: &str) -> Result<(), Denied> {
         let (id, streams) = self.protected(path)?;
-        self.judge_free(None, id, &streams)
+        self.judge_free(None, id, streams)
     }
 
     /// Judges whether a device may be given to a domain, or to anybody at all.
@@ -94,11 +93,11 @@ impl Estate<'_> {
     ///
     /// # Errors
     /// Says why not; then nothing has changed.
-    pub fn claim_streams(&mut self, who: DomainId, path: &str) -> Result<Vec<Stream>, Denied> {
+    pub fn claim_streams(&mut self, who: DomainId, path: &str) -> Result<&'h [Stream], Denied> {
         let (id, streams) = self.protected(path)?;
-        self.judge_free(Some(who), id, &streams)?;
+        self.judge_free(Some(who), id, streams)?;
         self.owners.add_device(who, id);
-        for stream in &streams {
+        for stream in streams {
             self.owners.add_stream(who, *stream);
         }
         Ok(streams)
@@ -108,7 +107,7 @@ impl Estate<'_> {
     ///
     /// # Errors
     /// Says why not: it is not the domain's. Then nothing has changed.
-    pub fn waive_streams(&mut self, who: DomainId, path: &str) -> Result<Vec<Stream>, Denied> {
+    pub fn waive_streams(&mut self, who: DomainId, path: &str) -> Result<&'h [Stream], Denied> {
         let (id, streams) = self.protected(path)?;
         let is_own = |stream: &Stream| self.owners.of_stream(*stream) == Some(who);
         if !streams.iter().all(is_own) && !fault::on(Fault::DeassignedFromAnyone) {
@@ -117,7 +116,7 @@ impl Estate<'_> {
                 "names {path}, which {who} does not have"
             )));
         }
-        for stream in &streams {
+        for stream in streams {
             self.owners.drop_stream(who, *stream);
         }
         self.drop_devices(who);

@@ -2,14 +2,15 @@
 
 use alloc::vec::Vec;
 
+use super::bridge::{self, HostBridge};
 use super::device::is_okay;
 use super::error::{Flaw, HostError, Notices};
 use super::index::{Found, Index, Marks, NodeId};
 use super::interrupt_map::mapped_lines;
 use super::interrupts::{HostLine, Interrupts, interrupts};
-use super::iommu::{self, Iommu};
+use super::iommu::{self, Iommu, Master};
 use super::platform::{self, Console, Gic, Timer, one};
-use super::reg::{EMPTY, Reg, pci_windows, reg, reserved_reg};
+use super::reg::{EMPTY, Reg, reg, reserved_reg, windows};
 use crate::addr::{Pa, Span};
 use crate::dt::{Blob, Node, Prop};
 use crate::fault::{self, Fault};
@@ -62,6 +63,10 @@ pub struct Host<'t> {
     pub timer: Timer,
     /// Every IOMMU.
     pub iommus: Vec<Iommu>,
+    /// Every PCI host bridge that can be used.
+    pub bridges: Vec<HostBridge>,
+    /// Every node that IOMMUs stand before or that has parts before which they stand, in the order of the tree.
+    pub masters: Vec<Master>,
     /// Everything known about the address space, in the order of the tree.
     pub regions: Vec<Region>,
     /// The first node whose registers lie nobody knows where: what no node describes may be its.
@@ -98,12 +103,15 @@ impl<'t> Host<'t> {
             console,
             timer: platform::timer(&index, gic.id)?,
             iommus: iommu::iommus(&index, gic.id),
+            bridges: Vec::new(),
+            masters: Vec::new(),
             regions: Vec::with_capacity(96),
             unreadable: None,
             notices: Notices::default(),
             gic,
             index,
         };
+        host.masters = host.find_masters();
         let reserved = one(host.index.by_path("/reserved-memory"));
         for id in host.index.ids() {
             host.add(id, reserved)?;
@@ -121,6 +129,7 @@ impl<'t> Host<'t> {
                 });
             }
         }
+        host.bridges = bridge::bridges(&host.index, &mut host.notices);
         host.ram = Span::merged(host.ram);
         if host.ram.is_empty() {
             return Err(HostError::Part {
@@ -238,9 +247,9 @@ impl<'t> Host<'t> {
             Reg::Unreadable(what) => self.leave_out(id, "reg", what),
         }
         if self.index.marks(id).contains(Marks::PCI) {
-            match pci_windows(&self.index, id) {
-                Some(windows) => self.regions.extend(windows.iter().map(|span| Region {
-                    span: *span,
+            match windows(&self.index, id) {
+                Some(windows) => self.regions.extend(windows.iter().map(|window| Region {
+                    span: window.cpu,
                     node: Some(id),
                     owner: Owner::PciWindow,
                 })),

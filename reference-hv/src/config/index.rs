@@ -20,6 +20,10 @@ impl NodeId {
     fn place(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
+
+    fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
 }
 
 /// What a search that should find one thing found.
@@ -72,6 +76,8 @@ bitflags::bitflags! {
 struct Entry {
     offset: usize,
     parent: NodeId,
+    /// The first node behind it that is no part of it.
+    end: NodeId,
     phandle: u32,
     address_cells: u32,
     size_cells: u32,
@@ -108,6 +114,7 @@ impl<'t> Index<'t> {
                     entries.push(Entry {
                         offset: node.offset(),
                         parent: open.last().copied().unwrap_or(NodeId::ROOT),
+                        end: id.next(),
                         phandle: 0,
                         address_cells: 2,
                         size_cells: 1,
@@ -123,7 +130,11 @@ impl<'t> Index<'t> {
                     }
                 }
                 Event::End => {
-                    open.pop();
+                    let end = u32::try_from(entries.len()).map_or(NodeId::ROOT, NodeId);
+                    let ended = open.pop().and_then(|id| entries.get_mut(id.place()));
+                    if let Some(ended) = ended {
+                        ended.end = end;
+                    }
                 }
             }
         }
@@ -154,11 +165,20 @@ impl<'t> Index<'t> {
 
     /// Returns the children in the order in which they stand.
     pub fn children(&self, parent: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        // The root is listed as its own parent.
-        let nodes = self.ids().zip(&self.entries).skip(1);
-        nodes
-            .filter(move |(_, entry)| entry.parent == parent)
-            .map(|(id, _)| id)
+        // From each child straight to the next, whatever is inside.
+        let end = self.end(parent);
+        core::iter::successors(Some(parent.next()), |child| Some(self.end(*child)))
+            .take_while(move |child| *child < end)
+    }
+
+    fn end(&self, id: NodeId) -> NodeId {
+        let entry = self.entries.get(id.place());
+        entry.map_or(id.next(), |entry| entry.end)
+    }
+
+    /// Tells whether a node is another or lies inside it.
+    pub fn is_within(&self, id: NodeId, other: NodeId) -> bool {
+        other <= id && id < self.end(other)
     }
 
     /// Returns what the node says it is.

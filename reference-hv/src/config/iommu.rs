@@ -10,7 +10,7 @@ use super::index::{Found, Index, Marks, NodeId};
 use super::interrupts::kept_lines;
 use super::reg::{Reg, reg};
 use crate::addr::{Pa, Span};
-use crate::dt::{Event, Node, Prop};
+use crate::dt::{Node, Prop};
 use crate::fault::{self, Fault};
 use crate::ids::{IrqLine, Stream, StreamId};
 
@@ -31,6 +31,15 @@ pub struct Iommu {
     pub active: bool,
     /// Whether it is of the one kind that this hypervisor drives.
     pub smmuv3: bool,
+}
+
+/// A node that IOMMUs stand before, or that has parts before which they stand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Master {
+    /// The node.
+    pub id: NodeId,
+    /// By what active IOMMUs know it and its parts, each once, in order; or why nobody can tell.
+    pub streams: Result<Vec<Stream>, Flaw>,
 }
 
 /// Finds every IOMMU.
@@ -60,14 +69,42 @@ impl Host<'_> {
     /// # Errors
     /// Refuses what cannot be understood, a device that goes through two IOMMUs, and one that goes around
     /// one: the tree does not say which of its accesses take which way.
-    pub fn streams(&self, id: NodeId) -> Result<Vec<Stream>, Flaw> {
-        let node = self.node(id);
+    pub fn streams(&self, id: NodeId) -> Result<&[Stream], Flaw> {
+        let place = self.masters.binary_search_by_key(&id, |master| master.id);
+        let Some(master) = place.ok().and_then(|place| self.masters.get(place)) else {
+            return Ok(&[]);
+        };
+        match &master.streams {
+            Ok(streams) => Ok(streams),
+            Err(flaw) => Err(flaw.clone()),
+        }
+    }
+
+    /// Finds every node that IOMMUs stand before, and what they are in, in the order of the tree.
+    pub(super) fn find_masters(&self) -> Vec<Master> {
+        let index = &self.index;
+        let own: Vec<NodeId> = index.marked(Marks::MASTER).collect();
+        let mut ids = Vec::new();
+        for id in &own {
+            ids.extend(core::iter::successors(Some(*id), |id| index.parent(*id)));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let master = |id| Master {
+            id,
+            streams: self.streams_of(
+                own.iter()
+                    .copied()
+                    .filter(|part| index.is_within(*part, id)),
+            ),
+        };
+        ids.into_iter().map(master).collect()
+    }
+
+    fn streams_of(&self, parts: impl Iterator<Item = NodeId>) -> Result<Vec<Stream>, Flaw> {
         let mut found = Vec::new();
-        self.listed(node, &mut found)?;
-        for event in node.walk() {
-            if let Event::Begin(part) = event {
-                self.listed(part, &mut found)?;
-            }
+        for part in parts {
+            self.listed(self.node(part), &mut found)?;
         }
         found.sort_unstable();
         found.dedup();

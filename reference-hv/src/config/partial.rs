@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 
 use super::device::is_iommu;
 use super::error::{Flaw, Notices};
+use super::functions::{XEN_PCI, functions};
 use crate::dt::{Blob, Cells, Event, Node, Prop, Tuples};
 use crate::fault::{self, Fault};
+use crate::ids::Sbdf;
 
 /// Most nodes of one partial tree that may ask for something of the host.
 pub const MAX_DEVICES: usize = 1024;
@@ -62,6 +64,8 @@ pub struct Partial<'t> {
     pub phandles: Vec<u32>,
     /// What its nodes ask for, in the order in which they stand.
     pub devices: Vec<DeviceClaim<'t>>,
+    /// The PCI functions that it asks for, in the order in which they are named, each once.
+    pub functions: Vec<Sbdf>,
     /// What in it has no effect.
     pub notices: Notices,
 }
@@ -80,6 +84,7 @@ impl<'t> Partial<'t> {
             gic: None,
             phandles: Vec::new(),
             devices: Vec::new(),
+            functions: Vec::new(),
             notices: Notices::default(),
         };
         let root = blob.root();
@@ -133,6 +138,7 @@ impl<'t> Partial<'t> {
             ));
         }
         passthrough.required("ranges")?;
+        self.functions = functions(passthrough)?.unwrap_or_default();
         self.take(passthrough, root, root)?;
         let mut open: Vec<Node<'t>> = [root, passthrough].into();
         for event in passthrough.walk() {
@@ -158,9 +164,18 @@ impl<'t> Partial<'t> {
         if let Some(phandle) = phandle(node)? {
             self.phandles.push(phandle);
         }
+        let is_whole = self
+            .passthrough
+            .is_some_and(|all| all.offset() == node.offset());
+        if !is_whole && node.has(XEN_PCI) {
+            let what = "stands below /passthrough, not in it";
+            return Err(Flaw::new(node, XEN_PCI, what));
+        }
         let reg = node.optional(XEN_REG)?;
         let path = node.read(XEN_PATH, Prop::text)?;
         let forced = node.read(XEN_FORCE, Prop::flag)?.unwrap_or(false);
+        // That PCI functions do without an IOMMU where there is none needs no saying.
+        let forced = forced && !(is_whole && reg.is_none() && !self.functions.is_empty());
         if reg.is_none() && path.is_none() && !forced {
             return Ok(());
         }
@@ -281,7 +296,7 @@ fn refuse_iommu(node: Node<'_>) -> Result<(), Flaw> {
 /// Refuses a request of the host in a node that the guest does not get.
 fn refuse_requests(node: Node<'_>) -> Result<(), Flaw> {
     let asks = |prop: &Prop<'_>| {
-        [XEN_REG, XEN_PATH, XEN_FORCE]
+        [XEN_REG, XEN_PATH, XEN_FORCE, XEN_PCI]
             .into_iter()
             .find(|name| prop.is(name))
     };

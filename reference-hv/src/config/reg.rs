@@ -148,8 +148,23 @@ fn through(ranges: &[u8], widths: [usize; 3], span: Span<Pa>) -> Option<Span<Pa>
     None
 }
 
+/// A part of an address space that a PCI host bridge passes on to what is behind it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// Whether it is memory; I/O space otherwise.
+    pub memory: bool,
+    /// Whether its addresses on the bus are of 64 bits.
+    pub wide: bool,
+    /// Whether what lies there may be read ahead.
+    pub prefetchable: bool,
+    /// Where it begins on the bus.
+    pub bus: u64,
+    /// Where it lies for the CPU.
+    pub cpu: Span<Pa>,
+}
+
 /// Returns the windows that a PCI host bridge opens; `None` where they cannot be understood.
-pub fn pci_windows(index: &Index<'_>, id: NodeId) -> Option<Vec<Span<Pa>>> {
+pub fn windows(index: &Index<'_>, id: NodeId) -> Option<Vec<Window>> {
     let mut windows = Vec::new();
     let (Some(parent), Some(ranges)) = (index.parent(id), index.node(id).prop("ranges")) else {
         return Some(windows);
@@ -160,11 +175,19 @@ pub fn pci_windows(index: &Index<'_>, id: NodeId) -> Option<Vec<Span<Pa>>> {
     let widths = widths([1, 2, above, size])?;
     let mut rest = ranges.value();
     while !rest.is_empty() {
-        let ([_, _, base, size], behind) = take(rest, widths)?;
+        let ([kind, bus, base, size], behind) = take(rest, widths)?;
         rest = behind;
         let span = Span::new(Pa::new(base), size).ok()?;
+        // PCI Bus Binding to Open Firmware, 2.2.1.1: the space in two bits, bit 30 for prefetchable.
+        let space = kind >> 24 & 3;
         match translate(index, parent, span) {
-            Translated::Span(span) => windows.push(span),
+            Translated::Span(cpu) => windows.push(Window {
+                memory: space >= 2,
+                wide: space == 3,
+                prefetchable: kind & 1 << 30 != 0,
+                bus,
+                cpu,
+            }),
             Translated::NotMemory => {}
             Translated::Outside => return None,
         }

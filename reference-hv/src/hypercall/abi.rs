@@ -8,6 +8,7 @@ pub mod context;
 pub mod create;
 pub mod domctl;
 pub mod memory;
+pub mod physdev;
 pub mod sched;
 pub mod sysctl;
 pub mod version;
@@ -22,6 +23,8 @@ pub const XEN_VERSION: u64 = 17;
 pub const CONSOLE_IO: u64 = 18;
 /// Number of sched_op.
 pub const SCHED_OP: u64 = 29;
+/// Number of physdev_op.
+pub const PHYSDEV_OP: u64 = 33;
 /// Number of sysctl.
 pub const SYSCTL: u64 = 35;
 /// Number of domctl.

@@ -107,8 +107,11 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             abi::MEMORY_MAPPING => self.memory_mapping(&call)?,
             abi::BIND_PT_IRQ | abi::UNBIND_PT_IRQ => self.pt_irq(&call)?,
             abi::ASSIGN_DEVICE | abi::TEST_ASSIGN_DEVICE | abi::DEASSIGN_DEVICE => {
-                self.assign_device_call(&call)?;
+                if self.assign_device_call(&call)? == Progress::Again {
+                    return Ok(Outcome::Again(*args));
+                }
             }
+            abi::GET_DEVICE_GROUP => self.device_group(&call)?,
             abi::CACHE_FLUSH => {
                 if self.cache_flush(&call)? == Progress::Again {
                     return Ok(Outcome::Again(*args));

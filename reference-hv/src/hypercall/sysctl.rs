@@ -1,7 +1,11 @@
 //! sysctl: what a control domain can learn of the machine and of all domains.
 
 use super::abi::domctl::DomainInfo;
-use super::abi::sysctl::{GET_INFO_LIST, INTERFACE, InfoList, PHYSINFO, PhysInfo, REST, Sysctl};
+use super::abi::physdev::PciDevice;
+use super::abi::sysctl::{
+    GET_INFO_LIST, INTERFACE, INVALID_DEVICE, InfoList, NO_NODE, PCI_TOPOLOGY, PHYSINFO,
+    PciTopology, PhysInfo, REST, Sysctl,
+};
 use super::domctl::describe;
 use super::{Answer, Arguments, offset};
 use crate::arch::aarch64::inject::Exception;
@@ -10,6 +14,9 @@ use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
 use crate::vm::{Hypervisor, Outcome, Place};
+
+/// Most functions that one call looks at.
+const MOST_FUNCTIONS: u32 = 256;
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Serves sysctl.
@@ -32,9 +39,32 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
                 list.count = self.list(caller, &list)?;
                 self.write_guest(caller, offset(at, REST)?, &list.encode())?;
             }
+            PCI_TOPOLOGY => {
+                let mut topology = PciTopology::decode(&call.rest_bytes());
+                self.check_guest(caller, at, Sysctl::SIZE, true)?;
+                topology.count = self.topology(caller, &topology)?;
+                self.write_guest(caller, offset(at, REST)?, &topology.encode())?;
+            }
             _ => return Err(Errno::ENOSYS),
         }
         Ok(Outcome::Answer(0))
+    }
+
+    /// Says of each function in the caller's array whether it is known; returns how many were looked at.
+    fn topology(&mut self, caller: Place, topology: &PciTopology) -> Result<u32, Errno> {
+        let count = topology.count.min(MOST_FUNCTIONS);
+        for nth in 0..usize::try_from(count).unwrap_or_default() {
+            let from = offset(topology.devices, nth * PciDevice::SIZE)?;
+            let at = PciDevice::decode(&self.read_guest::<{ PciDevice::SIZE }>(caller, from)?).at();
+            let node = if self.is_known(at) {
+                NO_NODE
+            } else {
+                INVALID_DEVICE
+            };
+            let to = offset(topology.nodes, nth * size_of::<u32>())?;
+            self.write_guest(caller, to, &node.to_le_bytes())?;
+        }
+        Ok(count)
     }
 
     fn physinfo(&mut self) -> PhysInfo {

@@ -156,6 +156,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             return Err(Rejected);
         };
         let frame = match device {
+            Device::Bridge(number) => {
+                return self.configuration(place, number, offset, access);
+            }
             Device::Distributor => Frame::Distributor,
             Device::Redistributor => Frame::Redistributor,
             Device::Uart => {

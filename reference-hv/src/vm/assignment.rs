@@ -173,7 +173,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             return Ok(());
         }
         for stream in streams {
-            self.machine.detach(stream);
+            self.machine.detach(*stream);
         }
         // They were claimed just now.
         let _ = self.estate.waive_streams(id, path);
@@ -201,7 +201,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         self.living(id)?;
         let waived = self.estate.waive_streams(id, path);
         for stream in waived.map_err(|denied| self.denied(id, &denied))? {
-            self.machine.detach(stream);
+            self.machine.detach(*stream);
         }
         Ok(())
     }
@@ -215,6 +215,7 @@ fn errno(denied: &Denied) -> Errno {
         Denied::Absent(_) => Errno::ESRCH,
         Denied::Unprotected(_) => Errno::EINVAL,
         Denied::Range(_) => Errno::ERANGE,
+        Denied::Broken(_) => Errno::EBADF,
     }
 }
 

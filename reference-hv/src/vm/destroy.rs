@@ -3,7 +3,8 @@
 //!
 //! 1. Its virtual CPUs get no turn any more, and none is on the CPU.
 //! 2. Its lines are off, not pending, not active, and without a route.
-//! 3. Its devices reach no memory any more, and nothing of what they did is on its way.
+//! 3. Its devices reach no memory any more, and nothing of what they did is on its way. Its PCI functions are off, and
+//!    are reset; they are its own until that is done.
 //! 4. No CPU remembers a translation of its address space, and the tables go.
 //! 5. What it mapped of others' RAM is let go of; so is the right to devices.
 //! 6. Its RAM is cleared, and goes back to where it came from.
@@ -13,18 +14,15 @@
 
 use super::assignment::release_lines;
 use super::domain::Rest;
+use super::kept::PORTION;
 use super::pages::release;
 use super::{Hypervisor, Life, console};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
-use crate::carve;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::ids::DomainId;
-
-/// How many tables or pages a call gives back: 2 MiB.
-const PORTION: u64 = 512;
 
 /// How far a call came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +52,14 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             match life {
                 None | Some(Life::Dying(Rest::Lent)) => return Ok(Progress::Done),
                 Some(Life::Dying(_)) if left == 0 => return Ok(Progress::Again),
+                Some(Life::Dying(Rest::Functions)) => {
+                    if !self.release_functions(place) {
+                        return Ok(Progress::Again);
+                    }
+                    if let Some(domain) = self.domains.get_mut(place) {
+                        domain.life = Life::Dying(Rest::Tables);
+                    }
+                }
                 Some(Life::Dying(Rest::Tables)) => self.give_tables_back(place, &mut left),
                 Some(Life::Dying(Rest::Foreign)) => self.let_go(place, &mut left),
                 Some(Life::Dying(Rest::Ram)) => self.give_ram_back(place, &mut left),
@@ -84,12 +90,13 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Some(domain) = domains.get_mut(place) else {
             return;
         };
-        domain.life = Life::Dying(Rest::Tables);
+        domain.life = Life::Dying(Rest::Functions);
         release_lines(machine, estate, domain);
         console::flush(machine, domain);
         if !fault::on(Fault::ReleaseForgotten) && !fault::on(Fault::ReleaseLate) {
             machine.release(domain.memory.tag);
         }
+        domain.part_with_all(machine, estate);
         // No virtual CPU brings the tables back into use, so what is dropped now stays away.
         machine.retire(domain.memory.space.root(), domain.memory.tag);
         if !fault::on(Fault::TagLost) {
@@ -119,7 +126,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             Some(extent) => {
                 *left -= extent.pages;
                 if !fault::on(Fault::DeadLookerHolds) {
-                    self.settle(extent.of);
+                    let gone = extent.host();
+                    gone.into_iter()
+                        .for_each(|gone| self.settle(extent.of, gone));
                 }
             }
             None => domain.life = Life::Dying(Rest::Ram),
@@ -140,20 +149,20 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Some(span) = extent.host() else {
             return;
         };
-        let free = carve::without(&[span], &self.lent(id, span));
-        for span in &free {
-            release(&mut self.machine, &mut self.estate, *span);
+        // What others map stays, and nothing is noted of it: what they map tells.
+        let lent = self.lent(id, span);
+        for span in lent.rest() {
+            release(&mut self.machine, &mut self.estate, span);
         }
         if let Some(domain) = self.domains.get_mut(place) {
-            domain.lent.extend(carve::without(&[span], &free));
+            domain.lent += lent.count();
         }
     }
 
     /// Forgets a domain that has nothing any more.
     pub(super) fn bury(&mut self, place: usize) {
-        let done = |domain: &super::Domain<M>| {
-            domain.life == Life::Dying(Rest::Lent) && domain.lent.is_empty()
-        };
+        let done =
+            |domain: &super::Domain<M>| domain.life == Life::Dying(Rest::Lent) && domain.lent == 0;
         if !self.domains.get(place).is_some_and(done) {
             return;
         }

@@ -7,13 +7,14 @@ use core::fmt;
 
 use super::extents::{Extent, Extents};
 use super::fill::fill;
+use super::functions::Functions;
 use super::memory::AddressSpace;
 use crate::addr::{Ipa, Pa};
 use crate::assign::layout::Layout;
 use crate::assign::{DomainPlan, Refusal};
 use crate::config::Flaw;
 use crate::hal::Machine;
-use crate::ids::{DomainId, IrqLine, Privilege, StreamId, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, StreamId, Trigger, VcpuId, Vmid};
 use crate::paging::{MapError, Space, Tables};
 use crate::policy;
 use crate::vdev::line::Line;
@@ -54,6 +55,8 @@ pub enum Life {
 /// What is still to be taken from a dying domain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rest {
+    /// Its PCI functions, and all that follows.
+    Functions,
     /// Its tables, and all that follows.
     Tables,
     /// What it has mapped of others' RAM, and all that follows.
@@ -101,8 +104,10 @@ pub struct Domain<M: Machine> {
     pub lines: Vec<IrqLine>,
     /// Its address space.
     pub memory: AddressSpace<M::Format>,
-    /// Pages of a dying domain that another still maps.
-    pub lent: Vec<crate::addr::Span<Pa>>,
+    /// Its PCI functions.
+    pub functions: Functions,
+    /// How many pages of a dying domain another still maps.
+    pub lent: u64,
 }
 
 impl<M: Machine> Domain<M> {
@@ -118,8 +123,7 @@ impl<M: Machine> Domain<M> {
 
     /// Tells how many pages of RAM it has.
     pub fn pages(&self) -> u64 {
-        let lent: u64 = self.lent.iter().map(|span| span.pages()).sum();
-        self.memory.ram.pages() + lent
+        self.memory.ram.pages() + self.lent
     }
 
     /// Makes the virtual CPUs that it is to have, switched off.
@@ -142,6 +146,7 @@ pub(super) enum Failure {
     NotRam(&'static str),
     Interrupts,
     Stream(StreamId),
+    Function(Sbdf),
 }
 
 impl From<MapError> for Failure {
@@ -156,6 +161,7 @@ impl fmt::Display for Failure {
             Self::Map(error) => write!(f, "cannot be mapped: {error}"),
             Self::NotRam(what) => write!(f, "cannot hold the {what}"),
             Self::Stream(id) => write!(f, "has {id}, which cannot be translated"),
+            Self::Function(at) => write!(f, "has {at}, for which there is no room"),
             Self::Interrupts => f.write_str("has interrupts that its controller cannot have"),
         }
     }
@@ -220,6 +226,12 @@ impl<M: Machine> Domain<M> {
             domain.lines.push(*line);
         }
         domain.vgic.attach(machine);
+        for function in &plan.functions {
+            if domain.show(machine, function).is_err() {
+                domain.memory.space.release(machine.tables());
+                return Err(refuse(Failure::Function(function.function.at)));
+            }
+        }
         let root = domain.memory.space.root();
         for stream in &plan.streams {
             if !machine.attach(*stream, plan.id, root, tag) {
@@ -275,7 +287,8 @@ impl<M: Machine> Domain<M> {
             vcpus: Vec::new(),
             lines: Vec::new(),
             memory,
-            lent: Vec::new(),
+            functions: Functions::default(),
+            lent: 0,
         }
     }
 }

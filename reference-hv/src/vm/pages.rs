@@ -1,14 +1,12 @@
 //! RAM that a domain gets, gives up, or sees of another domain's.
 
-use alloc::vec::Vec;
-
+use super::kept::Kept;
 use super::memory::{extent, pages};
 use super::{Domain, Hypervisor};
 use crate::addr::{Ipa, Pa, Span};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::Estate;
-use crate::carve;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
@@ -51,13 +49,13 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let place = self.living(id)?;
         self.roomy()?;
         // Whatever comes back some day is to find room in the list of what is free.
-        let extents: usize = self.domains.iter().map(|(_, d)| d.memory.ram.len()).sum();
+        let ranges = self.ranges();
         let (machine, domain, estate) = self.parts_of(place)?;
         let guest = vacant(domain, estate, gfn, count)?;
         if domain.pages().saturating_add(count) > domain.memory.max_pages {
             return Err(Errno::ENOMEM);
         }
-        if !domain.memory.ram.reserve() || !estate.reserve(extents + 2) {
+        if !domain.memory.ram.reserve() || !estate.reserve(ranges + 2) {
             return Err(Errno::ENOMEM);
         }
         let near = domain.memory.ram.next(guest.first());
@@ -93,7 +91,8 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             }
             domain.memory.remove(machine, guest)?;
             domain.memory.foreign.remove(guest);
-            self.settle(page.of);
+            let gone = page.host();
+            gone.into_iter().for_each(|gone| self.settle(page.of, gone));
             return Ok(());
         }
         if domain.memory.devices.meets(guest) {
@@ -101,7 +100,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
         let page = domain.memory.ram.page(guest.first()).ok_or(Errno::ENOENT)?;
         let host = page.host().ok_or(Errno::ENOENT)?;
-        if !self.lent(id, host).is_empty() {
+        if self.lent(id, host).count() != 0 {
             return Err(Errno::EBUSY);
         }
         let (machine, domain, estate) = self.parts_of(place)?;
@@ -138,9 +137,10 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             page = page.or(owner.memory.devices.page(source.first()));
         }
         let page = page.ok_or(Errno::EINVAL)?;
+        let ranges = self.ranges();
         let (machine, domain, estate) = self.parts_of(place)?;
         let guest = vacant(domain, estate, gfn, 1)?;
-        if !domain.memory.foreign.reserve() {
+        if !domain.memory.foreign.reserve() || !estate.reserve(ranges + 2) {
             return Err(Errno::ENOMEM);
         }
         domain
@@ -162,41 +162,52 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         Ok((&mut self.machine, domain, &mut self.estate))
     }
 
-    /// Returns what of a domain's RAM others map.
-    pub(super) fn lent(&self, owner: DomainId, span: Span<Pa>) -> Vec<Span<Pa>> {
+    /// Finds out what of a domain's RAM others map, of a range of at most [`super::kept::PORTION`] pages.
+    pub(super) fn lent(&self, owner: DomainId, span: Span<Pa>) -> Kept {
+        let mut lent = Kept::new(span);
         if fault::on(Fault::LentPagesFreed) {
-            return Vec::new();
+            return lent;
         }
         let others = self.domains.iter();
-        others
-            .flat_map(|(_, domain)| domain.memory.foreign.iter())
+        let foreign = others.flat_map(|(_, domain)| domain.memory.foreign.iter());
+        foreign
             .filter(|extent| extent.of == owner)
-            .filter_map(|extent| extent.host()?.intersection(span))
-            .collect()
+            .filter_map(|extent| extent.host())
+            .for_each(|host| lent.keep(host));
+        lent
     }
 
-    /// Frees what a dying domain had kept only because another mapped it, as far as nobody does any more.
-    pub(super) fn settle(&mut self, owner: DomainId) {
+    /// Frees what a dying domain had kept only because another mapped it: `gone` is what that one maps no more, at
+    /// most [`super::kept::PORTION`] pages.
+    pub(super) fn settle(&mut self, owner: DomainId, gone: Span<Pa>) {
         let Some(place) = self.find_domain(owner) else {
             return;
         };
-        let Some(domain) = self.domains.get_mut(place).filter(|d| d.is_dying()) else {
+        let mut still = self.lent(owner, gone);
+        let Some(domain) = self.domains.get_mut(place) else {
             return;
         };
-        let held = core::mem::take(&mut domain.lent);
-        let mut still = Vec::new();
-        for span in held {
-            let lent = self.lent(owner, span);
-            let free = carve::without(&[span], &lent);
-            still.extend(carve::without(&[span], &free));
-            for span in free {
-                release(&mut self.machine, &mut self.estate, span);
-            }
+        if !domain.is_dying() || domain.lent == 0 {
+            return self.bury(place);
         }
-        if let Some(domain) = self.domains.get_mut(place) {
-            domain.lent = still;
+        // What it has not come to give back yet goes with the rest.
+        let own = domain.memory.ram.iter();
+        own.filter_map(|extent| extent.host())
+            .for_each(|host| still.keep(host));
+        for span in still.rest() {
+            domain.lent = domain.lent.saturating_sub(span.pages());
+            release(&mut self.machine, &mut self.estate, span);
         }
         self.bury(place);
+    }
+
+    /// Returns how many ranges of RAM may come back one day at the most: each that a domain has, and one more for each
+    /// that another maps of it, which stays behind and parts what comes back.
+    fn ranges(&self) -> usize {
+        let domains = self.domains.iter();
+        let counts =
+            domains.map(|(_, domain)| domain.memory.ram.len() + domain.memory.foreign.len());
+        counts.sum()
     }
 }
 

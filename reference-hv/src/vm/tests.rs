@@ -20,6 +20,7 @@ use crate::dt::Blob;
 use crate::exit::{Access, Cause, Conduit, Exit, MemoryFault, WaitKind, Width};
 use crate::ids::{DomainId, Privilege, Trigger};
 use crate::paging::Memory;
+use crate::pci::Inventory;
 use machine::{Deed, Fake};
 
 const ENTRY: u64 = 0x4000_0000;
@@ -59,6 +60,7 @@ pub(crate) fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
             trigger: Trigger::Level,
         }],
         streams: Vec::new(),
+        functions: Vec::new(),
         load: Load {
             kernel: Placed {
                 from: Span::new(pa(KERNEL), 0x1801).unwrap(),
@@ -80,6 +82,11 @@ fn estate() -> Estate<'static> {
 
 /// The same, with something different in its tree.
 fn estate_of(change: impl FnOnce(&mut tree::Tree)) -> Estate<'static> {
+    estate_with(Inventory::default(), change)
+}
+
+/// The same, with PCI functions.
+fn estate_with(functions: Inventory, change: impl FnOnce(&mut tree::Tree)) -> Estate<'static> {
     let mut tree = tree::Tree::read(include_bytes!("../../testdata/virt.dtb"));
     for path in ["/pl061@9030000", "/pl031@9010000"] {
         tree.at(path).set("xen,passthrough", &[]);
@@ -93,15 +100,22 @@ fn estate_of(change: impl FnOnce(&mut tree::Tree)) -> Estate<'static> {
         ipa_bits: 40,
         spis: 256,
         streams: vec![Some(0x1_0000)],
+        functions,
     };
-    assign::prove(host, &NoModules, &machine).1
+    assign::prove(host, &Kernels, &machine).1
 }
 
-struct NoModules;
+/// Every module is a kernel.
+struct Kernels;
 
-impl<'t> Modules<'t> for NoModules {
-    fn bytes(&self, _: Span<Pa>) -> Option<&'t [u8]> {
-        None
+impl<'t> Modules<'t> for Kernels {
+    fn bytes(&self, at: Span<Pa>) -> Option<&'t [u8]> {
+        let mut image = vec![0; usize::try_from(at.size()).ok()?];
+        image
+            .get_mut(16..24)?
+            .copy_from_slice(&0x10_0000_u64.to_le_bytes());
+        image.get_mut(56..60)?.copy_from_slice(b"ARM\x64");
+        Some(image.leak())
     }
 }
 

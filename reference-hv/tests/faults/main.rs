@@ -8,6 +8,8 @@ mod rig;
 #[path = "../trees/tree.rs"]
 mod tree;
 
+mod pci;
+
 use refhv::fault::{self, ALL};
 use rig::*;
 use tree::{Tree, be};
@@ -291,9 +293,16 @@ fn passes(rig: &Rig) -> bool {
 #[test]
 fn every_fault_shows() {
     let mut requirements = std::collections::BTreeMap::new();
-    let mut checked = 0;
+    let (mut checked, mut functions) = (0, 0);
     for entry in ALL {
         *requirements.entry(entry.requirement).or_insert(0) += 1;
+        fault::select("").expect("no fault");
+        if let Some(right) = pci::seen(entry.name) {
+            fault::select(entry.name).expect("a fault");
+            let wrong = pci::seen(entry.name);
+            assert_ne!(Some(right), wrong, "{} does not show", entry.name);
+            functions += 1;
+        }
         let Some(rig) = exposing(entry.name) else {
             continue;
         };
@@ -315,6 +324,7 @@ fn every_fault_shows() {
     fault::select("").expect("no fault");
     assert!(fault::select("no-such-fault").is_err());
     assert!(checked >= 47, "{checked} faults of the trees and the proof");
+    assert_eq!(functions, 16, "faults of PCI functions");
     let shown_here = [
         "assign_dma_platform_device_without_iommu",
         "assign_interrupt_less_platform_device",

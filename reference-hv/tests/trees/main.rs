@@ -5,6 +5,7 @@ mod check;
 mod domains;
 mod dt_corpus;
 mod estate;
+mod functions;
 mod guest_tree;
 mod host_side;
 mod interrupts;

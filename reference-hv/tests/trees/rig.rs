@@ -5,6 +5,7 @@ use refhv::assign::{Assignment, DomainPlan, Estate, Machine, Taken, prove};
 use refhv::config::{Host, HostError, Modules};
 use refhv::dt::Blob;
 use refhv::guest_tree::{TreeError, build};
+use refhv::pci::Inventory;
 
 use crate::tree::Tree;
 
@@ -66,6 +67,7 @@ impl Rig {
                 ipa_bits: 44,
                 spis: 256,
                 streams: vec![Some(0x1_0000)],
+                functions: Inventory::default(),
             },
             next: 0x4a00_0000,
         }

@@ -1,6 +1,6 @@
 //! Devices behind IOMMUs: which streams a domain gets, and why it gets none.
 
-use refhv::config::Host;
+use refhv::config::{Found, Host};
 use refhv::dt::Blob;
 use refhv::ids::{Stream, StreamId};
 
@@ -165,6 +165,72 @@ fn shared_streams_have_one_owner() {
     rig.with("two", &[rtc(RTC_AT)]);
     assert_eq!(streams(&rig, 0), [(0, 0x40)]);
     assert_eq!(streams(&rig, 1), [(1, 0x40)]);
+}
+
+/// A bus has the streams of all that is on it and shares none with it; what is beside it has nothing of them.
+#[test]
+fn buses_have_the_streams_on_them() {
+    let block = |name: &str, at: u32, stream: u32| {
+        Tree::new(name)
+            .cells("reg", &[at, 0x1000])
+            .cells("iommus", &[0x8004, stream])
+            .flag("xen,passthrough")
+    };
+    let bus = Tree::new("bus")
+        .cells("#address-cells", &[1])
+        .cells("#size-cells", &[1])
+        .flag("ranges")
+        .child(block("one@b100000", 0x0b10_0000, 7).child(Tree::new("part")))
+        .child(block("two@b200000", 0x0b20_0000, 6));
+    let mut rig = Rig::default();
+    rig.host.children.push(bus);
+    rig.host
+        .children
+        .push(Tree::new("beside").cells("iommus", &[0x8004, 9]));
+    let path = "/bus/one@b100000";
+    rig.with(
+        "d",
+        &[device("one", path, &[(0x0b10_0000, 0x1000, 0x0b10_0000)])],
+    );
+    assert_eq!(streams(&rig, 0), [(0, 7)]);
+    let streams = |path| {
+        let read = |host: &Host<'_>| {
+            let Found::One(id) = host.index.by_path(path) else {
+                panic!("{path} is there")
+            };
+            let streams = host.streams(id).unwrap().iter();
+            streams.map(|stream| stream.id.0).collect::<Vec<_>>()
+        };
+        rig.judge(|host, _| read(host)).unwrap()
+    };
+    for (path, wanted) in [
+        ("/", &[6, 7, 9][..]),
+        ("/bus", &[6, 7]),
+        (path, &[7]),
+        ("/bus/one@b100000/part", &[]),
+        ("/beside", &[9]),
+        ("/chosen", &[]),
+    ] {
+        assert_eq!(streams(path), wanted, "{path}");
+    }
+}
+
+/// From child to child is the way over all that name a node their parent, and inside is what has it above.
+#[test]
+fn children_are_those_that_name_their_parent() {
+    let rig = Rig::default();
+    rig.judge(|host, _| {
+        let index = &host.index;
+        for id in index.ids() {
+            let named = index.ids().filter(|child| index.parent(*child) == Some(id));
+            assert!(index.children(id).eq(named), "{:?}", host.node(id));
+            for other in index.ids() {
+                let mut above = std::iter::successors(Some(id), |id| index.parent(*id));
+                assert_eq!(index.is_within(id, other), above.any(|id| id == other));
+            }
+        }
+    })
+    .unwrap();
 }
 
 /// The streams behind a host bridge are found by mask and range.

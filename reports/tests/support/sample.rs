@@ -1,7 +1,8 @@
 //! A run in which every verdict, class and oddity occurs.
 
 use reports::view::{
-    Case, Check, Class, Parent, Requirement, Run, Scenario, Section, Subject, Tree, Verdict,
+    Access, Case, Check, Class, Parent, Requirement, Run, Scenario, Section, Smmu, Subject, Tree,
+    Verdict,
 };
 
 /// Makes the run.
@@ -182,6 +183,7 @@ fn scenario(name: &str, verdict: Verdict, reason: &str, checks: Vec<Check>) -> S
             Tree { name: "dA, partial".to_owned(), dts: "/dts-v1/;\n\n/ {\n    passthrough {\n        compatible = \"simple-bus\";\n    };\n};\n".to_owned() },
         ],
         console: "(HV) domain dA is d1: 8 MiB, 1 vCPU\n(HV) d1: @pt1 5eed0001 01 0001 9a3c11ff hello 1 el=1\n".to_owned(),
+        smmu: None,
         seed: "0x5eed0001".to_owned(),
         digests: vec![
             ("host tree".to_owned(), "sha256:0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9".to_owned()),
@@ -222,12 +224,28 @@ fn failed() -> Scenario {
         ),
         check("dA: r32 0x10000000000", "nothing", "val 0x00000061"),
     ];
-    scenario(
-        "beyond_ipa/guest=1<<40",
-        Verdict::Fail,
-        "the domain was created with a device at 0x10000000000, one byte past its IPA space",
-        checks,
-    )
+    let access = |fate: &str, access: &str, traced, queued| Access {
+        stream: "0x18".to_owned(),
+        fate: fate.to_owned(),
+        access: access.to_owned(),
+        traced,
+        queued,
+    };
+    Scenario {
+        smmu: Some(Smmu {
+            accesses: vec![
+                access("F_TRANSLATION", "write 0x50000000", 2, 2),
+                access("aborted", "0x50000004", 1, 0),
+            ],
+            notes: vec!["the event queue of the SMMU at 0x9050000 is off".to_owned()],
+        }),
+        ..scenario(
+            "beyond_ipa/guest=1<<40",
+            Verdict::Fail,
+            "the domain was created with a device at 0x10000000000, one byte past its IPA space",
+            checks,
+        )
+    }
 }
 
 fn broken() -> Scenario {

@@ -1,6 +1,7 @@
 //! QEMU's command line. Nothing is started here, so a snapshot can hold it still.
 
 use crate::request::{Machine, Request};
+use crate::smmu::trace;
 
 /// The socket of the run's folder that QEMU's console connects to.
 pub const SERIAL: &str = "serial";
@@ -90,6 +91,13 @@ pub fn argv(request: &Request, kind: &str, image: &str, io: Io) -> Vec<String> {
         );
     }
     args.extend(request.extra.iter().cloned());
+    if !request.smmus.is_empty() {
+        for event in trace::EVENTS {
+            pair(&mut args, "-trace", event.to_owned());
+        }
+        pair(&mut args, "-d", trace::COMPLAINTS.to_owned());
+        pair(&mut args, "-D", trace::FILE.to_owned());
+    }
     match io {
         Io::Harness => {
             // Standard input is one end of a socket pair: nothing to connect, and its end is QEMU's.

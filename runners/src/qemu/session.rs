@@ -17,6 +17,7 @@ use super::{Event, Halt, RunError};
 use crate::deadline::Deadline;
 use crate::outcome::{End, Record, Status, Timing};
 use crate::request::{Act, Action, Answer, Command, Director, Request};
+use crate::smmu::{Queue, queue};
 
 /// How long the streams of a QEMU that is gone may take to end. They end with it; the bound is
 /// for a program that passed them on to another.
@@ -333,6 +334,30 @@ impl<'a> Session<'a> {
             self.gic = gic::find(&mut |execute, arguments| self.qmp(execute, &arguments))?;
         }
         Ok(self.gic.clone())
+    }
+
+    /// Reads the event queues of SMMUs, once a run is over and while QEMU is still there.
+    pub fn queues(&mut self, halt: &Halt, smmus: &[u64]) -> Vec<Queue> {
+        let over = match halt {
+            Halt::Finished => None,
+            Halt::Gone => Some(ENDED),
+            Halt::Deadline | Halt::Flooded | Halt::Broken(_) => Some("the run was cut off"),
+        };
+        // What is read belongs to one moment.
+        let stopped = over.is_none() && !smmus.is_empty() && self.act(&Action::Stop).is_ok();
+        let mut read = |addr, len| {
+            if !stopped {
+                return Err(over.unwrap_or("the machine did not stop").to_owned());
+            }
+            match self.act(&Action::Read { addr, len }) {
+                Ok(Answer::Bytes(bytes)) => Ok(bytes),
+                Ok(Answer::Refused(why)) => Err(why),
+                Ok(other) => Err(format!("no bytes: {other:?}")),
+                Err(halt) => Err(format!("{halt:?}")),
+            }
+        };
+        let queue = |smmu: &u64| queue::read(*smmu, &mut read);
+        smmus.iter().map(queue).collect()
     }
 
     /// Takes in what is left of QEMU's streams, and returns whether all of them ended in time.

@@ -24,6 +24,13 @@ mkfifo "$pipes/qmp.in" "$pipes/qmp.out" "$pipes/qtest.in" "$pipes/qtest.out"
     -dtb host.dtb \
     -device loader,file=load-4a000000.bin,addr=0x4a000000,force-raw=on \
     -drive 'if=none,id=d,file=disk image' \
+    -trace smmuv3_record_event \
+    -trace smmuv3_translate_abort \
+    -trace smmuv3_translate_bypass \
+    -trace smmuv3_translate_disable \
+    -trace smmuv3_translate_success \
+    -d guest_errors \
+    -D smmu-trace.log \
     -chardev pipe,id=qmp,path="$pipes"/qmp \
     -chardev pipe,id=qtest,path="$pipes"/qtest \
     -mon chardev=qmp,mode=control \

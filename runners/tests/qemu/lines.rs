@@ -26,6 +26,7 @@ fn plain_request() -> Request {
 fn full_request() -> Request {
     let mut request = plain_request();
     request.machine.options.push("iommu=smmuv3".to_owned());
+    request.smmus = vec![0x0905_0000];
     request.machine.devices.push("edu,addr=3".to_owned());
     request
         .machine

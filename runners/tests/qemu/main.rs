@@ -15,6 +15,7 @@ mod machine;
 mod misbehaviour;
 mod orphan;
 mod reality;
+mod smmu;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -29,6 +30,7 @@ fn main() {
                 lines::trials(),
                 reality::trials(),
                 machine::trials(),
+                smmu::trials(),
                 orphan::trials(),
             ];
             libtest_mimic::run(

@@ -20,21 +20,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dt", &["fault"]),
     ("paging", &["addr", "fault"]),
     ("hal", &["addr", "exit", "ids", "paging"]),
+    ("pci", &["addr", "exit", "fault", "hal", "ids"]),
     ("arch", &["addr", "exit", "fault", "ids", "paging"]),
-    ("config", &["addr", "dt", "fault", "ids"]),
-    ("assign", &["addr", "carve", "config", "dt", "fault", "ids"]),
+    ("config", &["addr", "dt", "fault", "ids", "pci"]),
+    (
+        "assign",
+        &["addr", "carve", "config", "dt", "fault", "ids", "pci"],
+    ),
     (
         "guest_tree",
-        &["addr", "assign", "config", "dt", "fault", "ids"],
+        &["addr", "assign", "config", "dt", "fault", "ids", "pci"],
     ),
     (
         "policy",
-        &["addr", "arch", "assign", "exit", "fault", "ids"],
+        &["addr", "arch", "assign", "config", "exit", "fault", "ids"],
     ),
-    ("vdev", &["addr", "arch", "exit", "fault", "hal", "ids"]),
+    (
+        "vdev",
+        &["addr", "arch", "exit", "fault", "hal", "ids", "pci"],
+    ),
     (
         "hypercall",
-        &["addr", "arch", "errno", "fault", "hal", "ids", "vm"],
+        &["addr", "arch", "errno", "fault", "hal", "ids", "pci", "vm"],
     ),
     (
         "vm",
@@ -51,6 +58,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hal",
             "ids",
             "paging",
+            "pci",
             "policy",
             "vdev",
         ],

@@ -6,6 +6,7 @@
 
 mod build;
 mod call;
+mod pci;
 
 use wire::{Answer, Hv, Place, Value, Values, Width};
 
@@ -45,6 +46,7 @@ enum Errno {
     Esrch = 3,
     Enomem = 12,
     Eacces = 13,
+    Einval = 22,
     Enosys = 38,
 }
 
@@ -184,6 +186,15 @@ impl<M: Machine> Runner<'_, M> {
             Hv::Assign { dom, ref path } => self.assign(call::ASSIGN, dom, path)?,
             Hv::TestAssign { dom, ref path } => self.assign(call::TEST_ASSIGN, dom, path)?,
             Hv::Deassign { dom, ref path } => self.assign(call::DEASSIGN, dom, path)?,
+            Hv::PciAdd { at, flags, physfn } => self.pci_add(at, flags, physfn)?,
+            Hv::PciRemove { at } => self.pci_remove(at)?,
+            Hv::PciReset { at, flags } => self.pci_reset(at, flags)?,
+            Hv::PciAssign { dom, at } => self.pci_assign(call::ASSIGN, dom, at)?,
+            Hv::PciTest { dom, at } => self.pci_assign(call::TEST_ASSIGN, dom, at)?,
+            Hv::PciDeassign { dom, at } => self.pci_assign(call::DEASSIGN, dom, at)?,
+            Hv::PciGroup { dom, at } => self.pci_group(dom, at)?,
+            Hv::PciKnown { at } => self.pci_known(at)?,
+            Hv::PciList { at } => self.pci_list(at)?,
             Hv::Load { dom, entry, at } => return self.load(dom, entry, at),
             Hv::Start { dom, pc, x0 } => self.start(dom, pc, x0)?,
         };

@@ -19,13 +19,13 @@ const SYSCTL: u64 = 35;
 const DOMCTL: u64 = 36;
 
 /// Two pages at the end of RAM are for others and the last slot; the probe's work pages lie in front.
-const SLOTS: u64 = HIGH.0 + HIGH.1 - 0x5000;
+pub const SLOTS: u64 = HIGH.0 + HIGH.1 - 0x5000;
 
 /// A call as the hypervisor finds it: number, command, and its structure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Call {
-    number: u64,
-    command: u64,
+pub struct Call {
+    pub number: u64,
+    pub command: u64,
     structure: Vec<u8>,
 }
 
@@ -44,7 +44,7 @@ impl Call {
         }
     }
 
-    fn field(&self, at: usize, bytes: usize) -> u64 {
+    pub fn field(&self, at: usize, bytes: usize) -> u64 {
         self.structure[at..at + bytes]
             .iter()
             .rev()
@@ -52,10 +52,10 @@ impl Call {
     }
 }
 
-type Log = Rc<RefCell<Vec<Call>>>;
+pub type Log = Rc<RefCell<Vec<Call>>>;
 
 /// A machine whose hypervisor knows one domctl version, and answers by `answer` what it understood.
-fn machine(domctl: u64, answer: impl Fn(&Fake, &Call) -> u64 + 'static) -> (Fake, Log) {
+pub fn machine(domctl: u64, answer: impl Fn(&Fake, &Call) -> u64 + 'static) -> (Fake, Log) {
     let log = Log::default();
     let calls = log.clone();
     let mut fake = Fake::new();
@@ -79,12 +79,12 @@ fn machine(domctl: u64, answer: impl Fn(&Fake, &Call) -> u64 + 'static) -> (Fake
     (fake, log)
 }
 
-fn commands(log: &Log) -> Vec<u64> {
+pub fn commands(log: &Log) -> Vec<u64> {
     log.take().iter().map(|call| call.command).collect()
 }
 
 /// Writes into the structure of the work page.
-fn give(fake: &Fake, width: Width, at: u64, value: u64) {
+pub fn give(fake: &Fake, width: Width, at: u64, value: u64) {
     fake.poke(width, SLOTS - 0x2000 + at, value);
 }
 
@@ -108,6 +108,8 @@ fn raw_calls() {
         Answer::Value(HIGH.0 + HIGH.1 - 0x1000),
     ];
     assert_eq!(answers, wanted);
+    let aimed = run(&fake, &format!("hcaim {:#x} 1+0x18;hcr 0 64", SLOTS));
+    assert_eq!(aimed, [Answer::Ok, Answer::Value(SLOTS + 0x1018)]);
     let far = HIGH.0 + HIGH.1;
     assert_eq!(
         run(&fake, "hcmem 3+0xff0 1 2;hcmem 3+0xff8 1 2"),

@@ -297,3 +297,34 @@ fn rows_become_scenarios() {
     assert_eq!(shown(1), ("r32 0x3001000".to_owned(), Some(4)));
     assert_eq!(made[0].folder(), "demo.one@b");
 }
+
+/// What is wrong with a line about the SMMU is told with its place, and so is that there is no SMMU.
+#[test]
+fn events_are_checked_where_they_stand() {
+    let with = |machine: &str, events: &str| {
+        case(&format!(
+            "    machine: {{iommu: {machine}}}\n    domains: [{{name: dA}}]\n    events:\n{events}"
+        ))
+    };
+    let fine = with(
+        "smmuv3",
+        "      - 0x18 F_TRANSLATION\n      - others => none\n",
+    );
+    assert_eq!(problems(&[("demo.yaml", &fine)]), [""; 0]);
+    check(
+        &with("smmuv3", "      - 0x18 event\n      - 0x18 F_TRANSLATON\n"),
+        &[
+            "demo.yaml:10",
+            "- 0x18 F_TRANSLATON",
+            "did you mean `F_TRANSLATION`?",
+        ],
+    );
+    check(
+        &with("smmuv3", "      - 0x18 event\n      - 24 event => none\n"),
+        &["`24 event` is said twice"],
+    );
+    check(
+        &with("none", "      - 0x18 event\n"),
+        &["demo.yaml:8", "events:", "the machine has no SMMU"],
+    );
+}

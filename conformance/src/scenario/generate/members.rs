@@ -114,13 +114,15 @@ impl Expansion<'_> {
         let part = cast
             .part(&domain.name)
             .map_err(|why| Culprit::new(&domain.name, why))?;
-        let mut lines = self.script(domain, cast, children);
+        let pci = self.gather(domain.pci.iter().map(|text| self.given(text)));
+        let pci: Vec<[u32; 3]> = pci.into_iter().flatten().collect();
+        let mut lines = self.script(domain, cast, children, &pci);
         if !domain.otherwise.is_empty() {
             let refused = case::Domain {
                 script: domain.otherwise.clone(),
                 ..domain.clone()
             };
-            lines = self.script(&refused, cast, children);
+            lines = self.script(&refused, cast, children, &pci);
         }
         let fate = match (&domain.refused, &domain.destroyed) {
             (Some(words), _) => Fate::Refused(self.all(words)?),
@@ -179,7 +181,8 @@ impl Expansion<'_> {
             vpl011: domain.vpl011,
             nr_spis: self.optional(domain.nr_spis.as_ref(), number32)?,
             extra,
-            partial: self.partial(domain)?,
+            partial: self.partial(domain, child.is_some() || pci.is_empty())?,
+            pci,
             lines,
             tree,
             fate,
@@ -193,11 +196,27 @@ impl Expansion<'_> {
         Ok(made)
     }
 
-    fn script(&self, domain: &case::Domain, cast: &Cast, children: &[Domain]) -> Vec<Line> {
+    fn script(
+        &self,
+        domain: &case::Domain,
+        cast: &Cast,
+        children: &[Domain],
+        own: &[[u32; 3]],
+    ) -> Vec<Line> {
+        let profile = self.profile;
+        let hosts = domain.direct_map || domain.role == Role::Hardware;
+        let bridge = match &profile.host {
+            Some(host) if hosts => host.pci,
+            _ => profile.guest.pci,
+        };
         let writer = Writer {
             name: &domain.name,
             cast,
+            role: domain.role,
             children,
+            functions: self.pci.as_ref(),
+            own,
+            ecam: bridge.map(|bridge| bridge.ecam.base),
         };
         let script = domain.script.iter().map(|text| {
             let lines = self.each(text, |text| {
@@ -225,8 +244,9 @@ impl Expansion<'_> {
         lines
     }
 
-    fn partial(&self, domain: &case::Domain) -> Result<Option<Partial>, Culprit> {
-        if domain.partial.is_none() && domain.devices.is_empty() {
+    /// Expands the partial tree; none is needed where the tree is built by somebody else or names no functions.
+    fn partial(&self, domain: &case::Domain, needless: bool) -> Result<Option<Partial>, Culprit> {
+        if domain.partial.is_none() && domain.devices.is_empty() && needless {
             return Ok(None);
         }
         let shape = domain.partial.clone().unwrap_or_default();
@@ -349,6 +369,7 @@ pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
         nr_spis: None,
         extra: Vec::new(),
         partial: None,
+        pci: Vec::new(),
         lines: lines.collect(),
         tree: Vec::new(),
         fate: Fate::Runs,

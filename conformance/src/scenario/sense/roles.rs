@@ -42,6 +42,7 @@ pub(super) fn roles(case: &Case) -> Vec<Culprit> {
             "devices",
             "extra",
             "direct_map",
+            "pci",
         ];
         let said = [
             domain.memory_kib.is_some(),
@@ -51,6 +52,7 @@ pub(super) fn roles(case: &Case) -> Vec<Culprit> {
             !domain.devices.is_empty() || domain.partial.is_some(),
             !domain.extra.is_empty(),
             domain.direct_map,
+            !domain.pci.is_empty(),
         ];
         if domain.role == Role::Hardware {
             for (name, _) in made.iter().zip(said).filter(|(_, said)| *said) {
@@ -106,6 +108,12 @@ pub fn needs(domains: &[Domain]) -> Vec<Capability> {
         if domain.child.is_some() && domain.fate == Fate::Runs {
             found.push(Capability::RuntimeConsole);
         }
+        if !domain.pci.is_empty() {
+            found.push(match domain.child {
+                None => Capability::Pci,
+                Some(_) => Capability::PciRuntime,
+            });
+        }
         if domain.direct || !domain.banks.is_empty() {
             found.push(Capability::DirectMap);
         }
@@ -113,6 +121,16 @@ pub fn needs(domains: &[Domain]) -> Vec<Capability> {
             match &line.op {
                 Op::Hv(Hv::Create { .. }) => found.push(Capability::RuntimeCreate),
                 Op::Hv(Hv::Destroy { .. }) => found.push(Capability::Destroy),
+                Op::Hv(Hv::PciAdd { .. } | Hv::PciRemove { .. } | Hv::PciReset { .. }) => {
+                    found.push(Capability::PciHotplug);
+                }
+                Op::Hv(
+                    Hv::PciAssign { .. }
+                    | Hv::PciTest { .. }
+                    | Hv::PciDeassign { .. }
+                    | Hv::PciGroup { .. },
+                ) => found.push(Capability::PciRuntime),
+                Op::Hv(Hv::PciKnown { .. } | Hv::PciList { .. }) => found.push(Capability::Pci),
                 _ => {}
             }
         }

@@ -177,6 +177,67 @@ pub enum Hv {
         /// Its node.
         path: Path,
     },
+    /// `hv pciadd F [FLAGS [PHYSFN]]`: reports a PCI function that is there. `F` is a function's segment, bus, device and
+    /// function in 32 bits, PHYSFN the latter three of the function that a virtual one belongs to.
+    PciAdd {
+        /// The function.
+        at: u32,
+        /// What it is: 1 for one of an extended device, 2 for a virtual one.
+        flags: u32,
+        /// The function that a virtual one belongs to.
+        physfn: u16,
+    },
+    /// `hv pciremove F`: reports that it is gone.
+    PciRemove {
+        /// The function.
+        at: u32,
+    },
+    /// `hv pcireset F [FLAGS]`: reports that it was reset.
+    PciReset {
+        /// The function.
+        at: u32,
+        /// How: 0 to 3 for cold, warm, hot, or by itself.
+        flags: u32,
+    },
+    /// `hv pciassign D F`: assigns a PCI function.
+    PciAssign {
+        /// The domain.
+        dom: u16,
+        /// The function.
+        at: u32,
+    },
+    /// `hv pcitest D F`: asks whether it could be.
+    PciTest {
+        /// The domain.
+        dom: u16,
+        /// The function.
+        at: u32,
+    },
+    /// `hv pcideassign D F`: takes it away.
+    PciDeassign {
+        /// The domain.
+        dom: u16,
+        /// The function.
+        at: u32,
+    },
+    /// `hv pcigroup D F`: how many other functions it is not isolated from, as the domain may know.
+    PciGroup {
+        /// The domain.
+        dom: u16,
+        /// The function.
+        at: u32,
+    },
+    /// `hv pciknown F`: the NUMA node of a function; 0xffffffff for one that has none, 0xfffffffe for a function that the
+    /// hypervisor does not know.
+    PciKnown {
+        /// The function.
+        at: u32,
+    },
+    /// `hv pcilist F`: which of the 64 functions from this one on the hypervisor knows, the first in bit 0.
+    PciList {
+        /// The first of them.
+        at: u32,
+    },
     /// `hv load D ENTRY GPA`: copies an entry of the pack into the domain's memory, through foreign
     /// mappings, and has its cache lines cleaned.
     Load {
@@ -255,6 +316,17 @@ impl fmt::Display for Hv {
             Self::Assign { dom, path } => write!(f, "assign {dom} {path}"),
             Self::TestAssign { dom, path } => write!(f, "testassign {dom} {path}"),
             Self::Deassign { dom, path } => write!(f, "deassign {dom} {path}"),
+            Self::PciAdd { at, flags, physfn } => {
+                write!(f, "pciadd {at:#x} {flags:#x} {physfn:#x}")
+            }
+            Self::PciRemove { at } => write!(f, "pciremove {at:#x}"),
+            Self::PciReset { at, flags } => write!(f, "pcireset {at:#x} {flags:#x}"),
+            Self::PciAssign { dom, at } => write!(f, "pciassign {dom} {at:#x}"),
+            Self::PciTest { dom, at } => write!(f, "pcitest {dom} {at:#x}"),
+            Self::PciDeassign { dom, at } => write!(f, "pcideassign {dom} {at:#x}"),
+            Self::PciGroup { dom, at } => write!(f, "pcigroup {dom} {at:#x}"),
+            Self::PciKnown { at } => write!(f, "pciknown {at:#x}"),
+            Self::PciList { at } => write!(f, "pcilist {at:#x}"),
             Self::Load { dom, entry, at } => write!(f, "load {dom} {entry} {at:#x}"),
             Self::Start { dom, pc, x0 } => write!(f, "start {dom} {pc:#x} {x0:#x}"),
         }

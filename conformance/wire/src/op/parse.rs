@@ -14,7 +14,7 @@ const OPS: &[&str] = &[
     "r8", "r16", "r32", "r64", "w8", "w16", "w32", "w64", "sweep", "same", "wait8", "wait16",
     "wait32", "wait64", "ram", "exec", "tree", "irq", "sgi", "timer", "yield", "attr", "hvc",
     "smc", "mrs", "mark", "idle", "off", "reset", "crash", "spin", "cpuon", "storm", "hc", "hcmem",
-    "hcr", "hv", "loop",
+    "hcaim", "hcr", "hv", "loop",
 ];
 const READS: &[&str] = &["r8", "r16", "r32", "r64"];
 const WRITES: &[&str] = &["w8", "w16", "w32", "w64"];

@@ -101,6 +101,7 @@ impl fmt::Display for Op {
             Self::Storm { at, count } => write!(f, "storm {at:#x} {count}"),
             Self::Hypercall { number, args } => write!(f, "hc {number}{args}"),
             Self::Fill { at, values } => write!(f, "hcmem {at}{values}"),
+            Self::Aim { at, place } => write!(f, "hcaim {at:#x} {place}"),
             Self::Look { at, width } => write!(f, "hcr {at} {}", width.bits()),
             Self::Hv(hv) => write!(f, "hv {hv}"),
             Self::Loop { passes, ops } => write!(f, "loop {passes} {ops}"),

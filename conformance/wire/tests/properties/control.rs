@@ -190,6 +190,31 @@ fn questions() {
         ("testassign 1 /pl061@9030000", Hv::TestAssign { dom, path }),
         ("deassign 1 /pl061@9030000", Hv::Deassign { dom, path }),
         (
+            "pciadd 0x18",
+            Hv::PciAdd {
+                at: 0x18,
+                flags: 0,
+                physfn: 0,
+            },
+        ),
+        (
+            "pciadd 0x1_0418 2 0x400",
+            Hv::PciAdd {
+                at: 0x1_0418,
+                flags: 2,
+                physfn: 0x400,
+            },
+        ),
+        ("pciremove 0xffffffff", Hv::PciRemove { at: u32::MAX }),
+        ("pcireset 0x18", Hv::PciReset { at: 0x18, flags: 0 }),
+        ("pcireset 0x18 3", Hv::PciReset { at: 0x18, flags: 3 }),
+        ("pciassign 1 0x18", Hv::PciAssign { dom, at: 0x18 }),
+        ("pcitest 1 0x18", Hv::PciTest { dom, at: 0x18 }),
+        ("pcideassign 1 0x18", Hv::PciDeassign { dom, at: 0x18 }),
+        ("pcigroup 1 0x18", Hv::PciGroup { dom, at: 0x18 }),
+        ("pciknown 0x18", Hv::PciKnown { at: 0x18 }),
+        ("pcilist 0x40", Hv::PciList { at: 0x40 }),
+        (
             "load 1 2 0x40200000",
             Hv::Load {
                 dom,
@@ -252,6 +277,11 @@ fn errors_point() {
             "byte 15: `2`: whether it is given is not within 0x0 to 0x1",
         ),
         ("hv assign 1", "byte 11: the path is missing"),
+        (
+            "hv pciassign 1 0x100000000",
+            "byte 15: `0x100000000`: the function is not within 0x0 to 0xffffffff",
+        ),
+        ("hv pciadd", "byte 9: the function is missing"),
         (
             "hv load 1 0 8",
             "byte 12: `8`: the address is not a multiple of 4096",

@@ -211,7 +211,7 @@ fn hv() -> impl Strategy<Value = Hv> {
     let numbers = (number(), number(), number(), count(), count(), count());
     let path = "[!-:<-~]{1,40}".prop_map(|text| Path::new(&text).unwrap());
     let others = (any::<u16>(), any::<u16>(), path, any::<bool>());
-    (0..25u8, numbers, others).prop_map(
+    (0..34u8, numbers, others).prop_map(
         |(which, (a, b, c, cpus, spis, flags), (dom, short, path, allow))| match which {
             0 => Hv::Version,
             1 => Hv::Free,
@@ -276,6 +276,22 @@ fn hv() -> impl Strategy<Value = Hv> {
                 entry: short,
                 at: a & !0xfff,
             },
+            24 => Hv::PciAdd {
+                at: cpus,
+                flags: spis,
+                physfn: short,
+            },
+            25 => Hv::PciRemove { at: cpus },
+            26 => Hv::PciReset {
+                at: cpus,
+                flags: spis,
+            },
+            27 => Hv::PciAssign { dom, at: cpus },
+            28 => Hv::PciTest { dom, at: cpus },
+            29 => Hv::PciDeassign { dom, at: cpus },
+            30 => Hv::PciGroup { dom, at: cpus },
+            31 => Hv::PciKnown { at: cpus },
+            32 => Hv::PciList { at: cpus },
             _ => Hv::Start { dom, pc: a, x0: b },
         },
     )
@@ -286,6 +302,7 @@ fn control_op() -> impl Strategy<Value = Op> {
         (any::<u16>(), values(0, MAX_VALUES))
             .prop_map(|(number, args)| Op::Hypercall { number, args }),
         (place(), values(1, MAX_VALUES)).prop_map(|(at, values)| Op::Fill { at, values }),
+        (number(), place()).prop_map(|(at, place)| Op::Aim { at, place }),
         (place(), select(Width::ALL)).prop_map(|(at, width)| Op::Look { at, width }),
         hv().prop_map(Op::Hv),
     ]

@@ -15,6 +15,7 @@ core::arch::global_asm!(include_str!("hw/boot.S"));
 core::arch::global_asm!(include_str!("hw/vectors.S"));
 
 mod board;
+mod ecam;
 mod el2;
 mod gicv3;
 mod heap;
@@ -22,6 +23,7 @@ mod image;
 mod memory;
 mod mmu;
 mod pl011;
+mod probe;
 mod report;
 mod smmu;
 mod start;

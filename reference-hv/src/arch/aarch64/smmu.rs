@@ -62,6 +62,8 @@ mod register {
     pub const EVENTQ_CONS: u32 = 0x1_00ac;
 }
 
+/// Registers that show whether there is an SMMU at all, one of each page. To read them changes nothing.
+pub const PROBED: [u32; 2] = [register::IDR0, register::EVENTQ_PROD];
 /// Bytes of registers that this driver touches: page 0 and page 1.
 pub const REGISTERS: u64 = 0x2_0000;
 

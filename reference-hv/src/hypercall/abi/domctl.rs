@@ -37,11 +37,15 @@ pub const DEASSIGN_DEVICE: u32 = 47;
 pub const UNBIND_PT_IRQ: u32 = 48;
 /// XEN_DOMCTL_cacheflush.
 pub const CACHE_FLUSH: u32 = 71;
+/// XEN_DOMCTL_get_device_group.
+pub const GET_DEVICE_GROUP: u32 = 50;
 /// XEN_DOMCTL_get_paging_mempool_size.
 pub const GET_TABLE_POOL: u32 = 85;
 /// XEN_DOMCTL_set_paging_mempool_size.
 pub const SET_TABLE_POOL: u32 = 86;
 
+/// A PCI function (XEN_DOMCTL_DEV_PCI).
+pub const DEV_PCI: u32 = 0;
 /// A device of the device tree (XEN_DOMCTL_DEV_DT).
 pub const DEV_DT: u32 = 1;
 /// A shared peripheral interrupt (PT_IRQ_TYPE_SPI).
@@ -129,6 +133,32 @@ layout! {
         length: u32 = 8,
         /// Address of the path.
         path: u64 = 16,
+    }
+
+    /// The same with a PCI function.
+    AssignFunction: 24 {
+        /// What kind of device, [`DEV_PCI`].
+        kind: u32 = 0,
+        /// How.
+        flags: u32 = 4,
+        /// Segment, bus, device and function.
+        sbdf: u32 = 8,
+        /// Unused.
+        padding: [u32; 3] = 12,
+    }
+
+    /// `struct xen_domctl_get_device_group`.
+    DeviceGroup: 24 {
+        /// Segment, bus, device and function of one.
+        sbdf: u32 = 0,
+        /// Most others to list.
+        max: u32 = 4,
+        /// Answered with how many there are, as far as they were listed.
+        count: u32 = 8,
+        /// Unused.
+        padding: u32 = 12,
+        /// Address of an array of `u32`, each a function like the one asked about.
+        buffer: u64 = 16,
     }
 
     /// `struct xen_domctl_cacheflush`.

@@ -7,6 +7,12 @@ pub const INTERFACE: u32 = 0x15;
 
 /// XEN_SYSCTL_physinfo.
 pub const PHYSINFO: u32 = 3;
+/// XEN_SYSCTL_pcitopoinfo.
+pub const PCI_TOPOLOGY: u32 = 22;
+/// What is answered of a function that is not known (XEN_INVALID_DEV).
+pub const INVALID_DEVICE: u32 = 0xffff_fffe;
+/// What is answered of one that is known, where there is but one node (XEN_INVALID_NODE_ID).
+pub const NO_NODE: u32 = 0xffff_ffff;
 /// XEN_SYSCTL_getdomaininfolist.
 pub const GET_INFO_LIST: u32 = 6;
 
@@ -56,6 +62,18 @@ layout! {
         max_mfn: u64 = 72,
         /// What the CPU can do.
         hw_cap: [u32; 8] = 80,
+    }
+
+    /// What there is to know of PCI functions (`struct xen_sysctl_pcitopoinfo`).
+    PciTopology: 24 {
+        /// How many are asked about; answered with how many were looked at.
+        count: u32 = 0,
+        /// Unused.
+        padding: u32 = 4,
+        /// Address of an array of `PciDevice`.
+        devices: u64 = 8,
+        /// Address of an array of `u32`: the node of each.
+        nodes: u64 = 16,
     }
 
     /// A list of domains (`struct xen_sysctl_getdomaininfolist`).

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::str;
 
-use super::Call;
+use super::{Call, offset};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
@@ -11,9 +11,10 @@ use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::hypercall::abi::DOMID_INVALID;
 use crate::hypercall::abi::domctl::{
-    ASSIGN_DEVICE, AssignDevice, BIND_PT_IRQ, BindPtIrq, CacheFlush, DEV_DT, IRQ_SPI,
-    IomemPermission, MAX_MAPPING, MemoryMapping, TEST_ASSIGN_DEVICE,
+    ASSIGN_DEVICE, AssignDevice, AssignFunction, BIND_PT_IRQ, BindPtIrq, CacheFlush, DEV_DT,
+    DEV_PCI, DeviceGroup, IRQ_SPI, IomemPermission, MAX_MAPPING, MemoryMapping, TEST_ASSIGN_DEVICE,
 };
+use crate::ids::Sbdf;
 use crate::vm::{Hypervisor, Progress};
 
 /// Longest path: a page.
@@ -89,8 +90,8 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         Ok(Progress::Again)
     }
 
-    /// Assigns a device behind an IOMMU, says whether that can be, or takes it back.
-    pub(super) fn assign_device_call(&mut self, call: &Call) -> Result<(), Errno> {
+    /// Assigns a device behind an IOMMU, says whether that can be, or takes it back. Returns whether that was all.
+    pub(super) fn assign_device_call(&mut self, call: &Call) -> Result<Progress, Errno> {
         let what = AssignDevice::decode(&call.rest);
         let whoever = call.argument.command == TEST_ASSIGN_DEVICE;
         if !(whoever && call.argument.domain == DOMID_INVALID) {
@@ -99,8 +100,10 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
                 return Err(Errno::EINVAL);
             }
         }
-        if what.kind != DEV_DT {
-            return Err(Errno::ENODEV);
+        match what.kind {
+            DEV_PCI => return self.assign_function_call(call),
+            DEV_DT => {}
+            _ => return Err(Errno::ENODEV),
         }
         let length = usize::try_from(what.length).map_err(|_| Errno::ENOBUFS)?;
         if what.flags != 0 || length == 0 {
@@ -117,10 +120,61 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let path = path.split(|byte| *byte == 0).next().unwrap_or_default();
         let path = str::from_utf8(path).map_err(|_| Errno::ESRCH)?;
         match call.argument.command {
-            ASSIGN_DEVICE => self.assign_device(call.target()?, path),
-            TEST_ASSIGN_DEVICE => self.test_assign(path),
-            _ => self.deassign_device(call.target()?, path),
+            ASSIGN_DEVICE => self.assign_device(call.target()?, path)?,
+            TEST_ASSIGN_DEVICE => self.test_assign(path)?,
+            _ => self.deassign_device(call.target()?, path)?,
         }
+        Ok(Progress::Done)
+    }
+
+    /// The same for a PCI function.
+    fn assign_function_call(&mut self, call: &Call) -> Result<Progress, Errno> {
+        let what = AssignFunction::decode(&call.rest);
+        let at = sbdf(what.sbdf);
+        if call.argument.command == TEST_ASSIGN_DEVICE {
+            if what.flags != 0 {
+                return Err(Errno::EINVAL);
+            }
+            self.test_function(at)?;
+            return Ok(Progress::Done);
+        }
+        let target = self.other(call)?;
+        // That its pages are mapped ahead of use (XEN_DOMCTL_DEV_RDM_RELAXED) means nothing here.
+        if what.flags != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if call.argument.command == ASSIGN_DEVICE {
+            self.assign_function(target, at)?;
+            return Ok(Progress::Done);
+        }
+        self.deassign_function(target, at)
+    }
+
+    /// Writes the functions that are not isolated from one into the caller's array, and how many there are.
+    pub(super) fn device_group(&mut self, call: &Call) -> Result<(), Errno> {
+        let mut what = DeviceGroup::decode(&call.rest);
+        let target = call.target()?;
+        self.check_answer(call)?;
+        let group = self.function_group(sbdf(what.sbdf))?;
+        let most = usize::try_from(what.max).unwrap_or(usize::MAX);
+        what.count = 0;
+        for (at, nth) in group.into_iter().take(most).zip(0_usize..) {
+            let number = u32::from(at.segment) << 16 | u32::from(at.requester());
+            let place = offset(what.buffer, nth * size_of::<u32>())?;
+            self.write_guest(call.caller, place, &number.to_le_bytes())?;
+            what.count += 1;
+        }
+        self.answer_with(call, target, &what.encode())
+    }
+}
+
+/// Takes apart what Xen calls a machine_sbdf.
+fn sbdf(number: u32) -> Sbdf {
+    let [devfn, bus, low, high] = number.to_le_bytes();
+    Sbdf {
+        segment: u16::from_le_bytes([low, high]),
+        bus,
+        devfn,
     }
 }
 

@@ -58,7 +58,7 @@ fn privilege_comes_first() {
 #[test]
 fn unknown_calls_are_not_there() {
     let mut rig = Rig::new();
-    for number in [0, 1, 11, 24, 32, 33, 34, 37, 1 << 32 | 17, u64::MAX] {
+    for number in [0, 1, 11, 24, 32, 34, 37, 1 << 32 | 17, u64::MAX] {
         assert_eq!(
             rig.call(Who::Control, number, &[0; 5]),
             error(Errno::ENOSYS),
@@ -78,7 +78,7 @@ fn unknown_calls_are_not_there() {
         let answer = rig.call(Who::Control, number, &[command, RAM, RAM]);
         assert_eq!(answer, error(Errno::ENOSYS), "{number} {command}");
     }
-    for command in [0, 6, 10, 13, 19, 35, 50, 87, 88, u32::MAX] {
+    for command in [0, 6, 10, 13, 19, 35, 51, 87, 88, u32::MAX] {
         let answer = rig.with(abi::DOMCTL, &domctl(command, 2, &[0; 128]));
         assert_eq!(answer, error(Errno::ENOSYS), "{command}");
         if command != 6 {

@@ -1,6 +1,6 @@
 //! Devices that are named by path, page and line.
 
-use super::rig::{ARRAY, END, Rig, domctl, error, words};
+use super::rig::{ARRAY, END, Rig, Who, domctl, error, words};
 use crate::errno::Errno;
 use crate::hypercall::abi;
 
@@ -17,7 +17,6 @@ fn paths_have_a_length() {
     };
     for command in [37, 45, 47] {
         for (kind, flags, length, path, wanted) in [
-            (0, 0, 1, ARRAY, Errno::ENODEV),
             (2, 0, 1, ARRAY, Errno::ENODEV),
             (1, 1, 1, ARRAY, Errno::EINVAL),
             (1, 0, 0, ARRAY, Errno::EINVAL),
@@ -80,6 +79,39 @@ fn numbers_of_pages_and_lines_are_checked() {
             let rest = words(&[kind << 32 | line, spi]);
             let answer = rig.with(abi::DOMCTL, &domctl(command, 2, &rest));
             assert_eq!(answer, error(wanted), "{command} {line} {kind} {spi}");
+        }
+    }
+}
+
+/// PCI functions are named by number: what is not known is no device, and free for nobody.
+#[test]
+fn functions_are_known_or_not() {
+    let mut rig = Rig::new();
+    for (command, domain, flags, wanted) in [
+        (37, 2, 0, Errno::ENODEV),
+        (37, 2, 1, Errno::EINVAL),
+        (37, 1, 0, Errno::EINVAL),
+        (37, 9, 0, Errno::ESRCH),
+        (45, 2, 0, Errno::EINVAL),
+        (45, 0x7ff4, 0, Errno::EINVAL),
+        (45, 2, 1, Errno::EINVAL),
+        (47, 2, 0, Errno::ENODEV),
+        (47, 2, 1, Errno::EINVAL),
+        (47, 1, 0, Errno::EINVAL),
+        (47, 9, 0, Errno::ESRCH),
+    ] {
+        let rest = [0_u32, flags, 0x18].map(u32::to_le_bytes).concat();
+        let answer = rig.with(abi::DOMCTL, &domctl(command, domain, &rest));
+        assert_eq!(answer, error(wanted), "{command} d{domain} {flags}");
+    }
+    let rest = [0x18_u32, 8, 0, 0, 0, 0].map(u32::to_le_bytes).concat();
+    let group = rig.with(abi::DOMCTL, &domctl(50, 2, &rest));
+    assert_eq!(group, error(Errno::ENODEV));
+    // Whoever has not the hardware says nothing of what there is, also when it controls others.
+    for command in [25, 26, 32, 24, 99] {
+        for who in [Who::Control, Who::Plain] {
+            let answer = rig.call(who, abi::PHYSDEV_OP, &[command, ARRAY]);
+            assert_eq!(answer, error(Errno::EPERM), "{command} {who:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::paging::Tables;
 
 mod devices;
 mod end;
+mod functions;
 mod memory;
 
 const RAM: u64 = 0x4_0000;

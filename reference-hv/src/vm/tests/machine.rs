@@ -10,9 +10,9 @@ use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::stage2::Stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
-use crate::exit::Exit;
+use crate::exit::{Exit, Width};
 use crate::hal::*;
-use crate::ids::{DomainId, IrqLine, Stream, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::{ENTRIES, Shape, Tables};
 
 /// Frames for tables.
@@ -132,6 +132,8 @@ pub struct Fake {
     pub stage1: BTreeMap<u64, (u64, bool)>,
     /// The stream that cannot be attached.
     pub broken_stream: u32,
+    /// PCI functions.
+    pub functions: crate::pci::fake::Fake,
 }
 
 impl Fake {
@@ -161,6 +163,7 @@ impl Fake {
             written_back: Vec::new(),
             stage1: BTreeMap::new(),
             broken_stream: u32::MAX,
+            functions: crate::pci::fake::Fake::default(),
         }
     }
 
@@ -440,5 +443,14 @@ impl Cpu for Fake {
     }
     fn describe(&self, vcpu: &Registers, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pc {:#x}", vcpu.pc)
+    }
+}
+
+impl ConfigSpace for Fake {
+    fn config_read(&mut self, at: Sbdf, offset: u16, width: Width) -> u32 {
+        self.functions.config_read(at, offset, width)
+    }
+    fn config_write(&mut self, at: Sbdf, offset: u16, width: Width, value: u32) {
+        self.functions.config_write(at, offset, width, value);
     }
 }

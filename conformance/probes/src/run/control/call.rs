@@ -49,8 +49,8 @@ const FOREIGN_SPACE: u64 = 4;
 pub const SELF: u16 = 0x7ff0;
 
 /// Where a domctl's own part begins, and a sysctl's.
-const DOMCTL_UNION: u64 = 16;
-const SYSCTL_UNION: u64 = 8;
+pub const DOMCTL_UNION: u64 = 16;
+pub const SYSCTL_UNION: u64 = 8;
 
 /// A domctl's size; no other structure in its place is larger.
 const STRUCTURE: u64 = 144;
@@ -104,7 +104,7 @@ impl<M: Machine> Runner<'_, M> {
         Ok(answer)
     }
 
-    fn sysctl(&mut self, command: u32, fields: Fields<'_>) -> Result<u64, Abort> {
+    pub(super) fn sysctl(&mut self, command: u32, fields: Fields<'_>) -> Result<u64, Abort> {
         let (answer, version) =
             self.versioned(SYSCTL, self.control.sysctl, (command, 0), fields)?;
         self.control.sysctl = Some(version);

@@ -30,15 +30,25 @@ const VERBS: &[&str] = &[
     "deassign",
     "load",
     "start",
+    "pciadd",
+    "pciremove",
+    "pcireset",
+    "pciassign",
+    "pcitest",
+    "pcideassign",
+    "pcigroup",
+    "pciknown",
+    "pcilist",
 ];
 
 /// `createdomain` flags of a domain on Arm: hvm, hap.
-const FLAGS: u64 = 3;
+const FLAGS: u32 = 3;
 
 pub(super) fn op(words: &mut Words<'_>, word: &str) -> Option<Result<Op, OpError>> {
     Some(match word {
         "hc" => hypercall(words),
         "hcmem" => fill(words),
+        "hcaim" => aim(words),
         "hcr" => read(words),
         "hv" => hv(words).map(Op::Hv),
         "loop" => repeat(words),
@@ -57,6 +67,13 @@ fn fill(words: &mut Words<'_>) -> Result<Op, OpError> {
     Ok(Op::Fill {
         at: words.place()?,
         values: words.values(1)?,
+    })
+}
+
+fn aim(words: &mut Words<'_>) -> Result<Op, OpError> {
+    Ok(Op::Aim {
+        at: words.address()?,
+        place: words.place()?,
     })
 }
 
@@ -100,6 +117,27 @@ fn hv(words: &mut Words<'_>) -> Result<Hv, OpError> {
                 },
             ));
         }
+        "pciadd" => Hv::PciAdd {
+            at: words.function()?,
+            flags: words.or("the flags", u32::MAX, 0)?,
+            physfn: {
+                let physfn = words.or("the other function", u32::from(u16::MAX), 0)?;
+                u16::try_from(physfn).unwrap_or(u16::MAX)
+            },
+        },
+        "pciremove" => Hv::PciRemove {
+            at: words.function()?,
+        },
+        "pcireset" => Hv::PciReset {
+            at: words.function()?,
+            flags: words.or("the flags", u32::MAX, 0)?,
+        },
+        "pciknown" => Hv::PciKnown {
+            at: words.function()?,
+        },
+        "pcilist" => Hv::PciList {
+            at: words.function()?,
+        },
         _ => of_domain(words, verb)?,
     })
 }
@@ -124,11 +162,7 @@ fn of_domain(words: &mut Words<'_>, verb: &str) -> Result<Hv, OpError> {
             kib: words.any("the memory in KiB")?,
             cpus: words.small("the CPUs", 0, u32::MAX)?,
             spis: words.small("the interrupts", 0, u32::MAX)?,
-            flags: match words.clone().next() {
-                Some(_) => words.small("the flags", 0, u32::MAX)?,
-                // It fits.
-                None => u32::try_from(FLAGS).unwrap_or(0),
-            },
+            flags: words.or("the flags", u32::MAX, FLAGS)?,
         },
         "shutdown" => Hv::Shutdown {
             dom,
@@ -177,6 +211,15 @@ fn of_domain(words: &mut Words<'_>, verb: &str) -> Result<Hv, OpError> {
                 Hv::Unbind { dom, spi }
             }
         }
+        "pciassign" | "pcitest" | "pcideassign" | "pcigroup" => {
+            let at = words.function()?;
+            match verb {
+                "pciassign" => Hv::PciAssign { dom, at },
+                "pcitest" => Hv::PciTest { dom, at },
+                "pcideassign" => Hv::PciDeassign { dom, at },
+                _ => Hv::PciGroup { dom, at },
+            }
+        }
         "load" => Hv::Load {
             dom,
             entry: words.short("the entry")?,
@@ -210,6 +253,18 @@ impl Words<'_> {
 
     fn dom(&mut self) -> Result<u16, OpError> {
         self.short("the domain")
+    }
+
+    fn function(&mut self) -> Result<u32, OpError> {
+        self.small("the function", 0, u32::MAX)
+    }
+
+    /// Reads a number that may be left out.
+    fn or(&mut self, what: &'static str, max: u32, otherwise: u32) -> Result<u32, OpError> {
+        match self.clone().next() {
+            Some(_) => self.small(what, 0, max),
+            None => Ok(otherwise),
+        }
     }
 
     fn place(&mut self) -> Result<Place, OpError> {

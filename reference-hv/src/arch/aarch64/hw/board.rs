@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::ecam::Ecam;
 use super::el2::{self, Stage2};
 use super::gicv3::{self, Features, Gic};
 use super::memory::{self, Frames, Ram};
@@ -18,11 +19,12 @@ use crate::arch::aarch64::smmu::{Owner, Set};
 use crate::arch::aarch64::stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::config::HostLine;
+use crate::exit::Width;
 use crate::hal::{
-    Clock, Console, Context, Cpu, Event, Interrupt, Iommu, IrqChip, Lines, Translation,
-    VirtualLines,
+    Clock, ConfigSpace, Console, Context, Cpu, Event, Interrupt, Iommu, IrqChip, Lines,
+    Translation, VirtualLines,
 };
-use crate::ids::{DomainId, IrqLine, Stream, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::Shape;
 use crate::vdev::vgic;
 
@@ -52,6 +54,8 @@ pub struct Board {
     features: Features,
     stage2: Stage2,
     smmus: Set<Registers>,
+    /// The configuration space of PCI functions.
+    pub ecam: Ecam,
     /// What the alarm is set to.
     alarm: Option<u64>,
     /// List registers that may hold something.
@@ -71,6 +75,7 @@ impl Board {
         private: Private,
         stage2: Stage2,
         smmus: Set<Registers>,
+        ecam: Ecam,
     ) -> Self {
         gic.enable_private(private.alarm);
         gic.enable_private(VIRTUAL_TIMER);
@@ -85,6 +90,7 @@ impl Board {
             features: gicv3::features(),
             stage2,
             smmus,
+            ecam,
             alarm: None,
             listed: 0,
             timer_active: false,
@@ -316,6 +322,15 @@ impl Iommu for Board {
     }
     fn release(&mut self, tag: Vmid) {
         self.smmus.release(&mut self.mmu.frames, tag);
+    }
+}
+
+impl ConfigSpace for Board {
+    fn config_read(&mut self, at: Sbdf, offset: u16, width: Width) -> u32 {
+        self.ecam.config_read(at, offset, width)
+    }
+    fn config_write(&mut self, at: Sbdf, offset: u16, width: Width, value: u32) {
+        self.ecam.config_write(at, offset, width, value);
     }
 }
 

@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 
 use super::el2::Stage2;
 use super::mmu::Mmu;
-use super::{pl011, sysreg, timer};
+use super::{pl011, probe, sysreg, timer};
 use crate::addr::Span;
 use crate::arch::aarch64::smmu::{
-    AttachError, Blocked, Context, Port, REGISTERS, Set, Smmu, Unit, Unusable,
+    AttachError, Blocked, Context, PROBED, Port, REGISTERS, Set, Smmu, Unit, Unusable,
 };
 use crate::arch::aarch64::stage1::Memory;
 use crate::config::{Host, Iommu};
+use crate::fault::{self, Fault};
 use crate::ids::Stream;
 use crate::paging::MapError;
 
@@ -88,8 +89,17 @@ unsafe fn block_one(
     };
     // SAFETY: The caller vouches for what is there.
     unsafe { mmu.map(*registers, Memory::Device)? }
-    let registers = Registers(registers.first().raw());
-    Ok(Some(Blocked::new(registers)))
+    let base = registers.first().raw();
+    let answers = PROBED.iter().all(|offset| {
+        // SAFETY: `map` has made it device memory, of whole registers that reading does not change (6.3.1, 6.3.28), or of
+        // nothing at all; no guest has run.
+        fault::on(Fault::IommuNotProbed)
+            || unsafe { probe::read(base + u64::from(*offset)).is_some() }
+    });
+    if !answers {
+        return Ok(Some(Err(Unusable::Absent)));
+    }
+    Ok(Some(Blocked::new(Registers(base))))
 }
 
 /// Has the SMMUs translate, with nothing to translate yet, and says of those that cannot what they lack.
@@ -139,11 +149,14 @@ fn greet(name: &str, smmu: &Smmu<Registers>) {
 /// Makes the entries of all streams that the tree names, so that giving one to a domain needs no memory and
 /// cannot fail for the lack of it.
 fn prepare(mmu: &mut Mmu, host: &Host<'_>, set: &mut Set<Registers>) {
-    let nodes = host.index.ids().filter(|id| host.node(*id).has("iommus"));
-    let streams: Vec<Stream> = nodes
-        .filter_map(|id| host.streams(id).ok())
-        .flatten()
-        .collect();
+    let known = host
+        .masters
+        .iter()
+        .filter_map(|master| master.streams.as_ref().ok());
+    let mut streams: Vec<Stream> = known.flatten().copied().collect();
+    // A bus has those of all that is on it.
+    streams.sort_unstable();
+    streams.dedup();
     for stream in streams {
         // Where it is beyond the table, or behind what cannot be used, whoever claims it is told.
         match set.prepare(&mut mmu.frames, stream) {

@@ -6,6 +6,7 @@ use core::fmt;
 use core::ops::Range;
 
 use super::board::{Board, Private};
+use super::ecam::Ecam;
 use super::el2::{self, CpuError};
 use super::gicv3::{Gic, GicError};
 use super::memory::Ram;
@@ -16,11 +17,13 @@ use crate::addr::{PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::stage1::Memory;
 use crate::assign::{self, Taken};
-use crate::config::{Host, HostError, Modules, Owner, asked};
+use crate::config::{Host, HostBridge, HostError, Modules, Owner, asked};
 use crate::dt::{self, Blob, DtError};
 #[cfg(feature = "seeded-faults")]
 use crate::fault;
 use crate::paging::MapError;
+
+use crate::pci::{Function, Inventory, Kind, quiesce};
 use crate::vm::{self, Hypervisor};
 use crate::{carve, guest_tree};
 
@@ -149,7 +152,7 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     for notice in host.notices.clone().into_lines() {
         pl011::line(format_args!("{notice}"));
     }
-    let Some(host) = select_fault(blob, host)? else {
+    let Some(mut host) = select_fault(blob, host)? else {
         return Ok(None);
     };
 
@@ -181,19 +184,67 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     let cached = stage2.format.forced && smmus.is_empty();
     let ram = open_ram(&mut mmu, &host, &mut taken, cached)?;
     let smmus = smmu::open(&mut mmu, &host, smmus, &stage2);
+    // SAFETY: The tree says that these are configuration spaces.
+    let mut ecam = unsafe { Ecam::open(&mut mmu, &mut host) };
+    let functions = discover(&host, &mut ecam);
     let machine = assign::Machine {
         taken,
         pa_bits: u32::from(stage2.pa_bits),
         ipa_bits: u32::from(stage2.shape.bits),
         spis: gic.shared_lines().min(crate::ids::IrqLine::MAX_SPIS),
         streams: smmus.streams(),
+        functions,
     };
-    let mut board = Board::new(mmu, ram, gic, private, stage2, smmus);
+    let mut board = Board::new(mmu, ram, gic, private, stage2, smmus, ecam);
     for iommu in host.iommus.iter().filter(|iommu| iommu.active) {
         board.listen(&host.interrupts(iommu.id).unwrap_or_default().lines);
     }
     // What is claimed later is judged by what the tree says, so that stays.
     Ok(Some(populate(board, Box::leak(Box::new(host)), &machine)))
+}
+
+/// Finds the PCI functions, unless a hardware domain is to do that, and switches off what belongs to nobody yet.
+/// `pci-scan=on` and `pci-scan=off` say it otherwise.
+fn discover(host: &Host<'_>, ecam: &mut Ecam) -> Inventory {
+    let mut asked = asked(host).into_iter();
+    let wanted = match host.argument("pci-scan") {
+        Some("on") => true,
+        Some("off") => false,
+        Some(other) => {
+            pl011::line(format_args!("pci-scan={other} is neither on nor off; off"));
+            false
+        }
+        None => !asked.any(|asked| asked.claim.is_ok_and(|claim| claim.privilege.hardware)),
+    };
+    let segments: Vec<_> = host.bridges.iter().map(HostBridge::as_segment).collect();
+    if !wanted {
+        return Inventory::empty(segments);
+    }
+    let mut notices = |notice| pl011::line(format_args!("{notice}"));
+    let mut found = Inventory::scan(ecam, &segments, &mut notices);
+    found.isolate(ecam, &mut notices);
+    for function in found.functions() {
+        let Function {
+            at,
+            vendor,
+            device,
+            class,
+            ..
+        } = function;
+        let described = assign::described(host, function);
+        match described.map(|id| host.node(id).path()) {
+            Some(path) => pl011::line(format_args!(
+                "PCI {at} {vendor:04x}:{device:04x} class {class:06x}, which is {path}"
+            )),
+            None => pl011::line(format_args!(
+                "PCI {at} {vendor:04x}:{device:04x} class {class:06x}"
+            )),
+        }
+        if described.is_none() && function.kind == Kind::Endpoint {
+            quiesce(ecam, function);
+        }
+    }
+    found
 }
 
 /// Proves what the trees claim and makes the domains.

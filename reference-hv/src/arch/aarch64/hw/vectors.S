@@ -13,6 +13,21 @@
     b       fatal_common
     .endm
 
+    // As `fatal`, unless it is the one load that may fail (see refhv_probe).
+    .macro  probed kind
+    .balign 0x80
+    msr     sp_el0, x0
+    msr     tpidrro_el0, x1
+    mrs     x0, elr_el2
+    adrp    x1, probe_load
+    add     x1, x1, :lo12:probe_load
+    cmp     x0, x1
+    b.eq    probe_failed
+    mrs     x1, tpidrro_el0
+    mov     x0, #\kind
+    b       fatal_common
+    .endm
+
     .macro  leave kind
     .balign 0x80
     stp     x0, x1, [sp, #-16]!
@@ -28,7 +43,7 @@ vectors:
     fatal   1
     fatal   2
     fatal   3
-    fatal   4
+    probed  4
     fatal   5
     fatal   6
     fatal   7
@@ -88,6 +103,27 @@ fatal_common:
 dead:
     wfi
     b       dead
+
+    // fn refhv_probe(address: u64) -> Probed
+    .global refhv_probe
+refhv_probe:
+    mov     x2, x0
+    mov     x1, #1
+probe_load:
+    ldr     w0, [x2]
+    ret
+probe_failed:
+    // Back to behind the load, with nothing read; what else an exception changes ERET puts back.
+    adrp    x0, probe_nothing
+    add     x0, x0, :lo12:probe_nothing
+    msr     elr_el2, x0
+    eret
+    dsb     nsh
+    isb
+probe_nothing:
+    mov     x0, #0
+    mov     x1, #0
+    ret
 
     // fn refhv_enter(context: *mut Context) -> u64
     .global refhv_enter

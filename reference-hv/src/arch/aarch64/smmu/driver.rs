@@ -205,10 +205,15 @@ impl<P: Port> Blocked<P> {
         };
         control(&mut smmu.port, CMDQEN | checks)?;
         smmu.forget_all(tables)?;
-        control(&mut smmu.port, CMDQEN | EVENTQEN | checks)?;
+        let events = if fault::on(Fault::EventQueueOff) {
+            0
+        } else {
+            EVENTQEN
+        };
+        control(&mut smmu.port, CMDQEN | events | checks)?;
         smmu.listen(true)?;
         if !fault::on(Fault::SmmuLeftOff) {
-            control(&mut smmu.port, CMDQEN | EVENTQEN | checks | SMMUEN)?;
+            control(&mut smmu.port, CMDQEN | events | checks | SMMUEN)?;
         }
         Ok(smmu)
     }

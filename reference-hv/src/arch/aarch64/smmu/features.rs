@@ -70,6 +70,8 @@ pub enum Unusable {
     NoRoom,
     /// A register did not come to say what was asked of it.
     Silent(&'static str),
+    /// Nothing answers where its registers should be.
+    Absent,
     /// It is none that this driver knows, or its registers are nowhere.
     Unknown,
     /// It stopped at a command.
@@ -96,6 +98,7 @@ impl fmt::Display for Unusable {
                 "puts out addresses of {bits} bits (SMMU_IDR5.OAS), where {needed} are in use"
             ),
             Self::NoRoom => f.write_str("needs more memory for its tables than there is"),
+            Self::Absent => f.write_str("does not answer at its registers"),
             Self::Unknown => f.write_str("is no SMMUv3 with all its registers"),
             Self::Silent(register) => write!(f, "does not take what is written to {register}"),
             Self::Command(error) => write!(

@@ -85,7 +85,10 @@ impl Entry {
                     | (to.control & CONTROL) << CONTROL_SHIFT
                     | size_field(to.output_bits.min(width(to.control))) << SIZE_SHIFT
                     | AARCH64
-                    | RECORD;
+                    | match fault::on(Fault::FaultsUnrecorded) {
+                        true => 0,
+                        false => RECORD,
+                    };
                 words[3] = to.root.raw() & ADDRESS;
             }
         }

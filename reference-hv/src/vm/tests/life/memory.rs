@@ -159,6 +159,40 @@ fn lent_pages_outlive_their_owner() {
     assert_eq!(free(&mut hypervisor).2, start);
 }
 
+/// However the pages lie that others map, what they map stays until the last lets go of it, the rest is free at once, and
+/// in the end nothing is lost.
+#[test]
+fn lent_pages_may_be_a_patchwork() {
+    let mut hypervisor = board(&[plan(1, 1, 45)]);
+    let start = free(&mut hypervisor).2;
+    let owner = running(&mut hypervisor);
+    let mapper = running(&mut hypervisor);
+    let before = free(&mut hypervisor).2;
+    // Every third page once, every ninth a second time.
+    let lent = [0, 3, 6, 9, 12, 15];
+    for n in lent {
+        let done = hypervisor.map_foreign(id(1), 0x9_0000 + n, owner, RAM + n);
+        assert_eq!(done, Ok(()));
+    }
+    for n in [0, 9] {
+        let done = hypervisor.map_foreign(mapper, 0x9_0000 + n, owner, RAM + n);
+        assert_eq!(done, Ok(()));
+    }
+    let own = hypervisor.info(owner).unwrap().pages;
+    destroyed(&mut hypervisor, owner);
+    assert_eq!(hypervisor.info(owner).unwrap().pages, 6);
+    assert!(free(&mut hypervisor).2 >= before + (own - 6) * 4096);
+    destroyed(&mut hypervisor, mapper);
+    assert_eq!(hypervisor.info(owner).unwrap().pages, 6);
+    for (left, n) in lent.iter().rev().enumerate() {
+        let pages = hypervisor.info(owner).map(|info| info.pages);
+        assert_eq!(pages, Ok(6 - u64::try_from(left).unwrap()));
+        assert_eq!(hypervisor.unpopulate(id(1), 0x9_0000 + n), Ok(()));
+    }
+    assert_eq!(hypervisor.info(owner), Err(Errno::ESRCH));
+    assert_eq!(free(&mut hypervisor).2, start);
+}
+
 /// A domain that dies lets go of what it mapped, also of what belonged to one that died before it.
 #[test]
 fn dying_mappers_let_go() {

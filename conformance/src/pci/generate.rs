@@ -1,0 +1,123 @@
+//! Topologies made from a seed: the same for the same seed, on every machine.
+
+use super::{Model, Wanted};
+
+/// How deep bridges stand behind one another at most.
+const DEPTH: u32 = 3;
+
+/// A source of numbers (splitmix64): short, and its sequence never changes with the version of a crate.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Rolls a number from 0 up to, and without, `below`.
+    fn roll(&mut self, below: u64) -> u64 {
+        self.next() % below.max(1)
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        let place = self.roll(u64::try_from(from.len()).unwrap_or(u64::MAX));
+        from.get(usize::try_from(place).unwrap_or(0))
+    }
+}
+
+/// Models that can be anywhere.
+const ENDPOINTS: [&str; 6] = [
+    "edu",
+    "pci-testdev",
+    "sdhci-pci",
+    "qemu-xhci",
+    "pci-serial",
+    "virtio-rng-pci-non-transitional",
+];
+
+/// Makes the functions of a machine: some on the first bus, some behind ports, switches and bridges to conventional buses,
+/// some in devices with holes between their functions.
+pub fn topology(seed: u64) -> Vec<Wanted> {
+    let mut maker = Maker {
+        dice: Dice(seed),
+        made: 0,
+    };
+    let mut wanted = Vec::new();
+    let mut device = 1;
+    for _ in 0..4 + maker.dice.roll(4) {
+        // Devices with nothing between them and devices far from one another.
+        device += 1 + u8::try_from(maker.dice.roll(4)).unwrap_or(0);
+        let found = match maker.dice.roll(5) {
+            0 => maker.device(device),
+            1 => vec![maker.endpoint((device, 0))],
+            2 => vec![maker.conventional((device, 0))],
+            _ => vec![maker.port("pcie-root-port", (device, 0), 1)],
+        };
+        wanted.extend(found);
+    }
+    wanted
+}
+
+struct Maker {
+    dice: Dice,
+    made: u32,
+}
+
+impl Maker {
+    fn one(&mut self, model: &str, slot: (u8, u8)) -> Wanted {
+        let model = Model::find(model).unwrap_or(&super::model::MODELS[0]);
+        let name = format!("g{}", self.made);
+        self.made += 1;
+        Wanted {
+            slot: Some(slot),
+            ..Wanted::new(name, model)
+        }
+    }
+
+    fn endpoint(&mut self, slot: (u8, u8)) -> Wanted {
+        let model = self.dice.pick(&ENDPOINTS).copied().unwrap_or("edu");
+        self.one(model, slot)
+    }
+
+    /// A device of several functions; the first is always there.
+    fn device(&mut self, device: u8) -> Vec<Wanted> {
+        let which = self.dice.next() | 1;
+        (0..8)
+            .filter(|function| which >> function & 1 == 1)
+            .map(|function| self.endpoint((device, function)))
+            .collect()
+    }
+
+    fn conventional(&mut self, slot: (u8, u8)) -> Wanted {
+        let mut bridge = self.one("pcie-pci-bridge", slot);
+        for device in 1..2 + u8::try_from(self.dice.roll(3)).unwrap_or(0) {
+            bridge.below.push(self.endpoint((3 * device, 0)));
+        }
+        bridge
+    }
+
+    fn port(&mut self, model: &str, slot: (u8, u8), depth: u32) -> Wanted {
+        let mut port = self.one(model, slot);
+        let deeper = depth < DEPTH;
+        port.below = match self.dice.roll(5) {
+            0 => Vec::new(),
+            1 if deeper => vec![self.switch(depth)],
+            2 if deeper => vec![self.conventional((0, 0))],
+            3 => self.device(0),
+            _ => vec![self.endpoint((0, 0))],
+        };
+        port
+    }
+
+    fn switch(&mut self, depth: u32) -> Wanted {
+        let mut switch = self.one("x3130-upstream", (0, 0));
+        for device in 0..1 + u8::try_from(self.dice.roll(3)).unwrap_or(0) {
+            let port = self.port("xio3130-downstream", (2 * device, 0), depth + 1);
+            switch.below.push(port);
+        }
+        switch
+    }
+}

@@ -1,0 +1,225 @@
+//! What the SMMUs of a machine did, from both sources put together: QEMU's trace of them and the event queues in memory.
+//! It explains a verdict. What decides is memory, unless a case asks for an event.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use runners::{Access, Fate, Reason, Smmus};
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// What was seen, for people and for programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The accesses: what was let through untranslated first, what was translated last.
+    pub rows: Vec<Row>,
+    /// Where the sources disagree, and why one may not tell everything.
+    pub notes: Vec<String>,
+}
+
+/// An access of a device.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Row {
+    /// By what the SMMU knows the device; empty where that is not told.
+    pub stream: String,
+    /// What became of it.
+    pub fate: String,
+    /// What it was: direction and address, as far as they are told.
+    pub access: String,
+    /// How often the trace tells of it.
+    pub traced: u64,
+    /// How often an event queue does.
+    pub queued: u64,
+}
+
+impl Row {
+    /// Says what became of which access, without how often.
+    fn line(&self) -> String {
+        let stream = match self.stream.as_str() {
+            "" => "some stream",
+            stream => stream,
+        };
+        let space = if self.access.is_empty() { "" } else { " " };
+        format!("{stream}{space}{}: {}", self.access, self.fate)
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (traced, queued) = (self.traced, self.queued);
+        write!(
+            f,
+            "{} ({traced} in the trace, {queued} in the event queue)",
+            self.line()
+        )
+    }
+}
+
+/// An access with how often the trace and the queues tell of it.
+type Joined = (Access, u64, u64);
+
+/// So many accesses that differ in their addresses alone are each shown.
+const CROWD: usize = 8;
+
+/// Puts both sources together. The order is always the same, whatever happened first.
+pub fn told(smmus: &Smmus) -> Told {
+    let queued = || smmus.queues.iter().flat_map(|queue| &queue.accesses.seen);
+    let mut joined: Vec<Joined> = smmus
+        .trace
+        .accesses
+        .seen
+        .iter()
+        .map(|counted| (counted.access, counted.count, 0))
+        .collect();
+    for counted in queued() {
+        let access = counted.access;
+        let same = |(other, ..): &&mut Joined| {
+            let nothing_else = access.address.is_none() || other.address == access.address;
+            (other.stream, other.fate) == (access.stream, access.fate)
+                && nothing_else
+                && (other.write.is_none() || other.write == access.write)
+        };
+        match joined.iter_mut().find(same) {
+            Some((other, _, queued)) => {
+                // Only the record tells which way the data went.
+                other.write = access.write;
+                *queued += counted.count;
+            }
+            None => joined.push((access, 0, counted.count)),
+        }
+    }
+    joined.sort_by_key(|(access, ..)| order(access));
+    let alike = |(one, ..): &Joined, (other, ..): &Joined| {
+        (one.stream, one.fate, one.write) == (other.stream, other.fate, other.write)
+    };
+    let rows = joined.chunk_by(alike).flat_map(|alike| match alike {
+        [(first, ..), .., (last, ..)] if alike.len() > CROWD => vec![crowd(first, last, alike)],
+        few => few.iter().map(row).collect(),
+    });
+    Told {
+        rows: rows.collect(),
+        notes: notes(smmus),
+    }
+}
+
+fn row((access, traced, queued): &Joined) -> Row {
+    let stream = access.stream.map(|stream| format!("{stream:#x}"));
+    Row {
+        stream: stream.unwrap_or_default(),
+        fate: access.fate.to_string(),
+        access: shown(access),
+        traced: *traced,
+        queued: *queued,
+    }
+}
+
+/// Shows many accesses that differ in their addresses alone as one.
+fn crowd(first: &Access, last: &Access, all: &[Joined]) -> Row {
+    let sum = |of: fn(&Joined) -> u64| all.iter().map(of).sum();
+    let (traced, queued) = (sum(|joined| joined.1), sum(|joined| joined.2));
+    let shown = match last.address {
+        Some(address) => format!("{}..{address:#x}", shown(first)),
+        None => shown(first),
+    };
+    Row {
+        access: shown,
+        ..row(&(*first, traced, queued))
+    }
+}
+
+/// Shows direction and address of an access, as far as they are told.
+fn shown(access: &Access) -> String {
+    let direction = access
+        .write
+        .map(|write| if write { "write" } else { "read" });
+    let address = access.address.map(|address| format!("{address:#x}"));
+    let parts = [direction.map(ToOwned::to_owned), address];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// What people look for comes first: what went past the SMMU, then what it stopped.
+fn order(access: &Access) -> (u8, Option<u32>, u64, Option<bool>, Option<u64>) {
+    let (rank, reason) = match access.fate {
+        Fate::Bypassed => (0, 0),
+        Fate::Recorded(Reason(number)) => (1, u64::from(number)),
+        Fate::Unrecorded(reason) => (2, reason.map_or(0, |Reason(number)| u64::from(number))),
+        Fate::Aborted => (3, 0),
+        Fate::Translated(to) => (4, to),
+    };
+    (rank, access.stream, reason, access.write, access.address)
+}
+
+/// Says why the trace may not tell everything; nothing where it does.
+pub fn doubt(smmus: &Smmus) -> Option<String> {
+    let more = smmus.trace.accesses.more;
+    let crowd = (more != 0).then(|| format!("QEMU traced {more} more accesses than are kept"));
+    smmus.trace.lost.clone().or(crowd)
+}
+
+fn notes(smmus: &Smmus) -> Vec<String> {
+    let mut notes: Vec<String> = doubt(smmus).into_iter().collect();
+    let mut full = false;
+    for queue in &smmus.queues {
+        let name = format!("the event queue of the SMMU at {:#x}", queue.smmu);
+        if let Some(why) = &queue.unread {
+            notes.push(format!("{name} was not read: {why}"));
+            continue;
+        }
+        if !queue.on {
+            notes.push(format!("{name} is off"));
+        }
+        if queue.overflown {
+            notes.push(format!("{name} lost events for want of room"));
+        }
+        full |= queue.accesses.count(|_| true) + queue.accesses.more >= queue.slots;
+    }
+    if smmus.queues.iter().all(|queue| queue.unread.is_none()) {
+        notes.extend(disagreements(smmus, full));
+    }
+    notes
+}
+
+/// Compares how often each event of each stream is told by either side. A queue that is `full` has lost its oldest.
+fn disagreements(smmus: &Smmus, full: bool) -> Vec<String> {
+    let mut counts: BTreeMap<(Option<u32>, Reason), (u64, u64)> = BTreeMap::new();
+    let recorded = |access: &Access| match access.fate {
+        Fate::Recorded(reason) => Some((access.stream, reason)),
+        _ => None,
+    };
+    for counted in &smmus.trace.accesses.seen {
+        if let Some(event) = recorded(&counted.access) {
+            counts.entry(event).or_default().0 += counted.count;
+        }
+    }
+    for counted in smmus.queues.iter().flat_map(|queue| &queue.accesses.seen) {
+        if let Some(event) = recorded(&counted.access) {
+            counts.entry(event).or_default().1 += counted.count;
+        }
+    }
+    let disagree = |(traced, queued): (u64, u64)| queued > traced || (queued < traced && !full);
+    counts
+        .into_iter()
+        .filter(|(_, counts)| doubt(smmus).is_none() && disagree(*counts))
+        .map(|((stream, reason), (traced, queued))| {
+            let stream = stream.map_or_else(|| "some stream".to_owned(), |id| format!("{id:#x}"));
+            format!("{reason} of {stream}: {traced} in the trace, {queued} in the event queue")
+        })
+        .collect()
+}
+
+/// Accesses that a reason quotes.
+const QUOTED: usize = 3;
+
+/// Explains in a line what the SMMU did, without what may differ between two equal runs; nothing where it did nothing.
+pub fn explain(smmus: &Smmus) -> Option<String> {
+    let mut lines: Vec<String> = told(smmus).rows.iter().map(Row::line).collect();
+    lines.dedup();
+    let more = lines.len().saturating_sub(QUOTED);
+    lines.truncate(QUOTED);
+    if more != 0 {
+        lines.push("more".to_owned());
+    }
+    (!lines.is_empty()).then(|| format!("the SMMU tells of {}", lines.join(", ")))
+}
