@@ -9,9 +9,12 @@ use crate::observe::{DomainSeen, End, OutsideAnswer, Seen};
 use crate::scenario::{Domain, Fate, From, Line, SENTINEL, Scenario};
 use crate::smmu;
 
+mod claims;
 mod events;
 #[cfg(test)]
 mod tests;
+
+pub use claims::Claims;
 
 /// Verdict on one scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
@@ -69,25 +72,6 @@ pub struct Judgement {
 /// Trees of a run that checks need: the partial trees by domain number.
 pub type Partials = [(u8, dtb_gen::Tree)];
 
-/// What a subject claims about refusals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claims {
-    /// It explains each on the console.
-    pub diagnostics: bool,
-    /// It refuses also what the requirements leave open.
-    pub strict: bool,
-}
-
-impl Claims {
-    /// Reads them out of a profile.
-    pub fn of(profile: &runners::Profile) -> Self {
-        Self {
-            diagnostics: profile.diagnostics,
-            strict: profile.level == runners::Level::Strict,
-        }
-    }
-}
-
 /// Judges one run of a subject with these claims.
 pub fn judge(scenario: &Scenario, seen: &Seen, partials: &Partials, claims: Claims) -> Judgement {
     let mut checks = Vec::new();
@@ -102,7 +86,7 @@ pub fn judge(scenario: &Scenario, seen: &Seen, partials: &Partials, claims: Clai
                 judge_running(domain, seen, given, &mut checks);
                 judge_gone(scenario, domain, (*by, mark), seen, &mut checks);
             }
-            Fate::Refused(_) if carries_on(domain, seen, claims) => {
+            Fate::Refused(_) if claims.let_run(domain, seen) => {
                 judge_running(domain, seen, given, &mut checks);
             }
             Fate::Refused(words) => {
@@ -113,11 +97,6 @@ pub fn judge(scenario: &Scenario, seen: &Seen, partials: &Partials, claims: Clai
     judge_outside(scenario, seen, &mut checks);
     events::judge(scenario, seen, &mut checks);
     conclude(scenario, seen, checks)
-}
-
-/// Tells a domain that runs although the case has it refused, and may: what it finds decides.
-fn carries_on(domain: &Domain, seen: &Seen, claims: Claims) -> bool {
-    !claims.strict && domain.otherwise && seen.domains.contains_key(&domain.number)
 }
 
 /// Tells a sentinel that spoke its whole script.
