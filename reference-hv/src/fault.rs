@@ -105,6 +105,12 @@ faults! {
         "keeps a PCI function with its domain when that is destroyed";
     PciDirectMapNotRequired = "pci-direct-map-not-required", assign_pci_device_without_iommu,
         "assigns a PCI function that no IOMMU protects to a domain whose addresses are not the host's";
+    PciIommuRequired = "pci-iommu-required", assign_pci_device_without_iommu,
+        "refuses a direct-mapped domain a PCI function because no IOMMU protects it";
+    PciUnprotectedLater = "pci-unprotected-later", assign_pci_device_without_iommu,
+        "assigns a PCI function that no IOMMU protects at run time";
+    PciBridgeMoved = "pci-bridge-moved", assign_pci_device_without_iommu,
+        "shows a direct-mapped domain its PCI host bridge where other domains have theirs";
 
     // Ranges (assign::mmio, assign::guest).
     AlignmentRounded = "alignment-rounded", assign_interrupt_less_platform_device,
@@ -286,6 +292,12 @@ faults! {
         "leaves a function as its reset has, without an address";
     PciMasterLeftOn = "pci-master-left-on", deassign_pci_device_without_iommu,
         "lets a function that is taken back master memory";
+    PciUnprotectedLeft = "pci-unprotected-left", deassign_pci_device_without_iommu,
+        "leaves a function that no IOMMU protects as it is when its domain is destroyed";
+    PciUnprotectedKept = "pci-unprotected-kept", deassign_pci_device_without_iommu,
+        "keeps a function that no IOMMU protects with its domain when that is destroyed";
+    PciOffLate = "pci-off-late", deassign_pci_device_without_iommu,
+        "switches functions of a destroyed domain off only when nothing of its memory is left";
 
     // Accesses that nothing answers (policy::memory).
     UnmappedReadsZero = "unmapped-reads-zero", hide_iommu_from_domain,
@@ -332,6 +344,8 @@ faults! {
         "switches a physical line that does not belong to the domain that asks";
 
     // Virtual configuration space (vdev::vpci).
+    PciRegistersMoved = "pci-registers-moved", assign_pci_device_without_iommu,
+        "places what functions of a direct-mapped domain decode elsewhere than the host has it";
     CommandUnfiltered = "command-unfiltered", assign_pci_device_with_iommu,
         "passes every bit of a guest's command register to the hardware";
     BarPassedThrough = "bar-passed-through", assign_pci_device_with_iommu,

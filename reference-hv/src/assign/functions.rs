@@ -134,7 +134,7 @@ impl Estate<'_> {
         all.push(at);
         let asker = Asker {
             who: Some(who),
-            direct_mapped: false,
+            direct_mapped: fault::on(Fault::PciUnprotectedLater),
             room: Room { layout, spis },
             all: &all,
             yields: self.hardware,

@@ -69,8 +69,9 @@ impl<'a> Ground<'a, '_> {
         let bars = self.bars(asker, function, bridge)?;
         let line = self.line(asker, function, bridge, lines)?;
         let streams = self.streams(asker, function, bridge)?;
-        if streams.is_empty() && !asker.direct_mapped && !fault::on(Fault::PciDirectMapNotRequired)
-        {
+        let trusted = (asker.direct_mapped && !fault::on(Fault::PciIommuRequired))
+            || fault::on(Fault::PciDirectMapNotRequired);
+        if streams.is_empty() && !trusted {
             return Err(Denied::Unprotected(format!(
                 "names {at}, which can access memory by itself and no IOMMU protects; only a domain with `direct-map` can have it"
             )));

@@ -260,7 +260,7 @@ impl<'t> Proof<'_, 't> {
             let what = format_args!("is \"disabled\", yet its partial tree asks for {first}");
             return Err(Flaw::new(claim.node, "passthrough", what));
         }
-        if !claim.direct_map {
+        if !claim.direct_map || fault::on(Fault::PciBridgeMoved) {
             return Ok(Some(Bridge::GUEST));
         }
         let mut functions = partial.functions.iter();

@@ -96,7 +96,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         if !fault::on(Fault::ReleaseForgotten) && !fault::on(Fault::ReleaseLate) {
             machine.release(domain.memory.tag);
         }
-        domain.part_with_all(machine, estate);
+        if !fault::on(Fault::PciOffLate) {
+            domain.part_with_all(machine, estate);
+        }
         // No virtual CPU brings the tables back into use, so what is dropped now stays away.
         machine.retire(domain.memory.space.root(), domain.memory.tag);
         if !fault::on(Fault::TagLost) {
@@ -166,7 +168,10 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         if !self.domains.get(place).is_some_and(done) {
             return;
         }
-        if let Some(domain) = self.domains.take(place) {
+        if let Some(mut domain) = self.domains.take(place) {
+            if fault::on(Fault::PciOffLate) {
+                domain.part_with_all(&mut self.machine, &self.estate);
+            }
             if fault::on(Fault::ReleaseLate) {
                 self.machine.release(domain.memory.tag);
             }

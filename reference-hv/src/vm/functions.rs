@@ -15,6 +15,7 @@ use crate::assign::{DomainPlan, Estate, FunctionPlan};
 use crate::config::HostBridge;
 use crate::errno::Errno;
 use crate::exit::Width;
+use crate::fault::{self, Fault};
 use crate::hal::{Clock, ConfigSpace, Machine};
 use crate::ids::{IrqLine, Sbdf, Trigger};
 use crate::paging::Memory;
@@ -152,6 +153,9 @@ impl<M: Machine> Domain<M> {
         let plan = functions.own.remove(place);
         if let Some(vpci) = &mut functions.bridge {
             vpci.remove(&mut Behind { machine, memory }, at);
+        }
+        if plan.streams.is_empty() && fault::on(Fault::PciUnprotectedLeft) {
+            return;
         }
         let how = match plan.function.reset {
             How::Bus(_) if !others => How::None,

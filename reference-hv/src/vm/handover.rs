@@ -42,7 +42,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// IOMMU protects; and a domain that has something else where its PCI host bridge is to be.
     pub fn assign_function(&mut self, id: DomainId, at: Sbdf) -> Result<(), Errno> {
         let place = self.living(id)?;
-        if !self.has_iommu() {
+        if !self.has_iommu() && !fault::on(Fault::PciUnprotectedLater) {
             return Err(Errno::EOPNOTSUPP);
         }
         self.roomy()?;
@@ -162,7 +162,8 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let done = domain.parted(machine, estate.functions());
         let (id, rest) = (domain.id, domain.functions.leaving.len());
         for plan in done {
-            if !fault::on(Fault::FunctionOwnerKept) {
+            let kept = plan.streams.is_empty() && fault::on(Fault::PciUnprotectedKept);
+            if !kept && !fault::on(Fault::FunctionOwnerKept) {
                 self.estate.waive_function(id, &plan);
             }
             self.give_to_hardware(plan.function.at);

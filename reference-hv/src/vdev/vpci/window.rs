@@ -50,7 +50,7 @@ impl Windows {
     /// Finds a place: the first that is free and naturally aligned, in a window of the kind that is wanted or else in any.
     /// Zero, where there is none.
     pub fn place(&self, taken: &[Span<Ipa>], wanted: &Wanted) -> u64 {
-        if self.direct {
+        if self.direct && !fault::on(Fault::PciRegistersMoved) {
             return self.own_place(wanted);
         }
         let fitting = |kind: bool| {
