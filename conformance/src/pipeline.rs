@@ -20,6 +20,8 @@ use crate::rig::{self, Conductor};
 use crate::scenario::Scenario;
 use crate::verdict::{self, Judgement, Verdict};
 
+mod twin;
+
 /// What executes the guests' instructions: nothing but QEMU's translator is used so far.
 pub const ACCELERATOR: &str = "tcg";
 
@@ -35,6 +37,8 @@ pub struct Rig {
     arguments: Option<String>,
     digests: BTreeMap<String, String>,
     bases: Mutex<HashMap<Machine, Arc<Tree>>>,
+    /// Twins that were judged already, by what they are made of.
+    twins: twin::Twins,
 }
 
 /// One run with its verdict.
@@ -89,6 +93,7 @@ impl Rig {
             arguments: None,
             digests,
             bases,
+            twins: twin::Twins::default(),
         })
     }
 
@@ -145,13 +150,7 @@ impl Rig {
             said,
             seen,
         } = self.attempt(scenario)?;
-        let mut judgement =
-            verdict::judge(scenario, &seen, &blobs.partials, self.profile.diagnostics);
-        // Where the rig itself failed, a twin that runs blames nobody.
-        let told = judgement.verdict == Verdict::Broken && !matches!(seen.end, End::Failed(_));
-        if told && !verdict::sentinel_ran(scenario, &seen) {
-            judgement = self.blame(scenario, judgement)?;
-        }
+        let judgement = self.judge(scenario, &seen, &blobs.partials)?;
         let took = began.elapsed();
         if let Some(folder) = folder {
             evidence::write(folder, scenario, &blobs, request.as_ref(), &seen)
@@ -250,6 +249,42 @@ impl Rig {
         })
     }
 
+    /// Runs one scenario in a part of the usual time and judges it by itself, without twins: what it shows it shows, and
+    /// nobody is blamed.
+    pub fn alone(&self, scenario: &Scenario, part: u32) -> Result<(Judgement, Seen)> {
+        let (blobs, mut request) = self.prepare(scenario)?;
+        request.deadline /= part.max(1);
+        let seen = self.observe(scenario, &request);
+        let claims = verdict::Claims::of(&self.profile);
+        let judgement = verdict::judge(scenario, &seen, &blobs.partials, claims);
+        Ok((judgement, seen))
+    }
+
+    /// Judges the subject by other capabilities than its profile has.
+    pub fn with_capabilities(&mut self, capabilities: runners::Capabilities) {
+        self.profile.capabilities = capabilities;
+    }
+
+    /// Says why the subject is not judged by a scenario: it does not claim what that needs or asks for.
+    pub fn unclaimed(&self, scenario: &Scenario) -> Option<String> {
+        let profile = &self.profile;
+        let missing = profile.capabilities.missing(&scenario.needs);
+        if !missing.is_empty() {
+            let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            return Some(format!(
+                "`{}` does not claim {}",
+                profile.name,
+                names.join(", ")
+            ));
+        }
+        (scenario.level > profile.level).then(|| {
+            format!(
+                "`{}` does not claim level {}: the requirement does not ask for it",
+                profile.name, scenario.level
+            )
+        })
+    }
+
     /// Says what one run would look like, without running it.
     pub fn prepare(&self, scenario: &Scenario) -> Result<(Blobs, runners::Request)> {
         let base = self.base(&rig::machine(&self.profile, &scenario.machine))?;
@@ -296,7 +331,8 @@ impl Rig {
     }
 
     fn observe(&self, scenario: &Scenario, request: &runners::Request) -> Seen {
-        let mut conductor = Conductor::new(scenario, self.nonce(scenario));
+        let nonce = self.nonce(scenario);
+        let mut conductor = Conductor::new(scenario, nonce).knowing(&self.profile);
         match runners::run(request, &mut conductor) {
             Ok(outcome) => conductor.close(outcome),
             Err(error) => Seen {
@@ -304,26 +340,6 @@ impl Rig {
                 ..Seen::default()
             },
         }
-    }
-
-    /// Finds out whose fault it is that not even the sentinel ran: where it runs without the other domains, they
-    /// took it down, and the hypervisor let them.
-    fn blame(&self, scenario: &Scenario, judgement: Judgement) -> Result<Judgement> {
-        let Some(twin) = rig::twin(scenario) else {
-            return Ok(judgement);
-        };
-        let seen = self.attempt(&twin)?.seen;
-        if !verdict::sentinel_ran(&twin, &seen) {
-            return Ok(judgement);
-        }
-        let reason =
-            "the other domains did not run on: alone on the same machine, the sentinel runs"
-                .to_owned();
-        Ok(Judgement {
-            verdict: Verdict::Fail,
-            reason,
-            ..judgement
-        })
     }
 
     /// The machine's own tree, asked for once a kind of machine.
@@ -387,10 +403,7 @@ pub fn in_parallel<T: Sync, R: Send>(
 }
 
 fn one(rig: &Rig, scenario: &Scenario, out: Option<&Path>) -> Result<(Row, Duration)> {
-    let missing = rig.profile.capabilities.missing(&scenario.needs);
-    if !missing.is_empty() {
-        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-        let reason = format!("`{}` does not claim {}", rig.profile.name, names.join(", "));
+    if let Some(reason) = rig.unclaimed(scenario) {
         let judgement = Judgement {
             verdict: Verdict::Skip,
             reason,
@@ -424,6 +437,7 @@ fn row(
         covers: scenario.covers.iter().map(ToString::to_string).collect(),
         arch: scenario.arch.name().to_owned(),
         class: scenario.class,
+        level: scenario.level,
         verdict: judgement.verdict,
         reason: judgement.reason,
         checks: judgement.checks,

@@ -40,6 +40,10 @@ pub enum Capability {
     HardwareDomain,
     /// A domain can control others by hypercall.
     ControlDomain,
+    /// Nodes of domains say which of them are in control, so that there may be several, each with what its node says.
+    ControlNode,
+    /// The control interface has the layouts of Xen 4.19 to 4.21 (public/domctl.h: `XEN_DOMCTL_INTERFACE_VERSION`).
+    Domctl17,
     /// Domains can be created at run time.
     RuntimeCreate,
     /// Domains can be destroyed at run time.
@@ -53,7 +57,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -68,6 +72,8 @@ impl Capability {
         Self::PciHotplug,
         Self::HardwareDomain,
         Self::ControlDomain,
+        Self::ControlNode,
+        Self::Domctl17,
         Self::RuntimeCreate,
         Self::Destroy,
         Self::RuntimeConsole,
@@ -91,6 +97,8 @@ impl Capability {
             Self::PciHotplug => "pci-hotplug",
             Self::HardwareDomain => "hardware-domain",
             Self::ControlDomain => "control-domain",
+            Self::ControlNode => "control-node",
+            Self::Domctl17 => "domctl-0x17",
             Self::RuntimeCreate => "runtime-create",
             Self::Destroy => "destroy",
             Self::RuntimeConsole => "runtime-console",

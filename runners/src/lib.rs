@@ -22,12 +22,14 @@ mod qemu;
 mod request;
 mod rundir;
 mod smmu;
+mod subject;
+mod waiver;
 
 pub use capability::{Capabilities, Capability, UnknownName};
 pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
-    Arch, Control, GuestLayout, HostLayout, Modules, PciHost, Profile, ProfileError, Refusal,
-    Window,
+    Arch, Control, DOMAIN, GuestLayout, HostLayout, LastWords, Level, Modules, PciHost, Profile,
+    ProfileError, Refusal, Window,
 };
 pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};
@@ -35,3 +37,5 @@ pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};
 pub use request::{Act, Action, Answer, Command, Director, File, Icount, Load, Machine, Request};
 pub use smmu::{Access, Counted, Fate, Queue, Reason, Smmus, Tally, Trace};
+pub use subject::{FetchError, Package};
+pub use waiver::{Day, Waiver};

@@ -27,11 +27,14 @@ pub fn call(
         artifacts::images(workspace, images)?;
     }
     let program = artifacts::conformance(workspace)?;
+    // What may not be installed may not be fetched either.
+    let withheld = images != Images::None && install == Install::Never;
     // Taking the place of this process hands on signals, terminal and exit status as they are.
     let error = Command::new(&program)
         .arg("--images")
         .arg(workspace.images())
         .arg(subcommand)
+        .args(withheld.then_some("--no-fetch"))
         .args(&arguments)
         .exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use reports::{Html, Junit, Sink, Terminal};
 
+use crate::baseline;
 use crate::cli::{CompareArgs, ReportArgs, say};
 use crate::compare;
 use crate::ledger::Ledger;
@@ -32,6 +33,12 @@ pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
     };
     let path = named(&from);
     let ledger = Ledger::load(&path)?;
+    if let Some(baseline) = &args.baseline {
+        fs::write(baseline, baseline::render(&ledger)?)
+            .with_context(|| format!("{}: cannot be written", baseline.display()))?;
+        say(format_args!("baseline  {}\n", baseline.display()));
+        return Ok(0);
+    }
     let evidence = path.parent().unwrap_or(Path::new("."));
     let out = args.out.as_deref().unwrap_or(evidence);
     fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
@@ -57,7 +64,7 @@ fn together(args: &ReportArgs, runs: &Path) -> Result<u8> {
 
 /// Says what changed from one ledger to another.
 pub fn compare(args: &CompareArgs) -> Result<u8> {
-    let load = |path: &Path| Ledger::load(&named(path));
+    let load = |path: &Path| baseline::load(&named(path));
     let comparison = compare::compare(&load(&args.old)?, &load(&args.new)?);
     if args.json {
         say(format_args!(

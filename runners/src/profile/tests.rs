@@ -54,6 +54,16 @@ fn errors_name_file_line_and_nearest_name() {
             "unknown variant `domain-abset`, did you mean `domain-absent`?",
         ),
         (
+            "\"domain-absent\"",
+            "\"host-stops\"",
+            "a host that stops needs `last_words` with `names`: only what names a domain refuses it",
+        ),
+        (
+            "level = \"strict\"",
+            "level = \"strikt\"",
+            "unknown variant `strikt`, did you mean `strict`?",
+        ),
+        (
             "\"forced-assignment\"",
             "\"forced-asignment\"",
             "`forced-asignment` is no capability, did you mean `forced-assignment`?",
@@ -116,11 +126,11 @@ fn unknown_subjects_are_told_the_known() {
     };
     assert_eq!(
         say("referense", Arch::Aarch64),
-        "no profile `referense` for aarch64, did you mean `reference`?; there are reference (aarch64), reference-by-adapter (aarch64)"
+        "no profile `referense` for aarch64, did you mean `reference`?; there are reference (aarch64), reference-by-adapter (aarch64), xen-4.17 (aarch64), xen-4.20 (aarch64)"
     );
     assert_eq!(
         say("reference", Arch::Amd64),
-        "no profile `reference` for amd64; there are reference (aarch64), reference-by-adapter (aarch64)"
+        "no profile `reference` for amd64; there are reference (aarch64), reference-by-adapter (aarch64), xen-4.17 (aarch64), xen-4.20 (aarch64)"
     );
     let error = Profile::load(Path::new("/nowhere/p.toml"))
         .expect_err("no file")
