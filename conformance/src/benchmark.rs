@@ -10,9 +10,11 @@ use crate::pipeline::{Rig, run_all};
 use crate::scenario::Scenario;
 
 mod counted;
+mod functions;
 mod protected;
 
 use counted::Life;
+use functions::Functions;
 use protected::Protected;
 
 /// A case may cost this many empty starts.
@@ -26,6 +28,10 @@ pub const DESTROY_BAR: f64 = 2.0;
 pub const CYCLES_BAR: Duration = Duration::from_secs(3);
 /// To give a domain one more device behind an IOMMU may cost this many instructions.
 pub const ASSIGN_BAR: u64 = 20_000;
+/// To find as many PCI functions as are measured may cost this many instructions.
+pub const DISCOVERY_BAR: u64 = 10_000_000;
+/// A read in configuration space may cost a domain this many instructions.
+pub const CONFIGURATION_BAR: u64 = 3_000;
 /// A device that does nothing but fault may slow another domain by this part.
 pub const STORM_BAR: f64 = 0.1;
 
@@ -42,6 +48,8 @@ pub struct Figures {
     life: Option<Life>,
     /// Where the subject drives an IOMMU.
     protected: Option<Protected>,
+    /// Where the subject gives PCI functions to domains.
+    functions: Option<Functions>,
 }
 
 impl Figures {
@@ -63,7 +71,13 @@ impl Figures {
         let protected = self.protected.as_ref().is_none_or(|protected| {
             protected.assign < ASSIGN_BAR && protected.slowdown() <= STORM_BAR
         });
-        self.case_ratio() <= CASE_BAR && self.suite_ratio() <= SUITE_BAR && life && protected
+        let functions = self.functions.as_ref().is_none_or(|functions| {
+            functions.discovery < DISCOVERY_BAR
+                && functions.configuration < CONFIGURATION_BAR
+                && functions.register == 0
+        });
+        let ratios = self.case_ratio() <= CASE_BAR && self.suite_ratio() <= SUITE_BAR;
+        ratios && life && protected && functions
     }
 }
 
@@ -126,6 +140,24 @@ impl fmt::Display for Figures {
                 STORM_BAR * 100.0
             )?;
         }
+        if let Some(functions) = &self.functions {
+            writeln!(
+                f,
+                "finding {} PCI functions      {:>9} instructions (bar {DISCOVERY_BAR})",
+                functions::CROWD,
+                functions.discovery
+            )?;
+            writeln!(
+                f,
+                "a read of configuration space  {:>8} instructions (bar {CONFIGURATION_BAR})",
+                functions.configuration
+            )?;
+            writeln!(
+                f,
+                "a read of a BAR beyond memory  {:>8} instructions, all in all (bar 0)",
+                functions.register
+            )?;
+        }
         Ok(())
     }
 }
@@ -165,6 +197,7 @@ pub fn measure(rig: &Rig, scenarios: &[Scenario], rounds: usize, jobs: usize) ->
         instructions: counted::boot(rig)?,
         life: counted::life(rig)?,
         protected: protected::protected(rig)?,
+        functions: functions::functions(rig)?,
     })
 }
 
@@ -189,6 +222,7 @@ mod tests {
             instructions: 1,
             life: None,
             protected: None,
+            functions: None,
         };
         assert!(at(80, 3000).within_bars());
         assert!(!at(81, 3000).within_bars());
@@ -212,6 +246,18 @@ mod tests {
         assert!(stormy(19_999, 1099).within_bars());
         assert!(!stormy(20_000, 1099).within_bars());
         assert!(!stormy(19_999, 1101).within_bars());
+        let found = |discovery, configuration, register| Figures {
+            functions: Some(Functions {
+                discovery,
+                configuration,
+                register,
+            }),
+            ..at(80, 3000)
+        };
+        assert!(found(9_999_999, 2_999, 0).within_bars());
+        assert!(!found(10_000_000, 2_999, 0).within_bars());
+        assert!(!found(9_999_999, 3_000, 0).within_bars());
+        assert!(!found(9_999_999, 2_999, 1).within_bars());
         assert!(with(199, 2999).within_bars());
         assert!(!with(200, 2999).within_bars());
         assert!(!with(199, 3000).within_bars());

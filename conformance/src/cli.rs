@@ -32,6 +32,8 @@ pub struct Cli {
 
 const EXIT: &str = "Exit status: 0 conformant, 1 not conformant, 2 wrong use or bad input.";
 
+const REPORTED: &str = "Exit status: 0 conformant, or a page of several was written; 1 not conformant; 2 wrong use or bad input.";
+
 const COMPARED: &str = "A regression is a scenario that passed and no longer does, that was skipped and now fails or is
 broken, that is gone, or that is new and fails or is broken.
 
@@ -49,7 +51,8 @@ pub enum Task {
     Bench(BenchArgs),
     /// Run one scenario again and show everything about it
     Reproduce(ReproduceArgs),
-    /// Render the reports of a ledger again
+    /// Render the reports of a ledger again, or lay several subjects side by side
+    #[command(after_help = REPORTED)]
     Report(ReportArgs),
     /// Say what changed from one run to another, scenario by scenario
     #[command(after_help = COMPARED)]
@@ -147,9 +150,13 @@ pub struct ReproduceArgs {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folder with a `ledger.json`, or the ledger
-    from: Option<PathBuf>,
-    /// Where the reports go; beside the ledger unless given
+    /// Folder with a `ledger.json`, or the ledger; the newest run unless given
+    #[arg(value_name = "LEDGER")]
+    from: Vec<PathBuf>,
+    /// One page that lays the subjects of all these ledgers side by side, in this order
+    #[arg(long)]
+    side_by_side: bool,
+    /// Where the reports go; beside the ledger unless given, and a page of several beside the runs
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

@@ -3,6 +3,7 @@
 //! The way of the data: [`requirement`] and [`case`] files become [`scenario`]s; [`dtb`] makes trees of one, [`rig`] a
 //! request, [`observe`] collects what was seen, [`verdict`] compares, [`ledger`] keeps. [`pipeline`] joins the stages.
 
+pub mod adapted;
 pub mod benchmark;
 pub mod case;
 pub mod cli;

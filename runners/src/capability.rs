@@ -1,9 +1,11 @@
 //! What a subject can do, by names that profiles and cases share.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -44,11 +46,14 @@ pub enum Capability {
     Destroy,
     /// Domains made at run time can write to the console.
     RuntimeConsole,
+    /// Domains and their devices are described in device trees of Xen's dom0less form, in which a case may put anything,
+    /// defects included.
+    Dom0lessTrees,
 }
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -66,6 +71,7 @@ impl Capability {
         Self::RuntimeCreate,
         Self::Destroy,
         Self::RuntimeConsole,
+        Self::Dom0lessTrees,
     ];
 
     /// Returns the name used in files.
@@ -88,6 +94,7 @@ impl Capability {
             Self::RuntimeCreate => "runtime-create",
             Self::Destroy => "destroy",
             Self::RuntimeConsole => "runtime-console",
+            Self::Dom0lessTrees => "dom0less-trees",
         }
     }
 }
@@ -136,6 +143,19 @@ impl FromStr for Capability {
                 name: name.to_owned(),
                 nearest: nearest(name, Self::ALL.map(Self::name)),
             })
+    }
+}
+
+impl JsonSchema for Capability {
+    fn schema_name() -> Cow<'static, str> {
+        "Capability".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Something a case may need and a subject may lack.",
+            "enum": Self::ALL.map(Self::name),
+        })
     }
 }
 

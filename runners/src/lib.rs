@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod adapter;
 mod capability;
 mod deadline;
 mod outcome;
@@ -28,7 +29,7 @@ pub use profile::{
     Arch, Control, GuestLayout, HostLayout, Modules, PciHost, Profile, ProfileError, Refusal,
     Window,
 };
-pub use qemu::argv::{Io, argv};
+pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};

@@ -3,23 +3,36 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::adapter::Adapter;
 use crate::capability::{Capabilities, nearest};
 use crate::request::Machine;
 
+/// Where the profiles lie that come with the suite.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles");
+
 /// The profiles that come with the suite, by file name.
-const SHIPPED: [(&str, &str); 1] = [(
-    "reference-aarch64.toml",
-    include_str!("../profiles/reference-aarch64.toml"),
-)];
+const SHIPPED: [(&str, &str); 2] = [
+    (
+        "reference-aarch64.toml",
+        include_str!("../profiles/reference-aarch64.toml"),
+    ),
+    (
+        "reference-by-adapter-aarch64.toml",
+        include_str!("../profiles/reference-by-adapter-aarch64.toml"),
+    ),
+];
 
 /// An architecture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arch {
     /// 64-bit Arm.
@@ -55,7 +68,7 @@ pub enum Refusal {
 }
 
 /// A range of guest-physical addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
     /// Its first address.
@@ -65,7 +78,7 @@ pub struct Window {
 }
 
 /// Addresses of a PCI host bridge whose configuration space is ECAM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PciHost {
     /// Its configuration space.
@@ -89,7 +102,7 @@ pub enum Control {
 
 /// Where the machine itself has what a hypervisor emulates for guests: a domain whose addresses are the host's finds it
 /// there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HostLayout {
     /// The GIC's distributor.
@@ -104,7 +117,7 @@ pub struct HostLayout {
 }
 
 /// Where a guest finds what the hypervisor gives every guest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuestLayout {
     /// The emulated GIC's distributor.
@@ -128,7 +141,7 @@ pub struct GuestLayout {
 }
 
 /// Where in host RAM the modules of a run may be loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Modules {
     /// Their first address.
@@ -178,6 +191,9 @@ pub struct Profile {
     /// What direct-mapped guests see.
     #[serde(default)]
     pub host: Option<HostLayout>,
+    /// The program that says how it is started, where the suite does not know.
+    #[serde(default)]
+    pub adapter: Option<Adapter>,
 }
 
 /// Why a profile cannot be used.
@@ -227,7 +243,7 @@ impl Profile {
     pub fn load(path: &Path) -> Result<Self, ProfileError> {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &file),
+            Ok(text) => Ok(Self::parse(&text, &file)?.lying_in(path.parent())),
             Err(error) => Err(ProfileError::Unreadable {
                 file,
                 error: error.to_string(),
@@ -241,7 +257,7 @@ impl Profile {
         for (file, text) in SHIPPED {
             let profile = Self::parse(text, file)?;
             if profile.name == name && profile.arch == arch {
-                return Ok(profile);
+                return Ok(profile.lying_in(Some(Path::new(FOLDER))));
             }
             known.insert((profile.name, profile.arch));
         }
@@ -256,6 +272,16 @@ impl Profile {
                 .collect::<Vec<_>>()
                 .join(", "),
         })
+    }
+
+    /// Tells its adapter where it is started.
+    fn lying_in(mut self, folder: Option<&Path>) -> Self {
+        if let Some(adapter) = &mut self.adapter {
+            // A bare file name has an empty parent, which is no folder to start anything in.
+            let folder = folder.filter(|folder| *folder != Path::new(""));
+            adapter.folder = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
+        }
+        self
     }
 
     /// Reads a profile from text; `file` is how errors name it.
@@ -299,6 +325,18 @@ impl Profile {
             "deadline_ms",
             "`deadline_ms` is 0".to_owned(),
         )?;
+        if let Some(adapter) = &profile.adapter {
+            check(
+                adapter.command.first().is_some_and(|word| !word.is_empty()),
+                "command",
+                "`command` names no program".to_owned(),
+            )?;
+            check(
+                adapter.deadline_ms > 0,
+                "[adapter]",
+                "`deadline_ms` of the adapter is 0".to_owned(),
+            )?;
+        }
         let align = profile.modules.align;
         check(
             align.is_power_of_two() && align >= 0x1000,

@@ -121,8 +121,8 @@ pub struct Icount {
 pub struct Request {
     /// The machine.
     pub machine: Machine,
-    /// What `-kernel` starts.
-    pub image: PathBuf,
+    /// What `-kernel` starts, where the arguments do not say it.
+    pub image: Option<PathBuf>,
     /// The device tree handed to the image instead of QEMU's own.
     pub host_dtb: Option<Vec<u8>>,
     /// Further images in memory.
@@ -131,6 +131,10 @@ pub struct Request {
     pub files: Vec<File>,
     /// Arguments of this run only.
     pub extra: Vec<String>,
+    /// Arguments in the place of all that `machine` says.
+    pub machine_args: Option<Vec<String>>,
+    /// Which serial line of the machine is the console, from 0.
+    pub console: u8,
     /// Virtual time by instructions instead of by the host's clock.
     pub icount: Option<Icount>,
     /// Where the machine has the registers of SMMUs whose doings are to be followed.
@@ -148,11 +152,13 @@ impl Request {
     pub fn new(machine: Machine, image: impl Into<PathBuf>, deadline: Duration) -> Self {
         Self {
             machine,
-            image: image.into(),
+            image: Some(image.into()),
             host_dtb: None,
             loads: Vec::new(),
             files: Vec::new(),
             extra: Vec::new(),
+            machine_args: None,
+            console: 0,
             icount: None,
             smmus: Vec::new(),
             before: Vec::new(),

@@ -37,6 +37,8 @@ pub enum Part {
     Qemu,
     /// The device-tree compiler, which shows trees and reads ours as a second opinion.
     Dtc,
+    /// Python 3, in which the adapter of the reference hypervisor is written.
+    Python,
 }
 
 impl Part {
@@ -44,8 +46,16 @@ impl Part {
     pub const BUILD: &[Self] = &[Self::Targets];
     /// What a run of the suite takes.
     pub const RUN: &[Self] = &[Self::Targets, Self::Qemu, Self::Dtc];
+    /// What a run of the suite takes whose subject is started by the adapter in this repository.
+    pub const RUN_BY_ADAPTER: &[Self] = &[Self::Targets, Self::Qemu, Self::Dtc, Self::Python];
     /// What checks and tests take.
-    pub const ALL: &[Self] = &[Self::Targets, Self::Components, Self::Qemu, Self::Dtc];
+    pub const ALL: &[Self] = &[
+        Self::Targets,
+        Self::Components,
+        Self::Qemu,
+        Self::Dtc,
+        Self::Python,
+    ];
 }
 
 /// Makes sure that every part in `parts` is there, or fails saying what is missing and which

@@ -128,7 +128,7 @@ pub(super) fn first(said: &Said) -> Result<&DomainSeen> {
 }
 
 /// Returns the time that an operation read, in nanoseconds, which are instructions.
-fn instant(domain: &DomainSeen, op: u16) -> Result<u64> {
+pub(super) fn instant(domain: &DomainSeen, op: u16) -> Result<u64> {
     match (domain.answers.get(&op), domain.frequency) {
         (Some(Answer::Value(ticks)), Some(frequency)) if frequency > 0 => {
             let nanoseconds = u128::from(*ticks) * 1_000_000_000 / u128::from(frequency);

@@ -13,12 +13,22 @@ use crate::view;
 
 /// Name of the ledger in its folder.
 pub const LEDGER: &str = "ledger.json";
+/// Name of the page of several subjects.
+const SIDE_BY_SIDE: &str = "side-by-side.html";
 
 /// Renders the reports of an old ledger again.
 pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
-    let from = match &args.from {
-        Some(from) => from.clone(),
-        None => newest(&images.with_file_name("conformance"))?,
+    let runs = images.with_file_name("conformance");
+    if args.side_by_side {
+        return together(args, &runs);
+    }
+    let from = match args.from.as_slice() {
+        [from] => from.clone(),
+        [] => newest(&runs)?,
+        [_, second, ..] => bail!(
+            "{}: one ledger at a time, or `--side-by-side` to have all on one page",
+            second.display()
+        ),
     };
     let path = named(&from);
     let ledger = Ledger::load(&path)?;
@@ -27,6 +37,22 @@ pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
     fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
     say(format_args!("{}", write(&ledger, evidence, out)?));
     Ok(u8::from(!ledger.conformant))
+}
+
+/// Lays the subjects of several ledgers side by side. Nothing is judged, so nothing is found wanting.
+fn together(args: &ReportArgs, runs: &Path) -> Result<u8> {
+    if args.from.len() < 2 {
+        bail!("`--side-by-side` takes two ledgers or more");
+    }
+    let load = |path: &PathBuf| Ok(view::of(&Ledger::load(&named(path))?, None));
+    let columns = args.from.iter().map(load).collect::<Result<Vec<_>>>()?;
+    let out = args.out.as_deref().unwrap_or(runs);
+    fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
+    let path = out.join(SIDE_BY_SIDE);
+    fs::write(&path, reports::side_by_side(&columns)?)
+        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    say(format_args!("side by side  {}\n", path.display()));
+    Ok(0)
 }
 
 /// Says what changed from one ledger to another.

@@ -40,6 +40,11 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
         .unwrap_or_else(|| default_out(images, &profile));
     fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
     let rig = rig(&args.choice, profile, images, "refhv.img")?;
+    for capability in rig.beyond_profile() {
+        eprintln!(
+            "note: the adapter claims `{capability}`, its profile does not: what needs it is skipped"
+        );
+    }
     let began = Instant::now();
     let progress = Progress::new(chosen.scenarios.len());
     let rows = run_all(
@@ -200,6 +205,14 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
 /// Takes up the subject that was chosen.
 pub fn rig(choice: &Choice, profile: runners::Profile, images: &Path, image: &str) -> Result<Rig> {
     let folder = images.join(profile.arch.name());
+    // An adapter is told of what its profile names; where that is nothing, of a folder, which is no image.
+    let image = match &profile.adapter {
+        Some(adapter) => adapter.image.as_deref().unwrap_or_default(),
+        None => image,
+    };
+    if let Some(named) = choice.image.as_ref().filter(|image| !image.is_file()) {
+        bail!("{}: no image there", named.display());
+    }
     let own = choice.image.clone().unwrap_or_else(|| folder.join(image));
     let rig = Rig::new(profile, &own, &folder.join("probe.img"), choice.seed);
     match choice.image {

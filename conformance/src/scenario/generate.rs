@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use runners::Profile;
+use runners::{Capability, Profile};
 
 use crate::case::load::{Culprit, Loaded, LoadedCase};
 use crate::case::template::Names;
@@ -162,6 +162,10 @@ impl<'a> Expansion<'a> {
                 .map_err(|error| Culprit::new(name, format!("{error}")))
         }));
         needs.extend(sense::needs(&domains));
+        let host = self.edits(&case.host)?;
+        if sense::only_trees_say(&domains, &host) {
+            needs.push(Capability::Dom0lessTrees);
+        }
         let events: Vec<EventRule> = self.gather(
             case.events
                 .iter()
@@ -206,7 +210,7 @@ impl<'a> Expansion<'a> {
             machine: case.machine.clone(),
             pci: self.pci.clone(),
             arguments: self.all(&case.arguments)?,
-            host: self.edits(&case.host)?,
+            host,
             passthrough: case
                 .passthrough
                 .as_ref()

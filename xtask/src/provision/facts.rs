@@ -92,6 +92,8 @@ pub enum Missing {
     Qemu(Found),
     /// The device-tree compiler.
     Dtc,
+    /// Python.
+    Python,
 }
 
 /// What stands in the place of a good QEMU.
@@ -119,6 +121,7 @@ impl fmt::Display for Missing {
                 }
             }
             Self::Dtc => f.write_str("dtc"),
+            Self::Python => f.write_str("python3"),
         }
     }
 }
@@ -152,6 +155,7 @@ pub fn missing(toolchain: &Toolchain, parts: &[Part]) -> Vec<Missing> {
             }
             Part::Qemu => found.clone().map(Missing::Qemu),
             Part::Dtc => program("dtc").is_none().then_some(Missing::Dtc),
+            Part::Python => program("python3").is_none().then_some(Missing::Python),
         })
         .collect()
 }

@@ -152,6 +152,10 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
                 packages.push("device-tree-compiler");
                 needs.push("dtc".to_owned());
             }
+            Missing::Python => {
+                packages.push("python3");
+                needs.push("python3".to_owned());
+            }
         }
     }
     if packages.is_empty() {

@@ -27,6 +27,7 @@ fn everything() -> Vec<Missing> {
         Missing::Components(vec!["clippy".into()]),
         Missing::Qemu(Found::Nothing),
         Missing::Dtc,
+        Missing::Python,
     ]
 }
 
@@ -55,7 +56,7 @@ fn debian_12_takes_backports() {
             format!("{ADD}{FILE}"),
             UPDATE.to_owned(),
             format!(
-                "{INSTALL} -t bookworm-backports qemu-system-arm ipxe-qemu device-tree-compiler"
+                "{INSTALL} -t bookworm-backports qemu-system-arm ipxe-qemu device-tree-compiler python3"
             ),
         ]
     );
