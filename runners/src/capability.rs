@@ -34,6 +34,8 @@ pub enum Capability {
     PciRuntime,
     /// The hardware domain can report PCI functions that come and go.
     PciHotplug,
+    /// Real firmware can start the subject.
+    Firmware,
     /// A hardware domain owns what nobody else does.
     HardwareDomain,
     /// A domain can control others by hypercall.
@@ -48,7 +50,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -61,6 +63,7 @@ impl Capability {
         Self::PciScan,
         Self::PciRuntime,
         Self::PciHotplug,
+        Self::Firmware,
         Self::HardwareDomain,
         Self::ControlDomain,
         Self::RuntimeCreate,
@@ -83,6 +86,7 @@ impl Capability {
             Self::PciScan => "pci-scan",
             Self::PciRuntime => "pci-runtime",
             Self::PciHotplug => "pci-hotplug",
+            Self::Firmware => "firmware",
             Self::HardwareDomain => "hardware-domain",
             Self::ControlDomain => "control-domain",
             Self::RuntimeCreate => "runtime-create",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::capability::{Capabilities, nearest};
-use crate::request::Machine;
+use crate::request::{Firmware, Machine};
 
 /// The profiles that come with the suite, by file name.
 const SHIPPED: [(&str, &str); 1] = [(
@@ -178,6 +178,9 @@ pub struct Profile {
     /// What direct-mapped guests see.
     #[serde(default)]
     pub host: Option<HostLayout>,
+    /// Real firmware, for what shall be started by such.
+    #[serde(default)]
+    pub firmware: Option<Firmware>,
 }
 
 /// Why a profile cannot be used.

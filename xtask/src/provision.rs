@@ -37,15 +37,23 @@ pub enum Part {
     Qemu,
     /// The device-tree compiler, which shows trees and reads ours as a second opinion.
     Dtc,
+    /// U-Boot for QEMU's board: real firmware, which one scenario begins with.
+    UBoot,
 }
 
 impl Part {
     /// What a build of the images takes.
     pub const BUILD: &[Self] = &[Self::Targets];
     /// What a run of the suite takes.
-    pub const RUN: &[Self] = &[Self::Targets, Self::Qemu, Self::Dtc];
+    pub const RUN: &[Self] = &[Self::Targets, Self::Qemu, Self::Dtc, Self::UBoot];
     /// What checks and tests take.
-    pub const ALL: &[Self] = &[Self::Targets, Self::Components, Self::Qemu, Self::Dtc];
+    pub const ALL: &[Self] = &[
+        Self::Targets,
+        Self::Components,
+        Self::Qemu,
+        Self::Dtc,
+        Self::UBoot,
+    ];
 }
 
 /// Makes sure that every part in `parts` is there, or fails saying what is missing and which
