@@ -42,6 +42,9 @@ pub struct Case {
     pub covers: Vec<String>,
     /// What kind of evidence this is.
     pub class: Class,
+    /// `required` for what the requirement says, `strict` for what only a subject that fails closed promises.
+    #[serde(default)]
+    pub level: Option<Text>,
     /// Architectures it runs on.
     #[serde(default = "every_arch")]
     pub arch: Vec<Arch>,

@@ -32,6 +32,8 @@ pub struct Cli {
 
 const EXIT: &str = "Exit status: 0 conformant, 1 not conformant, 2 wrong use or bad input.";
 
+const REPORTED: &str = "Exit status: 0 conformant, or a page of several was written; 1 not conformant; 2 wrong use or bad input.";
+
 const COMPARED: &str = "A regression is a scenario that passed and no longer does, that was skipped and now fails or is
 broken, that is gone, or that is new and fails or is broken.
 
@@ -49,7 +51,8 @@ pub enum Task {
     Bench(BenchArgs),
     /// Run one scenario again and show everything about it
     Reproduce(ReproduceArgs),
-    /// Render the reports of a ledger again
+    /// Render the reports of a ledger again, or lay several subjects side by side
+    #[command(after_help = REPORTED)]
     Report(ReportArgs),
     /// Say what changed from one run to another, scenario by scenario
     #[command(after_help = COMPARED)]
@@ -76,12 +79,18 @@ pub struct Choice {
     /// Only this class: positive, negative, boundary, fault; may be given again
     #[arg(long, value_name = "CLASS", value_parser = class)]
     pub class: Vec<Class>,
+    /// How much to ask, instead of what the subject claims: required, strict
+    #[arg(long, value_parser = level)]
+    pub level: Option<runners::Level>,
     /// Requirement and case files
     #[arg(long, value_name = "DIR", default_value_os_t = default_requirements())]
     pub requirements: PathBuf,
     /// Image to judge, instead of the one that the profile names
     #[arg(long, value_name = "PATH")]
     pub image: Option<PathBuf>,
+    /// Fetch no image: use what is there
+    #[arg(long, hide = true)]
+    pub no_fetch: bool,
     /// Scenarios at a time; the number of processors unless given
     #[arg(long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,
@@ -104,6 +113,12 @@ pub struct RunArgs {
     /// Where the ledger, the reports and the evidence go
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Failures that are accepted for a time, beside those of the profile
+    #[arg(long, value_name = "FILE.toml")]
+    waivers: Option<PathBuf>,
+    /// The day on which waivers are looked at, instead of today
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = str::parse::<runners::Day>)]
+    today: Option<runners::Day>,
 }
 
 /// Arguments of `selfcheck`.
@@ -147,17 +162,24 @@ pub struct ReproduceArgs {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folder with a `ledger.json`, or the ledger
-    from: Option<PathBuf>,
-    /// Where the reports go; beside the ledger unless given
+    /// Folder with a `ledger.json`, or the ledger; the newest run unless given
+    #[arg(value_name = "LEDGER")]
+    from: Vec<PathBuf>,
+    /// One page that lays the subjects of all these ledgers side by side, in this order
+    #[arg(long)]
+    side_by_side: bool,
+    /// Where the reports go; beside the ledger unless given, and a page of several beside the runs
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write the verdicts alone into this file, for later runs to be compared with, and no reports
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    baseline: Option<PathBuf>,
 }
 
 /// Arguments of `compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The run before: a folder with a `ledger.json`, or the ledger
+    /// The run before: a folder with a `ledger.json`, the ledger, or a baseline
     old: PathBuf,
     /// The run after
     new: PathBuf,
@@ -265,6 +287,10 @@ fn arch(text: &str) -> Result<runners::Arch> {
         Some(arch) => Ok(arch),
         None => bail!("architectures are aarch64, amd64"),
     }
+}
+
+fn level(text: &str) -> Result<runners::Level> {
+    crate::scenario::level(text).map_err(anyhow::Error::msg)
 }
 
 fn class(text: &str) -> Result<Class> {

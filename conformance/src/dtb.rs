@@ -10,6 +10,7 @@ use crate::scenario::generate::GIC_PHANDLE;
 use crate::scenario::{DOMAIN_MEMORY_KIB, Device, Domain, Partial, Scenario};
 
 pub mod host_bridge;
+pub mod neutral;
 mod run_time;
 #[cfg(test)]
 mod tests;
@@ -27,9 +28,22 @@ pub struct Blobs {
     pub host: Vec<u8>,
     /// Boot modules: name for people, address, contents.
     pub modules: Vec<(String, u64, Arc<[u8]>)>,
+    /// What the kernels of the domains that start at boot must find.
+    pub boots: Vec<Boot>,
     /// The partial trees by domain number, as they were before a defect was put into the blob; of a domain made at run
     /// time the whole tree.
     pub partials: Vec<(u8, Tree)>,
+}
+
+/// What the kernel of a domain must find.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// Number of the domain.
+    pub number: u8,
+    /// Its arguments.
+    pub args: String,
+    /// Its ramdisk.
+    pub ramdisk: Option<Arc<[u8]>>,
 }
 
 /// What the trees of a run are made from, apart from the scenario.
@@ -56,13 +70,11 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
         end: ground.modules.base.saturating_add(ground.modules.size),
         put: Vec::new(),
     };
-    let mut base = ground.base.clone();
-    if scenario.machine.edu {
-        base.root.children.push(edu());
-    }
+    let base = machine(scenario, ground.base);
     let probe = shelf.put("probe", ground.probe.clone())?;
     let mut partials = Vec::new();
     let mut domains = Vec::new();
+    let mut boots = Vec::new();
     let mut hardware = None;
     for domain in scenario
         .domains
@@ -80,6 +92,12 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
             BootArgs::Inline(args) => (args, None),
             BootArgs::Ramdisk { args, ramdisk } => (args, Some(ramdisk.into_bytes())),
         };
+        let ramdisk: Option<Arc<[u8]>> = ramdisk.map(Into::into);
+        boots.push(Boot {
+            number: domain.number,
+            args: args.clone(),
+            ramdisk: ramdisk.clone(),
+        });
         let ramdisk = ramdisk
             .map(|bytes| shelf.put(&format!("{}-script", domain.name), bytes))
             .transpose()?;
@@ -118,8 +136,34 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
     Ok(Blobs {
         host: host.emit().map_err(|error| error.to_string())?,
         modules: shelf.put,
+        boots,
         partials,
     })
+}
+
+/// The machine's tree as the rig makes the machine.
+fn machine(scenario: &Scenario, base: &Tree) -> Tree {
+    let mut base = base.clone();
+    if scenario.machine.edu {
+        base.root.children.push(edu());
+    }
+    base
+}
+
+/// The machine's tree without domains: with the marks on what may be given, and with the edits that are about the machine.
+pub fn platform(scenario: &Scenario, base: &Tree) -> Result<Tree, String> {
+    let mut tree = machine(scenario, base);
+    let mut edits = marks(scenario, &tree);
+    for text in scenario.host.iter().filter(|text| !about_domains(text)) {
+        edits.push(edit(text)?);
+    }
+    dtb_gen::apply_all(&edits, &mut tree).map_err(|error| error.to_string())?;
+    Ok(tree)
+}
+
+/// Tells an edit of what only a dom0less tree has.
+pub fn about_domains(edit: &str) -> bool {
+    edit.contains("/chosen")
 }
 
 /// Puts the names of module nodes in the place of `{kernel}`, `{ramdisk}` and `{tree}`.

@@ -19,13 +19,12 @@ pub const CONSOLE: &str = "console.txt";
 /// What the SMMUs did, put together; there where the machine has any.
 pub const EVENTS: &str = "events.json";
 
-/// Writes everything about one run into `folder`, which is emptied first.
+/// Writes everything about one run into `folder`, which is emptied first. Without a request nothing was run.
 pub fn write(
     folder: &Path,
     scenario: &Scenario,
     blobs: &Blobs,
-    request: &Request,
-    image: &Path,
+    request: Option<&Request>,
     seen: &Seen,
 ) -> Result<()> {
     if folder.exists() {
@@ -41,7 +40,12 @@ pub fn write(
         "scenario.json",
         (serde_json::to_string_pretty(scenario)? + "\n").as_bytes(),
     )?;
-    put("host.dts", dtb_gen::dts(&blobs.host).as_bytes())?;
+    // An adapter may have made another tree of the same scenario.
+    let host = request.and_then(|request| request.host_dtb.as_ref());
+    put(
+        "host.dts",
+        dtb_gen::dts(host.unwrap_or(&blobs.host)).as_bytes(),
+    )?;
     for (name, _, bytes) in &blobs.modules {
         if let Some(domain) = name.strip_suffix("-tree") {
             put(
@@ -86,16 +90,27 @@ pub fn write(
         let told = serde_json::to_string_pretty(&smmu::told(smmus))? + "\n";
         put(EVENTS, told.as_bytes())?;
     }
+    let Some(request) = request else {
+        return Ok(());
+    };
     for file in runners::evidence_files(request) {
         file.write(folder)
             .with_context(|| format!("{}: cannot be written", folder.join(&file.name).display()))?;
     }
     // The image stays where it is: the script names it by an absolute path, so that folders stay small.
+    let image = request.image.as_deref().unwrap_or(Path::new(""));
     let image = fs::canonicalize(image).unwrap_or_else(|_| image.to_path_buf());
     put(
         "run.sh",
         runners::script(request, &image.display().to_string()).as_bytes(),
     )
+}
+
+/// Writes what suite and adapter said to each other, where there was an adapter.
+pub fn write_said(folder: &Path, said: Option<&str>) -> Result<()> {
+    let path = folder.join("adapter.txt");
+    said.map_or(Ok(()), |said| fs::write(&path, said))
+        .with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// Writes what was seen for people: a line an answer.

@@ -9,6 +9,7 @@ use crate::pipeline::{ACCELERATOR, Rig};
 use crate::requirement::catalog::REQUIREMENT_KIND;
 use crate::requirement::id::Id;
 use crate::requirement::item::Item;
+use crate::verdict::Verdict;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,12 @@ pub struct Run<'a> {
     pub rig: &'a Rig,
     /// Requirements that the run was to judge.
     pub scope: &'a [Id],
+    /// Requirements that the subject does not claim.
+    pub optional: &'a [Id],
+    /// What is wrong with what stands around the run.
+    pub problems: Vec<String>,
+    /// What somebody should know.
+    pub notices: Vec<String>,
     /// Arguments that chose the scenarios.
     pub selection: Vec<String>,
     /// Wall time of the whole.
@@ -35,11 +42,14 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
         .collect();
     times.insert(String::new(), millis(run.took));
     let rows: Vec<Row> = rows.into_iter().map(|(row, _)| row).collect();
+    let level = run.rig.profile().level;
     let over = |id: &Id| {
         let id = id.to_string();
         Rollup::of(
             rows.iter()
                 .filter(|row| row.covers.contains(&id))
+                // What was left out because the requirement does not ask for it says nothing about the requirement.
+                .filter(|row| row.level <= level || row.verdict != Verdict::Skip)
                 .map(|row| row.verdict),
         )
     };
@@ -47,7 +57,7 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
         .loaded
         .catalog
         .of_kind(REQUIREMENT_KIND)
-        .map(|item| requirement(item, run.scope.contains(&item.id), over(&item.id)))
+        .map(|item| requirement(item, run, over(&item.id)))
         .collect();
     let parents = run
         .loaded
@@ -72,11 +82,11 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
         && requirements
             .iter()
             .filter(|requirement| requirement.in_scope)
-            .all(|requirement| requirement.verdict == Rollup::Pass)
-        && rows.iter().all(|row| {
-            row.verdict == crate::verdict::Verdict::Pass
-                || row.verdict == crate::verdict::Verdict::Skip
-        });
+            .all(stands)
+        && !rows
+            .iter()
+            .any(|row| matches!(row.verdict, Verdict::Fail | Verdict::Broken))
+        && run.problems.is_empty();
     let profile = run.rig.profile();
     Ledger {
         schema: SCHEMA.to_owned(),
@@ -86,6 +96,7 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
             version: profile.version.clone(),
             digest: run.rig.digest().to_owned(),
             arch: profile.arch.name().to_owned(),
+            level,
         },
         selection: run.selection.clone(),
         seed: run.rig.seed(),
@@ -94,11 +105,22 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
         requirements,
         parents,
         rows,
+        problems: run.problems.clone(),
+        notices: run.notices.clone(),
         times,
     }
 }
 
-fn requirement(item: &Item, in_scope: bool, verdict: Rollup) -> Requirement {
+/// Tells whether a requirement does not stand against the subject.
+fn stands(requirement: &Requirement) -> bool {
+    match requirement.verdict {
+        Rollup::Pass | Rollup::Waived => true,
+        Rollup::Skip | Rollup::NotVerified => requirement.optional,
+        Rollup::Fail | Rollup::Broken => false,
+    }
+}
+
+fn requirement(item: &Item, run: &Run<'_>, verdict: Rollup) -> Requirement {
     let texts = [
         ("Description", &item.description),
         ("Rationale", &item.rationale),
@@ -119,7 +141,8 @@ fn requirement(item: &Item, in_scope: bool, verdict: Rollup) -> Requirement {
             .iter()
             .map(|cover| cover.id.to_string())
             .collect(),
-        in_scope,
+        in_scope: run.scope.contains(&item.id),
+        optional: run.optional.contains(&item.id),
         verdict,
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use runners::Level;
 use serde::{Deserialize, Serialize};
 
 use crate::case::Class;
@@ -37,6 +38,12 @@ pub struct Ledger {
     pub parents: Vec<Parent>,
     /// One row a scenario.
     pub rows: Vec<Row>,
+    /// What is wrong with what stands around the run, such as a waiver that excuses nothing: the run is not conformant.
+    #[serde(default)]
+    pub problems: Vec<String>,
+    /// What somebody should know, such as a subject that can do more than its profile says.
+    #[serde(default)]
+    pub notices: Vec<String>,
     /// Wall time in milliseconds: of each scenario, and of the run under an empty name.
     pub times: BTreeMap<String, u64>,
 }
@@ -52,6 +59,9 @@ pub struct Subject {
     pub digest: String,
     /// Architecture.
     pub arch: String,
+    /// How much it claims to meet.
+    #[serde(default)]
+    pub level: Level,
 }
 
 /// A requirement as it stood when the run was made.
@@ -69,6 +79,9 @@ pub struct Requirement {
     pub parents: Vec<String>,
     /// Whether the run was to judge it.
     pub in_scope: bool,
+    /// Whether the subject does not claim it: skipped or not verified, it does not stand against the subject.
+    #[serde(default)]
+    pub optional: bool,
     /// Verdict over its scenarios.
     pub verdict: Rollup,
 }
@@ -101,6 +114,9 @@ pub struct Row {
     pub arch: String,
     /// Kind of evidence.
     pub class: Class,
+    /// How much it asks of a subject.
+    #[serde(default)]
+    pub level: Level,
     /// Verdict.
     pub verdict: Verdict,
     /// Why, in a line; empty for a pass.
@@ -127,6 +143,8 @@ pub enum Rollup {
     Fail,
     /// One was not judged.
     Skip,
+    /// One failed, and a waiver excuses it.
+    Waived,
     /// One could not be judged.
     Broken,
     /// There was none.
@@ -143,6 +161,7 @@ impl Rollup {
             () if any(Verdict::Fail) => Self::Fail,
             () if any(Verdict::Broken) => Self::Broken,
             () if any(Verdict::Skip) => Self::Skip,
+            () if any(Verdict::Waived) => Self::Waived,
             () => Self::Pass,
         }
     }
@@ -150,7 +169,13 @@ impl Rollup {
     /// Rolls up roll-ups, by the same weights; what was not verified outweighs a pass.
     pub fn over(rollups: impl IntoIterator<Item = Self>) -> Self {
         let all: Vec<Self> = rollups.into_iter().collect();
-        let order = [Self::Fail, Self::Broken, Self::Skip, Self::NotVerified];
+        let order = [
+            Self::Fail,
+            Self::Broken,
+            Self::Skip,
+            Self::NotVerified,
+            Self::Waived,
+        ];
         let worst = order.into_iter().find(|rollup| all.contains(rollup));
         worst.unwrap_or(if all.is_empty() {
             Self::NotVerified

@@ -3,6 +3,8 @@
 //! The way of the data: [`requirement`] and [`case`] files become [`scenario`]s; [`dtb`] makes trees of one, [`rig`] a
 //! request, [`observe`] collects what was seen, [`verdict`] compares, [`ledger`] keeps. [`pipeline`] joins the stages.
 
+pub mod adapted;
+pub mod baseline;
 pub mod benchmark;
 pub mod case;
 pub mod cli;
@@ -10,10 +12,12 @@ pub mod compare;
 pub mod dtb;
 pub mod evidence;
 pub mod judged;
+pub mod last_words;
 pub mod ledger;
 pub mod observe;
 pub mod pci;
 pub mod pipeline;
+mod probing;
 pub mod requirement;
 pub mod rig;
 #[cfg(test)]
@@ -23,3 +27,4 @@ pub mod selfcheck;
 pub mod smmu;
 pub mod verdict;
 pub mod view;
+pub mod waiver;

@@ -6,6 +6,8 @@ use runners::Smmus;
 use serde::Serialize;
 use wire::{Answer, Damage, Disorder, Frame, Note, Order, Reading};
 
+use crate::last_words::Stop;
+
 /// Everything that one run showed.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
@@ -21,6 +23,8 @@ pub struct Seen {
     pub smmus: Option<Smmus>,
     /// How the run ended.
     pub end: End,
+    /// The host's last words, where it stopped.
+    pub stop: Option<Stop>,
     /// The console as it was.
     pub console: Vec<u8>,
 }

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use dtb_gen::Tree;
-use runners::{Machine, Profile};
+use runners::{Capability, Machine, Profile};
 use sha2::{Digest, Sha256};
 
-use crate::dtb::{self, Blobs, Ground};
+use crate::adapted::Adapted;
+use crate::dtb::{self, Blobs, Ground, neutral};
 use crate::evidence;
 use crate::ledger::Row;
 use crate::observe::{End, Seen};
@@ -19,19 +20,25 @@ use crate::rig::{self, Conductor};
 use crate::scenario::Scenario;
 use crate::verdict::{self, Judgement, Verdict};
 
+mod twin;
+
 /// What executes the guests' instructions: nothing but QEMU's translator is used so far.
 pub const ACCELERATOR: &str = "tcg";
 
 /// A subject on its machine, ready to run scenarios.
 pub struct Rig {
     profile: Profile,
+    /// Where the hypervisor's image lies; with an adapter, that is for the adapter to say.
     image: PathBuf,
+    adapter: Option<Adapted>,
     probe: Arc<[u8]>,
     seed: u64,
     /// Added to the hypervisor's arguments.
     arguments: Option<String>,
     digests: BTreeMap<String, String>,
     bases: Mutex<HashMap<Machine, Arc<Tree>>>,
+    /// Twins that were judged already, by what they are made of.
+    twins: twin::Twins,
 }
 
 /// One run with its verdict.
@@ -45,29 +52,48 @@ pub struct Ran {
     pub digests: BTreeMap<String, String>,
     /// Wall time.
     pub took: Duration,
+    /// Whether the folder that was asked for holds its evidence.
+    pub kept: bool,
+}
+
+/// One run without its verdict.
+struct Attempt {
+    blobs: Blobs,
+    /// What was run; none: an adapter did not get so far.
+    request: Option<runners::Request>,
+    /// What was started, where an adapter named it.
+    image: Option<Vec<u8>>,
+    /// What was said with an adapter.
+    said: Option<String>,
+    seen: Seen,
 }
 
 impl Rig {
-    /// Takes up a subject: its image and the probe are read once.
-    pub fn new(profile: Profile, image: &Path, probe: &Path, seed: u64) -> Result<Self> {
+    /// Takes up a subject: its image and the probe are read once. A subject with an adapter is told of `image` if it
+    /// exists, and says itself what it boots.
+    pub fn new(mut profile: Profile, image: &Path, probe: &Path, seed: u64) -> Result<Self> {
         let read = |path: &Path| {
             std::fs::read(path).with_context(|| format!("{}: no image there", path.display()))
         };
-        let hypervisor = read(image)?;
         let probe: Arc<[u8]> = read(probe)?.into();
-        let digests = BTreeMap::from([
-            ("image".to_owned(), hex(&hypervisor)),
-            ("probe".to_owned(), hex(&probe)),
-        ]);
+        let adapter = Adapted::start(&mut profile, image.is_file().then_some(image));
+        let hypervisor = match &adapter {
+            Some(adapter) => adapter.identity(),
+            None => Some(read(image)?),
+        };
+        let mut digests = BTreeMap::from([("probe".to_owned(), hex(&probe))]);
+        digests.extend(hypervisor.map(|bytes| ("image".to_owned(), hex(&bytes))));
         let bases = Mutex::new(HashMap::new());
         Ok(Self {
             profile,
             image: image.to_path_buf(),
+            adapter,
             probe,
             seed,
             arguments: None,
             digests,
             bases,
+            twins: twin::Twins::default(),
         })
     }
 
@@ -78,12 +104,18 @@ impl Rig {
         self
     }
 
+    /// Returns what the subject's adapter claims beyond its profile.
+    pub fn beyond_profile(&self) -> Vec<Capability> {
+        let adapter = self.adapter.as_ref();
+        adapter.map_or_else(Vec::new, |adapter| adapter.beyond(&self.profile))
+    }
+
     /// The subject's profile.
     pub const fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// SHA-256 of the subject's image.
+    /// SHA-256 of the subject's image; empty where its adapter names none.
     pub fn digest(&self) -> &str {
         self.digests.get("image").map_or("", String::as_str)
     }
@@ -108,30 +140,148 @@ impl Rig {
     /// Runs one scenario and judges it; with `folder`, everything about it is kept there.
     pub fn run(&self, scenario: &Scenario, folder: Option<&Path>) -> Result<Ran> {
         let began = Instant::now();
-        let (blobs, request) = self.prepare(scenario)?;
-        let seen = self.observe(scenario, &request);
-        let mut judgement =
-            verdict::judge(scenario, &seen, &blobs.partials, self.profile.diagnostics);
-        // Where the rig itself failed, a twin that runs blames nobody.
-        let told = judgement.verdict == Verdict::Broken && !matches!(seen.end, End::Failed(_));
-        if told && !verdict::sentinel_ran(scenario, &seen) {
-            judgement = self.blame(scenario, judgement)?;
+        if let Some(why) = self.unusable(scenario) {
+            return Ok(self.broken(why, began));
         }
+        let Attempt {
+            blobs,
+            request,
+            image,
+            said,
+            seen,
+        } = self.attempt(scenario)?;
+        let judgement = self.judge(scenario, &seen, &blobs.partials)?;
         let took = began.elapsed();
         if let Some(folder) = folder {
-            evidence::write(folder, scenario, &blobs, &request, &self.image, &seen)
+            evidence::write(folder, scenario, &blobs, request.as_ref(), &seen)
+                .and_then(|()| evidence::write_said(folder, said.as_deref()))
                 .with_context(|| format!("evidence of {}", scenario.id))?;
         }
-        let mut digests = self.digests.clone();
-        digests.insert("host-tree".to_owned(), hex(&blobs.host));
-        for (name, _, bytes) in blobs.modules.iter().filter(|(name, ..)| name != "probe") {
-            digests.insert(name.clone(), hex(bytes));
-        }
+        let digests = self.digests_of(&blobs, request.as_ref(), image.as_deref());
         Ok(Ran {
             judgement,
             seen,
             digests,
             took,
+            kept: folder.is_some(),
+        })
+    }
+
+    /// Digests of what went into a run: of what an adapter made of it, where there is one.
+    fn digests_of(
+        &self,
+        blobs: &Blobs,
+        request: Option<&runners::Request>,
+        image: Option<&[u8]>,
+    ) -> BTreeMap<String, String> {
+        let mut digests = self.digests.clone();
+        if self.adapter.is_none() {
+            digests.insert("host-tree".to_owned(), hex(&blobs.host));
+            for (name, _, bytes) in blobs.modules.iter().filter(|(name, ..)| name != "probe") {
+                digests.insert(name.clone(), hex(bytes));
+            }
+            return digests;
+        }
+        digests.remove("image");
+        digests.extend(image.map(|bytes| ("image".to_owned(), hex(bytes))));
+        if let Some(request) = request {
+            let tree = request.host_dtb.as_deref();
+            digests.extend(tree.map(|bytes| ("host-tree".to_owned(), hex(bytes))));
+            for load in &request.loads {
+                digests.insert(format!("load-{:x}", load.addr), hex(&load.bytes));
+            }
+            for file in &request.files {
+                digests.insert(file.name.clone(), hex(&file.bytes));
+            }
+        }
+        digests
+    }
+
+    /// Says why a scenario cannot be run at all.
+    fn unusable(&self, scenario: &Scenario) -> Option<String> {
+        self.adapter.as_ref()?.unusable(scenario)
+    }
+
+    fn broken(&self, reason: String, began: Instant) -> Ran {
+        let seen = Seen {
+            end: End::Failed(reason.clone()),
+            ..Seen::default()
+        };
+        Ran {
+            judgement: Judgement {
+                verdict: Verdict::Broken,
+                reason,
+                checks: Vec::new(),
+            },
+            seen,
+            digests: self.digests.clone(),
+            took: began.elapsed(),
+            kept: false,
+        }
+    }
+
+    /// Runs one scenario once.
+    fn attempt(&self, scenario: &Scenario) -> Result<Attempt> {
+        let (blobs, request) = self.prepare(scenario)?;
+        let Some(adapter) = &self.adapter else {
+            let seen = self.observe(scenario, &request);
+            return Ok(Attempt {
+                blobs,
+                request: Some(request),
+                image: None,
+                said: None,
+                seen,
+            });
+        };
+        let base = self.base(&rig::machine(&self.profile, &scenario.machine))?;
+        let arguments = runners::machine_arguments(&request);
+        let hypervisor = self.arguments_for(scenario);
+        let ground = self.ground(&base, scenario, &hypervisor);
+        let told = neutral::tell(scenario, &ground, &self.profile, &blobs, arguments)
+            .map_err(|why| anyhow!("{}: {why}", scenario.id))?;
+        let ran = adapter.run(told, request, |request| self.observe(scenario, request))?;
+        Ok(Attempt {
+            blobs,
+            request: ran.request,
+            image: ran.image,
+            said: ran.said,
+            seen: ran.seen,
+        })
+    }
+
+    /// Runs one scenario in a part of the usual time and judges it by itself, without twins: what it shows it shows, and
+    /// nobody is blamed.
+    pub fn alone(&self, scenario: &Scenario, part: u32) -> Result<(Judgement, Seen)> {
+        let (blobs, mut request) = self.prepare(scenario)?;
+        request.deadline /= part.max(1);
+        let seen = self.observe(scenario, &request);
+        let claims = verdict::Claims::of(&self.profile);
+        let judgement = verdict::judge(scenario, &seen, &blobs.partials, claims);
+        Ok((judgement, seen))
+    }
+
+    /// Judges the subject by other capabilities than its profile has.
+    pub fn with_capabilities(&mut self, capabilities: runners::Capabilities) {
+        self.profile.capabilities = capabilities;
+    }
+
+    /// Says why the subject is not judged by a scenario: it does not claim what that needs or asks for.
+    pub fn unclaimed(&self, scenario: &Scenario) -> Option<String> {
+        let profile = &self.profile;
+        let missing = profile.capabilities.missing(&scenario.needs);
+        if !missing.is_empty() {
+            let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            return Some(format!(
+                "`{}` does not claim {}",
+                profile.name,
+                names.join(", ")
+            ));
+        }
+        (scenario.level > profile.level).then(|| {
+            format!(
+                "`{}` does not claim level {}: the requirement does not ask for it",
+                profile.name, scenario.level
+            )
         })
     }
 
@@ -142,23 +292,8 @@ impl Rig {
             let host = self.profile.host.as_ref().and_then(|host| host.pci);
             dtb::host_bridge::check(&base, host).map_err(|why| anyhow!("{why}"))?;
         }
-        let own = [Some(&self.profile.boot_args), self.arguments.as_ref()];
-        let arguments: Vec<&str> = own
-            .into_iter()
-            .flatten()
-            .chain(&scenario.arguments)
-            .map(String::as_str)
-            .filter(|argument| !argument.is_empty())
-            .collect();
-        let arguments = arguments.join(" ");
-        let ground = Ground {
-            base: &base,
-            probe: &self.probe,
-            hypervisor_args: &arguments,
-            nonce: self.nonce(scenario),
-            modules: self.profile.modules,
-            guest: &self.profile.guest,
-        };
+        let arguments = self.arguments_for(scenario);
+        let ground = self.ground(&base, scenario, &arguments);
         let blobs =
             dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
         let mut request = rig::request(scenario, &self.profile, &self.image, &blobs);
@@ -166,8 +301,38 @@ impl Rig {
         Ok((blobs, request))
     }
 
+    /// The hypervisor's arguments: those of the profile, the user's, and the scenario's own.
+    fn arguments_for(&self, scenario: &Scenario) -> String {
+        let own = [Some(&self.profile.boot_args), self.arguments.as_ref()];
+        let all: Vec<&str> = own
+            .into_iter()
+            .flatten()
+            .chain(&scenario.arguments)
+            .map(String::as_str)
+            .filter(|argument| !argument.is_empty())
+            .collect();
+        all.join(" ")
+    }
+
+    fn ground<'g>(
+        &'g self,
+        base: &'g Tree,
+        scenario: &Scenario,
+        hypervisor_args: &'g str,
+    ) -> Ground<'g> {
+        Ground {
+            base,
+            probe: &self.probe,
+            hypervisor_args,
+            nonce: self.nonce(scenario),
+            modules: self.profile.modules,
+            guest: &self.profile.guest,
+        }
+    }
+
     fn observe(&self, scenario: &Scenario, request: &runners::Request) -> Seen {
-        let mut conductor = Conductor::new(scenario, self.nonce(scenario));
+        let nonce = self.nonce(scenario);
+        let mut conductor = Conductor::new(scenario, nonce).knowing(&self.profile);
         match runners::run(request, &mut conductor) {
             Ok(outcome) => conductor.close(outcome),
             Err(error) => Seen {
@@ -175,27 +340,6 @@ impl Rig {
                 ..Seen::default()
             },
         }
-    }
-
-    /// Finds out whose fault it is that not even the sentinel ran: where it runs without the other domains, they
-    /// took it down, and the hypervisor let them.
-    fn blame(&self, scenario: &Scenario, judgement: Judgement) -> Result<Judgement> {
-        let Some(twin) = rig::twin(scenario) else {
-            return Ok(judgement);
-        };
-        let (_, request) = self.prepare(&twin)?;
-        let seen = self.observe(&twin, &request);
-        if !verdict::sentinel_ran(&twin, &seen) {
-            return Ok(judgement);
-        }
-        let reason =
-            "the other domains did not run on: alone on the same machine, the sentinel runs"
-                .to_owned();
-        Ok(Judgement {
-            verdict: Verdict::Fail,
-            reason,
-            ..judgement
-        })
     }
 
     /// The machine's own tree, asked for once a kind of machine.
@@ -259,10 +403,7 @@ pub fn in_parallel<T: Sync, R: Send>(
 }
 
 fn one(rig: &Rig, scenario: &Scenario, out: Option<&Path>) -> Result<(Row, Duration)> {
-    let missing = rig.profile.capabilities.missing(&scenario.needs);
-    if !missing.is_empty() {
-        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
-        let reason = format!("`{}` does not claim {}", rig.profile.name, names.join(", "));
+    if let Some(reason) = rig.unclaimed(scenario) {
         let judgement = Judgement {
             verdict: Verdict::Skip,
             reason,
@@ -275,7 +416,7 @@ fn one(rig: &Rig, scenario: &Scenario, out: Option<&Path>) -> Result<(Row, Durat
     }
     let folder = scenario.folder();
     let ran = rig.run(scenario, out.map(|out| out.join(&folder)).as_deref())?;
-    let evidence = out.map(|_| folder);
+    let evidence = ran.kept.then_some(folder);
     Ok((
         row(rig, scenario, ran.judgement, ran.digests, evidence),
         ran.took,
@@ -296,6 +437,7 @@ fn row(
         covers: scenario.covers.iter().map(ToString::to_string).collect(),
         arch: scenario.arch.name().to_owned(),
         class: scenario.class,
+        level: scenario.level,
         verdict: judgement.verdict,
         reason: judgement.reason,
         checks: judgement.checks,

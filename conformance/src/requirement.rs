@@ -11,6 +11,7 @@
 pub mod catalog;
 pub mod cli;
 pub mod diagnostic;
+pub mod groups;
 pub mod id;
 pub mod item;
 pub mod trace;

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use runners::{Action, Command, Director, File, Load, Machine, Outcome, Profile, Request};
+use runners::{
+    Action, Command, Director, File, Level, Load, Machine, Outcome, Profile, Refusal, Request,
+};
 use wire::{Answer, Frame, Note};
 
 use crate::dtb::{Blobs, EDU_BASE};
+use crate::last_words::Listener;
 use crate::observe::{End, OutsideAnswer, Recorder, Seen};
 use crate::pci::firmware::{Access, accesses};
 use crate::pci::{Firmware, Topology};
-use crate::scenario::{Fate, Moment, SENTINEL, Scenario, Step, What};
+use crate::scenario::{Fate, Moment, Scenario, Step, What};
 
 #[cfg(test)]
 mod tests;
+pub mod twin;
 mod u_boot;
 
 /// What the labels of the firmware's accesses begin with.
@@ -231,6 +235,9 @@ fn action(what: &What) -> Action {
 pub struct Conductor<'s> {
     scenario: &'s Scenario,
     recorder: Recorder,
+    listener: Listener,
+    /// Whether the subject refuses all that it should, so that a domain which runs all the same need not be heard out.
+    strict: bool,
     /// Domains that still have something to say.
     waiting: BTreeSet<u8>,
     /// What the firmware reads back, and why its machine is not the one that was asked for.
@@ -250,6 +257,8 @@ impl<'s> Conductor<'s> {
         Self {
             scenario,
             recorder: Recorder::new(nonce),
+            listener: Listener::new(None),
+            strict: true,
             waiting: scenario
                 .domains
                 .iter()
@@ -262,6 +271,21 @@ impl<'s> Conductor<'s> {
             looks: 0,
             ending: false,
         }
+    }
+
+    /// Knows what the subject claims: how a host stops, and what becomes of a domain that it should refuse. Where a refusal
+    /// is a stop, each such domain is waited for until it speaks or the host stops, so that none is missed.
+    #[must_use]
+    pub fn knowing(mut self, profile: &Profile) -> Self {
+        self.listener = Listener::new(profile.last_words.clone());
+        self.strict = profile.level == Level::Strict;
+        if profile.refusal == Refusal::HostStops {
+            let refused = self.scenario.domains.iter().filter(|domain| {
+                matches!(domain.fate, Fate::Refused(_)) && domain.child.is_none() && domain.vpl011
+            });
+            self.waiting.extend(refused.map(|domain| domain.number));
+        }
+        self
     }
 
     /// Closes the record with how the run ended.
@@ -379,15 +403,24 @@ impl<'s> Conductor<'s> {
             }
             Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } => false,
         };
-        // A domain that should not run and does is the verdict; there is no need to hear it out.
-        if done {
+        // A domain that should not run and does is the verdict, and need not be heard out, unless what it finds decides.
+        let refused = matches!(domain.fate, Fate::Refused(_));
+        let decides = !self.strict && domain.otherwise;
+        if done || refused && !decides {
             self.waiting.remove(&frame.dom);
+        } else if refused {
+            self.waiting.insert(frame.dom);
         }
     }
 }
 
 impl Director for Conductor<'_> {
     fn line(&mut self, line: &str) -> Vec<Command> {
+        let late = !self.recorder.seen.domains.is_empty();
+        if let Some(stop) = self.listener.line(line, late) {
+            self.recorder.seen.stop = Some(stop);
+            return vec![Command::Finish];
+        }
         let Some(frame) = self.recorder.line(line) else {
             return Vec::new();
         };
@@ -431,21 +464,4 @@ impl Director for Conductor<'_> {
         // Acts before the first instruction come while every domain is still waited for.
         self.proceed()
     }
-}
-
-/// The same machine with nothing but the sentinel: shows whether the rig itself can tell.
-pub fn twin(scenario: &Scenario) -> Option<Scenario> {
-    let sentinel = scenario.domain(SENTINEL)?.clone();
-    let id = format!("{}/twin", scenario.id);
-    let alone = Scenario {
-        id,
-        domains: vec![sentinel],
-        outside: Vec::new(),
-        events: Vec::new(),
-        host: Vec::new(),
-        // Marks go with the edits: they may be on nodes that only the edits make.
-        passthrough: Some(Vec::new()),
-        ..scenario.clone()
-    };
-    (scenario.domains.len() > 1).then_some(alone)
 }

@@ -18,6 +18,7 @@ mod sense;
 pub mod tree_check;
 
 pub use events::EventRule;
+pub use parse::level;
 pub use tree_check::TreeCheck;
 
 /// Name of the domain that shows that the rest of the machine runs on.
@@ -46,6 +47,8 @@ pub struct Scenario {
     pub class: Class,
     /// Architecture.
     pub arch: Arch,
+    /// How much it asks of a subject.
+    pub level: runners::Level,
     /// Capabilities it needs.
     pub needs: Vec<runners::Capability>,
     /// What the case says about its reading of the requirement.
@@ -106,6 +109,8 @@ pub struct Domain {
     pub tree: Vec<TreeCheck>,
     /// Whether it may run.
     pub fate: Fate,
+    /// Whether what it finds decides where it is to be refused and runs all the same.
+    pub otherwise: bool,
 }
 
 /// What must become of a domain.

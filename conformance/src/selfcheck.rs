@@ -94,12 +94,7 @@ pub trait Judge {
 
 impl Judge for Rig {
     fn verdict(&self, scenario: &Scenario) -> Result<Verdict> {
-        if !self
-            .profile()
-            .capabilities
-            .missing(&scenario.needs)
-            .is_empty()
-        {
+        if self.unclaimed(scenario).is_some() {
             return Ok(Verdict::Skip);
         }
         Ok(self.run(scenario, None)?.judgement.verdict)
@@ -150,7 +145,7 @@ fn first_catch<'s>(
                 broken.push(scenario.id.clone());
                 false
             }
-            Verdict::Pass | Verdict::Skip => false,
+            Verdict::Pass | Verdict::Skip | Verdict::Waived => false,
         };
         if failed && control.verdict(scenario)? == Verdict::Pass {
             return Ok(Some(scenario.id.clone()));

@@ -9,9 +9,12 @@ use crate::observe::{DomainSeen, End, OutsideAnswer, Seen};
 use crate::scenario::{Domain, Fate, From, Line, SENTINEL, Scenario};
 use crate::smmu;
 
+mod claims;
 mod events;
 #[cfg(test)]
 mod tests;
+
+pub use claims::Claims;
 
 /// Verdict on one scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
@@ -25,6 +28,8 @@ pub enum Verdict {
     Skip,
     /// The rig could not tell.
     Broken,
+    /// The hypervisor did something else, and a waiver excuses it.
+    Waived,
 }
 
 impl Verdict {
@@ -35,6 +40,7 @@ impl Verdict {
             Self::Fail => "fail",
             Self::Skip => "skip",
             Self::Broken => "broken",
+            Self::Waived => "waived",
         }
     }
 }
@@ -66,13 +72,8 @@ pub struct Judgement {
 /// Trees of a run that checks need: the partial trees by domain number.
 pub type Partials = [(u8, dtb_gen::Tree)];
 
-/// Judges one run. `diagnostics` asks that a refusal is explained on the console.
-pub fn judge(
-    scenario: &Scenario,
-    seen: &Seen,
-    partials: &Partials,
-    diagnostics: bool,
-) -> Judgement {
+/// Judges one run of a subject with these claims.
+pub fn judge(scenario: &Scenario, seen: &Seen, partials: &Partials, claims: Claims) -> Judgement {
     let mut checks = Vec::new();
     for domain in &scenario.domains {
         let given = partials
@@ -85,7 +86,12 @@ pub fn judge(
                 judge_running(domain, seen, given, &mut checks);
                 judge_gone(scenario, domain, (*by, mark), seen, &mut checks);
             }
-            Fate::Refused(words) => judge_refused(domain, words, seen, diagnostics, &mut checks),
+            Fate::Refused(_) if claims.let_run(domain, seen) => {
+                judge_running(domain, seen, given, &mut checks);
+            }
+            Fate::Refused(words) => {
+                judge_refused(domain, words, seen, claims.diagnostics, &mut checks);
+            }
         }
     }
     judge_outside(scenario, seen, &mut checks);
@@ -265,7 +271,7 @@ fn judge_running(
             ok,
         ));
     }
-    if domain.fate == Fate::Runs && !domain.falls_silent() && !spoke.ended {
+    if !matches!(domain.fate, Fate::Destroyed { .. }) && !domain.falls_silent() && !spoke.ended {
         checks.push(check(
             &domain.name,
             "runs its script to the end",

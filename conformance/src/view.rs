@@ -28,7 +28,7 @@ pub fn of(ledger: &Ledger, folder: Option<&Path>) -> view::Run {
                 })
                 .collect(),
             parents: requirement.parents.clone(),
-            mandatory: requirement.in_scope,
+            mandatory: requirement.in_scope && !requirement.optional,
             verdict: rollup(requirement.verdict),
             cases: cases(ledger, &requirement.id, folder),
         })
@@ -50,7 +50,8 @@ pub fn of(ledger: &Ledger, folder: Option<&Path>) -> view::Run {
         conformant: ledger.conformant,
         requirements,
         parents: parents.collect(),
-        problems: Vec::new(),
+        problems: ledger.problems.clone(),
+        notices: ledger.notices.clone(),
         millis: ledger.times.get("").copied(),
     }
 }
@@ -145,7 +146,7 @@ fn reproduce(ledger: &Ledger, row: &Row) -> String {
     let mut pairs = ledger.selection.chunks_exact(2);
     while let Some([flag, value]) = pairs.next() {
         let usual = [("--subject", "reference"), ("--arch", "aarch64")];
-        let matters = matches!(flag.as_str(), "--subject" | "--arch" | "--seed");
+        let matters = matches!(flag.as_str(), "--subject" | "--arch" | "--level" | "--seed");
         if matters && !usual.contains(&(flag, value)) {
             words.extend([flag.clone(), value.clone()]);
         }
@@ -179,6 +180,7 @@ pub const fn verdict(verdict: Verdict) -> view::Verdict {
         Verdict::Fail => view::Verdict::Fail,
         Verdict::Skip => view::Verdict::Skip,
         Verdict::Broken => view::Verdict::Broken,
+        Verdict::Waived => view::Verdict::Waived,
     }
 }
 
@@ -189,6 +191,7 @@ pub const fn rollup(rollup: Rollup) -> view::Verdict {
         Rollup::Fail => view::Verdict::Fail,
         Rollup::Skip => view::Verdict::Skip,
         Rollup::Broken => view::Verdict::Broken,
+        Rollup::Waived => view::Verdict::Waived,
         Rollup::NotVerified => view::Verdict::NotVerified,
     }
 }

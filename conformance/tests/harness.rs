@@ -1,18 +1,22 @@
-//! Every scenario of the reference hypervisor as a trial, so that `cargo test` and `cargo nextest` drive the suite.
+//! Every scenario of the reference hypervisor as a trial, so that `cargo test` and `cargo nextest` drive the suite; and of
+//! each requirement one scenario once more, called `by-adapter::...`, with the adapter protocol in between. The adapter that
+//! `docs/bring-your-own-hypervisor.md` prints is run as it is printed.
 //!
 //! `cargo test -p conformance --test harness -- --list`, a name or `--exact NAME` choose as usual. The images are those
 //! of `cargo xtask image`; `CONFORMANCE_IMAGES` names another folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use conformance::case::load::load;
+use conformance::case::load::{Loaded, load};
 use conformance::pipeline::Rig;
 use conformance::scenario::{Scenario, generate};
 use conformance::verdict::Verdict;
 use libtest_mimic::{Arguments, Failed, Trial};
-use runners::{Arch, Profile};
+use runners::adapter::Adapter;
+use runners::{Arch, Capability, Profile};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -25,10 +29,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// A rig that is taken up when the first of its trials runs.
+type Lazy = Arc<OnceLock<Result<Rig, String>>>;
+
 /// Makes a trial of each scenario. Listing needs no image; running without one is told once, not once a trial.
 fn trials(list: bool) -> Result<Vec<Trial>, String> {
-    let profile =
-        Profile::shipped("reference", Arch::Aarch64).map_err(|error| error.to_string())?;
     let all = |problems: Vec<_>| {
         problems
             .iter()
@@ -37,28 +42,106 @@ fn trials(list: bool) -> Result<Vec<Trial>, String> {
             .join("\n")
     };
     let loaded = load(&root().join("requirements")).map_err(all)?;
+    let profile = shipped("reference")?;
     let scenarios = generate::scenarios(&loaded, &profile).map_err(all)?;
-    let rig = if list {
-        None
-    } else {
-        Some(Arc::new(rig(profile)?))
-    };
-    Ok(scenarios
+    let reference = Lazy::default();
+    if !list {
+        let _ = reference.set(Ok(rig(profile.clone())?));
+    }
+    let adapted = shipped("reference-by-adapter")?;
+    let chosen = one_each(
+        generate::scenarios(&loaded, &adapted).map_err(all)?,
+        &adapted,
+    );
+    let mut trials: Vec<Trial> = scenarios
         .into_iter()
-        .map(|scenario| trial(rig.clone(), scenario))
-        .collect())
+        .map(|scenario| trial(scenario.id.clone(), &profile, &reference, scenario))
+        .collect();
+    // Not taken up before it is needed: its adapter is a process.
+    let behind = Lazy::default();
+    for scenario in chosen {
+        let name = format!("by-adapter::{}", scenario.id);
+        trials.push(trial(name, &adapted, &behind, scenario));
+    }
+    trials.push(Trial::test("by-adapter::as_printed", move || {
+        as_printed(&loaded)
+    }));
+    Ok(trials)
 }
 
-fn trial(rig: Option<Arc<Rig>>, scenario: Scenario) -> Trial {
-    let missing = |rig: &Arc<Rig>| {
-        !rig.profile()
-            .capabilities
-            .missing(&scenario.needs)
-            .is_empty()
-    };
-    let skipped = rig.as_ref().is_some_and(missing);
-    Trial::test(scenario.id.clone(), move || {
-        let rig = rig.ok_or("trials are only listed")?;
+/// Runs the shortest adapter of the page on one scenario that only Xen's trees can say and on one that anybody can be
+/// told.
+fn as_printed(loaded: &Loaded) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let page = std::fs::read_to_string(root().join("docs/bring-your-own-hypervisor.md"))?;
+    let (_, after) = page
+        .split_once("`my/hv.py`:\n\n")
+        .ok_or("no program in the page")?;
+    let code = after
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("    "));
+    let code: Vec<&str> = code.map(|line| line.get(4..).unwrap_or_default()).collect();
+    std::fs::write(folder.path().join("hv.py"), code.join("\n"))?;
+    let mut profile = shipped("reference")?;
+    profile.adapter = Some(Adapter {
+        command: ["python3", "hv.py"].map(str::to_owned).to_vec(),
+        deadline_ms: 10_000,
+        image: None,
+        folder: folder.path().to_owned(),
+    });
+    // What the printed one claims.
+    profile.capabilities = [
+        Capability::BootDomains,
+        Capability::SeveralDomains,
+        Capability::PlatformDevices,
+        Capability::ForcedAssignment,
+        Capability::Dom0lessTrees,
+    ]
+    .into_iter()
+    .collect();
+    let scenarios =
+        generate::scenarios(loaded, &profile).map_err(|_| "cases that cannot be read")?;
+    let able = |scenario: &&Scenario| profile.capabilities.missing(&scenario.needs).is_empty();
+    let by_trees = |scenario: &&Scenario| scenario.needs.contains(&Capability::Dom0lessTrees);
+    let mut able = scenarios.iter().filter(able);
+    let chosen = [
+        able.clone().find(by_trees),
+        able.find(|scenario| !by_trees(scenario)),
+    ];
+    let rig = rig(profile.clone())?;
+    for scenario in chosen {
+        let scenario = scenario.ok_or("no such scenario")?;
+        let judgement = rig
+            .run(scenario, None)
+            .map_err(|error| format!("{error:#}"))?
+            .judgement;
+        if judgement.verdict != Verdict::Pass {
+            let verdict = judgement.verdict.name();
+            return Err(format!("{}: {verdict}: {}", scenario.id, judgement.reason).into());
+        }
+    }
+    Ok(())
+}
+
+fn shipped(name: &str) -> Result<Profile, String> {
+    Profile::shipped(name, Arch::Aarch64).map_err(|error| error.to_string())
+}
+
+/// Chooses for each requirement the first scenario that the subject can run.
+fn one_each(scenarios: Vec<Scenario>, profile: &Profile) -> Vec<Scenario> {
+    let mut known = BTreeSet::new();
+    scenarios
+        .into_iter()
+        .filter(|scenario| profile.capabilities.missing(&scenario.needs).is_empty())
+        .filter(|scenario| known.insert(scenario.covers.first().map(ToString::to_string)))
+        .collect()
+}
+
+fn trial(name: String, profile: &Profile, rig: &Lazy, scenario: Scenario) -> Trial {
+    let skipped = !profile.capabilities.missing(&scenario.needs).is_empty();
+    let (profile, rig) = (profile.clone(), rig.clone());
+    Trial::test(name, move || {
+        let rig = rig.get_or_init(|| self::rig(profile)).as_ref()?;
         let judgement = rig
             .run(&scenario, None)
             .map_err(|error| format!("{error:#}"))?

@@ -1,4 +1,5 @@
-//! The tree of a domain that somebody other than the hypervisor builds: a control domain, at run time.
+//! The tree of a domain that somebody other than the hypervisor builds: a control domain, at run time, or whoever brings
+//! a hypervisor that builds none.
 
 use crate::{Node, Partial, PlanError, Tree, Value, partial};
 
@@ -19,6 +20,10 @@ pub struct Guest {
     pub args: String,
     /// Where its ramdisk lies: first byte and length.
     pub ramdisk: Option<(u64, u64)>,
+    /// Its emulated PL011: first byte, length and number of its interrupt among the shared ones.
+    pub uart: Option<(u64, u64, u32)>,
+    /// Whether its hypervisor is one that can be called.
+    pub callable: bool,
     /// Its devices; what only a hypervisor reads of them is left out.
     pub devices: Option<Partial>,
 }
@@ -29,7 +34,12 @@ const GIC: u32 = 0xfde8;
 /// What a partial tree says to the hypervisor alone.
 const FOR_HYPERVISOR: [&str; 3] = ["xen,reg", "xen,path", "xen,force-assign-without-iommu"];
 
-/// Plans a guest's tree. Its hypervisor is one that can be called.
+/// Phandle of the console's clock.
+const CLOCK: u32 = 0xfde9;
+/// Its rate in Hz, as every PL011 of a virtual machine has it.
+const CLOCK_RATE: u32 = 24_000_000;
+
+/// Plans a guest's tree.
 pub fn guest(guest: &Guest) -> Result<Tree, PlanError> {
     let phandle = guest.devices.as_ref().and_then(|devices| devices.gic);
     let gic = phandle.unwrap_or(GIC);
@@ -37,16 +47,26 @@ pub fn guest(guest: &Guest) -> Result<Tree, PlanError> {
         .with("#address-cells", 2_u32)
         .with("#size-cells", 2_u32)
         .with("interrupt-parent", gic)
-        .with("model", "child domain")
+        .with(
+            "model",
+            if guest.callable {
+                "child domain"
+            } else {
+                "domain"
+            },
+        )
         .with("compatible", "linux,dummy-virt")
         .child(chosen(guest))
         .child(
             Node::new("psci")
                 .with("compatible", ["arm,psci-1.0", "arm,psci-0.2"])
                 .with("method", "hvc"),
-        )
-        .child(Node::new("hypervisor").with("compatible", ["xen,xen-4.20", "xen,xen"]))
-        .child(cpus(guest.cpus));
+        );
+    if guest.callable {
+        let node = Node::new("hypervisor").with("compatible", ["xen,xen-4.20", "xen,xen"]);
+        root.children.push(node);
+    }
+    root.children.push(cpus(guest.cpus));
     for (base, size) in &guest.memory {
         root.children.push(
             Node::new(format!("memory@{base:x}"))
@@ -56,6 +76,9 @@ pub fn guest(guest: &Guest) -> Result<Tree, PlanError> {
     }
     root.children.push(controller(guest, gic));
     root.children.push(timer(guest.timer));
+    if let Some(uart) = guest.uart {
+        root.children.extend(console(uart));
+    }
     if let Some(devices) = &guest.devices {
         let mut tree = partial(devices)?;
         if let Some(mut node) = tree.remove("/passthrough") {
@@ -79,7 +102,30 @@ fn chosen(guest: &Guest) -> Node {
         chosen.set("linux,initrd-start", base);
         chosen.set("linux,initrd-end", base.saturating_add(size));
     }
+    if let Some((base, ..)) = guest.uart {
+        chosen.set("stdout-path", format!("/{}", uart_name(base)).as_str());
+    }
     chosen
+}
+
+fn uart_name(base: u64) -> String {
+    format!("pl011@{base:x}")
+}
+
+/// The console, and the clock without which Linux takes no PL011.
+fn console((base, size, line): (u64, u64, u32)) -> [Node; 2] {
+    let clock = Node::new("apb-pclk")
+        .with("compatible", "fixed-clock")
+        .with("#clock-cells", 0_u32)
+        .with("clock-frequency", CLOCK_RATE)
+        .with("phandle", CLOCK);
+    let uart = Node::new(uart_name(base))
+        .with("compatible", ["arm,pl011", "arm,primecell"])
+        .with("reg", Value::Cells64(vec![base, size]))
+        .with("interrupts", [0, line, 4])
+        .with("clock-names", ["uartclk", "apb_pclk"])
+        .with("clocks", [CLOCK, CLOCK]);
+    [clock, uart]
 }
 
 fn cpus(count: u32) -> Node {

@@ -379,6 +379,8 @@ fn a_guest_finds_its_devices_and_nothing_meant_for_a_hypervisor() {
         timer: 11,
         args: "n=1".to_owned(),
         ramdisk: Some((0x4019_0000, 0x10)),
+        uart: None,
+        callable: true,
         devices: Some(Partial {
             devices: vec![device],
             ..Partial::default()
@@ -410,4 +412,34 @@ fn a_guest_finds_its_devices_and_nothing_meant_for_a_hypervisor() {
         .get("interrupt-parent")
         .and_then(|prop| prop.u32());
     assert_eq!(tree.phandle_of("/interrupt-controller@3001000"), parent);
+    assert!(chosen.get("stdout-path").is_none());
+}
+
+/// A guest whose hypervisor emulates a UART finds it as its console, and one that cannot call finds nobody to call.
+#[test]
+fn a_guest_finds_its_console() {
+    let plan = Guest {
+        memory: vec![(0x4000_0000, 0x20_0000)],
+        cpus: 1,
+        gicd: (0x300_1000, 0x1_0000),
+        gicr: (0x302_0000, 0x2_0000),
+        timer: 11,
+        args: String::new(),
+        ramdisk: None,
+        uart: Some((0x2200_0000, 0x1000, 5)),
+        callable: false,
+        devices: None,
+    };
+    let tree = guest(&plan).expect("it can be planned");
+    let path = tree
+        .find("/chosen")
+        .and_then(|node| node.get("stdout-path"));
+    assert_eq!(path.and_then(|prop| prop.text()), Some("/pl011@22000000"));
+    let uart = tree.find("/pl011@22000000").expect("it is there");
+    let cells = |name| uart.get(name).and_then(|prop| prop.cells());
+    assert_eq!(cells("reg"), Some(vec![0, 0x2200_0000, 0, 0x1000]));
+    assert_eq!(cells("interrupts"), Some(vec![0, 5, 4]));
+    let clock = tree.phandle_of("/apb-pclk").expect("a clock");
+    assert_eq!(cells("clocks"), Some(vec![clock, clock]));
+    assert!(tree.find("/hypervisor").is_none());
 }

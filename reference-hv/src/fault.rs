@@ -384,6 +384,10 @@ faults! {
         "maps to the hardware domain whatever its base address registers point to";
     TakenStaysMapped = "taken-stays-mapped", forbid_same_pci_device_assignment,
         "leaves the memory of a function mapped to the hardware domain that others get";
+    LookedAtStays = "looked-at-stays", forbid_same_pci_device_assignment,
+        "leaves to the hardware domain what it has found of a device that another domain gets";
+    HardwareRaisesForeignLine = "hardware-raises-foreign-line", forbid_same_pci_device_assignment,
+        "lets the hardware domain have functions that interrupt by the line of another domain's";
     HardwareFirstBusOnly = "hardware-first-bus-only", discover_pci_devices_from_hwdom,
         "hides what is behind bridges from the hardware domain";
     HardwareFirstFunctionOnly = "hardware-first-function-only", discover_pci_devices_from_hwdom,

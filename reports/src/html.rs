@@ -199,6 +199,6 @@ fn duration(millis: &u64) -> String {
 }
 
 /// Returns how many there are of one verdict.
-fn count(counts: &Counts, verdict: &Verdict) -> usize {
+pub(crate) fn count(counts: &Counts, verdict: &Verdict) -> usize {
     counts.get(*verdict)
 }

@@ -9,6 +9,7 @@
 pub mod comparison;
 mod html;
 mod junit;
+mod side_by_side;
 mod terminal;
 mod text;
 pub mod view;
@@ -16,6 +17,7 @@ pub mod view;
 pub use comparison::Comparison;
 pub use html::Html;
 pub use junit::Junit;
+pub use side_by_side::side_by_side;
 pub use terminal::Terminal;
 
 /// Why a report could not be rendered.

@@ -128,11 +128,14 @@ impl Page {
     }
 
     fn foot(&mut self, run: &Run) {
-        if !run.problems.is_empty() {
+        for (head, texts) in [("Problems", &run.problems), ("Notices", &run.notices)] {
+            if texts.is_empty() {
+                continue;
+            }
             self.blank();
-            self.line(&self.bold("Problems"));
-            for problem in &run.problems {
-                self.wrap("  ", &format!("- {}", one_line(problem)));
+            self.line(&self.bold(head));
+            for text in texts {
+                self.wrap("  ", &format!("- {}", one_line(text)));
             }
         }
         if !run.parents.is_empty() {

@@ -26,6 +26,9 @@ pub struct Run {
     pub parents: Vec<Parent>,
     /// What went wrong outside any case: invalid waivers, defects of the requirement files.
     pub problems: Vec<String>,
+    /// What somebody should know and nothing is wrong with.
+    #[serde(default)]
+    pub notices: Vec<String>,
     /// Wall time; absent where the output is to be reproducible.
     pub millis: Option<u64>,
 }

@@ -4,11 +4,13 @@ use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use reports::view::Run;
-use reports::{Html, Junit, Sink, Terminal};
+use reports::{Html, Junit, Sink, Terminal, side_by_side};
 use serde_json::Value;
 
 #[path = "support/sample.rs"]
 mod sample;
+#[path = "support/subjects.rs"]
+mod subjects;
 
 const HOSTILE: &str = concat!(
     "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"' onmouseover='x' ",
@@ -19,7 +21,11 @@ const HOSTILE: &str = concat!(
 /// Appends a text to every string of the run but verdicts and classes; empty ones stay empty, so that
 /// the reports keep their structure.
 fn spoilt(text: &str) -> Run {
-    let mut run = serde_json::to_value(sample::run()).expect("a run is data");
+    spoil(&sample::run(), text)
+}
+
+fn spoil(run: &Run, text: &str) -> Run {
+    let mut run = serde_json::to_value(run).expect("a run is data");
     append(&mut run, text);
     serde_json::from_value(run).expect("it is still a run")
 }
@@ -49,6 +55,19 @@ fn tags(page: &str) -> Vec<&str> {
     rest.map(|tag| tag.split_once('>').expect("each tag ends").0)
         .filter(|tag| !tag.starts_with("title"))
         .collect()
+}
+
+/// Leaves out what stands in the `title` attributes: the only place where foreign text is part of a tag. Nothing in it may
+/// end the attribute.
+fn without_titles(page: &str) -> String {
+    let mut parts = page.split(" title=\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |mut kept, part| {
+        let (said, rest) = part.split_once('"').expect("the attribute ends");
+        assert!(!said.contains(['<', '>']), "{said}");
+        kept.push_str(rest);
+        kept
+    })
 }
 
 /// Returns the names of an XML document's elements in order, having read all of it.
@@ -94,6 +113,17 @@ fn check(text: &str) {
         "{text:?}"
     );
     assert_eq!(surprises(&page), []);
+    let runs = subjects::runs();
+    let together: Vec<Run> = runs.iter().map(|run| spoil(run, text)).collect();
+    let together = side_by_side(&together).expect("it can be rendered");
+    assert_eq!(
+        tags(&without_titles(&together)),
+        tags(&without_titles(
+            &side_by_side(&runs).expect("it can be rendered")
+        )),
+        "{text:?}"
+    );
+    assert_eq!(surprises(&together), []);
     let xml = render(&Junit, &run);
     assert_eq!(
         elements(&xml),

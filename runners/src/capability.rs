@@ -1,9 +1,11 @@
 //! What a subject can do, by names that profiles and cases share.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -40,17 +42,24 @@ pub enum Capability {
     HardwareDomain,
     /// A domain can control others by hypercall.
     ControlDomain,
+    /// Nodes of domains say which of them are in control, so that there may be several, each with what its node says.
+    ControlNode,
+    /// The control interface has the layouts of Xen 4.19 to 4.21 (public/domctl.h: `XEN_DOMCTL_INTERFACE_VERSION`).
+    Domctl17,
     /// Domains can be created at run time.
     RuntimeCreate,
     /// Domains can be destroyed at run time.
     Destroy,
     /// Domains made at run time can write to the console.
     RuntimeConsole,
+    /// Domains and their devices are described in device trees of Xen's dom0less form, in which a case may put anything,
+    /// defects included.
+    Dom0lessTrees,
 }
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -66,9 +75,12 @@ impl Capability {
         Self::Firmware,
         Self::HardwareDomain,
         Self::ControlDomain,
+        Self::ControlNode,
+        Self::Domctl17,
         Self::RuntimeCreate,
         Self::Destroy,
         Self::RuntimeConsole,
+        Self::Dom0lessTrees,
     ];
 
     /// Returns the name used in files.
@@ -89,9 +101,12 @@ impl Capability {
             Self::Firmware => "firmware",
             Self::HardwareDomain => "hardware-domain",
             Self::ControlDomain => "control-domain",
+            Self::ControlNode => "control-node",
+            Self::Domctl17 => "domctl-0x17",
             Self::RuntimeCreate => "runtime-create",
             Self::Destroy => "destroy",
             Self::RuntimeConsole => "runtime-console",
+            Self::Dom0lessTrees => "dom0less-trees",
         }
     }
 }
@@ -140,6 +155,19 @@ impl FromStr for Capability {
                 name: name.to_owned(),
                 nearest: nearest(name, Self::ALL.map(Self::name)),
             })
+    }
+}
+
+impl JsonSchema for Capability {
+    fn schema_name() -> Cow<'static, str> {
+        "Capability".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Something a case may need and a subject may lack.",
+            "enum": Self::ALL.map(Self::name),
+        })
     }
 }
 

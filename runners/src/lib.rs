@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod adapter;
 mod capability;
 mod deadline;
 mod outcome;
@@ -21,14 +22,16 @@ mod qemu;
 mod request;
 mod rundir;
 mod smmu;
+mod subject;
+mod waiver;
 
 pub use capability::{Capabilities, Capability, UnknownName};
 pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
-    Arch, Control, GuestLayout, HostLayout, Modules, PciHost, Profile, ProfileError, Refusal,
-    Window,
+    Arch, Control, DOMAIN, GuestLayout, HostLayout, LastWords, Level, Modules, PciHost, Profile,
+    ProfileError, Refusal, Window,
 };
-pub use qemu::argv::{Io, argv};
+pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};
@@ -36,3 +39,5 @@ pub use request::{
     Act, Action, Answer, Command, Director, File, Firmware, Icount, Load, Machine, Request,
 };
 pub use smmu::{Access, Counted, Fate, Queue, Reason, Smmus, Tally, Trace};
+pub use subject::{FetchError, Package};
+pub use waiver::{Day, Waiver};

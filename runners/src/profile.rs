@@ -3,23 +3,46 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::adapter::Adapter;
 use crate::capability::{Capabilities, nearest};
 use crate::request::{Firmware, Machine};
+use crate::subject::Package;
+use crate::waiver::Waiver;
+
+/// Where the profiles lie that come with the suite.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles");
 
 /// The profiles that come with the suite, by file name.
-const SHIPPED: [(&str, &str); 1] = [(
-    "reference-aarch64.toml",
-    include_str!("../profiles/reference-aarch64.toml"),
-)];
+const SHIPPED: [(&str, &str); 4] = [
+    (
+        "reference-aarch64.toml",
+        include_str!("../profiles/reference-aarch64.toml"),
+    ),
+    (
+        "reference-by-adapter-aarch64.toml",
+        include_str!("../profiles/reference-by-adapter-aarch64.toml"),
+    ),
+    (
+        "xen-4.17-aarch64.toml",
+        include_str!("../profiles/xen-4.17-aarch64.toml"),
+    ),
+    (
+        "xen-4.20-aarch64.toml",
+        include_str!("../profiles/xen-4.20-aarch64.toml"),
+    ),
+];
 
 /// An architecture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arch {
     /// 64-bit Arm.
@@ -54,8 +77,57 @@ pub enum Refusal {
     HostStops,
 }
 
+/// What a host says when it stops. The texts are the beginnings of whole lines: what a guest prints begins with other
+/// words, as long as the hypervisor puts its own in front.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LastWords {
+    /// The line that says that it stops.
+    pub begins: String,
+    /// Lines behind that one which say over whom; `{domain}` is where the domain's name stands.
+    pub names: Vec<String>,
+    /// The last line: nothing is done behind it.
+    pub ends: String,
+}
+
+/// Where the name of a domain stands in [`LastWords::names`].
+pub const DOMAIN: &str = "{domain}";
+
+/// How much is asked of a subject.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// What the requirements say.
+    #[default]
+    Required,
+    /// Beyond that: it fails closed. What is described wrongly, in part or at odds with the machine is refused, whatever
+    /// the requirements leave open.
+    Strict,
+}
+
+impl Level {
+    /// Every level, from the least to the most.
+    pub const ALL: [Self; 2] = [Self::Required, Self::Strict];
+
+    /// Returns the name used in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A range of guest-physical addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
     /// Its first address.
@@ -65,7 +137,7 @@ pub struct Window {
 }
 
 /// Addresses of a PCI host bridge whose configuration space is ECAM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PciHost {
     /// Its configuration space.
@@ -89,7 +161,7 @@ pub enum Control {
 
 /// Where the machine itself has what a hypervisor emulates for guests: a domain whose addresses are the host's finds it
 /// there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HostLayout {
     /// The GIC's distributor.
@@ -104,7 +176,7 @@ pub struct HostLayout {
 }
 
 /// Where a guest finds what the hypervisor gives every guest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuestLayout {
     /// The emulated GIC's distributor.
@@ -128,7 +200,7 @@ pub struct GuestLayout {
 }
 
 /// Where in host RAM the modules of a run may be loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Modules {
     /// Their first address.
@@ -149,6 +221,9 @@ pub struct Profile {
     pub version: String,
     /// The architecture it is run on.
     pub arch: Arch,
+    /// Where its image comes from, where it is not built here.
+    #[serde(default)]
+    pub package: Option<Package>,
     /// Whether it says on its console, in lines of its own, what it refuses and why. Shown beside
     /// a verdict; no verdict rests on it.
     #[serde(default)]
@@ -164,8 +239,21 @@ pub struct Profile {
     pub deadline_ms: u64,
     /// How it refuses a domain at boot.
     pub refusal: Refusal,
+    /// How it is seen that the whole host stops; without it a host that stops is one that says nothing more.
+    #[serde(default)]
+    pub last_words: Option<LastWords>,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// How much it claims to meet.
+    #[serde(default)]
+    pub level: Level,
+    /// Groups of requirements that it does not claim to meet. What is run of them counts; what is skipped or not verified
+    /// does not stand against it.
+    #[serde(default)]
+    pub optional: BTreeSet<String>,
+    /// Failures that are known and accepted for a time.
+    #[serde(default, rename = "waiver")]
+    pub waivers: Vec<Waiver>,
     /// The machine it runs on.
     pub machine: Machine,
     /// Where modules may be loaded.
@@ -173,6 +261,9 @@ pub struct Profile {
     /// How it makes a control domain.
     #[serde(default)]
     pub control: Control,
+    /// The least memory in KiB in which it starts a domain that does nothing.
+    #[serde(default = "least")]
+    pub least_memory_kib: u64,
     /// What its guests see.
     pub guest: GuestLayout,
     /// What direct-mapped guests see.
@@ -181,6 +272,9 @@ pub struct Profile {
     /// Real firmware, for what shall be started by such.
     #[serde(default)]
     pub firmware: Option<Firmware>,
+    /// The program that says how it is started, where the suite does not know.
+    #[serde(default)]
+    pub adapter: Option<Adapter>,
 }
 
 /// Why a profile cannot be used.
@@ -230,12 +324,18 @@ impl Profile {
     pub fn load(path: &Path) -> Result<Self, ProfileError> {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &file),
+            Ok(text) => Ok(Self::parse(&text, &file)?.lying_in(path.parent())),
             Err(error) => Err(ProfileError::Unreadable {
                 file,
                 error: error.to_string(),
             }),
         }
+    }
+
+    /// Returns all profiles that come with the suite.
+    pub fn all_shipped() -> Result<Vec<Self>, ProfileError> {
+        let all = SHIPPED.into_iter();
+        all.map(|(file, text)| Self::parse(text, file)).collect()
     }
 
     /// Returns a profile that comes with the suite.
@@ -244,7 +344,7 @@ impl Profile {
         for (file, text) in SHIPPED {
             let profile = Self::parse(text, file)?;
             if profile.name == name && profile.arch == arch {
-                return Ok(profile);
+                return Ok(profile.lying_in(Some(Path::new(FOLDER))));
             }
             known.insert((profile.name, profile.arch));
         }
@@ -259,6 +359,16 @@ impl Profile {
                 .collect::<Vec<_>>()
                 .join(", "),
         })
+    }
+
+    /// Tells its adapter where it is started.
+    fn lying_in(mut self, folder: Option<&Path>) -> Self {
+        if let Some(adapter) = &mut self.adapter {
+            // A bare file name has an empty parent, which is no folder to start anything in.
+            let folder = folder.filter(|folder| *folder != Path::new(""));
+            adapter.folder = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
+        }
+        self
     }
 
     /// Reads a profile from text; `file` is how errors name it.
@@ -302,6 +412,30 @@ impl Profile {
             "deadline_ms",
             "`deadline_ms` is 0".to_owned(),
         )?;
+        if let Some(adapter) = &profile.adapter {
+            check(
+                adapter.command.first().is_some_and(|word| !word.is_empty()),
+                "command",
+                "`command` names no program".to_owned(),
+            )?;
+            check(
+                adapter.deadline_ms > 0,
+                "[adapter]",
+                "`deadline_ms` of the adapter is 0".to_owned(),
+            )?;
+        }
+        let names = profile.last_words.iter().flat_map(|words| &words.names);
+        check(
+            names.clone().all(|name| name.matches(DOMAIN).count() == 1),
+            "names",
+            format!("each of `names` has one `{DOMAIN}`"),
+        )?;
+        check(
+            profile.refusal == Refusal::DomainAbsent || names.count() > 0,
+            "refusal",
+            "a host that stops needs `last_words` with `names`: only what names a domain refuses it"
+                .to_owned(),
+        )?;
         let align = profile.modules.align;
         check(
             align.is_power_of_two() && align >= 0x1000,
@@ -310,6 +444,11 @@ impl Profile {
         )?;
         Ok(profile)
     }
+}
+
+/// What the suite's probe needs for itself, in KiB.
+fn least() -> u64 {
+    2 * 1024
 }
 
 /// Finds the first occurrence of a word.

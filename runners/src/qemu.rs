@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Instant;
@@ -114,6 +114,10 @@ enum Event {
 /// Runs a machine, steered by `director`, until it says so, the deadline passes, the console
 /// floods or QEMU ends. When this returns, QEMU is gone and so are its files.
 pub fn run(request: &Request, director: &mut dyn Director) -> Result<Outcome, RunError> {
+    if request.machine_args.is_some() {
+        // They name the type themselves.
+        return once(request, &request.machine.kind, director);
+    }
     with_kind(&request.machine, |kind| once(request, kind, director))
 }
 
@@ -128,10 +132,11 @@ fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Ou
         file.write(dir.path())
             .map_err(RunError::doing(format!("writing {}", file.name)))?;
     }
-    let image = std::path::absolute(&request.image).map_err(RunError::doing(format!(
-        "finding {}",
-        request.image.display()
-    )))?;
+    let image = match &request.image {
+        Some(image) => std::path::absolute(image)
+            .map_err(RunError::doing(format!("finding {}", image.display())))?,
+        None => PathBuf::new(),
+    };
     let image = image
         .to_str()
         .ok_or_else(|| RunError::BadName(image.display().to_string()))?;

@@ -133,8 +133,8 @@ pub struct Firmware {
 pub struct Request {
     /// The machine.
     pub machine: Machine,
-    /// What `-kernel` starts, or the firmware.
-    pub image: PathBuf,
+    /// What `-kernel` or the firmware starts, where the arguments do not say it.
+    pub image: Option<PathBuf>,
     /// Firmware between the machine and the image.
     pub firmware: Option<Firmware>,
     /// The device tree handed to the image instead of QEMU's own.
@@ -145,6 +145,10 @@ pub struct Request {
     pub files: Vec<File>,
     /// Arguments of this run only.
     pub extra: Vec<String>,
+    /// Arguments in the place of all that `machine` says.
+    pub machine_args: Option<Vec<String>>,
+    /// Which serial line of the machine is the console, from 0.
+    pub console: u8,
     /// Virtual time by instructions instead of by the host's clock.
     pub icount: Option<Icount>,
     /// Where the machine has the registers of SMMUs whose doings are to be followed.
@@ -162,12 +166,14 @@ impl Request {
     pub fn new(machine: Machine, image: impl Into<PathBuf>, deadline: Duration) -> Self {
         Self {
             machine,
-            image: image.into(),
+            image: Some(image.into()),
             firmware: None,
             host_dtb: None,
             loads: Vec::new(),
             files: Vec::new(),
             extra: Vec::new(),
+            machine_args: None,
+            console: 0,
             icount: None,
             smmus: Vec::new(),
             before: Vec::new(),

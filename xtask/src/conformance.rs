@@ -23,18 +23,31 @@ pub fn call(
 ) -> anyhow::Result<ExitCode> {
     let (arguments, install) = passed.split(install);
     if images != Images::None && !only_tells(images, &arguments) {
-        provision::ensure(workspace, Part::RUN, install)?;
+        provision::ensure(workspace, parts(&arguments), install)?;
         artifacts::images(workspace, images)?;
     }
     let program = artifacts::conformance(workspace)?;
+    // What may not be installed may not be fetched either.
+    let withheld = images != Images::None && install == Install::Never;
     // Taking the place of this process hands on signals, terminal and exit status as they are.
     let error = Command::new(&program)
         .arg("--images")
         .arg(workspace.images())
         .arg(subcommand)
+        .args(withheld.then_some("--no-fetch"))
         .args(&arguments)
         .exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// What a run with these arguments takes. An adapter of the user's own is the user's to provide for.
+fn parts(arguments: &[OsString]) -> &'static [Part] {
+    let ours = |one: &OsString| one.to_string_lossy().contains("reference-by-adapter");
+    if arguments.iter().any(ours) {
+        Part::RUN_BY_ADAPTER
+    } else {
+        Part::RUN
+    }
 }
 
 /// Says whether the arguments ask for words only, so that nothing needs to be booted. The seeded
@@ -77,6 +90,21 @@ pub fn test(workspace: &Workspace, arguments: &[OsString]) -> anyhow::Result<Exi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Python is asked for where our adapter is, and nowhere else.
+    #[test]
+    fn adapters_take_python() {
+        let table: &[(&[&str], bool)] = &[
+            (&[], false),
+            (&["--subject", "reference"], false),
+            (&["--subject", "reference-by-adapter", "--jobs", "1"], true),
+            (&["--subject=reference-by-adapter"], true),
+        ];
+        for (line, python) in table {
+            let line: Vec<_> = line.iter().map(OsString::from).collect();
+            assert_eq!(parts(&line).contains(&Part::Python), *python, "{line:?}");
+        }
+    }
 
     /// Only a question that stands before `--` spares the images.
     #[test]

@@ -39,6 +39,8 @@ pub enum Part {
     Dtc,
     /// U-Boot for QEMU's board: real firmware, which one scenario begins with.
     UBoot,
+    /// Python 3, in which the adapter of the reference hypervisor is written.
+    Python,
 }
 
 impl Part {
@@ -46,6 +48,14 @@ impl Part {
     pub const BUILD: &[Self] = &[Self::Targets];
     /// What a run of the suite takes.
     pub const RUN: &[Self] = &[Self::Targets, Self::Qemu, Self::Dtc, Self::UBoot];
+    /// What a run of the suite takes whose subject is started by the adapter in this repository.
+    pub const RUN_BY_ADAPTER: &[Self] = &[
+        Self::Targets,
+        Self::Qemu,
+        Self::Dtc,
+        Self::UBoot,
+        Self::Python,
+    ];
     /// What checks and tests take.
     pub const ALL: &[Self] = &[
         Self::Targets,
@@ -53,6 +63,7 @@ impl Part {
         Self::Qemu,
         Self::Dtc,
         Self::UBoot,
+        Self::Python,
     ];
 }
 

@@ -191,6 +191,7 @@ pub(super) fn domain(rig: &Rig, number: u8, role: Role, ops: &[String]) -> Resul
         lines: lines.collect::<Result<_>>()?,
         tree: Vec::new(),
         fate: Fate::Runs,
+        otherwise: false,
     })
 }
 
@@ -203,6 +204,7 @@ pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
         covers: Vec::new(),
         class: Class::Positive,
         arch: Arch::Aarch64,
+        level: runners::Level::default(),
         needs: Vec::new(),
         note: None,
         machine: Machine::default(),

@@ -79,6 +79,10 @@ pub struct Domain {
     /// The domain must not run. The texts are what the reason given must name.
     #[serde(default)]
     pub refused: Option<Vec<Text>>,
+    /// What a refused domain must find where the subject makes it run all the same, because the requirement leaves that
+    /// open: a subject that does not claim level `strict` is then judged by these operations. It ends there.
+    #[serde(default)]
+    pub otherwise: Vec<Text>,
     /// The domain must run so far, and must be gone from there on.
     #[serde(default)]
     pub destroyed: Option<Destroyed>,

@@ -141,6 +141,34 @@ pub fn read(root: &Path) -> (Loaded, Vec<Diagnostic>) {
     (Loaded { catalog, cases }, problems)
 }
 
+/// Reads cases that no requirement has: they show what a subject can do before it is judged.
+pub fn unbound(shown: &str, text: &str) -> Result<Vec<LoadedCase>, Diagnostic> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        cases: Vec<Case>,
+    }
+    let file: File =
+        serde_yaml::from_str(text).map_err(|error| not_a_case_file(shown, text, &error))?;
+    let whole: std::sync::Arc<str> = text.into();
+    let bound = file.cases.into_iter().map(|case| {
+        let line = line_of(text, &case.id, 0);
+        let id = case.id.parse::<Id>().map_err(|error| {
+            let line = u32::try_from(line).unwrap_or(0);
+            Diagnostic::error(shown, line, format!("`{}`: {error}", case.id))
+        })?;
+        Ok(LoadedCase {
+            case,
+            id,
+            covers: Vec::new(),
+            file: shown.to_owned(),
+            text: whole.clone(),
+            line: u32::try_from(line).unwrap_or(0),
+        })
+    });
+    bound.collect()
+}
+
 fn yaml_files(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_path_buf()];

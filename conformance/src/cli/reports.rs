@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use reports::{Html, Junit, Sink, Terminal};
 
+use crate::baseline;
 use crate::cli::{CompareArgs, ReportArgs, say};
 use crate::compare;
 use crate::ledger::Ledger;
@@ -13,15 +14,31 @@ use crate::view;
 
 /// Name of the ledger in its folder.
 pub const LEDGER: &str = "ledger.json";
+/// Name of the page of several subjects.
+const SIDE_BY_SIDE: &str = "side-by-side.html";
 
 /// Renders the reports of an old ledger again.
 pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
-    let from = match &args.from {
-        Some(from) => from.clone(),
-        None => newest(&images.with_file_name("conformance"))?,
+    let runs = images.with_file_name("conformance");
+    if args.side_by_side {
+        return together(args, &runs);
+    }
+    let from = match args.from.as_slice() {
+        [from] => from.clone(),
+        [] => newest(&runs)?,
+        [_, second, ..] => bail!(
+            "{}: one ledger at a time, or `--side-by-side` to have all on one page",
+            second.display()
+        ),
     };
     let path = named(&from);
     let ledger = Ledger::load(&path)?;
+    if let Some(baseline) = &args.baseline {
+        fs::write(baseline, baseline::render(&ledger)?)
+            .with_context(|| format!("{}: cannot be written", baseline.display()))?;
+        say(format_args!("baseline  {}\n", baseline.display()));
+        return Ok(0);
+    }
     let evidence = path.parent().unwrap_or(Path::new("."));
     let out = args.out.as_deref().unwrap_or(evidence);
     fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
@@ -29,9 +46,25 @@ pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
     Ok(u8::from(!ledger.conformant))
 }
 
+/// Lays the subjects of several ledgers side by side. Nothing is judged, so nothing is found wanting.
+fn together(args: &ReportArgs, runs: &Path) -> Result<u8> {
+    if args.from.len() < 2 {
+        bail!("`--side-by-side` takes two ledgers or more");
+    }
+    let load = |path: &PathBuf| Ok(view::of(&Ledger::load(&named(path))?, None));
+    let columns = args.from.iter().map(load).collect::<Result<Vec<_>>>()?;
+    let out = args.out.as_deref().unwrap_or(runs);
+    fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
+    let path = out.join(SIDE_BY_SIDE);
+    fs::write(&path, reports::side_by_side(&columns)?)
+        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    say(format_args!("side by side  {}\n", path.display()));
+    Ok(0)
+}
+
 /// Says what changed from one ledger to another.
 pub fn compare(args: &CompareArgs) -> Result<u8> {
-    let load = |path: &Path| Ledger::load(&named(path));
+    let load = |path: &Path| baseline::load(&named(path));
     let comparison = compare::compare(&load(&args.old)?, &load(&args.new)?);
     if args.json {
         say(format_args!(

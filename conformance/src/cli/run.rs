@@ -6,14 +6,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use runners::Day;
 
 use crate::benchmark;
 use crate::cli::select::{self, choose, profile};
-use crate::cli::{BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, reports, say, suite};
+use crate::cli::{
+    BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, refused, reports, say, suite,
+};
 use crate::judged;
 use crate::ledger::Row;
 use crate::pipeline::{Rig, run_all};
+use crate::probing;
+use crate::requirement::groups;
+use crate::scenario::generate::scenarios;
 use crate::verdict::Verdict;
+use crate::waiver;
 
 /// Judges a subject.
 pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
@@ -39,10 +46,27 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
         .clone()
         .unwrap_or_else(|| default_out(images, &profile));
     fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
-    let rig = rig(&args.choice, profile, images, "refhv.img")?;
+    let all = scenarios(&loaded, &profile).map_err(|problems| refused(&problems))?;
+    let mut waivers = profile.waivers.clone();
+    if let Some(path) = &args.waivers {
+        waivers.extend(waiver::read(path)?);
+    }
+    waiver::check(&waivers, &all)?;
+    let optional = groups::optional(
+        &args.choice.requirements,
+        &loaded.catalog,
+        &profile.optional,
+    )?;
+    let mut rig = rig(&args.choice, profile, images, "refhv.img")?;
+    for capability in rig.beyond_profile() {
+        eprintln!(
+            "note: the adapter claims `{capability}`, its profile does not: what needs it is skipped"
+        );
+    }
     let began = Instant::now();
+    let (notices, mut problems) = look(&mut rig, &args.choice)?;
     let progress = Progress::new(chosen.scenarios.len());
-    let rows = run_all(
+    let mut rows = run_all(
         &rig,
         &chosen.scenarios,
         jobs(&args.choice),
@@ -51,10 +75,15 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     )?;
     progress.finish();
     let took = began.elapsed();
+    let today = args.today.unwrap_or_else(Day::today);
+    problems.extend(waiver::apply(&waivers, &all, &mut rows, today));
     let run = judged::Run {
         loaded: &loaded,
         rig: &rig,
         scope: &chosen.scope,
+        optional: &optional,
+        problems,
+        notices,
         selection: selection(args, rig.profile()),
         took,
     };
@@ -64,6 +93,39 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
         .with_context(|| format!("{}: cannot be written", path.display()))?;
     say(format_args!("{}", reports::write(&ledger, &out, &out)?));
     Ok(u8::from(!ledger.conformant))
+}
+
+/// Looks at what a subject can do that was not built here; returns notices and problems. An image that was named is judged
+/// by what it was seen to do.
+fn look(rig: &mut Rig, choice: &Choice) -> Result<(Vec<String>, Vec<String>)> {
+    if choice.image.is_none() && rig.profile().package.is_none() {
+        return Ok(Default::default());
+    }
+    let found = probing::probe(rig, jobs(choice), choice.image.is_none())?;
+    let claimed = rig.profile().capabilities.clone();
+    let name = rig.profile().name.clone();
+    let mut notices: Vec<String> = Vec::new();
+    notices.extend(
+        found
+            .interface
+            .map(|interface| format!("`{name}` answers by {interface}")),
+    );
+    let judged = match choice.image {
+        Some(_) => "it is judged by that too",
+        None => "what needs that was skipped",
+    };
+    let richer = found.unclaimed(&claimed).into_iter();
+    notices.extend(richer.map(|one| {
+        format!("`{name}` was seen to have {one}, which its profile does not claim: {judged}")
+    }));
+    let poorer = found.unseen(&claimed).into_iter();
+    let problems = poorer
+        .map(|one| format!("`{name}` claims {one} and was not seen to have it"))
+        .collect();
+    if choice.image.is_some() {
+        rig.with_capabilities(found.capabilities(&claimed));
+    }
+    Ok((notices, problems))
 }
 
 /// Arguments that chose the scenarios, without places that differ from machine to machine.
@@ -85,6 +147,9 @@ fn selection(args: &RunArgs, profile: &runners::Profile) -> Vec<String> {
         .class
         .iter()
         .for_each(|class| add("--class", class.name()));
+    if let Some(level) = choice.level {
+        add("--level", level.name());
+    }
     if choice.seed != 0 {
         add("--seed", &choice.seed.to_string());
     }
@@ -197,15 +262,32 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
     Ok(u8::from(!figures.within_bars()))
 }
 
-/// Takes up the subject that was chosen.
+/// Takes up the subject that was chosen: with the image that was named, the one of its package, or the one that is built
+/// here.
 pub fn rig(choice: &Choice, profile: runners::Profile, images: &Path, image: &str) -> Result<Rig> {
     let folder = images.join(profile.arch.name());
-    let own = choice.image.clone().unwrap_or_else(|| folder.join(image));
-    let rig = Rig::new(profile, &own, &folder.join("probe.img"), choice.seed);
-    match choice.image {
-        Some(_) => rig,
-        None => rig.context("the images are built by `cargo xtask image`"),
+    // An adapter is told of what its profile names; where that is nothing, of a folder, which is no image.
+    let image = match &profile.adapter {
+        Some(adapter) => adapter.image.clone().unwrap_or_default(),
+        None => image.to_owned(),
+    };
+    if let Some(named) = choice.image.as_ref().filter(|image| !image.is_file()) {
+        bail!("{}: no image there", named.display());
     }
+    let probe = folder.join("probe.img");
+    let built = "the images are built by `cargo xtask image`";
+    if let Some(own) = &choice.image {
+        return Rig::new(profile, own, &probe, choice.seed);
+    }
+    let Some(package) = profile.package.clone() else {
+        return Rig::new(profile, &folder.join(image), &probe, choice.seed).context(built);
+    };
+    let name = format!("{}-{}", profile.name, profile.arch.name());
+    let place = images.with_file_name("subjects").join(name);
+    let unpacked = package
+        .image(&place, !choice.no_fetch)
+        .with_context(|| format!("the image of `{}`", profile.name))?;
+    Rig::new(profile, &unpacked, &probe, choice.seed).context(built)
 }
 
 /// Returns how many scenarios run at a time.

@@ -51,6 +51,12 @@ pub struct Chosen {
 /// Loads the profile of the subject. One of the user's own says itself for which architecture it is; asking for
 /// another one is an error, since it would judge what was not asked for.
 pub fn profile(choice: &Choice) -> Result<Profile> {
+    let mut profile = described(choice)?;
+    profile.level = choice.level.unwrap_or(profile.level);
+    Ok(profile)
+}
+
+fn described(choice: &Choice) -> Result<Profile> {
     if !choice.subject.ends_with(".toml") {
         let arch = choice.arch.unwrap_or(Arch::Aarch64);
         return Ok(Profile::shipped(&choice.subject, arch)?);

@@ -22,6 +22,7 @@ fn run(rows: &[(&str, Verdict)], scope: &[&str], selection: &[&str]) -> Ledger {
             texts: Vec::new(),
             parents: Vec::new(),
             in_scope: scope.contains(&id),
+            optional: false,
             verdict: Rollup::of(
                 rows.iter()
                     .filter(|row| row.covers == [id])
@@ -37,6 +38,7 @@ fn run(rows: &[(&str, Verdict)], scope: &[&str], selection: &[&str]) -> Ledger {
             version: "1".to_owned(),
             digest: "00".to_owned(),
             arch: "aarch64".to_owned(),
+            level: runners::Level::Strict,
         },
         selection: selection.iter().map(|word| (*word).to_owned()).collect(),
         seed: 0,
@@ -45,6 +47,8 @@ fn run(rows: &[(&str, Verdict)], scope: &[&str], selection: &[&str]) -> Ledger {
         requirements,
         parents: Vec::new(),
         rows,
+        problems: Vec::new(),
+        notices: Vec::new(),
         times: BTreeMap::new(),
     }
 }
@@ -58,6 +62,7 @@ fn row(id: &str, verdict: Verdict) -> Row {
         covers: vec![requirement.to_owned()],
         arch: "aarch64".to_owned(),
         class: Class::Positive,
+        level: runners::Level::Required,
         verdict,
         reason: if verdict == Pass { "" } else { "because" }.to_owned(),
         checks: Vec::new(),

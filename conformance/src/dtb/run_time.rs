@@ -75,13 +75,22 @@ fn guest(
         memory: vec![(domain.ram, kib.saturating_mul(1024))],
         cpus: domain.cpus,
         gicd: (layout.gicd.base, layout.gicd.size),
-        gicr: (
-            layout.gicr.base,
-            REDISTRIBUTOR * u64::from(domain.cpus.max(1)),
-        ),
-        timer: layout.timer_irq.saturating_sub(FIRST_PPI),
+        gicr: (layout.gicr.base, redistributors(domain.cpus)),
+        timer: private(layout.timer_irq),
         args,
         ramdisk: ramdisk.map(|size| (child.ramdisk, size)),
+        uart: None,
+        callable: true,
         devices: devices.map(|partial| plan(partial, base)).transpose()?,
     })
+}
+
+/// Bytes of the redistributors of so many virtual CPUs.
+pub fn redistributors(cpus: u32) -> u64 {
+    REDISTRIBUTOR * u64::from(cpus.max(1))
+}
+
+/// Number of an interrupt among the private peripheral ones.
+pub fn private(intid: u32) -> u32 {
+    intid.saturating_sub(FIRST_PPI)
 }

@@ -61,15 +61,9 @@ fn folders_hold_the_whole_run() {
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("old.dts"), "old").unwrap();
     let request = crate::rig::request(&scenario, &profile, Path::new("image"), &made);
-    write(
-        &folder,
-        &scenario,
-        &made,
-        &request,
-        Path::new("image"),
-        &seen,
-    )
-    .unwrap();
+    write(&folder, &scenario, &made, Some(&request), &seen).unwrap();
+    super::write_said(&folder, Some("> what?\n")).unwrap();
+    assert!(folder.join("adapter.txt").is_file());
 
     let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     assert_eq!(text(CONSOLE).into_bytes(), seen.console);

@@ -20,6 +20,7 @@ fn row(scenario: &str, covers: &[&str], verdict: Verdict) -> Row {
         covers: covers.iter().map(|id| (*id).to_owned()).collect(),
         arch: "aarch64".to_owned(),
         class: Class::Positive,
+        level: runners::Level::Required,
         verdict,
         reason: String::new(),
         checks: Vec::new(),
@@ -31,25 +32,41 @@ fn row(scenario: &str, covers: &[&str], verdict: Verdict) -> Row {
 }
 
 fn made(rows: &[(&str, &[&str], Verdict)], scope: &[&str], took: u64) -> Ledger {
+    let mut ledger = made_of(rows, scope, profile(), &[], Vec::new(), |_| {});
+    ledger.times.values_mut().for_each(|time| *time = took);
+    ledger
+}
+
+fn made_of(
+    rows: &[(&str, &[&str], Verdict)],
+    scope: &[&str],
+    profile: runners::Profile,
+    optional: &[&str],
+    problems: Vec<String>,
+    change: impl Fn(&mut Row),
+) -> Ledger {
     let folder = tempfile::TempDir::new().unwrap();
     let image = folder.path().join("image");
     std::fs::write(&image, b"image").unwrap();
-    let rig = Rig::new(profile(), &image, &image, 7).unwrap();
+    let rig = Rig::new(profile, &image, &image, 7).unwrap();
     let loaded = loaded(CASES);
-    let scope: Vec<Id> = scope.iter().map(|id| id.parse().unwrap()).collect();
-    let took = Duration::from_millis(took);
+    let ids = |texts: &[&str]| -> Vec<Id> { texts.iter().map(|id| id.parse().unwrap()).collect() };
     let run = Run {
         loaded: &loaded,
         rig: &rig,
-        scope: &scope,
+        scope: &ids(scope),
+        optional: &ids(optional),
+        problems,
+        notices: Vec::new(),
         selection: Vec::new(),
-        took,
+        took: Duration::ZERO,
     };
-    let rows = rows
-        .iter()
-        .map(|(id, covers, verdict)| (row(id, covers, *verdict), took))
-        .collect();
-    ledger(&run, rows)
+    let rows = rows.iter().map(|(id, covers, verdict)| {
+        let mut row = row(id, covers, *verdict);
+        change(&mut row);
+        (row, Duration::ZERO)
+    });
+    ledger(&run, rows.collect())
 }
 
 const DEMO: &str = "XenSSR~demo~2";
@@ -278,4 +295,49 @@ fn the_view_repeats_the_ledger() {
         "cargo xtask reproduce a/x --subject xen --seed 9"
     );
     assert_eq!(view.requirements[0].cases[0], view.requirements[1].cases[0]);
+}
+
+/// What is left out because the requirement does not ask for it does not stand against the requirement; what is left out
+/// though the subject claims it does.
+#[test]
+fn what_nobody_asks_for_may_be_left_out() {
+    let rows = [
+        ("demo.a", &[DEMO][..], Verdict::Pass),
+        ("demo.b", &[DEMO], Verdict::Skip),
+    ];
+    let verdict = |claimed, level| {
+        let profile = runners::Profile {
+            level: claimed,
+            ..profile()
+        };
+        let ledger = made_of(&rows, &[DEMO], profile, &[], Vec::new(), |row| {
+            if row.verdict == Verdict::Skip {
+                row.level = level;
+            }
+        });
+        (ledger.requirements[0].verdict, ledger.conformant)
+    };
+    use runners::Level::{Required, Strict};
+    assert_eq!(verdict(Required, Strict), (Pass, true));
+    assert_eq!(verdict(Required, Required), (Skip, false));
+    assert_eq!(verdict(Strict, Strict), (Skip, false));
+}
+
+/// An optional requirement may be skipped or not verified, and still not fail; a problem around the run is one of the run.
+#[test]
+fn optional_requirements_and_problems_count() {
+    let conformant = |verdict, optional: &[&str], problems: &[&str]| {
+        let rows = [
+            ("demo.a", &[DEMO][..], Verdict::Pass),
+            ("other.a", &[OTHER], verdict),
+        ];
+        let problems = problems.iter().map(|text| (*text).to_owned()).collect();
+        let ledger = made_of(&rows, &[DEMO, OTHER], profile(), optional, problems, |_| {});
+        ledger.conformant
+    };
+    assert!(!conformant(Verdict::Skip, &[], &[]));
+    assert!(conformant(Verdict::Skip, &[OTHER], &[]));
+    assert!(!conformant(Verdict::Fail, &[OTHER], &[]));
+    assert!(conformant(Verdict::Waived, &[], &[]));
+    assert!(!conformant(Verdict::Waived, &[], &["the waiver is over"]));
 }

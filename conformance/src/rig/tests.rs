@@ -1,4 +1,5 @@
 mod functions;
+mod refusals;
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use runners::{Status, Timing};
 use super::*;
 use crate::dtb::{Ground, blobs};
 use crate::sample::{NONCE, Play, profile, scenario};
-use crate::verdict::{Verdict, judge};
+use crate::scenario::SENTINEL;
+use crate::verdict::{Claims, Verdict, judge};
 
 /// What a conductor does with each line: the labels of its acts, `finish` for the end.
 fn conduct(conductor: &mut Conductor<'_>, lines: &[String]) -> Vec<(usize, Vec<String>)> {
@@ -160,7 +162,7 @@ fn acts_are_taken_at_their_moments() {
         seen.outside.get("2.1"),
         Some(&OutsideAnswer::Refused("no".into()))
     );
-    let judgement = judge(&scenario, &seen, &[], false);
+    let judgement = judge(&scenario, &seen, &[], Claims::of(&profile()));
     assert_eq!(
         (judgement.verdict, judgement.reason.contains("refused: no")),
         (Verdict::Fail, true)
@@ -225,7 +227,7 @@ fn the_twin_is_the_sentinel_alone() {
     let scenario = scenario(
         "    host: [add /gpio]\n    passthrough: [/gpio]\n    outside: [{at: end, do: [stop]}]\n    domains: [{name: dA}]\n",
     );
-    let twin = twin(&scenario).unwrap();
+    let twin = twin::alone(&scenario).unwrap();
     let names: Vec<&str> = twin
         .domains
         .iter()
@@ -235,7 +237,7 @@ fn the_twin_is_the_sentinel_alone() {
     let request = requested(&twin);
     assert_eq!((request.before.len(), request.loads.len()), (0, 1));
     assert!(
-        super::twin(&twin).is_none(),
+        super::twin::alone(&twin).is_none(),
         "a twin of its own would show nothing new"
     );
 }

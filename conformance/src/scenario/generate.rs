@@ -164,6 +164,10 @@ impl<'a> Expansion<'a> {
         needs.extend(sense::needs(&domains));
         let real = |pci: &&Topology| pci.firmware == Firmware::UBoot;
         needs.extend(self.pci.iter().find(real).map(|_| Capability::Firmware));
+        let host = self.edits(&case.host)?;
+        if sense::only_trees_say(&domains, &host) {
+            needs.push(Capability::Dom0lessTrees);
+        }
         let events: Vec<EventRule> = self.gather(
             case.events
                 .iter()
@@ -203,12 +207,15 @@ impl<'a> Expansion<'a> {
             } else {
                 case::Arch::Aarch64
             },
+            level: self
+                .optional(case.level.as_ref(), parse::level)?
+                .unwrap_or_default(),
             needs,
             note: case.note.clone(),
             machine: case.machine.clone(),
             pci: self.pci.clone(),
             arguments: self.all(&case.arguments)?,
-            host: self.edits(&case.host)?,
+            host,
             passthrough: case
                 .passthrough
                 .as_ref()
@@ -277,15 +284,14 @@ pub const GIC_PHANDLE: u32 = 0xfde8;
 fn constants(profile: &Profile) -> BTreeMap<String, String> {
     let guest = &profile.guest;
     let hex = |value: u64| format!("{value:#x}");
+    let end = 1_u64.checked_shl(u32::from(profile.ipa_bits)).unwrap_or(0);
     let mut constants = BTreeMap::from([
         ("gicd".to_owned(), hex(guest.gicd.base)),
         ("gicr".to_owned(), hex(guest.gicr.base)),
         ("uart".to_owned(), hex(guest.uart.base)),
         ("ram".to_owned(), hex(guest.ram.base)),
-        (
-            "ipa_end".to_owned(),
-            hex(1_u64.checked_shl(u32::from(profile.ipa_bits)).unwrap_or(0)),
-        ),
+        ("ipa_end".to_owned(), hex(end)),
+        ("ipa_last_page".to_owned(), hex(end.wrapping_sub(0x1000))),
     ]);
     let bridge = |name: &str, pci: &runners::PciHost| {
         [

@@ -103,6 +103,7 @@ mod tests {
             lines: Vec::new(),
             tree: Vec::new(),
             fate: Fate::Runs,
+            otherwise: false,
         }
     }
 

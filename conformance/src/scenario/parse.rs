@@ -6,6 +6,18 @@ use crate::case::expect::Expect;
 use crate::case::value::{cut, number, number32};
 use crate::scenario::{Act, Domain, From, Line, Moment, Range, What};
 
+/// Reads how much a case asks of a subject.
+pub fn level(text: &str) -> Result<runners::Level, String> {
+    let known = runners::Level::ALL.into_iter();
+    known
+        .clone()
+        .find(|level| level.name() == text)
+        .ok_or_else(|| {
+            let names = known.map(runners::Level::name).collect::<Vec<_>>();
+            format!("`{text}` is no level; there are {}", names.join(", "))
+        })
+}
+
 /// Reads `<operation> => <expectation>`.
 pub fn line(text: &str) -> Result<Line, String> {
     let (op, expect) = halves(text)?;

@@ -10,8 +10,10 @@ use crate::case::{self, Case, Machine, Text};
 use crate::scenario::{EventRule, Line, SENTINEL, silences};
 
 mod roles;
+mod trees;
 
 pub use roles::{fates, needs};
+pub use trees::only_trees_say;
 
 /// Checks the name of a row, which becomes part of a file name and of a command line.
 pub fn label(text: &str) -> Result<(), String> {

@@ -9,6 +9,16 @@ use super::*;
 use crate::observe::Recorder;
 use crate::sample::{NONCE, Play, scenario};
 
+/// Subjects that refuse all that they should, without and with a word about it.
+pub const QUIET: Claims = Claims {
+    diagnostics: false,
+    strict: true,
+};
+pub const STRICT: Claims = Claims {
+    diagnostics: true,
+    ..QUIET
+};
+
 /// A domain that reads once and a later one that must not run, in front of the sentinel.
 const TWO: &str = "    domains:
       - {name: dA, script: [r32 0x1000 => 0x61]}
@@ -33,7 +43,7 @@ fn judged(rest: &str, play: Play) -> Judgement {
         &scenario(rest),
         &seen(&play.lines, End::Complete),
         &[],
-        false,
+        QUIET,
     )
 }
 
@@ -412,7 +422,7 @@ fn no_sentinel_no_verdict() {
 #[test]
 fn the_end_of_the_run_counts() {
     let scenario = scenario(TWO);
-    let at = |play: Play, end| judge(&scenario, &seen(&play.lines, end), &[], false);
+    let at = |play: Play, end| judge(&scenario, &seen(&play.lines, end), &[], QUIET);
     let wrong = || {
         Play::new()
             .hello(1)
@@ -449,4 +459,34 @@ fn the_end_of_the_run_counts() {
         at(well(), End::Failed("QEMU died".into())).reason,
         "QEMU died"
     );
+}
+
+/// A refused domain that runs all the same is judged by what it finds where the case leaves that open, unless the subject
+/// claims to refuse it.
+#[test]
+fn what_a_domain_finds_may_decide() {
+    let scenario = scenario(
+        "    domains:
+      - {name: dB, refused: [], otherwise: [r32 0x1000 => fault]}
+",
+    );
+    let fault = Answer::Fault {
+        esr: 0x9600_0010,
+        far: 0x1000,
+    };
+    let lenient = Claims {
+        strict: false,
+        ..QUIET
+    };
+    let verdict = |answer: Option<Answer>, claims| {
+        let mut play = Play::new().sentinel(2);
+        if let Some(answer) = answer {
+            play = play.hello(1).op(1, 0, answer).end(1, 1);
+        }
+        judge(&scenario, &seen(&play.lines, End::Complete), &[], claims).verdict
+    };
+    assert_eq!(verdict(Some(fault), lenient), Verdict::Pass);
+    assert_eq!(verdict(Some(Answer::Value(0x61)), lenient), Verdict::Fail);
+    assert_eq!(verdict(None, lenient), Verdict::Pass);
+    assert_eq!(verdict(Some(fault), QUIET), Verdict::Fail);
 }

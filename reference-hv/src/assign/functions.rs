@@ -254,10 +254,16 @@ impl Estate<'_> {
             yields: None,
         };
         self.ground().judge_owner(&asker, function)?;
+        if let Some((line, owner)) = self.foreign_line(function)
+            && !function.is_bridge()
+        {
+            let what = format_args!("names {at}, which interrupts by {line}");
+            return Err(Denied::Owned(taken_by(what, owner)));
+        }
         let Some(mut plan) = self.described_function(at) else {
             return Ok(None);
         };
-        // Without its line it works all the same.
+        // Without a line a bridge works all the same, and so does what has none that a domain can have.
         plan.line = plan.line.filter(|line| {
             let owner = self.owners.of_line(line.line);
             judge_line(self.host, &self.machine, line.line).is_ok()
@@ -314,8 +320,31 @@ impl Estate<'_> {
             .collect()
     }
 
-    /// Tells whether the hardware domain may look at a function, known or not, and use it.
-    pub fn is_for_hardware(&self, at: Sbdf) -> bool {
+    /// Returns the line on which a function interrupts, and its owner, where that is a domain that does not have the
+    /// hardware.
+    fn foreign_line(&self, function: &Function) -> Option<(IrqLine, DomainId)> {
+        let bridge = self.host.bridge(function.at.segment)?;
+        let line = line_of(self.host, function, bridge).ok()??.line;
+        let owner = self.owners.of_line(line)?;
+        let foreign = Some(owner) != self.hardware && !fault::on(Fault::HardwareRaisesForeignLine);
+        foreign.then_some((line, owner))
+    }
+
+    /// Tells whether a bridge, which the hardware domain may look at, would interrupt another domain.
+    pub fn is_loud(&self, bridge: &Function) -> bool {
+        self.foreign_line(bridge).is_some()
+    }
+
+    /// Tells whether the hardware domain may look at a function and use it. `seen` is what it has found there itself, of
+    /// one that is not known.
+    pub fn is_for_hardware(&self, at: Sbdf, seen: Option<&Function>) -> bool {
+        let known = self.machine.functions.get(at).or(seen);
+        let loud = known.is_some_and(|known| !known.is_bridge() && self.is_loud(known));
+        !loud && self.is_isolated_from_others(at)
+    }
+
+    /// Tells whether neither a function, known or not, nor anything that is not isolated from it is another domain's.
+    fn is_isolated_from_others(&self, at: Sbdf) -> bool {
         let foreign = |at: Sbdf| {
             let owner = self.owners.of_function(at);
             owner.is_some() && owner != self.hardware

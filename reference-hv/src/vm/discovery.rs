@@ -13,9 +13,10 @@ use crate::assign::{Estate, FunctionPlan};
 use crate::config::HostBridge;
 use crate::errno::Errno;
 use crate::exit::{Access, Width};
+use crate::fault::{self, Fault};
 use crate::hal::{ConfigSpace, Machine};
 use crate::ids::Sbdf;
-use crate::pci::{AddError, Flaw, Inventory};
+use crate::pci::{AddError, Flaw, Function, Inventory, quiesce};
 use crate::vdev::Rejected;
 use crate::vdev::vpci::{Access as May, Hardware, HostWindow, Port};
 
@@ -48,9 +49,9 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             devfn,
         };
         let register = u16::try_from(offset & 0xfff).map_err(|_| Rejected)?;
-        let may = may(estate, at);
         let functions = &mut domain.functions;
         let Buses { view, seen } = functions.buses.as_mut().ok_or(Rejected)?;
+        let mut allowed = may(estate, at, seen.get(at));
         let mut port = Watched {
             behind: Behind {
                 machine,
@@ -59,16 +60,19 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             estate,
         };
         // It looks at functions, and finds out how large their registers are, before it says that they are there.
-        if may != May::Hidden
+        if allowed != May::Hidden
             && !view.knows(at)
             && let Ok(function) = seen.add(&mut port, at, None, &mut |_| {})
         {
-            view.refresh(&mut port, function);
+            allowed = may(estate, at, Some(function));
+            if allowed != May::Hidden {
+                view.refresh(&mut port, function);
+            }
         }
         match access.write {
-            None => view.read(&mut port, at, register, access.width, may),
+            None => view.read(&mut port, at, register, access.width, allowed),
             Some(value) => view
-                .write(&mut port, at, register, access.width, value, may)
+                .write(&mut port, at, register, access.width, value, allowed)
                 .map(|()| 0),
         }
     }
@@ -101,11 +105,11 @@ impl Buses {
     }
 }
 
-/// Says what the hardware domain may do with a function.
-fn may(estate: &Estate<'_>, at: Sbdf) -> May {
-    if !estate.is_for_hardware(at) {
+/// Says what the hardware domain may do with a function; `seen` is what it has found there itself.
+fn may(estate: &Estate<'_>, at: Sbdf, seen: Option<&Function>) -> May {
+    if !estate.is_for_hardware(at, seen) {
         May::Hidden
-    } else if estate.is_above_others(at) {
+    } else if estate.is_above_others(at) || seen.is_some_and(|seen| estate.is_loud(seen)) {
         May::ReadOnly
     } else {
         May::Full
@@ -268,10 +272,35 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         });
     }
 
+    /// Takes from the hardware domain what it has found, reported or not, and may not use any more now that others have
+    /// something of it: it is off when this returns.
+    pub(super) fn withdraw(&mut self) {
+        let hardware = self.estate.hardware().and_then(|id| self.find_domain(id));
+        let Some(place) = hardware.filter(|_| !fault::on(Fault::LookedAtStays)) else {
+            return;
+        };
+        let buses = self.domains.get(place);
+        let buses = buses.and_then(|domain| domain.functions.buses.as_ref());
+        let found = buses.into_iter().flat_map(|buses| buses.seen.functions());
+        let lost = found.filter(|found| {
+            !found.is_bridge() && !self.estate.is_for_hardware(found.at, Some(found))
+        });
+        let lost: Vec<Function> = lost.cloned().collect();
+        for function in lost {
+            self.watch(place, |buses, port| {
+                quiesce(port, &function);
+                buses.view.forget(port, function.at);
+                let _ = buses.seen.remove(function.at);
+            });
+        }
+    }
+
     /// Maps what a function of the hardware domain's decodes now.
     fn refresh(&mut self, place: usize, at: Sbdf) {
         let function = self.estate.functions().get(at).cloned();
-        if let Some(function) = function.filter(|_| may(&self.estate, at) != May::Hidden) {
+        if let Some(function) =
+            function.filter(|found| may(&self.estate, at, Some(found)) != May::Hidden)
+        {
             self.watch(place, |buses, port| buses.view.refresh(port, &function));
         }
     }

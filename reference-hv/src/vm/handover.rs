@@ -74,6 +74,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Some(place) = hardware else {
             return;
         };
+        self.withdraw();
         for plan in &handover.taken {
             self.conceal(place, plan);
         }

@@ -26,6 +26,7 @@ pub fn run() -> Run {
             direct: Verdict::NotVerified,
             inherited: Verdict::Fail,
         }],
+        notices: Vec::new(),
         problems: vec!["waiver of XenValTestCase~assign_non_dma_platform_device.spi_limit~1 expired on 2026-10-01".to_owned()],
         millis: Some(4321),
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Capability;
 
 fn reference() -> &'static str {
     SHIPPED[0].1
@@ -15,7 +16,9 @@ fn edited(from: &str, to: &str) -> Result<Profile, ProfileError> {
 #[test]
 fn shipped_profiles_read() {
     for (file, text) in SHIPPED {
-        let profile = Profile::parse(text, file).expect("shipped");
+        let profile = Profile::parse(text, file)
+            .expect("shipped")
+            .lying_in(Some(Path::new(FOLDER)));
         assert_eq!(Profile::shipped(&profile.name, profile.arch), Ok(profile));
     }
 }
@@ -49,6 +52,16 @@ fn errors_name_file_line_and_nearest_name() {
             "\"domain-absent\"",
             "\"domain-abset\"",
             "unknown variant `domain-abset`, did you mean `domain-absent`?",
+        ),
+        (
+            "\"domain-absent\"",
+            "\"host-stops\"",
+            "a host that stops needs `last_words` with `names`: only what names a domain refuses it",
+        ),
+        (
+            "level = \"strict\"",
+            "level = \"strikt\"",
+            "unknown variant `strikt`, did you mean `strict`?",
         ),
         (
             "\"forced-assignment\"",
@@ -113,14 +126,63 @@ fn unknown_subjects_are_told_the_known() {
     };
     assert_eq!(
         say("referense", Arch::Aarch64),
-        "no profile `referense` for aarch64, did you mean `reference`?; there are reference (aarch64)"
+        "no profile `referense` for aarch64, did you mean `reference`?; there are reference (aarch64), reference-by-adapter (aarch64), xen-4.17 (aarch64), xen-4.20 (aarch64)"
     );
     assert_eq!(
         say("reference", Arch::Amd64),
-        "no profile `reference` for amd64; there are reference (aarch64)"
+        "no profile `reference` for amd64; there are reference (aarch64), reference-by-adapter (aarch64), xen-4.17 (aarch64), xen-4.20 (aarch64)"
     );
     let error = Profile::load(Path::new("/nowhere/p.toml"))
         .expect_err("no file")
         .to_string();
     assert!(error.starts_with("/nowhere/p.toml: "), "{error}");
+}
+
+/// A profile may name a program; what it says of it is checked, and the program is started where the profile lies.
+#[test]
+fn adapters_are_started_beside_their_profile() {
+    let with = |adapter: &str| edited("\n[machine]", &format!("\n[adapter]\n{adapter}\n[machine]"));
+    let profile = with("command = [\"./x\", \"y\"]").expect("an adapter");
+    let adapter = |profile: &Profile| profile.adapter.clone().expect("it is there");
+    assert_eq!(adapter(&profile).deadline_ms, 10_000);
+    let lying = |folder: &str| adapter(&profile.clone().lying_in(Some(Path::new(folder)))).folder;
+    assert_eq!(lying("/a/b"), Path::new("/a/b"));
+    assert_eq!(lying(""), Path::new("."));
+    for (text, wanted) in [
+        ("command = []", "`command` names no program"),
+        ("command = [\"\"]", "`command` names no program"),
+        (
+            "command = [\"x\"]\ndeadline_ms = 0",
+            "`deadline_ms` of the adapter is 0",
+        ),
+        (
+            "command = [\"x\"]\nfolder = \"/\"",
+            "unknown field `folder`",
+        ),
+        (
+            "comand = [\"x\"]",
+            "unknown field `comand`, did you mean `command`?",
+        ),
+    ] {
+        let error = with(text).expect_err(text).to_string();
+        assert!(error.contains(wanted), "{text}: {error}");
+    }
+}
+
+/// The profile behind the adapter differs from the one it stands for in its name, in the adapter and in what only trees
+/// can say.
+#[test]
+fn the_adapted_reference_is_the_reference() {
+    let shipped = |name| Profile::shipped(name, Arch::Aarch64).expect("shipped");
+    let (reference, adapted) = (shipped("reference"), shipped("reference-by-adapter"));
+    let all = reference.capabilities.iter();
+    let wanted = Profile {
+        name: adapted.name.clone(),
+        adapter: adapted.adapter.clone(),
+        capabilities: all
+            .filter(|one| *one != Capability::Dom0lessTrees)
+            .collect(),
+        ..reference
+    };
+    assert_eq!(adapted, wanted);
 }

@@ -25,6 +25,13 @@ pub enum Io {
 
 /// Returns the arguments every start of the machine has, of type `kind`, up to its console.
 pub fn machine_argv(machine: &Machine, kind: &str) -> Vec<String> {
+    let mut args = start(machine);
+    args.extend(described(machine, kind));
+    args
+}
+
+/// Returns the program, and what it is told whatever the machine.
+fn start(machine: &Machine) -> Vec<String> {
     let mut args = vec![machine.program.clone()];
     // -nodefaults leaves out the network card, whose ROM file a lean installation lacks.
     args.extend(
@@ -37,6 +44,12 @@ pub fn machine_argv(machine: &Machine, kind: &str) -> Vec<String> {
         ]
         .map(str::to_owned),
     );
+    args
+}
+
+/// Returns the arguments that describe the machine, of type `kind`.
+fn described(machine: &Machine, kind: &str) -> Vec<String> {
+    let mut args = Vec::new();
     let mut options = kind.to_owned();
     for option in &machine.options {
         options.push(',');
@@ -52,10 +65,27 @@ pub fn machine_argv(machine: &Machine, kind: &str) -> Vec<String> {
     args
 }
 
+/// Returns the arguments that make up the machine of a run, with all that the run adds to it: what somebody needs to know
+/// who has to give them all.
+pub fn machine_arguments(request: &Request) -> Vec<String> {
+    let machine = &request.machine;
+    let mut args = described(machine, machine.pin.as_ref().unwrap_or(&machine.kind));
+    args.extend(machine.extra.iter().chain(&request.extra).cloned());
+    args
+}
+
 /// Returns the command line of a run on a machine of type `kind`, with the program first. `image`
-/// is where the image lies; everything else is named relative to the folder of the run.
+/// is where the image lies, if there is one; everything else is named relative to the folder of the run.
 pub fn argv(request: &Request, kind: &str, image: &str, io: Io) -> Vec<String> {
-    let mut args = machine_argv(&request.machine, kind);
+    let machine = &request.machine;
+    let mut args = match &request.machine_args {
+        None => machine_argv(machine, kind),
+        Some(_) => start(machine),
+    };
+    args.extend(request.machine_args.iter().flatten().cloned());
+    for _ in 0..request.console {
+        pair(&mut args, "-serial", "null".to_owned());
+    }
     match io {
         Io::Harness => {
             pair(
@@ -68,7 +98,9 @@ pub fn argv(request: &Request, kind: &str, image: &str, io: Io) -> Vec<String> {
         Io::Terminal => pair(&mut args, "-serial", "mon:stdio".to_owned()),
         Io::Pipes => pair(&mut args, "-serial", "stdio".to_owned()),
     }
-    args.extend(request.machine.extra.iter().cloned());
+    if request.machine_args.is_none() {
+        args.extend(machine.extra.iter().cloned());
+    }
     if let Some(icount) = request.icount {
         let sleep = if icount.sleep { "on" } else { "off" };
         pair(
@@ -86,14 +118,18 @@ pub fn argv(request: &Request, kind: &str, image: &str, io: Io) -> Vec<String> {
     };
     match &request.firmware {
         None => {
-            pair(&mut args, "-kernel", image.to_owned());
+            if request.image.is_some() {
+                pair(&mut args, "-kernel", image.to_owned());
+            }
             if request.host_dtb.is_some() {
                 pair(&mut args, "-dtb", HOST_DTB.to_owned());
             }
         }
         Some(firmware) => {
             pair(&mut args, "-bios", firmware.path.display().to_string());
-            load(&mut args, image, firmware.image);
+            if request.image.is_some() {
+                load(&mut args, image, firmware.image);
+            }
             if request.host_dtb.is_some() {
                 load(&mut args, HOST_DTB, firmware.tree);
             }

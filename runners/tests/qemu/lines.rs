@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
 use runners::{
-    Act, Action, File, Firmware, Icount, Io, Load, Request, argv, evidence_files, script,
+    Act, Action, File, Firmware, Icount, Io, Load, Request, argv, evidence_files,
+    machine_arguments, script,
 };
 use serde_json::json;
 
@@ -16,10 +17,41 @@ pub fn trials() -> Vec<Trial> {
         trial("lines::the_command_line_of_a_plain_run", plain),
         trial("lines::the_command_line_of_a_full_run", full),
         trial("lines::firmware_starts_the_image", firmware),
+        trial("lines::a_machine_of_somebody_elses", foreign),
         trial("lines::the_script_of_a_run", scripts),
         trial("lines::evidence_has_every_file_the_script_names", evidence),
         trial("lines::scripts_run", scripts_run),
     ]
+}
+
+/// Arguments in the place of the machine's leave console and control ours; a console on another line has silent ones in
+/// front, and an image that the arguments name is not named again.
+fn foreign() {
+    let mut request = full_request();
+    request.icount = None;
+    request.smmus.clear();
+    request.image = None;
+    request.machine_args = Some(["-M", "virt", "-cpu", "max"].map(str::to_owned).to_vec());
+    request.extra = ["-kernel", "kernel.img"].map(str::to_owned).to_vec();
+    request.console = 1;
+    let line = argv(&request, "virt", "", Io::Harness).join(" ");
+    let (made, ours) = line
+        .split_once(" -chardev socket,id=qmp")
+        .expect("QMP is there");
+    assert_eq!(
+        made,
+        "qemu-system-aarch64 -no-user-config -nodefaults -display none -no-reboot -M virt -cpu max -serial null \
+         -chardev socket,id=console,path=serial -serial chardev:console -dtb host.dtb \
+         -device loader,file=load-4a000000.bin,addr=0x4a000000,force-raw=on -kernel kernel.img"
+    );
+    assert!(ours.ends_with(" -S"), "{ours}");
+    // Who has to give all of them is told all of them.
+    let told = machine_arguments(&full_request()).join(" ");
+    assert!(told.starts_with("-M virt"), "{told}");
+    assert!(
+        told.ends_with("-device edu,addr=3 -serial null -drive if=none,id=d,file=disk image"),
+        "{told}"
+    );
 }
 
 fn plain_request() -> Request {

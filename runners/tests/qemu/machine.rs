@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use libtest_mimic::Trial;
-use runners::{End, dump_tree, qemu_version, run, time_empty_start};
+use runners::{End, File, dump_tree, machine_arguments, qemu_version, run, time_empty_start};
 
 use crate::image::{self, Idle, LAST_WORDS, Until, act, read};
 use crate::trial;
@@ -12,6 +12,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         trial("machine::a_bad_argument_is_quoted", bad_argument),
         trial("machine::a_missing_machine_type_falls_back", fall_back),
+        trial("machine::arguments_may_stand_for_the_machine", foreign),
         trial("machine::trees_repeat_and_follow_the_machine", trees),
         trial(
             "machine::the_machine_hands_over_the_tree_it_was_given",
@@ -36,6 +37,20 @@ fn bad_argument() {
     assert_eq!(status.code, Some(1));
     assert!(stderr.contains("no-such-device"), "{stderr}");
     assert!(seen.argv.contains(&"no-such-device".to_owned()));
+}
+
+/// A machine that others describe, with an image that their arguments name, starts like ours and is steered like ours.
+fn foreign() {
+    let (mut request, dir) = image::request(&LAST_WORDS);
+    let code = std::fs::read(request.image.take().expect("an image")).expect("it is there");
+    drop(dir);
+    request.machine_args = Some(machine_arguments(&request));
+    request.files.push(File::new("kernel.img", code));
+    request.extra = ["-kernel", "kernel.img"].map(str::to_owned).to_vec();
+    request.machine.cpu = "not asked for".to_owned();
+    let seen = run(&request, &mut Idle).expect("a run");
+    assert!(matches!(seen.end, End::PoweredOff { .. }), "{:?}", seen.end);
+    assert_eq!(seen.console, b"up\n");
 }
 
 fn fall_back() {

@@ -96,6 +96,8 @@ pub enum Missing {
     Dtc,
     /// U-Boot for QEMU's board.
     UBoot,
+    /// Python.
+    Python,
 }
 
 /// What stands in the place of a good QEMU.
@@ -124,6 +126,7 @@ impl fmt::Display for Missing {
             }
             Self::Dtc => f.write_str("dtc"),
             Self::UBoot => f.write_str(U_BOOT),
+            Self::Python => f.write_str("python3"),
         }
     }
 }
@@ -158,6 +161,7 @@ pub fn missing(toolchain: &Toolchain, parts: &[Part]) -> Vec<Missing> {
             Part::Qemu => found.clone().map(Missing::Qemu),
             Part::Dtc => program("dtc").is_none().then_some(Missing::Dtc),
             Part::UBoot => (!Path::new(U_BOOT).is_file()).then_some(Missing::UBoot),
+            Part::Python => program("python3").is_none().then_some(Missing::Python),
         })
         .collect()
 }

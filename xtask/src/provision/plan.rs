@@ -156,6 +156,10 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
                 packages.push("u-boot-qemu");
                 needs.push(format!("U-Boot for QEMU's Arm board as {U_BOOT}"));
             }
+            Missing::Python => {
+                packages.push("python3");
+                needs.push("python3".to_owned());
+            }
         }
     }
     if packages.is_empty() {

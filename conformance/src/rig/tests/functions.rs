@@ -40,7 +40,7 @@ fn another_machine_than_was_asked_for_shows_nothing() {
         ["finish"]
     );
     let seen = conductor.close(outcome(runners::End::Finished));
-    let judgement = judge(&scenario, &seen, &[], false);
+    let judgement = judge(&scenario, &seen, &[], Claims::of(&profile()));
     assert_eq!(judgement.verdict, Verdict::Broken);
     assert!(
         judgement.reason.contains("read 0x10000001 at 0x4010018010"),
@@ -77,7 +77,7 @@ fn known_functions_are_those_that_are_listed() {
         let play = play.end(1, u16::try_from(asked).unwrap());
         conduct(&mut conductor, &play.lines);
         let seen = conductor.close(outcome(runners::End::Finished));
-        judge(&scenario, &seen, &[], false)
+        judge(&scenario, &seen, &[], Claims::of(&profile()))
     };
     let device = |slot: u8| json!({"bus": 0, "slot": slot, "function": 0});
     let list = json!([{"bus": 0, "devices": [device(0), device(3)]}]);

@@ -117,6 +117,13 @@ impl Expansion<'_> {
         let pci = self.gather(domain.pci.iter().map(|text| self.given(text)));
         let pci: Vec<[u32; 3]> = pci.into_iter().flatten().collect();
         let mut lines = self.script(domain, cast, children, &pci);
+        if !domain.otherwise.is_empty() {
+            let refused = case::Domain {
+                script: domain.otherwise.clone(),
+                ..domain.clone()
+            };
+            lines = self.script(&refused, cast, children, &pci);
+        }
         let fate = match (&domain.refused, &domain.destroyed) {
             (Some(words), _) => Fate::Refused(self.all(words)?),
             (None, Some(gone)) => {
@@ -179,6 +186,7 @@ impl Expansion<'_> {
             lines,
             tree,
             fate,
+            otherwise: !domain.otherwise.is_empty(),
         };
         if !matches!(made.fate, Fate::Refused(_)) && domain.guards {
             let guards = guards(&made, &self.occupied(&made), self.profile.ipa_bits);
@@ -333,14 +341,12 @@ fn padding(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Memory of the sentinel in KiB. Every scenario pays for it, so it is what a probe needs and no more.
-const SENTINEL_MEMORY_KIB: u64 = 2 * 1024;
-
 /// The domain that shows that the machine runs: it writes its memory, sleeps so that every other domain that can run
-/// does run, and ends.
+/// does run, and ends. Every scenario pays for it, so it has what a domain needs and no more.
 pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
     let ram = profile.guest.ram.base;
-    let last = ram.saturating_add(SENTINEL_MEMORY_KIB * 1024 - 0x1000);
+    let bytes = profile.least_memory_kib.saturating_mul(1024);
+    let last = ram.saturating_add(bytes.saturating_sub(0x1000));
     let script = [
         format!("ram {last:#x} 0x1000"),
         "timer 1".to_owned(),
@@ -356,7 +362,7 @@ pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
         child: None,
         banks: Vec::new(),
         direct: false,
-        memory_kib: Some(SENTINEL_MEMORY_KIB),
+        memory_kib: Some(profile.least_memory_kib),
         ram,
         cpus: 1,
         vpl011: true,
@@ -367,6 +373,7 @@ pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
         lines: lines.collect(),
         tree: Vec::new(),
         fate: Fate::Runs,
+        otherwise: false,
     }
 }
 

@@ -87,7 +87,16 @@ pub(super) fn roles(case: &Case) -> Vec<Culprit> {
 /// Names what a subject must be capable of for these domains.
 pub fn needs(domains: &[Domain]) -> Vec<Capability> {
     let mut found = Vec::new();
+    let powerful = domains.iter().filter(|domain| domain.role != Role::Guest);
+    if powerful.clone().count() > 1 {
+        found.push(Capability::ControlNode);
+    }
     for domain in domains {
+        let described = domain.partial.is_some() || domain.direct || !domain.banks.is_empty();
+        let ends = matches!(domain.fate, Fate::Destroyed { .. });
+        if domain.role == Role::Control && (described || ends) {
+            found.push(Capability::ControlNode);
+        }
         match domain.role {
             Role::Guest => {}
             Role::Control => found.push(Capability::ControlDomain),

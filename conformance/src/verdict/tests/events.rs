@@ -50,7 +50,7 @@ fn case(events: &str) -> Scenario {
 #[track_caller]
 fn check(events: &str, smmus: &Smmus, verdict: Verdict, reason: &str) {
     let seen = ran(0x61, Some(smmus.clone()));
-    let judgement = judge(&case(events), &seen, &[], false);
+    let judgement = judge(&case(events), &seen, &[], QUIET);
     assert_eq!(judgement.verdict, verdict, "{events}: {judgement:#?}");
     assert!(
         judgement.reason.contains(reason),
@@ -163,7 +163,7 @@ fn half_a_trace_breaks() {
         Verdict::Fail,
         "wanted none",
     );
-    let judgement = judge(&case("0x18 event"), &ran(0x61, None), &[], false);
+    let judgement = judge(&case("0x18 event"), &ran(0x61, None), &[], QUIET);
     assert_eq!(judgement.verdict, Verdict::Broken, "{}", judgement.reason);
 }
 
@@ -172,7 +172,7 @@ fn half_a_trace_breaks() {
 fn memory_decides_and_events_explain() {
     let event = access(TRANSLATION, 0x5000_0000, Some(true));
     let smmus = smmus(&[event], &[event]);
-    let wrong = judge(&case(""), &ran(0x62, Some(smmus.clone())), &[], false);
+    let wrong = judge(&case(""), &ran(0x62, Some(smmus.clone())), &[], QUIET);
     assert_eq!(wrong.verdict, Verdict::Fail);
     assert_eq!(
         wrong.reason,
@@ -182,7 +182,7 @@ fn memory_decides_and_events_explain() {
         &case("0x18 event => none"),
         &ran(0x62, Some(smmus.clone())),
         &[],
-        false,
+        QUIET,
     );
     assert!(both.reason.starts_with("dA [0] r32"), "{}", both.reason);
     check("", &smmus, Verdict::Pass, "");
@@ -199,13 +199,13 @@ fn equal_runs_are_told_alike() {
             &case(rules),
             &ran(0x61, Some(smmus(traced, &[]))),
             &[],
-            false,
+            QUIET,
         );
         let wrong = judge(
             &case("others => none"),
             &ran(0x61, Some(smmus(traced, &[]))),
             &[],
-            false,
+            QUIET,
         );
         assert_eq!(
             (right.verdict, wrong.verdict),

@@ -15,7 +15,10 @@ fn refusals_are_explained_in_one_line() {
             &scenario,
             &seen(&play.lines, End::Complete),
             &[],
-            diagnostics,
+            Claims {
+                diagnostics,
+                ..QUIET
+            },
         )
         .verdict
     };
@@ -54,7 +57,7 @@ fn refusals_are_explained_in_one_line() {
     let spoke = well()
         .hello(2)
         .says("(HV) refuse domain dB: gpio 0x9030000");
-    let judgement = judge(&scenario, &seen(&spoke.lines, End::Complete), &[], true);
+    let judgement = judge(&scenario, &seen(&spoke.lines, End::Complete), &[], STRICT);
     assert_eq!(judgement.verdict, Verdict::Fail);
 }
 
@@ -96,7 +99,7 @@ fn what_is_seen_from_outside_counts() {
             outside,
             ..seen(&play.lines, End::Complete)
         };
-        judge(&scenario, &seen, &[], false)
+        judge(&scenario, &seen, &[], QUIET)
     };
     assert_eq!(with(0, Some(value(3))).verdict, Verdict::Pass);
     let refused = OutsideAnswer::Refused("no".into());

@@ -62,7 +62,7 @@ fn soup() -> impl Strategy<Value = String> {
 }
 
 fn verdict_of(scenario: &Scenario, lines: &[String]) -> Verdict {
-    judge(scenario, &seen(lines, End::Complete), &[], false).verdict
+    judge(scenario, &seen(lines, End::Complete), &[], QUIET).verdict
 }
 
 proptest! {
@@ -100,7 +100,7 @@ proptest! {
             mixed.extend(queues[turn].next());
         }
         mixed.extend(queues.into_iter().flatten());
-        let judge = |lines: &[String]| judge(&scenario, &seen(lines, End::Complete), &[], false);
+        let judge = |lines: &[String]| judge(&scenario, &seen(lines, End::Complete), &[], QUIET);
         prop_assert_eq!(judge(&mixed), judge(&lines));
     }
 }

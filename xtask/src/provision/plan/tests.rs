@@ -28,6 +28,7 @@ fn everything() -> Vec<Missing> {
         Missing::Qemu(Found::Nothing),
         Missing::Dtc,
         Missing::UBoot,
+        Missing::Python,
     ]
 }
 
@@ -56,7 +57,7 @@ fn debian_12_takes_backports() {
             format!("{ADD}{FILE}"),
             UPDATE.to_owned(),
             format!(
-                "{INSTALL} -t bookworm-backports qemu-system-arm ipxe-qemu device-tree-compiler u-boot-qemu"
+                "{INSTALL} -t bookworm-backports qemu-system-arm ipxe-qemu device-tree-compiler u-boot-qemu python3"
             ),
         ]
     );

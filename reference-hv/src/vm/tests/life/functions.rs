@@ -294,3 +294,29 @@ fn a_device_is_given_up_as_a_whole() {
     assert_eq!(hypervisor.estate.owner_of(PAIR[0]), Some(zero));
     assert_eq!(seen(&mut hypervisor, PAIR[0]), 0x11e8_1234);
 }
+
+/// What the hardware domain has found without a word about it goes with what it is not isolated from, and with the line.
+#[test]
+fn what_was_only_looked_at_is_withdrawn() {
+    let (mut hypervisor, zero) = with_hardware();
+    let at = |at: Sbdf| u64::from(at.devfn) << 12;
+    assert_eq!(hypervisor.add_function(PAIR[1], None), Ok(()));
+    assert_eq!(hypervisor.add_function(EDU, None), Ok(()));
+    for found in [PAIR[0], TWIN] {
+        configure(&mut hypervisor, zero, at(found) + 4, Width::Half, Some(6));
+        assert!(command(&mut hypervisor, found).contains(Command::MEMORY));
+    }
+    let mapped = |hypervisor: &Hypervisor<Fake>, place: u64| {
+        host(hypervisor, zero, (BAR + place * 0x10_0000) >> 12).is_some()
+    };
+    assert!(mapped(&hypervisor, 1) && mapped(&hypervisor, 2));
+    let one = running(&mut hypervisor);
+    for (given, found, place) in [(EDU, TWIN, 1), (PAIR[1], PAIR[0], 2)] {
+        assert_eq!(hypervisor.assign_function(one, given), Ok(()));
+        assert!(!mapped(&hypervisor, place));
+        assert_eq!(command(&mut hypervisor, found), Command::NO_INTX);
+        let id = configure(&mut hypervisor, zero, at(found), Width::Word, None);
+        assert_eq!(id, 0xffff_ffff);
+        assert_eq!(hypervisor.add_function(found, None), Err(Errno::EBUSY));
+    }
+}

@@ -1,0 +1,296 @@
+//! Scenario to what an adapter is told of it: what there is, in no hypervisor's form, and nothing of what must be seen.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dtb_gen::{Guest, Node, Tree};
+use runners::adapter::protocol::{
+    Bank, Device, Dom0less, Domain, Machine, Module, PciFunction, Placed, Property, Range, Role,
+    Scenario,
+};
+use runners::{File, GuestLayout, HostLayout, Profile};
+
+use super::{Blobs, Ground, plan, platform, run_time};
+use crate::case;
+use crate::scenario::generate::GIC_PHANDLE;
+use crate::scenario::{self, DOMAIN_MEMORY_KIB};
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub use tests::told_of as sample;
+
+/// Number of the first shared peripheral interrupt (Arm IHI 0069, 2.2.1).
+const FIRST_SPI: u32 = 32;
+/// Images and trees of a domain begin on pages.
+const PAGE: u64 = 0x1000;
+/// What the kernel of every domain is called.
+const KERNEL: &str = "kernel.img";
+
+/// What an adapter is told, and the files that this names.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// The files.
+    pub files: Vec<File>,
+}
+
+/// Tells `scenario`, whose machine has these arguments.
+pub fn tell(
+    scenario: &scenario::Scenario,
+    ground: &Ground<'_>,
+    profile: &Profile,
+    blobs: &Blobs,
+    arguments: Vec<String>,
+) -> Result<Told, String> {
+    let mut files = vec![File::new(KERNEL, ground.probe.clone())];
+    let mut put = |name: String, bytes: Vec<u8>| {
+        files.push(File::new(name.clone(), bytes));
+        name
+    };
+    let tree = platform(scenario, ground.base)?;
+    let base = super::machine(scenario, ground.base);
+    let tree = tree.emit().map_err(|error| error.to_string())?;
+    let machine = Machine {
+        arguments,
+        memory_mib: profile.machine.memory_mib,
+        cpus: profile.machine.cpus,
+        tree: put("machine.dtb".to_owned(), tree),
+        modules: profile.modules,
+        guest: profile.guest.clone(),
+        host: profile.host,
+        ipa_bits: profile.ipa_bits,
+    };
+    let mut domains = Vec::new();
+    for boot in &blobs.boots {
+        let of_number = |domain: &&scenario::Domain| domain.number == boot.number;
+        let Some(domain) = scenario.domains.iter().find(of_number) else {
+            continue;
+        };
+        let blame = |why: String| format!("{}: {why}", domain.name);
+        let memory = memory(domain, &profile.guest);
+        let end = end(&memory);
+        let size = boot.ramdisk.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        let ramdisk = boot.ramdisk.as_ref().map(|bytes| Placed {
+            address: below(end, bytes.len()),
+            path: put(format!("{}.ramdisk", domain.name), bytes.to_vec()),
+        });
+        let guest = guest(
+            domain,
+            profile,
+            &memory,
+            &boot.args,
+            ramdisk.as_ref().map(|placed| (placed.address, size)),
+            &base,
+        );
+        let tree =
+            dtb_gen::guest(&guest.map_err(blame)?).map_err(|error| blame(error.to_string()))?;
+        let tree = tree.emit().map_err(|error| blame(error.to_string()))?;
+        let top = ramdisk.as_ref().map_or(end, |placed| placed.address);
+        domains.push(Domain {
+            name: domain.name.clone(),
+            number: boot.number,
+            role: match domain.role {
+                case::Role::Guest => Role::Guest,
+                case::Role::Control => Role::Control,
+                case::Role::Hardware => Role::Hardware,
+            },
+            memory_kib: domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB),
+            memory,
+            direct_map: domain.direct,
+            cpus: domain.cpus,
+            console: domain.vpl011,
+            spis: domain.nr_spis,
+            arguments: boot.args.clone(),
+            ramdisk,
+            tree: Placed {
+                address: below(top, tree.len()),
+                path: put(format!("{}.dtb", domain.name), tree),
+            },
+            devices: devices(domain, &base).map_err(blame)?,
+            pci: domain.pci.iter().map(function).collect(),
+        });
+    }
+    let mut modules = Vec::new();
+    for (name, address, bytes) in &blobs.modules {
+        let path = match name.as_str() {
+            "probe" => KERNEL.to_owned(),
+            name => put(format!("dom0less-{name}"), bytes.to_vec()),
+        };
+        modules.push(Module {
+            path,
+            address: *address,
+        });
+    }
+    let dom0less = Dom0less {
+        tree: put("dom0less.dtb".to_owned(), blobs.host.clone()),
+        modules,
+    };
+    let scenario = Scenario {
+        id: scenario.id.clone(),
+        arch: profile.arch,
+        kernel: KERNEL.to_owned(),
+        hypervisor_arguments: ground.hypervisor_args.to_owned(),
+        machine,
+        domains,
+        dom0less,
+    };
+    Ok(Told { scenario, files })
+}
+
+/// Where a domain has its memory, in its own eyes.
+fn memory(domain: &scenario::Domain, layout: &GuestLayout) -> Vec<Bank> {
+    if domain.direct {
+        let bank = |(base, size): &(u64, u64)| Bank {
+            base: *base,
+            size: *size,
+            host: Some(*base),
+        };
+        return domain.banks.iter().map(bank).collect();
+    }
+    let size = domain
+        .memory_kib
+        .unwrap_or(DOMAIN_MEMORY_KIB)
+        .saturating_mul(1024);
+    let low = size.min(layout.ram.size);
+    let rest = layout.ram_high.map(|high| (high.base, size - low));
+    let mut places = vec![(domain.ram, low)];
+    places.extend(rest.filter(|(_, size)| *size > 0));
+    // Where the case asks for certain host memory, it lies in the domain's memory in the order of the case.
+    let mut banks = Vec::new();
+    if domain.banks.is_empty() {
+        banks.extend(places.iter().map(|(base, size)| Bank {
+            base: *base,
+            size: *size,
+            host: None,
+        }));
+    }
+    let mut base = domain.ram;
+    for (host, size) in &domain.banks {
+        banks.push(Bank {
+            base,
+            size: *size,
+            host: Some(*host),
+        });
+        base = base.saturating_add(*size);
+    }
+    banks
+}
+
+/// The end of the first piece of memory, which is the one that a kernel is put into.
+fn end(memory: &[Bank]) -> u64 {
+    memory
+        .first()
+        .map_or(0, |bank| bank.base.saturating_add(bank.size))
+}
+
+/// The highest page at which so many bytes end below `top`.
+fn below(top: u64, bytes: usize) -> u64 {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    top.saturating_sub(bytes) / PAGE * PAGE
+}
+
+/// The tree that a domain may be booted with.
+fn guest(
+    domain: &scenario::Domain,
+    profile: &Profile,
+    memory: &[Bank],
+    arguments: &str,
+    ramdisk: Option<(u64, u64)>,
+    base: &Tree,
+) -> Result<Guest, String> {
+    let layout = &profile.guest;
+    let own = HostLayout {
+        gicd: layout.gicd,
+        gicr: layout.gicr,
+        uart: layout.uart,
+        pci: layout.pci,
+    };
+    let seen = profile.host.filter(|_| domain.direct).unwrap_or(own);
+    let plain = domain.partial.as_ref();
+    Ok(Guest {
+        memory: memory.iter().map(|bank| (bank.base, bank.size)).collect(),
+        cpus: domain.cpus,
+        gicd: (seen.gicd.base, seen.gicd.size),
+        gicr: (seen.gicr.base, run_time::redistributors(domain.cpus)),
+        timer: run_time::private(layout.timer_irq),
+        args: arguments.to_owned(),
+        ramdisk,
+        uart: domain.vpl011.then(|| {
+            let line = layout.uart_irq.saturating_sub(FIRST_SPI);
+            (seen.uart.base, seen.uart.size, line)
+        }),
+        callable: false,
+        devices: plain.map(|partial| plan(partial, base)).transpose()?,
+    })
+}
+
+/// What a domain is given of the machine.
+fn devices(domain: &scenario::Domain, base: &Tree) -> Result<Vec<Device>, String> {
+    let Some(partial) = &domain.partial else {
+        return Ok(Vec::new());
+    };
+    let planned = plan(partial, base)?.devices;
+    let device = |device: &dtb_gen::Device| {
+        let node = device
+            .props
+            .iter()
+            .fold(Node::new(""), |node, (name, value)| {
+                node.with(name, value.clone())
+            });
+        let usual = |prop: &dtb_gen::Prop| {
+            prop.name == "interrupt-parent" && prop.u32() == Some(GIC_PHANDLE)
+        };
+        Device {
+            name: device.name.clone(),
+            ranges: device
+                .ranges
+                .iter()
+                .map(|range| Range {
+                    host: range.host,
+                    guest: range.guest,
+                    size: range.size,
+                })
+                .collect(),
+            interrupts: interrupts(&node),
+            host_node: device.path.clone(),
+            force_without_iommu: device.force,
+            properties: node
+                .props
+                .iter()
+                .filter(|prop| !usual(prop))
+                .map(|prop| Property {
+                    name: prop.name.clone(),
+                    base64: STANDARD.encode(&prop.value),
+                })
+                .collect(),
+        }
+    };
+    Ok(planned.iter().map(device).collect())
+}
+
+/// A function by its segment, its bus, and its device and function in one number (PCI 3.0, 3.2.2.3.2).
+fn function([segment, bus, place]: &[u32; 3]) -> PciFunction {
+    PciFunction {
+        segment: *segment,
+        bus: *bus,
+        device: place >> 3,
+        function: place & 7,
+    }
+}
+
+/// The shared interrupts of a node, by INTID: three cells each, of which the first is 0 (GICv3 binding).
+fn interrupts(node: &Node) -> Vec<u32> {
+    let cells = node
+        .get("interrupts")
+        .and_then(|prop| prop.cells())
+        .unwrap_or_default();
+    let shared = cells
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .filter(|[kind, ..]| *kind == 0);
+    shared
+        .map(|[_, number, _]| number.saturating_add(FIRST_SPI))
+        .collect()
+}

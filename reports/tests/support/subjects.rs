@@ -1,0 +1,49 @@
+//! Three subjects that agree on little.
+
+use reports::view::{Case, Run, Subject, Verdict};
+
+use crate::sample;
+
+/// Makes the runs: the sample, one that fails more and lacks a scenario, and one that was asked for less and knows a
+/// requirement of its own.
+pub fn runs() -> Vec<Run> {
+    let subject = |name: &str, version: &str| Subject {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        arch: "aarch64".to_owned(),
+        digest: format!("sha256:{}", "0badcafe".repeat(8)),
+    };
+    let first = sample::run();
+    let mut second = Run {
+        subject: subject("xen", "4.20.0"),
+        ..sample::run()
+    };
+    let hide = &mut second.requirements[0];
+    hide.verdict = Verdict::Fail;
+    hide.cases[0].verdict = Verdict::Fail;
+    hide.cases[0].scenarios[1].verdict = Verdict::Fail;
+    hide.cases[0].scenarios[1].reason = "dA: w32 0x9050000: wanted fault, saw ok".to_owned();
+    hide.cases.remove(1);
+    let mut third = Run {
+        subject: subject("third-party", "7"),
+        conformant: true,
+        ..sample::run()
+    };
+    third.requirements.remove(1);
+    let mut own = third.requirements[0].clone();
+    own.id = "XenSSR~keep_a_secret~1".to_owned();
+    own.title = "Keep a secret".to_owned();
+    own.group = "Additions".to_owned();
+    for (place, case) in own.cases.iter_mut().enumerate() {
+        rename(case, place);
+    }
+    third.requirements.push(own);
+    vec![first, second, third]
+}
+
+fn rename(case: &mut Case, place: usize) {
+    case.id = format!("XenValTestCase~keep_a_secret.{place}~1");
+    for (row, scenario) in case.scenarios.iter_mut().enumerate() {
+        scenario.id = format!("keep_a_secret.{place}/{row}");
+    }
+}

@@ -1,0 +1,207 @@
+//! Subjects that are not Xen-like: a program of theirs says what QEMU must be started with.
+//!
+//! The program speaks the protocol of [`protocol`] on standard input and output. It prepares machines and judges nothing;
+//! the machines are run and looked at like any other. Whatever it does, the suite gets an answer or an [`AdapterError`]
+//! within the time that the profile allows.
+
+mod arguments;
+mod child;
+pub mod protocol;
+mod session;
+mod setup;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::profile::Arch;
+use crate::request::File;
+use crate::rundir::RunDir;
+use protocol::{Describe, Description, Prepare, Request, Response, Teardown};
+use session::Session;
+
+pub use session::AdapterError;
+pub use setup::Setup;
+
+/// What a profile says about its adapter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adapter {
+    /// The program and its arguments. It is started in the profile's folder.
+    pub command: Vec<String>,
+    /// The longest it may take for one answer, in milliseconds.
+    #[serde(default = "patience")]
+    pub deadline_ms: u64,
+    /// An image of this repository that it is told of, unless the user names another: `refhv.img`.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// The profile's folder.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+const fn patience() -> u64 {
+    10_000
+}
+
+/// The processes of one adapter, as many as there are scenarios at a time.
+#[derive(Debug)]
+pub struct Adapters {
+    adapter: Adapter,
+    describe: Describe,
+    description: Description,
+    idle: Mutex<Vec<Session>>,
+}
+
+/// A scenario that an adapter has prepared. Dropping it ends that adapter's process.
+#[derive(Debug)]
+pub struct Stage {
+    /// What QEMU is started with.
+    pub setup: Setup,
+    session: Session,
+    scenario: String,
+    _folder: RunDir,
+}
+
+impl Adapters {
+    /// Starts the first process and asks who it is.
+    pub fn new(adapter: &Adapter, arch: Arch, image: Option<&Path>) -> Result<Self, AdapterError> {
+        let describe = Describe {
+            arch,
+            image: image.map(absolute),
+        };
+        let (session, description) = introduced(adapter, &describe)?;
+        Ok(Self {
+            adapter: adapter.clone(),
+            describe,
+            description,
+            idle: Mutex::new(vec![session]),
+        })
+    }
+
+    /// Who it is and what it can do.
+    pub const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Returns the file that identifies the hypervisor.
+    pub fn identity(&self) -> Option<PathBuf> {
+        let image = self.description.image.as_ref()?;
+        Some(self.adapter.folder.join(image))
+    }
+
+    /// Has a scenario prepared: `files` are put into its folder first, where it names them. `own` are files that the suite
+    /// hands to QEMU itself.
+    pub fn prepare(
+        &self,
+        scenario: protocol::Scenario,
+        files: &[File],
+        own: &[String],
+    ) -> Result<Stage, AdapterError> {
+        let ours = |doing: &str| {
+            let doing = doing.to_owned();
+            move |error| {
+                AdapterError::new(format!("could not be given its files: {doing}: {error}"))
+            }
+        };
+        let folder = RunDir::create().map_err(ours("creating their folder"))?;
+        for file in files {
+            file.write(folder.path()).map_err(ours(&file.name))?;
+        }
+        let id = scenario.id.clone();
+        let request = Request::Prepare(Box::new(Prepare {
+            folder: absolute(folder.path()),
+            image: self.describe.image.clone(),
+            scenario,
+        }));
+        let (session, response) = self.session()?.ask(request)?;
+        let prepared = match response {
+            Response::Prepared(prepared) => prepared,
+            other => return Err(unexpected(session, "prepare", &other)),
+        };
+        match Setup::read(&prepared, folder.path(), own) {
+            Ok(setup) => Ok(Stage {
+                setup,
+                session,
+                scenario: id,
+                _folder: folder,
+            }),
+            Err(why) => {
+                Err(session.blame(format!("answered `prepare` with what cannot be: {why}")))
+            }
+        }
+    }
+
+    /// Says that the machine is gone, and returns what was said about the scenario, for people.
+    pub fn teardown(&self, stage: Stage) -> Result<String, AdapterError> {
+        let request = Request::Teardown(Teardown {
+            scenario: stage.scenario,
+        });
+        match stage.session.ask(request)? {
+            (mut session, Response::Done(_)) => {
+                let transcript = session.transcript();
+                self.idle().push(session);
+                Ok(transcript)
+            }
+            (session, other) => Err(unexpected(session, "teardown", &other)),
+        }
+    }
+
+    /// Takes a process that has nothing to do, or starts one.
+    fn session(&self) -> Result<Session, AdapterError> {
+        let idle = self.idle().pop();
+        if let Some(session) = idle {
+            return Ok(session);
+        }
+        let (session, description) = introduced(&self.adapter, &self.describe)?;
+        if description != self.description {
+            return Err(session.blame("described itself otherwise when it was started again"));
+        }
+        Ok(session)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        // Sessions go in and out whole.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Adapters {
+    fn drop(&mut self) {
+        for session in self.idle().drain(..) {
+            session.close();
+        }
+    }
+}
+
+/// Starts a process and asks who it is.
+fn introduced(
+    adapter: &Adapter,
+    describe: &Describe,
+) -> Result<(Session, Description), AdapterError> {
+    let patience = Duration::from_millis(adapter.deadline_ms);
+    let session = Session::start(&adapter.command, &adapter.folder, patience)?;
+    match session.ask(Request::Describe(describe.clone()))? {
+        (session, Response::Description(description)) => Ok((session, description)),
+        (session, other) => Err(unexpected(session, "describe", &other)),
+    }
+}
+
+fn unexpected(session: Session, name: &str, response: &Response) -> AdapterError {
+    let kind = match response {
+        Response::Description(_) => "description",
+        Response::Prepared(_) => "prepared",
+        Response::Done(_) => "done",
+        Response::Error(failure) => {
+            return session.blame(format!("cannot `{name}`: {}", failure.reason));
+        }
+    };
+    session.blame(format!("answered `{name}` with `{kind}`"))
+}
+
+fn absolute(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.display().to_string()
+}

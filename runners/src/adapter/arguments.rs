@@ -1,0 +1,224 @@
+//! Which of QEMU's arguments an adapter may give. Pure.
+//!
+//! What an adapter answers must not take the machine out of the suite's hands: not its console, not its control sockets,
+//! not its process, and no file but those that the answer hands over. So options are listed, and whatever names a file
+//! has to name one of the answer's. This keeps mistakes out and accidents small; it is no wall against malice, for the
+//! adapter is a program that runs with the user's rights.
+
+use std::collections::BTreeSet;
+
+/// How the value of an option is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// It is for the guest's eyes only.
+    Text,
+    /// It is one of the answer's files.
+    File,
+    /// `key=value` parts.
+    Parts,
+    /// Only `none` or `null`, to have none.
+    Nothing,
+}
+
+/// The options.
+const KNOWN: [(&str, Form); 17] = [
+    ("M", Form::Parts),
+    ("accel", Form::Parts),
+    ("append", Form::Text),
+    ("bios", Form::File),
+    ("cpu", Form::Parts),
+    ("device", Form::Parts),
+    ("drive", Form::Parts),
+    ("fw_cfg", Form::Parts),
+    ("global", Form::Parts),
+    ("icount", Form::Parts),
+    ("initrd", Form::File),
+    ("m", Form::Parts),
+    ("machine", Form::Parts),
+    ("object", Form::Parts),
+    ("rtc", Form::Parts),
+    ("serial", Form::Nothing),
+    ("smp", Form::Parts),
+];
+
+/// Keys whose value is a file, the last word of them where they have several (`file.filename`).
+const FILES: [&str; 14] = [
+    "data", "dtb", "dumpdtb", "file", "filename", "firmware", "initrd", "kernel", "logfile",
+    "mem-path", "path", "pflash", "romfile", "script",
+];
+
+/// Keys of what QEMU would talk to instead of a file.
+const ELSEWHERE: [&str; 6] = ["chardev", "driver", "host", "netdev", "server", "url"];
+
+/// Checks arguments; `files` are the names that they may use.
+pub fn check(arguments: &[String], files: &BTreeSet<&str>) -> Result<(), String> {
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let name = argument
+            .strip_prefix("--")
+            .or_else(|| argument.strip_prefix('-'))
+            .ok_or_else(|| format!("`{argument}` is no option"))?;
+        let known = KNOWN.iter().find(|(option, _)| *option == name);
+        let Some((_, form)) = known else {
+            let all: Vec<&str> = KNOWN.iter().map(|(option, _)| *option).collect();
+            return Err(format!(
+                "an adapter has no say over `{argument}`; it has over -{}",
+                all.join(", -")
+            ));
+        };
+        let value = rest
+            .next()
+            .ok_or_else(|| format!("`{argument}` lacks its value"))?;
+        let judged = match form {
+            Form::Text => Ok(()),
+            Form::File => named(value, files),
+            Form::Parts => parts(name, value, files),
+            Form::Nothing if ["none", "null"].contains(&value.as_str()) => Ok(()),
+            Form::Nothing => Err("only `null` or `none` is the adapter's to say".to_owned()),
+        };
+        judged.map_err(|why| format!("`{argument} {value}`: {why}"))?;
+    }
+    Ok(())
+}
+
+/// Judges `a,key=value,...`.
+fn parts(option: &str, value: &str, files: &BTreeSet<&str>) -> Result<(), String> {
+    // Both are other ways to write what is judged below.
+    if value.trim_start().starts_with('{') || value.contains(",,") {
+        return Err("neither JSON nor doubled commas are read here".to_owned());
+    }
+    for part in value.split(',') {
+        let Some((key, value)) = part.split_once('=') else {
+            plain(part)?;
+            continue;
+        };
+        let last = key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase();
+        if FILES.contains(&last.as_str()) {
+            named(value, files)?;
+        } else if option != "global" && ELSEWHERE.contains(&last.as_str()) {
+            return Err(format!("an adapter has no say over `{key}`"));
+        } else {
+            plain(value)?;
+        }
+    }
+    Ok(())
+}
+
+fn named(name: &str, files: &BTreeSet<&str>) -> Result<(), String> {
+    if files.contains(name) {
+        Ok(())
+    } else {
+        Err(format!("`{name}` is none of the answer's files"))
+    }
+}
+
+/// Judges a value that is meant to be no file.
+fn plain(value: &str) -> Result<(), String> {
+    let leaves = value.starts_with('/') || value.split('/').any(|step| step == "..");
+    if leaves || value.contains("://") {
+        Err(format!("`{value}` leads out of the folder of the run"))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say(line: &[&str]) -> Result<(), String> {
+        let line: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
+        check(&line, &BTreeSet::from(["disk.img", "fw.bin"]))
+    }
+
+    /// What a machine is made of passes, with the answer's own files.
+    #[test]
+    fn machines_may_be_described() {
+        for line in [
+            vec![],
+            vec!["-M", "virt,virtualization=on,iommu=smmuv3", "-cpu", "max"],
+            vec!["-smp", "2", "-m", "1G", "--device", "edu,addr=3"],
+            vec!["-drive", "if=pflash,unit=1,format=raw,file=disk.img"],
+            vec!["-device", "loader,file=fw.bin,addr=0x1000,force-raw=on"],
+            vec!["-bios", "fw.bin", "-append", "root=/dev/vda ../x,,y"],
+            vec!["-serial", "null", "-object", "rng-builtin,id=r"],
+            vec!["-global", "virtio-mmio.force-legacy=false"],
+        ] {
+            assert_eq!(say(&line), Ok(()), "{line:?}");
+        }
+    }
+
+    /// What would take console, control or process away, or use a file that was not handed over, is refused by name.
+    #[test]
+    fn nothing_leads_out() {
+        for (line, part) in [
+            (vec!["-daemonize"], "no say over `-daemonize`"),
+            (vec!["-S"], "no say over `-S`"),
+            (vec!["-D", "/tmp/log"], "no say over `-D`"),
+            (vec!["-pidfile", "x"], "no say over `-pidfile`"),
+            (vec!["-qmp", "tcp:localhost:1"], "no say over `-qmp`"),
+            (vec!["-monitor", "stdio"], "no say over `-monitor`"),
+            (
+                vec!["-chardev", "file,id=x,path=y"],
+                "no say over `-chardev`",
+            ),
+            (vec!["-readconfig", "x"], "no say over `-readconfig`"),
+            (vec!["-kernel", "fw.bin"], "no say over `-kernel`"),
+            (vec!["-serial", "file:/tmp/x"], "only `null`"),
+            (vec!["-serial", "chardev:console"], "only `null`"),
+            (vec!["disk.img"], "`disk.img` is no option"),
+            (vec!["@args"], "is no option"),
+            (vec!["-device"], "lacks its value"),
+            (vec!["-bios", "/etc/passwd"], "none of the answer's files"),
+            (vec!["-bios", "../fw.bin"], "none of the answer's files"),
+            (
+                vec!["-drive", "file=/etc/passwd"],
+                "none of the answer's files",
+            ),
+            (
+                vec!["-drive", "FILE=/etc/passwd"],
+                "none of the answer's files",
+            ),
+            (
+                vec!["-drive", "file.filename=x"],
+                "none of the answer's files",
+            ),
+            (
+                vec!["-drive", "file=fat:rw:/"],
+                "none of the answer's files",
+            ),
+            (vec!["-drive", "file=json:{}"], "none of the answer's files"),
+            (vec!["-drive", "driver=ssh,host=h"], "no say over `driver`"),
+            (vec!["-device", "{\"driver\":\"edu\"}"], "neither JSON"),
+            (vec!["-device", "loader,file=a,,b"], "neither JSON"),
+            (
+                vec!["-device", "edu,romfile=/x"],
+                "none of the answer's files",
+            ),
+            (
+                vec!["-device", "pci-serial,chardev=console"],
+                "no say over `chardev`",
+            ),
+            (
+                vec!["-object", "input-linux,id=a,evdev=/dev/input"],
+                "leads out",
+            ),
+            (
+                vec!["-object", "memory-backend-file,mem-path=x"],
+                "none of the answer's",
+            ),
+            (
+                vec!["-M", "virt,dumpdtb=/tmp/x"],
+                "none of the answer's files",
+            ),
+            (
+                vec!["-fw_cfg", "name=opt/x,file=/etc/shadow"],
+                "none of the answer's",
+            ),
+            (vec!["-rtc", "a/../../b"], "leads out"),
+        ] {
+            let why = say(&line).expect_err(part);
+            assert!(why.contains(part), "{line:?}: {why}");
+        }
+    }
+}

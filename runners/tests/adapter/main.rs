@@ -1,0 +1,37 @@
+//! Adapters that behave and adapters that do not, each a shell script of a line or two.
+//!
+//! This program plays two parts, told apart by how it is started: the tests, and a suite that is killed while its
+//! adapter works.
+
+#![expect(
+    clippy::missing_docs_in_private_items,
+    reason = "a test program has no interface"
+)]
+
+mod misbehaviour;
+mod orphan;
+mod schema;
+mod script;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if args.get(1).map(String::as_str) == Some(orphan::VICTIM) {
+        orphan::be_victim(&args);
+    }
+    let trials = [misbehaviour::trials(), orphan::trials(), schema::trials()];
+    libtest_mimic::run(
+        &Arguments::from_args(),
+        trials.into_iter().flatten().collect(),
+    )
+    .exit();
+}
+
+/// Makes a trial of a function that panics when its claim does not hold.
+fn trial(name: &str, claim: fn()) -> Trial {
+    Trial::test(name, move || {
+        claim();
+        Ok::<(), Failed>(())
+    })
+}
