@@ -40,23 +40,26 @@ pub enum Firmware {
     NoBars,
     /// Nothing was done.
     None,
+    /// Real firmware does it: U-Boot, which comes to the same as [`Self::Full`], and starts the hypervisor.
+    UBoot,
 }
 
 impl Firmware {
     /// The names used in case files.
-    pub const NAMES: [(&'static str, Self); 4] = [
+    pub const NAMES: [(&'static str, Self); 5] = [
         ("full", Self::Full),
         ("no-bus-numbers", Self::NoBusNumbers),
         ("no-bars", Self::NoBars),
         ("none", Self::None),
+        ("u-boot", Self::UBoot),
     ];
 
     const fn numbers_buses(self) -> bool {
-        matches!(self, Self::Full | Self::NoBars)
+        matches!(self, Self::Full | Self::NoBars | Self::UBoot)
     }
 
     const fn places_registers(self) -> bool {
-        matches!(self, Self::Full | Self::NoBusNumbers)
+        matches!(self, Self::Full | Self::NoBusNumbers | Self::UBoot)
     }
 }
 

@@ -11,13 +11,14 @@ use wire::{Answer, Frame, Note};
 use crate::dtb::{Blobs, EDU_BASE};
 use crate::last_words::Listener;
 use crate::observe::{End, OutsideAnswer, Recorder, Seen};
-use crate::pci::Topology;
 use crate::pci::firmware::{Access, accesses};
+use crate::pci::{Firmware, Topology};
 use crate::scenario::{Fate, Moment, Scenario, Step, What};
 
 #[cfg(test)]
 mod tests;
 pub mod twin;
+mod u_boot;
 
 /// What the labels of the firmware's accesses begin with.
 const FIRMWARE: &str = "firmware ";
@@ -127,8 +128,10 @@ pub fn request(
         .devices
         .extend(scenario.pci.iter().flat_map(Topology::arguments));
     let apart = |step: &Step| matches!(step.at, Moment::Start | Moment::End);
+    let real = |pci: &Topology| pci.firmware == Firmware::UBoot;
+    let real = scenario.pci.as_ref().is_some_and(real);
     let edu = scenario.machine.edu || scenario.pci.iter().any(|pci| pci.has("edu"));
-    if edu && scenario.outside.iter().all(apart) {
+    if edu && !real && scenario.outside.iter().all(apart) {
         machine.extra.extend(CLOCK.map(ToOwned::to_owned));
     }
     let mut request = Request::new(machine, image, profile.deadline());
@@ -138,10 +141,15 @@ pub fn request(
         .iter()
         .map(|(_, at, bytes)| Load::new(*at, bytes.clone()))
         .collect();
-    if scenario.machine.flash_pattern {
+    let mut flash = scenario.machine.flash_pattern.then(pattern);
+    if let Some(firmware) = profile.firmware.as_ref().filter(|_| real) {
+        flash = Some(u_boot::environment(firmware).into());
+        request.firmware = Some(firmware.clone());
+    }
+    if let Some(bytes) = flash {
         request
             .files
-            .push(File::new("flash.img", pattern()).padded(FLASH_BYTES));
+            .push(File::new("flash.img", bytes).padded(FLASH_BYTES));
         let drive = "if=pflash,unit=1,format=raw,readonly=on,file=flash.img";
         request
             .extra

@@ -36,6 +36,8 @@ pub enum Capability {
     PciRuntime,
     /// The hardware domain can report PCI functions that come and go.
     PciHotplug,
+    /// Real firmware can start the subject.
+    Firmware,
     /// A hardware domain owns what nobody else does.
     HardwareDomain,
     /// A domain can control others by hypercall.
@@ -57,7 +59,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -70,6 +72,7 @@ impl Capability {
         Self::PciScan,
         Self::PciRuntime,
         Self::PciHotplug,
+        Self::Firmware,
         Self::HardwareDomain,
         Self::ControlDomain,
         Self::ControlNode,
@@ -95,6 +98,7 @@ impl Capability {
             Self::PciScan => "pci-scan",
             Self::PciRuntime => "pci-runtime",
             Self::PciHotplug => "pci-hotplug",
+            Self::Firmware => "firmware",
             Self::HardwareDomain => "hardware-domain",
             Self::ControlDomain => "control-domain",
             Self::ControlNode => "control-node",

@@ -35,7 +35,9 @@ pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};
-pub use request::{Act, Action, Answer, Command, Director, File, Icount, Load, Machine, Request};
+pub use request::{
+    Act, Action, Answer, Command, Director, File, Firmware, Icount, Load, Machine, Request,
+};
 pub use smmu::{Access, Counted, Fate, Queue, Reason, Smmus, Tally, Trace};
 pub use subject::{FetchError, Package};
 pub use waiver::{Day, Waiver};

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::adapter::Adapter;
 use crate::capability::{Capabilities, nearest};
-use crate::request::Machine;
+use crate::request::{Firmware, Machine};
 use crate::subject::Package;
 use crate::waiver::Waiver;
 
@@ -269,6 +269,9 @@ pub struct Profile {
     /// What direct-mapped guests see.
     #[serde(default)]
     pub host: Option<HostLayout>,
+    /// Real firmware, for what shall be started by such.
+    #[serde(default)]
+    pub firmware: Option<Firmware>,
     /// The program that says how it is started, where the suite does not know.
     #[serde(default)]
     pub adapter: Option<Adapter>,

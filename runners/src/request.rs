@@ -116,13 +116,27 @@ pub struct Icount {
     pub sleep: bool,
 }
 
+/// Firmware that starts the image, in the place of QEMU, which only puts image and tree into memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Firmware {
+    /// Its own image, which the board begins with.
+    pub path: PathBuf,
+    /// Where the image lies that it is to start.
+    pub image: u64,
+    /// Where the device tree lies that it is to hand to it.
+    pub tree: u64,
+}
+
 /// One run.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The machine.
     pub machine: Machine,
-    /// What `-kernel` starts, where the arguments do not say it.
+    /// What `-kernel` or the firmware starts, where the arguments do not say it.
     pub image: Option<PathBuf>,
+    /// Firmware between the machine and the image.
+    pub firmware: Option<Firmware>,
     /// The device tree handed to the image instead of QEMU's own.
     pub host_dtb: Option<Vec<u8>>,
     /// Further images in memory.
@@ -153,6 +167,7 @@ impl Request {
         Self {
             machine,
             image: Some(image.into()),
+            firmware: None,
             host_dtb: None,
             loads: Vec::new(),
             files: Vec::new(),

@@ -37,6 +37,8 @@ pub enum Part {
     Qemu,
     /// The device-tree compiler, which shows trees and reads ours as a second opinion.
     Dtc,
+    /// U-Boot for QEMU's board: real firmware, which one scenario begins with.
+    UBoot,
     /// Python 3, in which the adapter of the reference hypervisor is written.
     Python,
 }
@@ -45,15 +47,22 @@ impl Part {
     /// What a build of the images takes.
     pub const BUILD: &[Self] = &[Self::Targets];
     /// What a run of the suite takes.
-    pub const RUN: &[Self] = &[Self::Targets, Self::Qemu, Self::Dtc];
+    pub const RUN: &[Self] = &[Self::Targets, Self::Qemu, Self::Dtc, Self::UBoot];
     /// What a run of the suite takes whose subject is started by the adapter in this repository.
-    pub const RUN_BY_ADAPTER: &[Self] = &[Self::Targets, Self::Qemu, Self::Dtc, Self::Python];
+    pub const RUN_BY_ADAPTER: &[Self] = &[
+        Self::Targets,
+        Self::Qemu,
+        Self::Dtc,
+        Self::UBoot,
+        Self::Python,
+    ];
     /// What checks and tests take.
     pub const ALL: &[Self] = &[
         Self::Targets,
         Self::Components,
         Self::Qemu,
         Self::Dtc,
+        Self::UBoot,
         Self::Python,
     ];
 }

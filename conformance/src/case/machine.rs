@@ -35,7 +35,8 @@ pub struct Machine {
     /// What they mean stands in [`crate::scenario::Scenario::pci`].
     #[serde(default, skip_serializing)]
     pub pci: Vec<PciFunction>,
-    /// How far the firmware got with them: `full` unless said otherwise, `no-bus-numbers`, `no-bars`, `none`.
+    /// How far the firmware got with them: `full` unless said otherwise, `no-bus-numbers`, `no-bars`, `none`. With
+    /// `u-boot` it is real, and starts the hypervisor.
     #[serde(default, skip_serializing)]
     pub firmware: Option<Text>,
     /// Seed of a topology that is generated, beside what `pci` lists.

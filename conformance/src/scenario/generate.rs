@@ -9,7 +9,7 @@ use crate::case::load::{Culprit, Loaded, LoadedCase};
 use crate::case::template::Names;
 use crate::case::value::{edit, property};
 use crate::case::{self, Case, Text};
-use crate::pci::Topology;
+use crate::pci::{Firmware, Topology};
 use crate::requirement::diagnostic::Diagnostic;
 use crate::scenario::{Act, Domain, EventRule, SENTINEL, Scenario, Step, parse, sense};
 
@@ -162,6 +162,8 @@ impl<'a> Expansion<'a> {
                 .map_err(|error| Culprit::new(name, format!("{error}")))
         }));
         needs.extend(sense::needs(&domains));
+        let real = |pci: &&Topology| pci.firmware == Firmware::UBoot;
+        needs.extend(self.pci.iter().find(real).map(|_| Capability::Firmware));
         let host = self.edits(&case.host)?;
         if sense::only_trees_say(&domains, &host) {
             needs.push(Capability::Dom0lessTrees);

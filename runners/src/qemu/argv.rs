@@ -109,20 +109,34 @@ pub fn argv(request: &Request, kind: &str, image: &str, io: Io) -> Vec<String> {
             format!("shift={},sleep={sleep}", icount.shift),
         );
     }
-    if request.image.is_some() {
-        pair(&mut args, "-kernel", image.to_owned());
-    }
-    if request.host_dtb.is_some() {
-        pair(&mut args, "-dtb", HOST_DTB.to_owned());
-    }
     // Files cost 0.3 ms for 256 KiB; written through qtest, the same bytes take 13 ms.
-    for load in &request.loads {
-        let file = load_name(load.addr);
-        pair(
-            &mut args,
-            "-device",
-            format!("loader,file={file},addr={:#x},force-raw=on", load.addr),
-        );
+    let load = |args: &mut Vec<String>, file: &str, addr: u64| {
+        // A comma in a name would begin the next option.
+        let file = file.replace(',', ",,");
+        let loader = format!("loader,file={file},addr={addr:#x},force-raw=on");
+        pair(args, "-device", loader);
+    };
+    match &request.firmware {
+        None => {
+            if request.image.is_some() {
+                pair(&mut args, "-kernel", image.to_owned());
+            }
+            if request.host_dtb.is_some() {
+                pair(&mut args, "-dtb", HOST_DTB.to_owned());
+            }
+        }
+        Some(firmware) => {
+            pair(&mut args, "-bios", firmware.path.display().to_string());
+            if request.image.is_some() {
+                load(&mut args, image, firmware.image);
+            }
+            if request.host_dtb.is_some() {
+                load(&mut args, HOST_DTB, firmware.tree);
+            }
+        }
+    }
+    for one in &request.loads {
+        load(&mut args, &load_name(one.addr), one.addr);
     }
     args.extend(request.extra.iter().cloned());
     if !request.smmus.is_empty() {

@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
 use runners::{
-    Act, Action, File, Icount, Io, Load, Request, argv, evidence_files, machine_arguments, script,
+    Act, Action, File, Firmware, Icount, Io, Load, Request, argv, evidence_files,
+    machine_arguments, script,
 };
 use serde_json::json;
 
@@ -15,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         trial("lines::the_command_line_of_a_plain_run", plain),
         trial("lines::the_command_line_of_a_full_run", full),
+        trial("lines::firmware_starts_the_image", firmware),
         trial("lines::a_machine_of_somebody_elses", foreign),
         trial("lines::the_script_of_a_run", scripts),
         trial("lines::evidence_has_every_file_the_script_names", evidence),
@@ -142,6 +144,30 @@ fn full() {
         &(args.join("\n") + "\n"),
         include_str!("../golden/full.argv"),
     );
+}
+
+/// With firmware in between, QEMU puts image and tree where that looks for them, and starts neither.
+fn firmware() {
+    let mut request = full_request();
+    request.firmware = Some(Firmware {
+        path: "/firmware/u-boot.bin".into(),
+        image: 0x4200_0000,
+        tree: 0x4800_0000,
+    });
+    let args = argv(&request, "virt", "/images/a,b", Io::Harness);
+    let behind = |name: &str| {
+        let place = args.iter().position(|arg| arg == name)?;
+        args.get(place + 1).map(String::as_str)
+    };
+    assert_eq!(behind("-bios"), Some("/firmware/u-boot.bin"));
+    assert_eq!((behind("-kernel"), behind("-dtb")), (None, None));
+    for wanted in [
+        "loader,file=/images/a,,b,addr=0x42000000,force-raw=on",
+        "loader,file=host.dtb,addr=0x48000000,force-raw=on",
+        "loader,file=load-4a000000.bin,addr=0x4a000000,force-raw=on",
+    ] {
+        assert!(args.iter().any(|arg| arg == wanted), "{wanted}: {args:?}");
+    }
 }
 
 fn scripts() {

@@ -14,6 +14,8 @@ use crate::provision::{Part, apt, somebody_there};
 /// The oldest QEMU whose SMMUv3 has a second stage.
 pub const OLDEST_QEMU: Version = Version { major: 8, minor: 1 };
 const QEMU: &str = "qemu-system-aarch64";
+/// Where Debian and Ubuntu have U-Boot for QEMU's board, as the profiles of subjects say too.
+pub const U_BOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
 
 /// The first two numbers of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +94,8 @@ pub enum Missing {
     Qemu(Found),
     /// The device-tree compiler.
     Dtc,
+    /// U-Boot for QEMU's board.
+    UBoot,
     /// Python.
     Python,
 }
@@ -121,6 +125,7 @@ impl fmt::Display for Missing {
                 }
             }
             Self::Dtc => f.write_str("dtc"),
+            Self::UBoot => f.write_str(U_BOOT),
             Self::Python => f.write_str("python3"),
         }
     }
@@ -155,6 +160,7 @@ pub fn missing(toolchain: &Toolchain, parts: &[Part]) -> Vec<Missing> {
             }
             Part::Qemu => found.clone().map(Missing::Qemu),
             Part::Dtc => program("dtc").is_none().then_some(Missing::Dtc),
+            Part::UBoot => (!Path::new(U_BOOT).is_file()).then_some(Missing::UBoot),
             Part::Python => program("python3").is_none().then_some(Missing::Python),
         })
         .collect()

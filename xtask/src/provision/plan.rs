@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::provision::Install;
 use crate::provision::apt::{self, SourceError};
-use crate::provision::facts::{Facts, Found, Missing, OLDEST_QEMU, System, Version};
+use crate::provision::facts::{Facts, Found, Missing, OLDEST_QEMU, System, U_BOOT, Version};
 
 /// The Debian release whose own QEMU is too old, but whose backports have a newer one.
 const BACKPORTED: u32 = 12;
@@ -151,6 +151,10 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
             Missing::Dtc => {
                 packages.push("device-tree-compiler");
                 needs.push("dtc".to_owned());
+            }
+            Missing::UBoot => {
+                packages.push("u-boot-qemu");
+                needs.push(format!("U-Boot for QEMU's Arm board as {U_BOOT}"));
             }
             Missing::Python => {
                 packages.push("python3");

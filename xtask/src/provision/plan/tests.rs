@@ -27,6 +27,7 @@ fn everything() -> Vec<Missing> {
         Missing::Components(vec!["clippy".into()]),
         Missing::Qemu(Found::Nothing),
         Missing::Dtc,
+        Missing::UBoot,
         Missing::Python,
     ]
 }
@@ -56,7 +57,7 @@ fn debian_12_takes_backports() {
             format!("{ADD}{FILE}"),
             UPDATE.to_owned(),
             format!(
-                "{INSTALL} -t bookworm-backports qemu-system-arm ipxe-qemu device-tree-compiler python3"
+                "{INSTALL} -t bookworm-backports qemu-system-arm ipxe-qemu device-tree-compiler u-boot-qemu python3"
             ),
         ]
     );
@@ -140,13 +141,13 @@ fn unknown_systems_are_told_what_to_get() {
         system: System::Other("Fedora Linux 42".into()),
         ..debian(12)
     };
-    let error = steps(&bare, &[Missing::Qemu(Found::Nothing), Missing::Dtc])
-        .unwrap_err()
-        .to_string();
+    let missing = [Missing::Qemu(Found::Nothing), Missing::Dtc, Missing::UBoot];
+    let error = steps(&bare, &missing).unwrap_err().to_string();
     for word in [
         "Fedora Linux 42",
         "qemu-system-aarch64 (8.1 or newer) with its ROMs",
         "dtc",
+        "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
     ] {
         assert!(error.contains(word), "{error}");
     }
