@@ -103,11 +103,13 @@ fn other_files_are_refused() {
     assert!(told(&half).contains("not a baseline of this form"));
 }
 
-/// Each shipped profile has a baseline of its own subject, and at the level that the profile claims.
+/// Each shipped profile has a baseline of its own subject, and at the level that the profile claims. The one with an adapter
+/// has another's subject, whose baseline it is compared with.
 #[test]
 fn shipped_profiles_have_baselines() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("baselines");
-    for profile in runners::Profile::all_shipped().unwrap() {
+    let shipped = runners::Profile::all_shipped().unwrap().into_iter();
+    for profile in shipped.filter(|profile| profile.adapter.is_none()) {
         let name = format!("{}-{}.json", profile.name, profile.arch.name());
         let baseline = load(&folder.join(name)).unwrap();
         let subject = &baseline.subject;
