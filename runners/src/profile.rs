@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::adapter::Adapter;
-use crate::capability::{Capabilities, nearest};
+use crate::capability::{Capabilities, Capability, nearest};
 use crate::request::{Firmware, Machine};
 use crate::subject::Package;
 use crate::waiver::Waiver;
@@ -435,6 +435,11 @@ impl Profile {
             "refusal",
             "a host that stops needs `last_words` with `names`: only what names a domain refuses it"
                 .to_owned(),
+        )?;
+        check(
+            profile.firmware.is_some() || !profile.capabilities.has(Capability::Firmware),
+            "\"firmware\"",
+            "`firmware` is claimed, but there is no table that says which".to_owned(),
         )?;
         let align = profile.modules.align;
         check(

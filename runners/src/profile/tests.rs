@@ -94,6 +94,11 @@ fn errors_name_file_line_and_nearest_name() {
             "`align` is 0x800, not a power of two from a page up",
         ),
         (
+            "image = 0x4200_0000",
+            "image = \"there\"",
+            "invalid type: string \"there\"",
+        ),
+        (
             "[machine]",
             "[machin]",
             "unknown field `machin`, did you mean `machine`?",
@@ -185,4 +190,17 @@ fn the_adapted_reference_is_the_reference() {
         ..reference
     };
     assert_eq!(adapted, wanted);
+}
+
+/// Firmware that is claimed must be said.
+#[test]
+fn claimed_firmware_is_said() {
+    let text = reference();
+    let from = text.find("[firmware]").expect("a table");
+    let to = from + text[from..].find("\n[").expect("another one behind it");
+    let without = format!("{}{}", &text[..from], &text[to..]);
+    let told = Profile::parse(&without, "p.toml")
+        .expect_err("no firmware")
+        .to_string();
+    assert!(told.contains("`firmware` is claimed"), "{told}");
 }

@@ -30,10 +30,6 @@ impl Expansion<'_> {
             return Err(Culprit::new("pci:", why));
         };
         let real = firmware == Firmware::UBoot;
-        if real && self.profile.firmware.is_none() {
-            let why = format!("the profile of `{}` has no `firmware`", self.profile.name);
-            return Err(Culprit::new("firmware:", why));
-        }
         if real && (machine.edu || machine.flash_pattern) {
             let why = "with real firmware there is no `edu`, which would be placed before it, and no `flash_pattern`, where its environment is";
             return Err(Culprit::new("firmware:", why));
