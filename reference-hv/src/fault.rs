@@ -186,6 +186,8 @@ faults! {
     LentPagesFreed = "lent-pages-freed", deassign_interrupt_less_platform_device,
         "frees pages of a destroyed domain that another domain still maps";
 
+    LentNotScrubbed = "lent-not-scrubbed", deassign_dma_platform_device_without_iommu,
+        "leaves the contents of pages of a destroyed domain that another still looked at";
     HardwareDestroyed = "hardware-destroyed", deassign_dma_platform_device_without_iommu,
         "destroys the domain that has the hardware while its devices go on with its memory";
     DeadLookerHolds = "dead-looker-holds", deassign_interrupt_less_platform_device,

@@ -196,7 +196,11 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             .for_each(|host| still.keep(host));
         for span in still.rest() {
             domain.lent = domain.lent.saturating_sub(span.pages());
-            release(&mut self.machine, &mut self.estate, span);
+            if fault::on(Fault::LentNotScrubbed) {
+                self.estate.give_back(span, true);
+            } else {
+                release(&mut self.machine, &mut self.estate, span);
+            }
         }
         self.bury(place);
     }
