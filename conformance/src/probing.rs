@@ -158,8 +158,15 @@ mod tests {
             .into_iter()
             .filter(|one| !tried.contains(one))
             .collect();
-        use Capability::{AmdIommu, Dom0lessTrees, PciRuntime, PciScan, SmmuEvents};
-        let added = [SmmuEvents, AmdIommu, PciScan, PciRuntime, Dom0lessTrees];
+        use Capability::{AmdIommu, Dom0lessTrees, Firmware, PciRuntime, PciScan, SmmuEvents};
+        let added = [
+            SmmuEvents,
+            AmdIommu,
+            PciScan,
+            PciRuntime,
+            Firmware,
+            Dom0lessTrees,
+        ];
         assert_eq!(untried, added);
     }
 

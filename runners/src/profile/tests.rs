@@ -174,19 +174,19 @@ fn adapters_are_started_beside_their_profile() {
     }
 }
 
-/// The profile behind the adapter differs from the one it stands for in its name, in the adapter and in what only trees
-/// can say.
+/// The profile behind the adapter differs from the one it stands for in its name, in the adapter, and in what only trees
+/// can say and only our own command lines can start.
 #[test]
 fn the_adapted_reference_is_the_reference() {
     let shipped = |name| Profile::shipped(name, Arch::Aarch64).expect("shipped");
     let (reference, adapted) = (shipped("reference"), shipped("reference-by-adapter"));
     let all = reference.capabilities.iter();
+    let ours = [Capability::Dom0lessTrees, Capability::Firmware];
     let wanted = Profile {
         name: adapted.name.clone(),
         adapter: adapted.adapter.clone(),
-        capabilities: all
-            .filter(|one| *one != Capability::Dom0lessTrees)
-            .collect(),
+        capabilities: all.filter(|one| !ours.contains(one)).collect(),
+        firmware: None,
         ..reference
     };
     assert_eq!(adapted, wanted);
