@@ -16,7 +16,7 @@ VERSION = 1
 
 CAPABILITIES = [
     "boot-domains", "several-domains", "platform-devices", "forced-assignment", "direct-map", "smmu", "smmu-events",
-    "hardware-domain", "control-domain", "runtime-create", "runtime-console", "destroy",
+    "hardware-domain", "control-domain", "control-node", "domctl-0x17", "runtime-create", "runtime-console", "destroy",
     "pci", "pci-scan", "pci-runtime", "pci-hotplug",
 ]
 
