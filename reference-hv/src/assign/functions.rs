@@ -50,14 +50,16 @@ impl Estate<'_> {
         self.owners.of_function(at)
     }
 
+    /// Tells whether a domain other than the one with the hardware has a function.
+    fn is_others(&self, at: Sbdf) -> bool {
+        let owner = self.owners.of_function(at);
+        owner.is_some() && owner != self.hardware
+    }
+
     /// Tells whether a domain other than the one with the hardware has a function behind this bridge.
     pub fn is_above_others(&self, bridge: Sbdf) -> bool {
         let mut functions = self.machine.functions.functions().iter();
-        functions.any(|function| {
-            let owner = self.owners.of_function(function.at);
-            let foreign = owner.is_some() && owner != self.hardware;
-            foreign && self.is_behind(function, bridge)
-        })
+        functions.any(|function| self.is_others(function.at) && self.is_behind(function, bridge))
     }
 
     /// Tells whether what is reset together with a function is a part of `leaving`, or nobody's.
@@ -306,11 +308,7 @@ impl Estate<'_> {
     pub fn return_to_hardware(&mut self, at: Sbdf) -> Vec<FunctionPlan> {
         let mut group = self.group_of(at);
         group.push(at);
-        let foreign = |at: &Sbdf| {
-            let owner = self.owners.of_function(*at);
-            owner.is_some() && owner != self.hardware
-        };
-        if group.iter().any(foreign) {
+        if group.iter().any(|at| self.is_others(*at)) {
             return Vec::new();
         }
         group.retain(|at| self.found_by_hardware.contains(at));
@@ -345,14 +343,10 @@ impl Estate<'_> {
 
     /// Tells whether neither a function, known or not, nor anything that is not isolated from it is another domain's.
     fn is_isolated_from_others(&self, at: Sbdf) -> bool {
-        let foreign = |at: Sbdf| {
-            let owner = self.owners.of_function(at);
-            owner.is_some() && owner != self.hardware
-        };
         match self.machine.functions.get(at) {
             Some(function) => {
                 let group = members(&self.machine.functions, function);
-                !foreign(at) && !group.into_iter().any(|(at, _)| foreign(at))
+                !self.is_others(at) && !group.into_iter().any(|(at, _)| self.is_others(at))
             }
             // What is not known may be a part of a device that another domain has.
             None => {
@@ -360,7 +354,7 @@ impl Estate<'_> {
                 !functions.any(|other| {
                     let same = (other.at.segment, other.at.bus, other.at.device())
                         == (at.segment, at.bus, at.device());
-                    same && foreign(other.at)
+                    same && self.is_others(other.at)
                 })
             }
         }

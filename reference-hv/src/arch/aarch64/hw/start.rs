@@ -17,7 +17,7 @@ use crate::addr::{PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::stage1::Memory;
 use crate::assign::{self, Taken};
-use crate::config::{Host, HostBridge, HostError, Modules, Owner, asked};
+use crate::config::{Asked, Host, HostBridge, HostError, Modules, Owner, asked};
 use crate::dt::{self, Blob, DtError};
 #[cfg(feature = "seeded-faults")]
 use crate::fault;
@@ -182,11 +182,12 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     ];
     // A device behind an SMMU may read past the caches, whatever guests do.
     let cached = stage2.format.forced && smmus.is_empty();
-    let ram = open_ram(&mut mmu, &host, &mut taken, cached)?;
+    let asked = asked(&host);
+    let ram = open_ram(&mut mmu, &host, &asked, &mut taken, cached)?;
     let smmus = smmu::open(&mut mmu, &host, smmus, &stage2);
     // SAFETY: The tree says that these are configuration spaces.
     let mut ecam = unsafe { Ecam::open(&mut mmu, &mut host) };
-    let functions = discover(&host, &mut ecam);
+    let functions = discover(&host, &asked, &mut ecam);
     let machine = assign::Machine {
         taken,
         pa_bits: u32::from(stage2.pa_bits),
@@ -205,8 +206,9 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
 
 /// Finds the PCI functions, unless a hardware domain is to do that, and switches off what belongs to nobody yet.
 /// `pci-scan=on` and `pci-scan=off` say it otherwise.
-fn discover(host: &Host<'_>, ecam: &mut Ecam) -> Inventory {
-    let mut asked = asked(host).into_iter();
+fn discover(host: &Host<'_>, asked: &[Asked<'_>], ecam: &mut Ecam) -> Inventory {
+    let is_hardware =
+        |asked: &Asked<'_>| matches!(&asked.claim, Ok(claim) if claim.privilege.hardware);
     let wanted = match host.argument("pci-scan") {
         Some("on") => true,
         Some("off") => false,
@@ -214,7 +216,7 @@ fn discover(host: &Host<'_>, ecam: &mut Ecam) -> Inventory {
             pl011::line(format_args!("pci-scan={other} is neither on nor off; off"));
             false
         }
-        None => !asked.any(|asked| asked.claim.is_ok_and(|claim| claim.privilege.hardware)),
+        None => !asked.iter().any(is_hardware),
     };
     let segments: Vec<_> = host.bridges.iter().map(HostBridge::as_segment).collect();
     if !wanted {
@@ -333,6 +335,7 @@ fn open_gic(mmu: &mut Mmu, host: &Host<'_>) -> Result<Gic, StartError<'static>> 
 fn open_ram(
     mmu: &mut Mmu,
     host: &Host<'_>,
+    asked: &[Asked<'_>],
     taken: &mut Vec<Taken>,
     coherent: bool,
 ) -> Result<Ram, StartError<'static>> {
@@ -354,7 +357,7 @@ fn open_ram(
     let size: u64 = windows.iter().map(|window| window.size()).sum();
     let (least, most) = POOL_BOUNDS;
     let pool = (size / POOL_SHARE / PAGE_SIZE * PAGE_SIZE).clamp(least, most);
-    let (modules, named) = in_use(host);
+    let (modules, named) = in_use(asked);
     let free = carve::without(&windows, &modules);
     // Who names all there is as its RAM is refused for that, but does not keep the others from running.
     let room = carve::room(&carve::without(&free, &named), 2 * pool)
@@ -382,11 +385,11 @@ fn open_ram(
 }
 
 /// Returns where modules were loaded, and what domains name as their RAM, as far as that can be read.
-fn in_use(host: &Host<'_>) -> (Vec<Span<Pa>>, Vec<Span<Pa>>) {
+fn in_use(asked: &[Asked<'_>]) -> (Vec<Span<Pa>>, Vec<Span<Pa>>) {
     let (mut modules, mut named) = (Vec::new(), Vec::new());
-    for asked in asked(host) {
-        named.extend(asked.reserved);
-        let claimed = asked.claim.into_iter().flat_map(|claim| claim.modules);
+    for asked in asked {
+        named.extend(&asked.reserved);
+        let claimed = asked.claim.iter().flat_map(|claim| &claim.modules);
         modules.extend(claimed.map(|module| module.span));
     }
     (modules, named)
