@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
-use crate::case::Class;
 use crate::case::load::{Loaded, load, read};
 use crate::requirement::cli::{Format, Output};
 use crate::requirement::diagnostic::Diagnostic;
 use crate::scenario::generate::scenarios;
+use model::Class;
 
 mod reports;
 mod run;
@@ -69,7 +69,7 @@ pub struct Choice {
     pub subject: String,
     /// Architecture: aarch64 (unless a PROFILE.toml says otherwise) or amd64
     #[arg(long, value_parser = arch)]
-    pub arch: Option<runners::Arch>,
+    pub arch: Option<model::Arch>,
     /// Only scenarios of this requirement: full id or name; may be given again
     #[arg(long, value_name = "ID")]
     pub requirement: Vec<String>,
@@ -81,7 +81,7 @@ pub struct Choice {
     pub class: Vec<Class>,
     /// How much to ask, instead of what the subject claims: required, strict
     #[arg(long, value_parser = level)]
-    pub level: Option<runners::Level>,
+    pub level: Option<model::Level>,
     /// Requirement and case files
     #[arg(long, value_name = "DIR", default_value_os_t = default_requirements())]
     pub requirements: PathBuf,
@@ -281,15 +281,15 @@ fn refused(problems: &[Diagnostic]) -> anyhow::Error {
     )
 }
 
-fn arch(text: &str) -> Result<runners::Arch> {
-    let known = [runners::Arch::Aarch64, runners::Arch::Amd64];
+fn arch(text: &str) -> Result<model::Arch> {
+    let known = [model::Arch::Aarch64, model::Arch::Amd64];
     match known.into_iter().find(|arch| arch.name() == text) {
         Some(arch) => Ok(arch),
         None => bail!("architectures are aarch64, amd64"),
     }
 }
 
-fn level(text: &str) -> Result<runners::Level> {
+fn level(text: &str) -> Result<model::Level> {
     crate::scenario::level(text).map_err(anyhow::Error::msg)
 }
 

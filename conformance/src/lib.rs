@@ -13,7 +13,6 @@ pub mod dtb;
 pub mod evidence;
 pub mod judged;
 pub mod last_words;
-pub mod ledger;
 pub mod observe;
 pub mod pci;
 pub mod pipeline;

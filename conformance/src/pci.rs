@@ -7,14 +7,14 @@
 use serde::Serialize;
 
 pub mod firmware;
+pub mod functions;
 pub mod generate;
-pub mod model;
 mod place;
 mod query;
 #[cfg(test)]
 mod tests;
 
-pub use model::{BarKind, Model, Role};
+pub use functions::{BarKind, Model, Role};
 pub use place::{PlaceError, place};
 pub use query::listed;
 

@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
+use model::{AggregateVerdict, Arch, Ledger, Row, Text};
 use reports::view;
 
-use crate::case::Class;
 use crate::evidence;
-use crate::ledger::{Ledger, Rollup, Row, Subject};
 use crate::smmu;
-use crate::verdict::Verdict;
 
 /// Builds the view of a ledger whose evidence lies in `folder`; without one, trees and consoles stay out.
 pub fn of(ledger: &Ledger, folder: Option<&Path>) -> view::Run {
@@ -22,26 +20,26 @@ pub fn of(ledger: &Ledger, folder: Option<&Path>) -> view::Run {
             sections: requirement
                 .texts
                 .iter()
-                .map(|(title, text)| view::Section {
+                .map(|Text(title, text)| view::Section {
                     title: title.clone(),
                     text: text.clone(),
                 })
                 .collect(),
             parents: requirement.parents.clone(),
             mandatory: requirement.in_scope && !requirement.optional,
-            verdict: rollup(requirement.verdict),
+            verdict: requirement.verdict,
             cases: cases(ledger, &requirement.id, folder),
         })
         .collect();
     let parents = ledger.parents.iter().map(|parent| view::Parent {
         id: parent.id.clone(),
         title: parent.title.clone(),
-        direct: rollup(parent.direct),
-        inherited: rollup(parent.inherited),
+        direct: parent.direct,
+        inherited: parent.inherited,
     });
     view::Run {
         suite_version: ledger.suite.clone(),
-        subject: subject(&ledger.subject),
+        subject: ledger.subject.clone(),
         command: format!("cargo xtask conformance {}", ledger.selection.join(" "))
             .trim_end()
             .to_owned(),
@@ -69,9 +67,9 @@ fn cases(ledger: &Ledger, requirement: &str, folder: Option<&Path>) -> Vec<view:
             None => cases.push(view::Case {
                 id: row.case.clone(),
                 title: row.title.clone(),
-                class: class(row.class),
+                class: row.class,
                 covers: row.covers.clone(),
-                verdict: view::Verdict::NotVerified,
+                verdict: AggregateVerdict::NotVerified,
                 scenarios: vec![scenario],
             }),
         }
@@ -82,7 +80,7 @@ fn cases(ledger: &Ledger, requirement: &str, folder: Option<&Path>) -> Vec<view:
             .iter()
             .filter(|row| row.case == case.id)
             .map(|row| row.verdict);
-        case.verdict = rollup(Rollup::of(of_case));
+        case.verdict = AggregateVerdict::of(of_case);
     }
     cases
 }
@@ -101,18 +99,9 @@ fn scenario(ledger: &Ledger, row: &Row, folder: Option<&Path>) -> view::Scenario
     let trees = evidence.as_deref().map(evidence::trees).unwrap_or_default();
     view::Scenario {
         id: row.scenario.clone(),
-        verdict: verdict(row.verdict),
+        verdict: row.verdict.into(),
         reason: row.reason.clone(),
-        checks: row
-            .checks
-            .iter()
-            .map(|check| view::Check {
-                what: check.what.clone(),
-                wanted: check.wanted.clone(),
-                seen: check.seen.clone(),
-                ok: check.ok,
-            })
-            .collect(),
+        checks: row.checks.clone(),
         evidence: row.evidence.clone(),
         reproduce: reproduce(ledger, row),
         trees: trees
@@ -145,53 +134,14 @@ fn reproduce(ledger: &Ledger, row: &Row) -> String {
     let mut words = vec!["cargo xtask reproduce".to_owned(), row.scenario.clone()];
     let mut pairs = ledger.selection.chunks_exact(2);
     while let Some([flag, value]) = pairs.next() {
-        let usual = [("--subject", "reference"), ("--arch", "aarch64")];
+        let usual = [
+            ("--subject", "reference"),
+            ("--arch", Arch::default().name()),
+        ];
         let matters = matches!(flag.as_str(), "--subject" | "--arch" | "--level" | "--seed");
         if matters && !usual.contains(&(flag, value)) {
             words.extend([flag.clone(), value.clone()]);
         }
     }
     words.join(" ")
-}
-
-/// Shows what was judged.
-pub fn subject(subject: &Subject) -> view::Subject {
-    view::Subject {
-        name: subject.name.clone(),
-        version: subject.version.clone(),
-        arch: subject.arch.clone(),
-        digest: subject.digest.clone(),
-    }
-}
-
-const fn class(class: Class) -> view::Class {
-    match class {
-        Class::Positive => view::Class::Positive,
-        Class::Negative => view::Class::Negative,
-        Class::Boundary => view::Class::Boundary,
-        Class::Fault => view::Class::Fault,
-    }
-}
-
-/// Shows the verdict on a scenario.
-pub const fn verdict(verdict: Verdict) -> view::Verdict {
-    match verdict {
-        Verdict::Pass => view::Verdict::Pass,
-        Verdict::Fail => view::Verdict::Fail,
-        Verdict::Skip => view::Verdict::Skip,
-        Verdict::Broken => view::Verdict::Broken,
-        Verdict::Waived => view::Verdict::Waived,
-    }
-}
-
-/// Shows the verdict over several.
-pub const fn rollup(rollup: Rollup) -> view::Verdict {
-    match rollup {
-        Rollup::Pass => view::Verdict::Pass,
-        Rollup::Fail => view::Verdict::Fail,
-        Rollup::Skip => view::Verdict::Skip,
-        Rollup::Broken => view::Verdict::Broken,
-        Rollup::Waived => view::Verdict::Waived,
-        Rollup::NotVerified => view::Verdict::NotVerified,
-    }
 }

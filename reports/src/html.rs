@@ -3,8 +3,9 @@
 use askama::Template;
 
 use crate::text::visible;
-use crate::view::{Case, Class, Counts, Parent, Requirement, Run, Scenario, Verdict};
+use crate::view::{Case, Parent, Requirement, Run, Scenario};
 use crate::{RenderError, Sink};
+use model::{AggregateVerdict, Class, Counts};
 
 /// Digest of the page's one script, for its content security policy: should hostile text ever find a
 /// way around the escaping, the browser still runs nothing else.
@@ -41,7 +42,7 @@ struct Page<'a> {
     counts: Counts,
     requirement_counts: Counts,
     classes: [Class; 4],
-    verdicts: [Verdict; 6],
+    verdicts: [AggregateVerdict; 6],
     parents: Vec<ParentRow<'a>>,
     blocks: Vec<Block<'a>>,
 }
@@ -149,7 +150,7 @@ impl<'a> Page<'a> {
             counts: run.counts(),
             requirement_counts: run.requirement_counts(),
             classes: Class::ALL,
-            verdicts: Verdict::ALL,
+            verdicts: AggregateVerdict::ALL,
             parents: run
                 .parents
                 .iter()
@@ -199,6 +200,6 @@ fn duration(millis: &u64) -> String {
 }
 
 /// Returns how many there are of one verdict.
-pub(crate) fn count(counts: &Counts, verdict: &Verdict) -> usize {
+pub(crate) fn count(counts: &Counts, verdict: &AggregateVerdict) -> usize {
     counts.get(*verdict)
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::text::visible;
-use crate::view::{Case, Run, Scenario, Verdict};
+use crate::view::{Case, Run, Scenario};
 use crate::{RenderError, Sink};
+use model::AggregateVerdict;
 
 /// Renders JUnit XML.
 ///
@@ -69,12 +70,15 @@ impl Sink for Junit {
 /// Makes the row of a requirement for which nothing was run.
 fn unverified(requirement: &str) -> TestCase {
     let mut status = TestCaseStatus::skipped();
-    status.set_type(Verdict::NotVerified.to_string());
+    status.set_type(AggregateVerdict::NotVerified.to_string());
     status.set_message("no case ran for this requirement");
     let mut row = TestCase::new("not verified", status);
     row.set_classname(shown(requirement));
     row.add_property(property("requirement", requirement));
-    row.add_property(property("verdict", &Verdict::NotVerified.to_string()));
+    row.add_property(property(
+        "verdict",
+        &AggregateVerdict::NotVerified.to_string(),
+    ));
     row
 }
 
@@ -104,14 +108,16 @@ fn test_case(case: &Case, scenario: &Scenario) -> TestCase {
 
 fn status(scenario: &Scenario) -> TestCaseStatus {
     let mut status = match scenario.verdict {
-        Verdict::Pass => return TestCaseStatus::success(),
-        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Verdict::Broken => TestCaseStatus::non_success(NonSuccessKind::Error),
-        Verdict::Skip | Verdict::Waived | Verdict::NotVerified => TestCaseStatus::skipped(),
+        AggregateVerdict::Pass => return TestCaseStatus::success(),
+        AggregateVerdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        AggregateVerdict::Broken => TestCaseStatus::non_success(NonSuccessKind::Error),
+        AggregateVerdict::Skip | AggregateVerdict::Waived | AggregateVerdict::NotVerified => {
+            TestCaseStatus::skipped()
+        }
     };
     status.set_type(scenario.verdict.to_string());
     status.set_message(shown(&scenario.reason));
-    if scenario.verdict.is_red() || scenario.verdict == Verdict::Waived {
+    if scenario.verdict.is_red() || scenario.verdict == AggregateVerdict::Waived {
         let failed = scenario.checks.iter().filter(|check| !check.ok);
         let rows = failed.map(|check| {
             let text = format!(

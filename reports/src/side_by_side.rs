@@ -8,7 +8,8 @@ use askama::Template;
 use crate::RenderError;
 use crate::html::count;
 use crate::text::{one_line, visible};
-use crate::view::{Counts, Requirement, Run, Verdict};
+use crate::view::{Requirement, Run};
+use model::{AggregateVerdict, Counts};
 
 /// Digest of the page's one script, for its content security policy.
 const SCRIPT_DIGEST: &str = "sha256-SUuE5cn1tDb6g/XVrk0XexkLuf4vyYV1ADGEkL5bkz8=";
@@ -27,7 +28,7 @@ struct Page<'a> {
     own_style: &'static str,
     script: &'static str,
     script_digest: &'static str,
-    verdicts: [Verdict; 6],
+    verdicts: [AggregateVerdict; 6],
     subjects: Vec<Subject<'a>>,
     blocks: Vec<Block<'a>>,
     scenarios: usize,
@@ -50,7 +51,7 @@ struct Block<'a> {
     title: &'a str,
     group: &'a str,
     /// What each subject makes of it; none: its run does not know it.
-    cells: Vec<Option<(Verdict, Counts)>>,
+    cells: Vec<Option<(AggregateVerdict, Counts)>>,
     cases: Vec<Case<'a>>,
     scenarios: usize,
     differing: usize,
@@ -65,7 +66,7 @@ struct Case<'a> {
 struct Row<'a> {
     id: &'a str,
     /// Verdict and reason of each subject; none: it was not run.
-    cells: Vec<Option<(Verdict, String)>>,
+    cells: Vec<Option<(AggregateVerdict, String)>>,
     differs: bool,
 }
 
@@ -88,7 +89,7 @@ impl<'a> Page<'a> {
             own_style: include_str!("../templates/side_by_side.css"),
             script: include_str!("../templates/side_by_side.js"),
             script_digest: SCRIPT_DIGEST,
-            verdicts: Verdict::ALL,
+            verdicts: AggregateVerdict::ALL,
             subjects: runs
                 .iter()
                 .map(|run| Subject {

@@ -3,8 +3,9 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::text::one_line;
-use crate::view::{Case, Check, Requirement, Run, Scenario, Verdict};
+use crate::view::{Case, Requirement, Run, Scenario};
 use crate::{RenderError, Sink};
+use model::{AggregateVerdict, Check};
 
 /// The narrowest a line is made; below that, lines run over.
 const NARROWEST: usize = 40;
@@ -183,14 +184,14 @@ impl Page {
         self.line(&self.paint(word, style));
     }
 
-    fn verdict(&mut self, verdict: Verdict, text: &str) {
+    fn verdict(&mut self, verdict: AggregateVerdict, text: &str) {
         let (word, colour) = match verdict {
-            Verdict::Pass => ("PASS", AnsiColor::Green),
-            Verdict::Fail => ("FAIL", AnsiColor::Red),
-            Verdict::Broken => ("BROKEN", AnsiColor::Magenta),
-            Verdict::Skip => ("SKIP", AnsiColor::Yellow),
-            Verdict::Waived => ("WAIVED", AnsiColor::Yellow),
-            Verdict::NotVerified => ("-", AnsiColor::BrightBlack),
+            AggregateVerdict::Pass => ("PASS", AnsiColor::Green),
+            AggregateVerdict::Fail => ("FAIL", AnsiColor::Red),
+            AggregateVerdict::Broken => ("BROKEN", AnsiColor::Magenta),
+            AggregateVerdict::Skip => ("SKIP", AnsiColor::Yellow),
+            AggregateVerdict::Waived => ("WAIVED", AnsiColor::Yellow),
+            AggregateVerdict::NotVerified => ("-", AnsiColor::BrightBlack),
         };
         let painted = self.paint(word, Style::new().bold().fg_color(Some(colour.into())));
         let gap = " ".repeat(INDENT.len() - word.len());

@@ -1,8 +1,8 @@
 //! The one input of every report: what was run, what was seen, and the verdicts, decided elsewhere.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Display, Formatter};
 
+use model::{AggregateVerdict, Check, Class, Counts, Subject};
 use serde::{Deserialize, Serialize};
 
 /// A whole run against one subject.
@@ -33,19 +33,6 @@ pub struct Run {
     pub millis: Option<u64>,
 }
 
-/// The hypervisor that was judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
-    /// Name of its profile.
-    pub name: String,
-    /// The version it states.
-    pub version: String,
-    /// Architecture.
-    pub arch: String,
-    /// Digest of its image.
-    pub digest: String,
-}
-
 /// A requirement and all that was done to verify it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
@@ -62,7 +49,7 @@ pub struct Requirement {
     /// Whether skipping it makes the subject not conformant.
     pub mandatory: bool,
     /// Its verdict.
-    pub verdict: Verdict,
+    pub verdict: AggregateVerdict,
     /// Cases that cover it.
     pub cases: Vec<Case>,
 }
@@ -88,7 +75,7 @@ pub struct Case {
     /// Ids of the requirements it covers.
     pub covers: Vec<String>,
     /// Its verdict.
-    pub verdict: Verdict,
+    pub verdict: AggregateVerdict,
     /// One scenario a parameter set.
     pub scenarios: Vec<Scenario>,
 }
@@ -99,7 +86,7 @@ pub struct Scenario {
     /// Unique name.
     pub id: String,
     /// Its verdict.
-    pub verdict: Verdict,
+    pub verdict: AggregateVerdict,
     /// Why, in one line; empty for a pass.
     pub reason: String,
     /// What was wanted and what was seen.
@@ -120,19 +107,6 @@ pub struct Scenario {
     pub digests: Vec<(String, String)>,
     /// Wall time; absent where the output is to be reproducible.
     pub millis: Option<u64>,
-}
-
-/// One thing observed, beside what was wanted of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// What was looked at.
-    pub what: String,
-    /// What had to be seen.
-    pub wanted: String,
-    /// What was seen.
-    pub seen: String,
-    /// Whether the two agree.
-    pub ok: bool,
 }
 
 /// What SMMUs did, by QEMU's trace and by the event queue in memory.
@@ -176,166 +150,9 @@ pub struct Parent {
     /// Title.
     pub title: String,
     /// Verdict from its own cases.
-    pub direct: Verdict,
+    pub direct: AggregateVerdict,
     /// Verdict from the requirements below it.
-    pub inherited: Verdict,
-}
-
-/// What kind of case it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    /// The feature is used as meant.
-    Positive,
-    /// Something that must be refused.
-    Negative,
-    /// The last value that is right, or the first that is wrong.
-    Boundary,
-    /// An attack, or a fault from outside.
-    Fault,
-}
-
-impl Class {
-    /// All classes, in the order of reports.
-    pub const ALL: [Self; 4] = [Self::Positive, Self::Negative, Self::Boundary, Self::Fault];
-}
-
-/// The outcome of a scenario, a case or a requirement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Seen as wanted.
-    Pass,
-    /// The hypervisor did something else.
-    Fail,
-    /// The profile lacks what it takes.
-    Skip,
-    /// The rig could not tell.
-    Broken,
-    /// A failure that a waiver excuses.
-    Waived,
-    /// Nothing was run.
-    NotVerified,
-}
-
-impl Verdict {
-    /// All verdicts, in the order of reports.
-    pub const ALL: [Self; 6] = [
-        Self::Pass,
-        Self::Fail,
-        Self::Broken,
-        Self::Skip,
-        Self::Waived,
-        Self::NotVerified,
-    ];
-
-    /// Returns what people call it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Skip => "skipped",
-            Self::Broken => "broken",
-            Self::Waived => "waived",
-            Self::NotVerified => "not verified",
-        }
-    }
-
-    /// Tells whether somebody has to look into it.
-    pub fn is_red(self) -> bool {
-        matches!(self, Self::Fail | Self::Broken)
-    }
-}
-
-impl Display for Class {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Positive => "positive",
-            Self::Negative => "negative",
-            Self::Boundary => "boundary",
-            Self::Fault => "fault",
-        })
-    }
-}
-
-impl Display for Verdict {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Skip => "skip",
-            Self::Broken => "broken",
-            Self::Waived => "waived",
-            Self::NotVerified => "not-verified",
-        })
-    }
-}
-
-/// How many of each verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Passes.
-    pub pass: usize,
-    /// Failures.
-    pub fail: usize,
-    /// Skipped.
-    pub skip: usize,
-    /// Broken.
-    pub broken: usize,
-    /// Waived.
-    pub waived: usize,
-    /// Not run.
-    pub not_verified: usize,
-}
-
-impl Counts {
-    /// Counts verdicts.
-    pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
-        let mut counts = Self::default();
-        for verdict in verdicts {
-            *counts.slot(verdict) += 1;
-        }
-        counts
-    }
-
-    /// Returns how many there are of one verdict.
-    pub fn get(mut self, verdict: Verdict) -> usize {
-        *self.slot(verdict)
-    }
-
-    /// Returns how many there are in all.
-    pub fn total(self) -> usize {
-        Verdict::ALL.iter().map(|verdict| self.get(*verdict)).sum()
-    }
-
-    fn slot(&mut self, verdict: Verdict) -> &mut usize {
-        match verdict {
-            Verdict::Pass => &mut self.pass,
-            Verdict::Fail => &mut self.fail,
-            Verdict::Skip => &mut self.skip,
-            Verdict::Broken => &mut self.broken,
-            Verdict::Waived => &mut self.waived,
-            Verdict::NotVerified => &mut self.not_verified,
-        }
-    }
-}
-
-impl Display for Counts {
-    /// Prints what there is, as in `12 pass, 1 fail`; nothing at all as `none`.
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let counted = Verdict::ALL
-            .iter()
-            .map(|verdict| (self.get(*verdict), verdict));
-        let shown: Vec<_> = counted
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, verdict)| format!("{count} {}", verdict.word()))
-            .collect();
-        f.pad(&if shown.is_empty() {
-            "none".to_owned()
-        } else {
-            shown.join(", ")
-        })
-    }
+    pub inherited: AggregateVerdict,
 }
 
 impl Run {
@@ -393,7 +210,7 @@ impl Requirement {
 }
 
 impl Case {
-    fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+    fn verdicts(&self) -> impl Iterator<Item = AggregateVerdict> {
         self.scenarios.iter().map(|scenario| scenario.verdict)
     }
 

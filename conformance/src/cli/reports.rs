@@ -9,8 +9,8 @@ use reports::{Html, Junit, Sink, Terminal};
 use crate::baseline;
 use crate::cli::{CompareArgs, ReportArgs, say};
 use crate::compare;
-use crate::ledger::Ledger;
 use crate::view;
+use model::Ledger;
 
 /// Name of the ledger in its folder.
 pub const LEDGER: &str = "ledger.json";

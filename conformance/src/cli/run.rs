@@ -14,13 +14,13 @@ use crate::cli::{
     BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, refused, reports, say, suite,
 };
 use crate::judged;
-use crate::ledger::Row;
 use crate::pipeline::{Rig, run_all};
 use crate::probing;
 use crate::requirement::groups;
 use crate::scenario::generate::scenarios;
-use crate::verdict::Verdict;
 use crate::waiver;
+use model::Row;
+use model::Verdict;
 
 /// Judges a subject.
 pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {

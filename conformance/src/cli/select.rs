@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use runners::{Arch, Profile};
+use model::Arch;
+use runners::Profile;
 
 use crate::case::load::Loaded;
 use crate::cli::{Choice, refused};

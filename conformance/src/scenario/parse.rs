@@ -7,13 +7,13 @@ use crate::case::value::{cut, number, number32};
 use crate::scenario::{Act, Domain, From, Line, Moment, Range, What};
 
 /// Reads how much a case asks of a subject.
-pub fn level(text: &str) -> Result<runners::Level, String> {
-    let known = runners::Level::ALL.into_iter();
+pub fn level(text: &str) -> Result<model::Level, String> {
+    let known = model::Level::ALL.into_iter();
     known
         .clone()
         .find(|level| level.name() == text)
         .ok_or_else(|| {
-            let names = known.map(runners::Level::name).collect::<Vec<_>>();
+            let names = known.map(model::Level::name).collect::<Vec<_>>();
             format!("`{text}` is no level; there are {}", names.join(", "))
         })
 }

@@ -1,9 +1,7 @@
 //! A run in which every verdict, class and oddity occurs.
 
-use reports::view::{
-    Access, Case, Check, Class, Parent, Requirement, Run, Scenario, Section, Smmu, Subject, Tree,
-    Verdict,
-};
+use model::{AggregateVerdict, Check, Class, Level, Subject};
+use reports::view::{Access, Case, Parent, Requirement, Run, Scenario, Section, Smmu, Tree};
 
 /// Makes the run.
 pub fn run() -> Run {
@@ -14,6 +12,7 @@ pub fn run() -> Run {
             version: "0.1.0".to_owned(),
             arch: "aarch64".to_owned(),
             digest: format!("sha256:{}", "5f2b9a04c1d7e836".repeat(4)),
+            level: Level::default(),
         },
         command: "cargo xtask conformance --subject reference --arch aarch64 --seed 0x5eed".to_owned(),
         seed: "0x5eed".to_owned(),
@@ -23,8 +22,8 @@ pub fn run() -> Run {
         parents: vec![Parent {
             id: "XenPRQ~device_passthrough~1".to_owned(),
             title: "Device passthrough".to_owned(),
-            direct: Verdict::NotVerified,
-            inherited: Verdict::Fail,
+            direct: AggregateVerdict::NotVerified,
+            inherited: AggregateVerdict::Fail,
         }],
         notices: Vec::new(),
         problems: vec!["waiver of XenValTestCase~assign_non_dma_platform_device.spi_limit~1 expired on 2026-10-01".to_owned()],
@@ -84,28 +83,28 @@ fn requirements() -> Vec<Requirement> {
             "hide_iommu_from_domain",
             "Hide IOMMU from domain",
             "Common",
-            Verdict::Pass,
+            AggregateVerdict::Pass,
             vec![hide, dump],
         ),
         requirement(
             "discover_pci_devices_from_xen",
             "Discover PCI devices",
             "Common",
-            Verdict::NotVerified,
+            AggregateVerdict::NotVerified,
             vec![],
         ),
         requirement(
             "map_platform_device_mmio_region_non_ident",
             "Map a platform device's MMIO region elsewhere",
             "Arm64",
-            Verdict::Fail,
+            AggregateVerdict::Fail,
             vec![edge, moved],
         ),
         requirement(
             "assign_non_dma_platform_device",
             "Assign a platform device without DMA",
             "Arm64",
-            Verdict::Broken,
+            AggregateVerdict::Broken,
             vec![rtc, limit],
         ),
         Requirement {
@@ -114,7 +113,7 @@ fn requirements() -> Vec<Requirement> {
                 "assign_dma_platform_device_with_iommu",
                 "Assign a DMA-capable platform device behind an IOMMU",
                 "Arm64",
-                Verdict::Skip,
+                AggregateVerdict::Skip,
                 vec![dma],
             )
         },
@@ -125,7 +124,7 @@ fn requirement(
     name: &str,
     title: &str,
     group: &str,
-    verdict: Verdict,
+    verdict: AggregateVerdict,
     cases: Vec<Case>,
 ) -> Requirement {
     let section = |title: &str, text: &str| Section {
@@ -165,12 +164,12 @@ fn case(name: &str, title: &str, class: Class, scenarios: Vec<Scenario>) -> Case
         covers: vec![format!("XenSSR~{requirement}~1")],
         verdict: worst
             .max_by_key(|verdict| verdict.is_red())
-            .unwrap_or(Verdict::NotVerified),
+            .unwrap_or(AggregateVerdict::NotVerified),
         scenarios,
     }
 }
 
-fn scenario(name: &str, verdict: Verdict, reason: &str, checks: Vec<Check>) -> Scenario {
+fn scenario(name: &str, verdict: AggregateVerdict, reason: &str, checks: Vec<Check>) -> Scenario {
     Scenario {
         id: name.to_owned(),
         verdict,
@@ -211,7 +210,7 @@ fn passed(name: &str) -> Scenario {
         ),
         check("sentinel", "runs to its end", "runs to its end"),
     ];
-    scenario(name, Verdict::Pass, "", checks)
+    scenario(name, AggregateVerdict::Pass, "", checks)
 }
 
 fn failed() -> Scenario {
@@ -241,7 +240,7 @@ fn failed() -> Scenario {
         }),
         ..scenario(
             "beyond_ipa/guest=1<<40",
-            Verdict::Fail,
+            AggregateVerdict::Fail,
             "the domain was created with a device at 0x10000000000, one byte past its IPA space",
             checks,
         )
@@ -253,7 +252,7 @@ fn broken() -> Scenario {
         console: "(HV) d1: <script>alert(\"guest\")</script>\n(HV) d1: \x1b[31mred\x1b[0m \u{202e}reversed\0\n".to_owned(),
         evidence: None,
         trees: vec![],
-        ..scenario("rtc_alarm/edge", Verdict::Broken, "QEMU died with status 1: qemu-system-aarch64: cannot set up guest memory", vec![])
+        ..scenario("rtc_alarm/edge", AggregateVerdict::Broken, "QEMU died with status 1: qemu-system-aarch64: cannot set up guest memory", vec![])
     }
 }
 
@@ -261,7 +260,7 @@ fn waived() -> Scenario {
     let checks = vec![check("dA", "is never created", "ran")];
     scenario(
         "spi_limit/64",
-        Verdict::Waived,
+        AggregateVerdict::Waived,
         "the domain was created; waived until 2026-12-31: fix under review",
         checks,
     )
@@ -276,7 +275,7 @@ fn skipped() -> Scenario {
         millis: None,
         ..scenario(
             "dma_own_rw/edu",
-            Verdict::Skip,
+            AggregateVerdict::Skip,
             "the profile lacks capability iommu",
             vec![],
         )

@@ -1,6 +1,7 @@
 //! Three subjects that agree on little.
 
-use reports::view::{Case, Run, Subject, Verdict};
+use model::{AggregateVerdict, Level, Subject};
+use reports::view::{Case, Run};
 
 use crate::sample;
 
@@ -12,6 +13,7 @@ pub fn runs() -> Vec<Run> {
         version: version.to_owned(),
         arch: "aarch64".to_owned(),
         digest: format!("sha256:{}", "0badcafe".repeat(8)),
+        level: Level::default(),
     };
     let first = sample::run();
     let mut second = Run {
@@ -19,9 +21,9 @@ pub fn runs() -> Vec<Run> {
         ..sample::run()
     };
     let hide = &mut second.requirements[0];
-    hide.verdict = Verdict::Fail;
-    hide.cases[0].verdict = Verdict::Fail;
-    hide.cases[0].scenarios[1].verdict = Verdict::Fail;
+    hide.verdict = AggregateVerdict::Fail;
+    hide.cases[0].verdict = AggregateVerdict::Fail;
+    hide.cases[0].scenarios[1].verdict = AggregateVerdict::Fail;
     hide.cases[0].scenarios[1].reason = "dA: w32 0x9050000: wanted fault, saw ok".to_owned();
     hide.cases.remove(1);
     let mut third = Run {

@@ -132,10 +132,7 @@ fn meant(nearest: &Option<&'static str>) -> String {
 }
 
 /// Returns the candidate that `name` is most likely a misspelling of, if it is near any.
-pub(crate) fn nearest<T: AsRef<str>>(
-    name: &str,
-    candidates: impl IntoIterator<Item = T>,
-) -> Option<T> {
+pub fn nearest<T: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = T>) -> Option<T> {
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate.as_ref()), candidate))
