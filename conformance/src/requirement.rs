@@ -22,7 +22,7 @@ mod rst;
 mod tag;
 
 pub use catalog::{CASE_KIND, Catalog, REQUIREMENT_KIND};
-pub use diagnostic::{Diagnostic, Severity, nearest};
+pub use diagnostic::{Diagnostic, Severity};
 pub use id::{Id, IdError};
 pub use item::{Item, Location, Reference, Status};
 pub use trace::{Deep, Edge, Link, Trace, Traced};

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use crate::ledger::Row;
 use crate::requirement::id::Id;
-use crate::requirement::nearest;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
+use text::nearest;
 
 /// A file of waivers.
 #[derive(Debug, Deserialize)]

@@ -2,9 +2,9 @@
 
 use askama::Template;
 
-use crate::text::visible;
 use crate::view::{Case, Class, Counts, Parent, Requirement, Run, Scenario, Verdict};
 use crate::{RenderError, Sink};
+use text::visible;
 
 /// Digest of the page's one script, for its content security policy: should hostile text ever find a
 /// way around the escaping, the browser still runs nothing else.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::text::visible;
 use crate::view::{Case, Run, Scenario, Verdict};
 use crate::{RenderError, Sink};
+use text::visible;
 
 /// Renders JUnit XML.
 ///

@@ -2,9 +2,9 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::text::one_line;
 use crate::view::{Case, Check, Requirement, Run, Scenario, Verdict};
 use crate::{RenderError, Sink};
+use text::one_line;
 
 /// The narrowest a line is made; below that, lines run over.
 const NARROWEST: usize = 40;

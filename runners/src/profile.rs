@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::adapter::Adapter;
-use crate::capability::{Capabilities, Capability, nearest};
+use crate::capability::{Capabilities, Capability};
 use crate::request::{Firmware, Machine};
 use crate::subject::Package;
 use crate::waiver::Waiver;
@@ -351,7 +351,7 @@ impl Profile {
         Err(ProfileError::Unknown {
             name: name.to_owned(),
             arch,
-            nearest: nearest(name, known.iter().map(|(name, _)| name.clone()))
+            nearest: text::nearest(name, known.iter().map(|(name, _)| name.clone()))
                 .filter(|near| near != name),
             known: known
                 .iter()
@@ -393,7 +393,7 @@ impl Profile {
             let near = said
                 .split('`')
                 .nth(1)
-                .and_then(|name| nearest(name, choices));
+                .and_then(|name| text::nearest(name, choices));
             wrong(error.span(), said.to_owned(), near.map(str::to_owned))
         })?;
         let check = |holds: bool, key: &str, error: String| match holds {

@@ -8,7 +8,7 @@ use crate::requirement::catalog::{CASE_KIND, Catalog, REQUIREMENT_KIND};
 use crate::requirement::diagnostic::Diagnostic;
 use crate::requirement::id::Id;
 use crate::requirement::item::{Item, Location, Reference};
-use crate::requirement::nearest;
+use text::nearest;
 
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use crate::case::load::Loaded;
 use crate::cli::{Choice, refused};
 use crate::requirement::catalog::REQUIREMENT_KIND;
 use crate::requirement::id::Id;
-use crate::requirement::nearest;
 use crate::scenario::{Scenario, generate};
+use text::nearest;
 
 #[cfg(test)]
 mod tests;

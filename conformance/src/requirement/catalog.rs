@@ -1,6 +1,6 @@
 //! All the items of a tree of files.
 
-use super::{Diagnostic, Severity, id::Id, item::Item, nearest, rst, tag, trace::Trace};
+use super::{Diagnostic, Severity, id::Id, item::Item, rst, tag, trace::Trace};
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -105,7 +105,7 @@ impl Catalog {
                 .max()
         });
         other_revision.or_else(|| {
-            let near = nearest(wanted, self.items.iter().map(|item| item.id.as_str()))?;
+            let near = text::nearest(wanted, self.items.iter().map(|item| item.id.as_str()))?;
             self.items
                 .iter()
                 .map(|item| &item.id)

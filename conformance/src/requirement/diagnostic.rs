@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::fmt;
+use text::{visible, visible_line};
 
 /// How much a diagnostic weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -72,7 +73,7 @@ impl Diagnostic {
     /// Adds "did you mean" if one of `known` is near to `wanted`.
     #[must_use]
     pub fn suggest<'a>(self, wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        match nearest(wanted, known) {
+        match text::nearest(wanted, known) {
             Some(near) => self.help(format!("did you mean `{near}`?")),
             None => self,
         }
@@ -85,73 +86,26 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{severity}: {}\n  --> {}", self.message, self.file)?;
+        // All of it may come from a file, and goes to a terminal.
+        let file = visible_line(&self.file);
+        write!(f, "{severity}: {}\n  --> {file}", visible(&self.message))?;
         if self.line > 0 {
             write!(f, ":{}", self.line)?;
         }
         if !self.excerpt.is_empty() {
-            write!(f, "\n   | {}", Printable(&self.excerpt))?;
+            let excerpt = self.excerpt.replace('\t', " ");
+            write!(f, "\n   | {}", visible_line(&excerpt))?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\n   = help: {help}")?;
+            write!(f, "\n   = help: {}", visible(help))?;
         }
         Ok(())
     }
 }
 
-/// Text that came from a file, with control characters made visible: it goes to a terminal.
-pub(super) struct Printable<'a>(pub(super) &'a str);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-        self.0.chars().try_for_each(|c| match c {
-            '\t' => f.write_char(' '),
-            c if c.is_control() => write!(f, "{}", c.escape_unicode()),
-            c => f.write_char(c),
-        })
-    }
-}
-
-/// Returns the entry of `known` that `wanted` was most likely meant to be, if any is near.
-///
-/// Near is at most a quarter of the letters (and always two) added, dropped, changed or swapped.
-pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let length = wanted.chars().count();
-    let reach = (length / 4).max(2);
-    known
-        .into_iter()
-        .filter(|entry| entry.chars().count().abs_diff(length) <= reach)
-        .map(|entry| (strsim::osa_distance(wanted, entry), entry))
-        .filter(|&(distance, _)| distance <= reach)
-        .min()
-        .map(|(_, entry)| entry)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A slip of the finger finds its word; a stranger finds none; a tie goes by the alphabet.
-    #[test]
-    fn nearest_finds_slips_only() {
-        let known = [
-            "XenSSR~map_ident~1",
-            "XenSSR~map_ident~2",
-            "Covers",
-            "Needs",
-        ];
-        for (wanted, found) in [
-            ("XenSSR~map_idnet~1", Some("XenSSR~map_ident~1")),
-            ("XenSSR~map_ident~3", Some("XenSSR~map_ident~1")),
-            ("Cover", Some("Covers")),
-            ("Need", Some("Needs")),
-            ("Title", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(wanted, known), found, "{wanted}");
-        }
-    }
 
     /// A diagnostic shows place, line and advice, and nothing in it can drive a terminal.
     #[test]
@@ -162,7 +116,7 @@ mod tests {
             .to_string();
         assert_eq!(
             shown,
-            "error: no such keyword `Cover`\n  --> a.rst:3\n   | Cover:\\u{1b}[2J\n   = help: did you mean `Covers`?"
+            "error: no such keyword `Cover`\n  --> a.rst:3\n   | Cover:\\x1b[2J\n   = help: did you mean `Covers`?"
         );
     }
 }

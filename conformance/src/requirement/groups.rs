@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::catalog::Catalog;
 use super::id::Id;
-use super::nearest;
+use text::nearest;
 
 /// The file that names them.
 const FILE: &str = "groups.toml";

@@ -1,9 +1,10 @@
 //! The answers for people.
 
 use crate::requirement::{
-    Catalog, Deep, Id, Item, Link, Status, Trace, Traced, catalog::CASE_KIND, diagnostic::Printable,
+    Catalog, Deep, Id, Item, Link, Status, Trace, Traced, catalog::CASE_KIND,
 };
 use std::fmt::Write;
+use text::one_line;
 
 /// One line an item, under the headings of their file, with the number of cases (or, further up,
 /// of items) that cover it.
@@ -23,7 +24,7 @@ pub(super) fn list(trace: &Trace<'_>) -> String {
         if group != here {
             let gap = if group.is_some() { "\n" } else { "" };
             let name = item.group.as_deref().unwrap_or(&item.at.file);
-            line(&mut text, format_args!("{gap}{}", Printable(name)));
+            line(&mut text, format_args!("{gap}{}", one_line(name)));
             group = here;
         }
         let cases = if item.needs.iter().any(|kind| kind == CASE_KIND) {
@@ -36,7 +37,7 @@ pub(super) fn list(trace: &Trace<'_>) -> String {
             format_args!(
                 "  {:<id_width$}  {:<title_width$}  {cases:>9}  {}",
                 item.id,
-                Printable(title(item)).to_string(),
+                one_line(title(item)),
                 item.at,
             ),
         );
@@ -64,7 +65,7 @@ pub(super) fn trace<'c>(catalog: &'c Catalog, trace: &Trace<'c>) -> String {
             Status::Approved => String::new(),
             other => format!(" ({other})"),
         };
-        let title = Printable(title(item));
+        let title = one_line(title(item));
         line(
             &mut text,
             format_args!("{verdict:<6}  {}{status}  {title}  {}", item.id, item.at),
@@ -92,7 +93,7 @@ fn covers(text: &mut String, trace: &Trace<'_>, traced: &Traced<'_>) {
             format_args!(
                 "          {}  {}  {}",
                 case.id,
-                Printable(title(case)),
+                one_line(title(case)),
                 case.at
             ),
         );

@@ -7,7 +7,6 @@ use crate::requirement::{
     chars::{is_space, is_word},
     id::Span,
     line::{self, KEYWORDS, Referred},
-    nearest,
 };
 
 impl Reader<'_, '_> {
@@ -172,5 +171,5 @@ fn misspelled(word: &str) -> Option<&'static str> {
             .into_iter()
             .find(|known| known.eq_ignore_ascii_case(wanted))
     };
-    near(word).or_else(|| nearest(word, KEYWORDS))
+    near(word).or_else(|| text::nearest(word, KEYWORDS))
 }

@@ -1,4 +1,4 @@
-//! Makes foreign text harmless to look at.
+//! Foreign text, harmless to look at: on a terminal, in a page and in XML.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 ///
 /// Control characters, escape sequences, reordering and invisible marks and the noncharacters that
 /// XML forbids come out as `\x1b` or `\u{202e}`. Line feeds and tabs stay.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     // Almost all text is plain, and it is read many megabytes at a time.
     let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
     if text.as_bytes().iter().all(plain) || !text.chars().any(hidden) {
@@ -28,8 +28,27 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns the text on one line: line breaks become spaces.
-pub(crate) fn one_line(text: &str) -> String {
+/// Returns the same for text that stands on one line: line breaks and tabs are spelled out too, as `\n`, `\r` and `\t`.
+pub fn visible_line(text: &str) -> Cow<'_, str> {
+    let breaks = |character| matches!(character, '\n' | '\r' | '\t');
+    if !text.contains(breaks) {
+        return visible(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for part in text.split_inclusive(breaks) {
+        let plain = part.strip_suffix(breaks).unwrap_or(part);
+        shown.push_str(&visible(plain));
+        shown.extend(
+            part.chars()
+                .skip(plain.chars().count())
+                .flat_map(char::escape_default),
+        );
+    }
+    Cow::Owned(shown)
+}
+
+/// Returns the words of the text on one line: line breaks and tabs become single spaces.
+pub fn one_line(text: &str) -> String {
     let words: Vec<_> = text
         .split(['\n', '\r', '\t'])
         .map(str::trim)
@@ -66,7 +85,9 @@ fn hidden(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{one_line, visible};
+    use proptest::prelude::*;
+
+    use super::{hidden, one_line, visible, visible_line};
 
     /// What would move a cursor, reorder a line or hide is spelled out; the rest stays as it is.
     #[test]
@@ -87,8 +108,33 @@ mod tests {
         }
     }
 
+    /// On one line nothing is lost: what breaks lines is spelled out as well.
+    #[test]
+    fn line_breaks_are_spelled_out() {
+        for (given, wanted) in [
+            ("plain", "plain"),
+            ("two\r\nlines\n", "two\\r\\nlines\\n"),
+            ("\tup\x1b[A", "\\tup\\x1b[A"),
+            ("\u{85}\u{2028}", "\\x85\\u{2028}"),
+        ] {
+            assert_eq!(visible_line(given), wanted);
+        }
+    }
+
+    /// Line breaks and tabs become spaces.
     #[test]
     fn one_line_is_one_line() {
         assert_eq!(one_line("a\r\n  b\tc\n\nd\x07"), "a b c d\\x07");
+    }
+
+    proptest! {
+        /// Whatever the text, no answer has a character that a terminal obeys, and a line stays a line.
+        #[test]
+        fn no_answer_drives_a_terminal(text in any::<String>()) {
+            prop_assert!(!visible(&text).chars().any(hidden));
+            for line in [visible_line(&text).into_owned(), one_line(&text)] {
+                prop_assert!(!line.chars().any(|c| hidden(c) || matches!(c, '\n' | '\t')), "{line:?}");
+            }
+        }
     }
 }
