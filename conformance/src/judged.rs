@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::case::load::Loaded;
+use crate::kinds::REQUIREMENT_KIND;
 use crate::ledger::{Ledger, Parent, Requirement, Rollup, Row, SCHEMA, Subject};
 use crate::pipeline::{ACCELERATOR, Rig};
-use crate::requirement::catalog::REQUIREMENT_KIND;
-use crate::requirement::id::Id;
-use crate::requirement::item::Item;
 use crate::verdict::Verdict;
+use oft::Id;
+use oft::Item;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use wire::{Op, Width};
 use crate::case::expect::Expect;
 use crate::case::{Arch, Class, Machine, Role};
 use crate::pci::Topology;
-use crate::requirement::id::Id;
+use oft::Id;
 
 mod cast;
 pub mod events;

@@ -8,9 +8,9 @@ use runners::{Day, Waiver};
 use serde::Deserialize;
 
 use crate::ledger::Row;
-use crate::requirement::id::Id;
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
+use oft::Id;
 use text::nearest;
 
 /// A file of waivers.

@@ -11,9 +11,9 @@ use crate::case::expect::Expect;
 use crate::case::{Arch, Class, Machine, Role};
 use crate::observe::DomainSeen;
 use crate::pipeline::Rig;
-use crate::requirement::id::Id;
 use crate::rig::Conductor;
 use crate::scenario::{Domain, Fate, From, Line, Scenario};
+use oft::Id;
 
 /// Memory of the domain that is destroyed.
 pub const MIB: u64 = 64;

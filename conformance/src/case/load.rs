@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::case::{Case, CaseFile};
-use crate::requirement::catalog::{CASE_KIND, Catalog, REQUIREMENT_KIND};
-use crate::requirement::diagnostic::Diagnostic;
-use crate::requirement::id::Id;
-use crate::requirement::item::{Item, Location, Reference};
+use crate::kinds::{CASE_KIND, REQUIREMENT_KIND};
+use oft::Catalog;
+use oft::Diagnostic;
+use oft::Id;
+use oft::{Item, Location, Reference};
 use text::nearest;
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ use crate::cli::select::{self, choose, profile};
 use crate::cli::{
     BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, refused, reports, say, suite,
 };
+use crate::groups;
 use crate::judged;
 use crate::ledger::Row;
 use crate::pipeline::{Rig, run_all};
 use crate::probing;
-use crate::requirement::groups;
 use crate::scenario::generate::scenarios;
 use crate::verdict::Verdict;
 use crate::waiver;

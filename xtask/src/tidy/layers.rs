@@ -11,9 +11,10 @@ const RULE: &str = "layer";
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "conformance",
-        &["dtb-gen", "reports", "runners", "text", "wire"],
+        &["dtb-gen", "oft", "reports", "runners", "text", "wire"],
     ),
     ("dtb-gen", &["text"]),
+    ("oft", &["text"]),
     ("probe", &["wire"]),
     ("refhv", &[]),
     ("reports", &["text"]),
@@ -81,6 +82,7 @@ mod tests {
         let table = [
             ("conformance", "wire", true),
             ("reports", "text", true),
+            ("oft", "runners", false),
             ("text", "wire", false),
             ("probe", "wire", true),
             ("conformance", "refhv", false),
