@@ -8,10 +8,11 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::case::load::{Loaded, load, read};
-use crate::requirement::cli::{Format, Output};
-use crate::requirement::diagnostic::Diagnostic;
+use crate::kinds::CASE_KIND;
 use crate::scenario::generate::scenarios;
 use model::Class;
+use oft::Diagnostic;
+use oft::cli::{Format, Output};
 
 mod reports;
 mod run;
@@ -228,7 +229,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
 }
 
 fn requirements(args: &RequirementsArgs) -> u8 {
-    use crate::requirement::cli;
+    use oft::cli;
     let format = if args.json {
         Format::Json
     } else {
@@ -236,8 +237,8 @@ fn requirements(args: &RequirementsArgs) -> u8 {
     };
     let output = match (load(&args.requirements), args.what.as_str()) {
         (Err(problems), _) => cli::refused(&problems, format),
-        (Ok(loaded), "trace") => cli::trace(&loaded.catalog, format),
-        (Ok(loaded), _) => cli::list(&loaded.catalog, format),
+        (Ok(loaded), "trace") => cli::trace(&loaded.catalog, CASE_KIND, format),
+        (Ok(loaded), _) => cli::list(&loaded.catalog, CASE_KIND, format),
     };
     show(&output);
     output.code

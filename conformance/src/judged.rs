@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::case::load::Loaded;
+use crate::kinds::REQUIREMENT_KIND;
 use crate::pipeline::{ACCELERATOR, Rig};
-use crate::requirement::catalog::REQUIREMENT_KIND;
-use crate::requirement::id::Id;
-use crate::requirement::item::Item;
 use model::Verdict;
 use model::{AggregateVerdict, Ledger, Parent, Requirement, Row, SCHEMA, Subject, Text};
+use oft::Id;
+use oft::Item;
 
 #[cfg(test)]
 mod tests;

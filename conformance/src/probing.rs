@@ -11,9 +11,9 @@ use wire::{Answer, Hv, Op};
 use crate::case::load::{Loaded, unbound};
 use crate::observe::Seen;
 use crate::pipeline::{Rig, in_parallel};
-use crate::requirement::Catalog;
 use crate::scenario::{Scenario, generate};
 use model::Verdict;
+use oft::Catalog;
 
 /// The cases that show capabilities.
 const CASES: &str = include_str!("probing/capabilities.yaml");

@@ -6,8 +6,8 @@ use wire::{Op, Width};
 use crate::case::expect::Expect;
 use crate::case::{Machine, Role};
 use crate::pci::Topology;
-use crate::requirement::id::Id;
 use model::{Arch, Class, Place};
+use oft::Id;
 
 mod cast;
 pub mod events;

@@ -369,12 +369,8 @@ fn judge_refused(
             words.join("`, `")
         ),
     };
-    let shown: Option<String> = named.or(lines.first()).map(|line| {
-        line.trim_end()
-            .chars()
-            .flat_map(char::escape_debug)
-            .collect()
-    });
+    let first = named.or(lines.first());
+    let shown = first.map(|line| text::visible_line(line.trim_end()));
     let what = format!("{} reason given", domain.name);
     checks.push(check(
         &what,

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde::{Deserialize, Serialize};
 
-use crate::text::one_line;
 use model::{AggregateVerdict, Subject};
+use text::one_line;
 
 /// What changed from an old run to a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

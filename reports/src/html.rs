@@ -2,10 +2,10 @@
 
 use askama::Template;
 
-use crate::text::visible;
 use crate::view::{Case, Parent, Requirement, Run, Scenario};
 use crate::{RenderError, Sink};
 use model::{AggregateVerdict, Class, Counts};
+use text::visible;
 
 /// Digest of the page's one script, for its content security policy: should hostile text ever find a
 /// way around the escaping, the browser still runs nothing else.

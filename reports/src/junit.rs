@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::text::visible;
 use crate::view::{Case, Run, Scenario};
 use crate::{RenderError, Sink};
 use model::AggregateVerdict;
+use text::visible;
 
 /// Renders JUnit XML.
 ///

@@ -11,7 +11,6 @@ mod html;
 mod junit;
 mod side_by_side;
 mod terminal;
-mod text;
 pub mod view;
 
 pub use comparison::Comparison;

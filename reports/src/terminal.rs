@@ -2,10 +2,10 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::text::one_line;
 use crate::view::{Case, Requirement, Run, Scenario};
 use crate::{RenderError, Sink};
 use model::{AggregateVerdict, Check};
+use text::one_line;
 
 /// The narrowest a line is made; below that, lines run over.
 const NARROWEST: usize = 40;

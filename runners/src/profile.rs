@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::{Arch, Capabilities, Capability, Level, nearest};
+use model::{Arch, Capabilities, Capability, Level};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -289,7 +289,7 @@ impl Profile {
         Err(ProfileError::Unknown {
             name: name.to_owned(),
             arch,
-            nearest: nearest(name, known.iter().map(|(name, _)| name.clone()))
+            nearest: text::nearest(name, known.iter().map(|(name, _)| name.clone()))
                 .filter(|near| near != name),
             known: known
                 .iter()
@@ -331,7 +331,7 @@ impl Profile {
             let near = said
                 .split('`')
                 .nth(1)
-                .and_then(|name| nearest(name, choices));
+                .and_then(|name| text::nearest(name, choices));
             wrong(error.span(), said.to_owned(), near.map(str::to_owned))
         })?;
         let check = |holds: bool, key: &str, error: String| match holds {

@@ -131,16 +131,6 @@ fn meant(nearest: &Option<&'static str>) -> String {
         .unwrap_or_default()
 }
 
-/// Returns the candidate that `name` is most likely a misspelling of, if it is near any.
-pub fn nearest<T: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = T>) -> Option<T> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate.as_ref()), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
-}
-
 impl FromStr for Capability {
     type Err = UnknownName;
 
@@ -150,7 +140,7 @@ impl FromStr for Capability {
             .find(|capability| capability.name() == name)
             .ok_or_else(|| UnknownName {
                 name: name.to_owned(),
-                nearest: nearest(name, Self::ALL.map(Self::name)),
+                nearest: text::nearest(name, Self::ALL.map(Self::name)),
             })
     }
 }

@@ -15,7 +15,7 @@ mod schema;
 mod verdict;
 
 pub use arch::Arch;
-pub use capability::{Capabilities, Capability, UnknownName, nearest};
+pub use capability::{Capabilities, Capability, UnknownName};
 pub use class::Class;
 pub use ledger::{
     Ledger, LedgerError, Parent, Place, Requirement, Row, SCHEMA, Step, Subject, Text,

@@ -12,10 +12,10 @@ use crate::case::expect::Expect;
 use crate::case::{Machine, Role};
 use crate::observe::DomainSeen;
 use crate::pipeline::Rig;
-use crate::requirement::id::Id;
 use crate::rig::Conductor;
 use crate::scenario::{Domain, Fate, From, Line, Scenario};
 use model::{Arch, Class, Place};
+use oft::Id;
 
 /// Memory of the domain that is destroyed.
 pub const MIB: u64 = 64;

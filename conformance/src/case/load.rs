@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use model::Place;
 
 use crate::case::{Case, CaseFile};
-use crate::requirement::catalog::{CASE_KIND, Catalog, REQUIREMENT_KIND};
-use crate::requirement::diagnostic::Diagnostic;
-use crate::requirement::id::Id;
-use crate::requirement::item::{Item, Location, Reference};
-use crate::requirement::nearest;
+use crate::kinds::{CASE_KIND, REQUIREMENT_KIND};
+use oft::Catalog;
+use oft::Diagnostic;
+use oft::Id;
+use oft::{Item, Location, Reference};
+use text::nearest;
 
 #[cfg(test)]
 mod tests;

@@ -74,7 +74,7 @@ impl Model {
         let known = MODELS.iter().find(|model| model.name == name);
         known.ok_or_else(|| {
             let names = || MODELS.iter().map(|model| model.name);
-            let near = crate::requirement::nearest(name, names());
+            let near = text::nearest(name, names());
             let hint = near.map_or_else(|| names().collect::<Vec<_>>().join("`, `"), str::to_owned);
             format!("`{name}` is no model of a PCI function that the suite knows; did you mean `{hint}`?")
         })

@@ -11,8 +11,8 @@ use crate::case::template::Names;
 use crate::case::value::{edit, property};
 use crate::case::{Case, Text};
 use crate::pci::{Firmware, Topology};
-use crate::requirement::diagnostic::Diagnostic;
 use crate::scenario::{Act, Domain, EventRule, SENTINEL, Scenario, Step, parse, sense};
+use oft::Diagnostic;
 
 mod machine;
 mod members;

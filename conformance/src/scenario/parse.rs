@@ -141,7 +141,7 @@ pub fn moment(text: &str, domains: &[Domain]) -> Result<Moment, String> {
         (name, mark) => {
             let names = || domains.iter().map(|domain| domain.name.as_str());
             let Some(domain) = domains.iter().find(|domain| domain.name == name) else {
-                let near = crate::requirement::nearest(name, names().chain(["start", "end"]));
+                let near = text::nearest(name, names().chain(["start", "end"]));
                 return Err(format!(
                     "`{name}` is no domain; did you mean `{}`?",
                     near.unwrap_or("start")

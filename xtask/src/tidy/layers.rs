@@ -11,15 +11,19 @@ const RULE: &str = "layer";
 const ALLOWED: &[(&str, &[&str])] = &[
     (
         "conformance",
-        &["dtb-gen", "model", "reports", "runners", "wire"],
+        &[
+            "dtb-gen", "model", "oft", "reports", "runners", "text", "wire",
+        ],
     ),
-    ("dtb-gen", &[]),
-    ("model", &[]),
+    ("dtb-gen", &["text"]),
+    ("model", &["text"]),
+    ("oft", &["text"]),
     ("probe", &["wire"]),
     ("refhv", &[]),
-    ("reports", &["model"]),
-    ("runners", &["model"]),
-    ("wire", &[]),
+    ("reports", &["model", "text"]),
+    ("runners", &["model", "text"]),
+    ("text", &[]),
+    ("wire", &["text"]),
     ("xtask", &[]),
 ];
 
@@ -80,6 +84,9 @@ mod tests {
     fn edges_are_judged() {
         let table = [
             ("conformance", "wire", true),
+            ("reports", "text", true),
+            ("oft", "runners", false),
+            ("text", "wire", false),
             ("probe", "wire", true),
             ("conformance", "refhv", false),
             ("refhv", "wire", false),
