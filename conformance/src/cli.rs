@@ -117,6 +117,9 @@ pub struct RunArgs {
     /// Failures that are accepted for a time, beside those of the profile
     #[arg(long, value_name = "FILE.toml")]
     waivers: Option<PathBuf>,
+    /// Reports to make, by name, in this order: html, junit, terminal; the ledger is always written
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
+    report: Vec<String>,
     /// The day on which waivers are looked at, instead of today
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = str::parse::<runners::Day>)]
     today: Option<runners::Day>,
@@ -172,6 +175,9 @@ pub struct ReportArgs {
     /// Where the reports go; beside the ledger unless given, and a page of several beside the runs
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Reports to make, by name, in this order: html, junit, terminal
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
+    report: Vec<String>,
     /// Write the verdicts alone into this file, for later runs to be compared with, and no reports
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     baseline: Option<PathBuf>,

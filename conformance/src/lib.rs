@@ -26,5 +26,4 @@ pub mod scenario;
 pub mod selfcheck;
 pub mod smmu;
 pub mod verdict;
-pub mod view;
 pub mod waiver;

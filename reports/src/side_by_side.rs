@@ -94,7 +94,11 @@ impl<'a> Page<'a> {
                 .iter()
                 .map(|run| Subject {
                     run,
-                    asked: run.requirements.iter().filter(|one| one.mandatory).count(),
+                    asked: run
+                        .requirements
+                        .iter()
+                        .filter(|one| one.is_mandatory())
+                        .count(),
                     counts: run.counts(),
                     requirement_counts: run.requirement_counts(),
                 })
@@ -111,25 +115,25 @@ impl<'a> Page<'a> {
 fn requirements(runs: &[Run]) -> Vec<&str> {
     let mut known = BTreeSet::new();
     let all = runs.iter().flat_map(|run| &run.requirements);
-    all.map(|requirement| requirement.id.as_str())
+    all.map(|requirement| requirement.item.id.as_str())
         .filter(|id| known.insert(*id))
         .collect()
 }
 
 impl<'a> Block<'a> {
     fn new(id: &'a str, runs: &'a [Run]) -> Self {
-        let of_run = |run: &'a Run| run.requirements.iter().find(|one| one.id == id);
+        let of_run = |run: &'a Run| run.requirements.iter().find(|one| one.item.id == id);
         let columns: Vec<Option<&'a Requirement>> = runs.iter().map(of_run).collect();
         let first = columns.iter().flatten().next();
         let cases = cases(&columns);
         let rows = || cases.iter().flat_map(|case| &case.rows);
         Self {
             id,
-            title: first.map_or("", |requirement| requirement.title.as_str()),
-            group: first.map_or("", |requirement| requirement.group.as_str()),
+            title: first.map_or("", |requirement| requirement.item.title.as_str()),
+            group: first.map_or("", |requirement| requirement.item.group.as_str()),
             cells: columns
                 .iter()
-                .map(|column| column.map(|one| (one.verdict, one.counts())))
+                .map(|column| column.map(|one| (one.item.verdict, one.counts())))
                 .collect(),
             scenarios: rows().count(),
             differing: rows().filter(|row| row.differs).count(),
@@ -167,11 +171,11 @@ fn cases<'a>(columns: &[Option<&'a Requirement>]) -> Vec<Case<'a>> {
             };
             for scenario in &case.scenarios {
                 let row = *rows
-                    .entry((place, &scenario.id))
+                    .entry((place, &scenario.row.scenario))
                     .or_insert(known.rows.len());
                 if row == known.rows.len() {
                     known.rows.push(Row {
-                        id: &scenario.id,
+                        id: &scenario.row.scenario,
                         cells: vec![None; columns.len()],
                         differs: false,
                     });
@@ -181,7 +185,7 @@ fn cases<'a>(columns: &[Option<&'a Requirement>]) -> Vec<Case<'a>> {
                     .get_mut(row)
                     .and_then(|row| row.cells.get_mut(column));
                 if let Some(cell) = cell {
-                    *cell = Some((scenario.verdict, one_line(&scenario.reason)));
+                    *cell = Some((scenario.row.verdict.into(), one_line(&scenario.row.reason)));
                 }
             }
         }

@@ -1,66 +1,27 @@
-//! The one input of every report: what was run, what was seen, and the verdicts, decided elsewhere.
+//! The one input of every report: the ledger of a run, its rows grouped by requirement and case, with their evidence.
+//! Verdicts are the ledger's; nothing is judged here.
 
 use std::collections::BTreeSet;
 
-use model::{AggregateVerdict, Check, Class, Counts, Subject};
+use model::{AggregateVerdict, Arch, Class, Counts, Ledger, Row, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// A whole run against one subject.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Version of the suite.
-    pub suite_version: String,
-    /// What was judged.
-    pub subject: Subject,
-    /// The command that gives this run again.
-    pub command: String,
-    /// Seed of everything random.
-    pub seed: String,
-    /// What executed the guests, `tcg` for example.
-    pub accelerator: String,
-    /// The headline verdict.
-    pub conformant: bool,
+    /// The ledger, without its rows: they stand below, in groups.
+    pub ledger: Ledger,
     /// Requirements, in the order of their files.
     pub requirements: Vec<Requirement>,
-    /// What the requirements roll up to.
-    pub parents: Vec<Parent>,
-    /// What went wrong outside any case: invalid waivers, defects of the requirement files.
-    pub problems: Vec<String>,
-    /// What somebody should know and nothing is wrong with.
-    #[serde(default)]
-    pub notices: Vec<String>,
-    /// Wall time; absent where the output is to be reproducible.
-    pub millis: Option<u64>,
 }
 
 /// A requirement and all that was done to verify it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
-    /// Id with its revision.
-    pub id: String,
-    /// Title.
-    pub title: String,
-    /// The group it belongs to, `Arm64` for example.
-    pub group: String,
-    /// Its text.
-    pub sections: Vec<Section>,
-    /// Ids it rolls up to.
-    pub parents: Vec<String>,
-    /// Whether skipping it makes the subject not conformant.
-    pub mandatory: bool,
-    /// Its verdict.
-    pub verdict: AggregateVerdict,
+    /// What the ledger says of it.
+    pub item: model::Requirement,
     /// Cases that cover it.
     pub cases: Vec<Case>,
-}
-
-/// A headed part of a requirement's text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Section {
-    /// `Description`, `Rationale` or `Comments`.
-    pub title: String,
-    /// The text.
-    pub text: String,
 }
 
 /// A test case.
@@ -74,7 +35,7 @@ pub struct Case {
     pub class: Class,
     /// Ids of the requirements it covers.
     pub covers: Vec<String>,
-    /// Its verdict.
+    /// The verdict over its scenarios.
     pub verdict: AggregateVerdict,
     /// One scenario a parameter set.
     pub scenarios: Vec<Scenario>,
@@ -83,35 +44,30 @@ pub struct Case {
 /// One run of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scenario {
-    /// Unique name.
-    pub id: String,
-    /// Its verdict.
-    pub verdict: AggregateVerdict,
-    /// Why, in one line; empty for a pass.
-    pub reason: String,
-    /// What was wanted and what was seen.
-    pub checks: Vec<Check>,
-    /// Folder with everything needed to look closer.
-    pub evidence: Option<String>,
+    /// What the ledger says of it.
+    pub row: Row,
     /// The command that runs it again.
     pub reproduce: String,
+    /// Wall time; absent where the output is to be reproducible.
+    pub millis: Option<u64>,
+    /// What there is to look closer at.
+    pub evidence: Evidence,
+}
+
+/// What a run left behind, as far as reports show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
     /// Device trees it was given or showed.
     pub trees: Vec<Tree>,
     /// Console text.
     pub console: String,
-    /// What the machine's SMMUs did with accesses of devices; absent where it has none.
-    pub smmu: Option<Smmu>,
-    /// Seed.
-    pub seed: String,
-    /// Digests of what went in: (what, digest).
-    pub digests: Vec<(String, String)>,
-    /// Wall time; absent where the output is to be reproducible.
-    pub millis: Option<u64>,
+    /// What the machine's IOMMU did with accesses of devices; absent where it has none.
+    pub iommu: Option<Iommu>,
 }
 
-/// What SMMUs did, by QEMU's trace and by the event queue in memory.
+/// What IOMMUs did, by QEMU's trace and by the event queue in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Smmu {
+pub struct Iommu {
     /// The accesses.
     pub accesses: Vec<Access>,
     /// Where the two disagree, or one of them does not tell everything.
@@ -121,7 +77,7 @@ pub struct Smmu {
 /// An access of a device and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
-    /// By what the SMMU knows the device; empty where that is not told.
+    /// By what the IOMMU knows the device; empty where that is not told.
     pub stream: String,
     /// What became of it.
     pub fate: String,
@@ -142,20 +98,34 @@ pub struct Tree {
     pub dts: String,
 }
 
-/// A requirement of the layer above.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parent {
-    /// Id with its revision.
-    pub id: String,
-    /// Title.
-    pub title: String,
-    /// Verdict from its own cases.
-    pub direct: AggregateVerdict,
-    /// Verdict from the requirements below it.
-    pub inherited: AggregateVerdict,
-}
-
 impl Run {
+    /// Groups the rows of a ledger; `evidence` returns what there is of a row.
+    pub fn new(mut ledger: Ledger, evidence: impl Fn(&Row) -> Evidence) -> Self {
+        let requirements = ledger.requirements.iter();
+        let requirements = requirements.map(|item| Requirement {
+            item: item.clone(),
+            cases: cases(&ledger, &item.id, &evidence),
+        });
+        let requirements = requirements.collect();
+        ledger.rows.clear();
+        Self {
+            ledger,
+            requirements,
+        }
+    }
+
+    /// Returns the command that gives this run again.
+    pub fn command(&self) -> String {
+        let words = ["cargo", "xtask", "conformance"].into_iter();
+        let chosen = self.ledger.selection.iter().map(String::as_str);
+        words.chain(chosen).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns the wall time of the whole, where it was kept.
+    pub fn millis(&self) -> Option<u64> {
+        self.ledger.times.get("").copied()
+    }
+
     /// Returns every scenario once, though its case may stand under several requirements.
     pub fn scenarios(&self) -> impl Iterator<Item = (&Requirement, &Case, &Scenario)> {
         let mut known = BTreeSet::new();
@@ -167,12 +137,12 @@ impl Run {
                     .map(move |scenario| (requirement, case, scenario))
             })
         });
-        all.filter(move |(_, _, scenario)| known.insert(scenario.id.as_str()))
+        all.filter(move |(_, _, scenario)| known.insert(scenario.row.scenario.as_str()))
     }
 
     /// Returns what a pass does not show, where the guests were emulated.
     pub fn caveat(&self) -> Option<&'static str> {
-        let emulated = self.accelerator.to_ascii_lowercase().contains("tcg");
+        let emulated = self.ledger.accelerator.to_ascii_lowercase().contains("tcg");
         emulated.then_some(
             "The guests ran under QEMU's TCG, which idealizes caches and table walkers. A pass \
              shows what the hypervisor decides and maps; it does not show that its barriers, \
@@ -183,7 +153,10 @@ impl Run {
 
     /// Counts the scenarios.
     pub fn counts(&self) -> Counts {
-        Counts::of(self.scenarios().map(|(_, _, scenario)| scenario.verdict))
+        Counts::of(
+            self.scenarios()
+                .map(|(_, _, scenario)| scenario.row.verdict),
+        )
     }
 
     /// Counts the requirements.
@@ -191,12 +164,65 @@ impl Run {
         Counts::of(
             self.requirements
                 .iter()
-                .map(|requirement| requirement.verdict),
+                .map(|requirement| requirement.item.verdict),
         )
     }
 }
 
+fn cases(ledger: &Ledger, requirement: &str, evidence: &impl Fn(&Row) -> Evidence) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    let covering = ledger
+        .rows
+        .iter()
+        .filter(|row| row.covers.iter().any(|id| id == requirement));
+    for row in covering {
+        let scenario = Scenario {
+            row: row.clone(),
+            reproduce: reproduce(&ledger.selection, row),
+            millis: ledger.times.get(&row.scenario).copied(),
+            evidence: evidence(row),
+        };
+        match cases.iter_mut().rfind(|case| case.id == row.case) {
+            Some(case) => case.scenarios.push(scenario),
+            None => cases.push(Case {
+                id: row.case.clone(),
+                title: row.title.clone(),
+                class: row.class,
+                covers: row.covers.clone(),
+                verdict: AggregateVerdict::NotVerified,
+                scenarios: vec![scenario],
+            }),
+        }
+    }
+    for case in &mut cases {
+        case.verdict = AggregateVerdict::of(case.verdicts());
+    }
+    cases
+}
+
+/// The command that runs the scenario of this row again, on the same subject and with the same seed.
+fn reproduce(selection: &[String], row: &Row) -> String {
+    let mut words = vec!["cargo xtask reproduce".to_owned(), row.scenario.clone()];
+    let mut pairs = selection.chunks_exact(2);
+    while let Some([flag, value]) = pairs.next() {
+        let usual = [
+            ("--subject", "reference"),
+            ("--arch", Arch::default().name()),
+        ];
+        let matters = matches!(flag.as_str(), "--subject" | "--arch" | "--level" | "--seed");
+        if matters && !usual.contains(&(flag, value)) {
+            words.extend([flag.clone(), value.clone()]);
+        }
+    }
+    words.join(" ")
+}
+
 impl Requirement {
+    /// Tells whether skipping it makes the subject not conformant.
+    pub const fn is_mandatory(&self) -> bool {
+        self.item.in_scope && !self.item.optional
+    }
+
     /// Counts the scenarios of its cases.
     pub fn counts(&self) -> Counts {
         Counts::of(self.cases.iter().flat_map(Case::verdicts))
@@ -210,8 +236,8 @@ impl Requirement {
 }
 
 impl Case {
-    fn verdicts(&self) -> impl Iterator<Item = AggregateVerdict> {
-        self.scenarios.iter().map(|scenario| scenario.verdict)
+    fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        self.scenarios.iter().map(|scenario| scenario.row.verdict)
     }
 
     /// Counts its scenarios.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use model::AggregateVerdict;
+use model::{AggregateVerdict, Verdict};
 use reports::side_by_side;
 use reports::view::Run;
 use sha2::{Digest as _, Sha256};
@@ -149,9 +149,9 @@ fn three_times_ten_thousand_rows_take_less_than_a_second() {
             case.scenarios
                 .resize_with(4, || pattern.scenarios[place % 3].clone());
             for (row, scenario) in case.scenarios.iter_mut().enumerate() {
-                scenario.id = format!("case.{place}/{row}");
+                scenario.row.scenario = format!("case.{place}/{row}");
                 if (place + row + number) % 50 == 0 {
-                    scenario.verdict = AggregateVerdict::Fail;
+                    scenario.row.verdict = Verdict::Fail;
                 }
             }
             run.requirements[place % requirements].cases.push(case);

@@ -28,6 +28,16 @@ impl Verdict {
     pub const fn name(self) -> &'static str {
         AggregateVerdict::of_one(self).name()
     }
+
+    /// Returns what people call it.
+    pub const fn word(self) -> &'static str {
+        AggregateVerdict::of_one(self).word()
+    }
+
+    /// Tells whether somebody has to look into it.
+    pub const fn is_red(self) -> bool {
+        AggregateVerdict::of_one(self).is_red()
+    }
 }
 
 impl fmt::Display for Verdict {

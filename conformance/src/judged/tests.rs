@@ -291,14 +291,14 @@ fn the_view_repeats_the_ledger() {
         "9",
     ];
     ledger.selection = words.map(str::to_owned).into();
-    let view = crate::view::of(&ledger, None);
+    let view = reports::view::Run::new(ledger, |_| Default::default());
     let verdicts: Vec<String> = view
         .requirements
         .iter()
-        .map(|requirement| requirement.verdict.to_string())
+        .map(|requirement| requirement.item.verdict.to_string())
         .collect();
     assert_eq!(verdicts, ["fail", "fail", "not-verified"]);
-    assert!(!view.conformant);
+    assert!(!view.ledger.conformant);
     let scenario = &view.requirements[0].cases[0].scenarios[0];
     assert_eq!(
         scenario.reproduce,
