@@ -1,11 +1,13 @@
 //! House rules as code. Each rule reads the tree of files, which is read once, and returns what it
 //! found; none of them changes anything.
 
-mod arch;
+mod architecture;
 mod layers;
 mod licences;
+mod not_yet;
 mod order;
 mod orphans;
+mod parts;
 mod req_ids;
 mod size;
 pub mod source;
@@ -45,7 +47,7 @@ impl fmt::Display for Finding {
 type Rule = fn(&Tree) -> Vec<Finding>;
 
 const RULES: &[Rule] = &[
-    arch::check,
+    architecture::check,
     unsafety::check,
     req_ids::check,
     order::check,
