@@ -13,6 +13,7 @@ mod size;
 pub mod source;
 mod unsafety;
 mod unused;
+mod vocabulary;
 mod words;
 
 use std::fmt;
@@ -53,6 +54,7 @@ const RULES: &[Rule] = &[
     order::check,
     orphans::check,
     size::check,
+    vocabulary::check,
     words::check,
 ];
 
