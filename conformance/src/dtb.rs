@@ -240,7 +240,7 @@ fn domain_node(
     Ok(dtb_gen::Domain {
         cpus: domain.cpus,
         vpl011: domain.vpl011,
-        nr_spis: domain.nr_spis,
+        guest_lines: domain.nr_spis,
         ramdisk,
         tree,
         extra,
@@ -327,7 +327,7 @@ fn plan(partial: &Partial, base: &Tree) -> Result<dtb_gen::Partial, String> {
     Ok(dtb_gen::Partial {
         passthrough: cells(partial.cells),
         encoding: cells(partial.encoding),
-        gic: partial.gic,
+        controller: partial.gic,
         devices,
         ..dtb_gen::Partial::default()
     })

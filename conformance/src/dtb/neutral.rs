@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dtb_gen::{Guest, Node, Tree};
+use dtb_gen::arch::aarch64;
+use dtb_gen::{Guest, GuestArch, Node, Tree};
 use runners::adapter::protocol::{
     Bank, Device, Dom0less, Domain, Machine, Module, PciFunction, Placed, Property, Range, Role,
     Scenario,
@@ -211,9 +212,11 @@ fn guest(
     Ok(Guest {
         memory: memory.iter().map(|bank| (bank.base, bank.size)).collect(),
         cpus: domain.cpus,
-        gicd: (seen.gicd.base, seen.gicd.size),
-        gicr: (seen.gicr.base, run_time::redistributors(domain.cpus)),
-        timer: run_time::private(layout.timer_irq),
+        arch: GuestArch::Aarch64(aarch64::Guest {
+            distributor: (seen.gicd.base, seen.gicd.size),
+            redistributors: (seen.gicr.base, run_time::redistributors(domain.cpus)),
+            timer: run_time::private(layout.timer_irq),
+        }),
         args: arguments.to_owned(),
         ramdisk,
         uart: domain.vpl011.then(|| {

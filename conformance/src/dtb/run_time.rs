@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use dtb_gen::{Guest, Tree};
+use dtb_gen::arch::aarch64;
+use dtb_gen::{Guest, GuestArch, Tree};
 use runners::GuestLayout;
 use wire::{BootArgs, Script};
 
@@ -74,9 +75,11 @@ fn guest(
     Ok(Guest {
         memory: vec![(domain.ram, kib.saturating_mul(1024))],
         cpus: domain.cpus,
-        gicd: (layout.gicd.base, layout.gicd.size),
-        gicr: (layout.gicr.base, redistributors(domain.cpus)),
-        timer: private(layout.timer_irq),
+        arch: GuestArch::Aarch64(aarch64::Guest {
+            distributor: (layout.gicd.base, layout.gicd.size),
+            redistributors: (layout.gicr.base, redistributors(domain.cpus)),
+            timer: private(layout.timer_irq),
+        }),
         args,
         ramdisk: ramdisk.map(|size| (child.ramdisk, size)),
         uart: None,

@@ -105,12 +105,12 @@ fn one_line_form_is_read() {
             )),
         ),
         (
-            "deb [arch=amd64,arm64 signed-by=/k.gpg lang=de] https://m.example/debian bookworm main # ours",
+            "deb [arch=riscv64,s390x signed-by=/k.gpg lang=de] https://m.example/debian bookworm main # ours",
             Some(source(
                 "https://m.example/debian",
                 "bookworm",
                 "main",
-                &[("Architectures", "amd64 arm64"), ("Signed-By", "/k.gpg")],
+                &[("Architectures", "riscv64 s390x"), ("Signed-By", "/k.gpg")],
             )),
         ),
         (
@@ -123,11 +123,11 @@ fn one_line_form_is_read() {
             )),
         ),
         (
-            "deb cdrom:[Debian GNU/Linux 12.5.0 _Bookworm_ - Official amd64]/ bookworm main",
+            "deb cdrom:[Debian GNU/Linux 12.5.0 _Bookworm_ - Official riscv64]/ bookworm main",
             Some(source(
                 "cdrom:[Debian",
                 "GNU/Linux",
-                "12.5.0 _Bookworm_ - Official amd64]/ bookworm main",
+                "12.5.0 _Bookworm_ - Official riscv64]/ bookworm main",
                 &[],
             )),
         ),
@@ -136,7 +136,7 @@ fn one_line_form_is_read() {
         ("deb-src http://m.example/debian bookworm main", None),
         ("deb", None),
         (
-            "deb [arch=amd64 http://m.example/debian bookworm main",
+            "deb [arch=riscv64 http://m.example/debian bookworm main",
             None,
         ),
         ("", None),
@@ -162,7 +162,7 @@ fn backports_come_from_the_release_mirror() {
         ),
         (
             one_line_form(
-                "deb cdrom:[x]/ bookworm main\ndeb [arch=amd64] http://other.example stable other\n#deb http://old.example/debian bookworm main\n\
+                "deb cdrom:[x]/ bookworm main\ndeb [arch=riscv64] http://other.example stable other\n#deb http://old.example/debian bookworm main\n\
                  deb https://m.example/debian-security bookworm-security main\ndeb [signed-by=/k.gpg check-valid-until=no] https://m.example/debian bookworm main",
             ),
             "Types: deb\nURIs: https://m.example/debian\nSuites: bookworm-backports\nComponents: main\nSigned-By: /k.gpg\nCheck-Valid-Until: no\n",
