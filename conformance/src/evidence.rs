@@ -7,16 +7,16 @@ use anyhow::{Context, Result};
 use runners::Request;
 
 use crate::dtb::Blobs;
+use crate::iommu;
 use crate::observe::Seen;
 use crate::scenario::Scenario;
-use crate::smmu;
 
 #[cfg(test)]
 mod tests;
 
 /// Names of the files that reports read again.
 pub const CONSOLE: &str = "console.txt";
-/// What the SMMUs did, put together; there where the machine has any.
+/// What the IOMMUs did, put together; there where the machine has any.
 pub const EVENTS: &str = "events.json";
 
 /// Writes everything about one run into `folder`, which is emptied first. Without a request nothing was run.
@@ -86,8 +86,8 @@ pub fn write(
     }
     put(CONSOLE, &seen.console)?;
     put("seen.txt", told(scenario, seen).as_bytes())?;
-    if let Some(smmus) = &seen.smmus {
-        let told = serde_json::to_string_pretty(&smmu::told(smmus))? + "\n";
+    if let Some(iommus) = &seen.iommus {
+        let told = serde_json::to_string_pretty(&iommu::merge_sources(iommus))? + "\n";
         put(EVENTS, told.as_bytes())?;
     }
     let Some(request) = request else {
@@ -147,16 +147,16 @@ fn told(scenario: &Scenario, seen: &Seen) -> String {
             .iter()
             .map(|(label, answer)| format!("outside {label}: {answer:?}")),
     );
-    if let Some(smmus) = &seen.smmus {
-        let smmu::Told { rows, notes } = smmu::told(smmus);
-        lines.extend(rows.iter().map(|row| format!("SMMU: {row}")));
-        lines.extend(notes.iter().map(|note| format!("SMMU: {note}")));
+    if let Some(iommus) = &seen.iommus {
+        let iommu::Merged { rows, notes } = iommu::merge_sources(iommus);
+        lines.extend(rows.iter().map(|row| format!("IOMMU: {row}")));
+        lines.extend(notes.iter().map(|note| format!("IOMMU: {note}")));
     }
     lines.join("\n") + "\n"
 }
 
-/// Reads back what the SMMUs did, from a folder; nothing where there are none, or nobody can read it.
-pub fn events(folder: &Path) -> Option<smmu::Told> {
+/// Reads back what the IOMMUs did, from a folder; nothing where there are none, or nobody can read it.
+pub fn events(folder: &Path) -> Option<iommu::Merged> {
     serde_json::from_slice(&fs::read(folder.join(EVENTS)).ok()?).ok()
 }
 

@@ -6,8 +6,8 @@ use reports::view;
 
 use crate::case::Class;
 use crate::evidence;
+use crate::iommu;
 use crate::ledger::{Ledger, Rollup, Row, Subject};
-use crate::smmu;
 use crate::verdict::Verdict;
 
 /// Builds the view of a ledger whose evidence lies in `folder`; without one, trees and consoles stay out.
@@ -130,7 +130,7 @@ fn scenario(ledger: &Ledger, row: &Row, folder: Option<&Path>) -> view::Scenario
     }
 }
 
-fn access(row: smmu::Row) -> view::Access {
+fn access(row: iommu::Row) -> view::Access {
     view::Access {
         stream: row.stream,
         fate: row.fate,

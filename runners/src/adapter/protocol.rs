@@ -7,8 +7,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::arch::{GuestLayout, HostLayout};
 use crate::capability::{Capabilities, Capability};
-use crate::profile::{Arch, GuestLayout, HostLayout, Modules};
+use crate::profile::{Arch, Modules};
 
 /// The version of the protocol, in every line of both sides.
 pub const VERSION: u32 = 1;
