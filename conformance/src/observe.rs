@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runners::Smmus;
+use runners::Iommus;
 use serde::Serialize;
 use wire::{Answer, Damage, Disorder, Frame, Note, Order, Reading};
 
@@ -20,7 +20,7 @@ pub struct Seen {
     /// Answers from outside, by label.
     pub outside: BTreeMap<String, OutsideAnswer>,
     /// What the SMMUs did, where the machine has any.
-    pub smmus: Option<Smmus>,
+    pub iommus: Option<Iommus>,
     /// How the run ended.
     pub end: End,
     /// The host's last words, where it stopped.

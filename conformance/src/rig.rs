@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use model::Level;
-use runners::{Action, Command, Director, File, Load, Machine, Outcome, Profile, Refusal, Request};
+use runners::{
+    Action, Command, Director, File, Iommu, Load, Machine, Outcome, Profile, Refusal, Request,
+};
 use wire::{Answer, Frame, Note};
 
 use crate::dtb::{Blobs, EDU_BASE};
@@ -76,11 +78,13 @@ fn firmware(scenario: &Scenario) -> impl Iterator<Item = runners::Act> {
 /// The machine of a scenario: the subject's, with what the case adds.
 pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     let mut machine = profile.machine.clone();
-    if let Some(iommu) = &wanted.iommu {
+    if wanted.iommu {
         machine
             .options
             .retain(|option| !option.starts_with("iommu="));
-        machine.options.push(format!("iommu={iommu}"));
+        // A profile of an architecture that has none yet is not read.
+        let option = runners::iommu_option(profile.arch).ok();
+        machine.options.extend(option.map(ToOwned::to_owned));
     }
     if wanted.second_uart {
         machine
@@ -97,22 +101,22 @@ pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     machine
 }
 
-/// Finds the registers of a machine's SMMUs in its own tree.
-pub fn smmus(tree: &dtb_gen::Tree) -> Vec<u64> {
+/// Finds a machine's IOMMUs in its own tree.
+pub fn iommus(tree: &dtb_gen::Tree) -> Vec<Iommu> {
     let cells = |name| tree.root.get(name).and_then(dtb_gen::Prop::u32);
     // Devicetree Specification 2.3.5: two cells where nothing is said.
     let wide = cells("#address-cells").unwrap_or(2) == 2;
-    let of_kind = |node: &&dtb_gen::Node| {
-        let models = node.get("compatible").and_then(dtb_gen::Prop::texts);
-        models.is_some_and(|models| models.contains(&"arm,smmu-v3"))
-    };
-    let nodes = tree.root.children.iter().filter(of_kind);
-    let places = nodes.filter_map(|node| match node.get("reg")?.cells()?.as_slice() {
+    let place = |node: &dtb_gen::Node| match node.get("reg")?.cells()?.as_slice() {
         [high, low, ..] if wide => Some(u64::from(*high) << 32 | u64::from(*low)),
         [low, ..] if !wide => Some(u64::from(*low)),
         _ => None,
+    };
+    let nodes = tree.root.children.iter();
+    let iommus = nodes.filter_map(|node| {
+        let compatible = node.get("compatible").and_then(dtb_gen::Prop::texts)?;
+        Iommu::described(&compatible, place(node)?)
     });
-    places.collect()
+    iommus.collect()
 }
 
 /// The request for one run.
@@ -133,7 +137,7 @@ pub fn request(
     if edu && !real && scenario.outside.iter().all(apart) {
         machine.extra.extend(CLOCK.map(ToOwned::to_owned));
     }
-    let mut request = Request::new(machine, image, profile.deadline());
+    let mut request = Request::new(profile.arch, machine, image, profile.deadline());
     request.host_dtb = Some(blobs.host.clone());
     request.loads = blobs
         .modules
@@ -213,9 +217,9 @@ fn action(what: &What) -> Action {
             addr: *addr,
             bytes: value.to_le_bytes()[..usize::from(*bytes)].to_vec(),
         },
-        What::Spi(spi, level) => Action::SetIrq {
-            spi: *spi,
-            level: *level,
+        What::Spi(spi, level) => Action::SetLine {
+            line: format!("spi{spi}"),
+            high: *level,
         },
         What::Qmp(name, arguments) => Action::Qmp {
             execute: name.clone(),
@@ -306,7 +310,7 @@ impl<'s> Conductor<'s> {
             )),
         };
         seen.console = outcome.console;
-        seen.smmus = outcome.smmus;
+        seen.iommus = outcome.iommus;
         seen
     }
 

@@ -6,7 +6,7 @@ use wire::{Hv, Op};
 
 use crate::case::expect::Expect;
 use crate::case::load::Culprit;
-use crate::case::{self, Case, Machine, Text};
+use crate::case::{self, Case, Text};
 use crate::scenario::{EventRule, Line, SENTINEL, silences};
 
 mod roles;
@@ -26,26 +26,11 @@ pub fn label(text: &str) -> Result<(), String> {
     ))
 }
 
-/// Checks what a case says about its machine.
-pub fn machine(machine: &Machine) -> Result<(), Culprit> {
-    const KNOWN: [&str; 2] = ["none", "smmuv3"];
-    match &machine.iommu {
-        Some(name) if !KNOWN.contains(&name.as_str()) => {
-            let why = format!(
-                "`{name}` is no IOMMU of the machine; there are `{}`",
-                KNOWN.join("`, `")
-            );
-            Err(Culprit::new(name, why))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Checks that what is wanted of an SMMU can be seen, and that no line of it says what another does.
+/// Checks that what is wanted of an IOMMU can be seen, and that no line of it says what another does.
 pub fn events(case: &Case, rules: &[EventRule]) -> Vec<Culprit> {
     let mut found = Vec::new();
-    if !case.events.is_empty() && case.machine.iommu.as_deref() != Some("smmuv3") {
-        let why = "the machine has no SMMU: `machine: {iommu: smmuv3}` gives it one";
+    if !case.events.is_empty() && !case.machine.iommu {
+        let why = "the machine has no IOMMU: `machine: {iommu: true}` gives it one";
         found.push(Culprit::new("events:", why));
     }
     let twice = |place: usize| {
@@ -60,12 +45,12 @@ pub fn events(case: &Case, rules: &[EventRule]) -> Vec<Culprit> {
     found
 }
 
-/// Tells what a subject must be able to do for lines about its SMMU to be met.
+/// Tells what a subject must be able to do for lines about its IOMMU to be met.
 pub fn event_needs(rules: &[EventRule]) -> impl Iterator<Item = Capability> {
-    let any = (!rules.is_empty()).then_some(Capability::Smmu);
+    let any = (!rules.is_empty()).then_some(Capability::Iommu);
     let records = rules.iter().any(EventRule::needs_records);
     any.into_iter()
-        .chain(records.then_some(Capability::SmmuEvents))
+        .chain(records.then_some(Capability::IommuEvents))
 }
 
 /// Checks the domains of a case: their names, and that one of them can show that the machine ran at all.

@@ -1,61 +1,13 @@
-//! What the SMMUs of a machine did, from both sources put together: QEMU's trace of them and the event queues in memory.
+//! What the IOMMUs of a machine did, from both sources put together: QEMU's trace of them and the event queues in memory.
 //! It explains a verdict. What decides is memory, unless a case asks for an event.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use runners::{Access, Fate, Reason, Smmus};
-use serde::{Deserialize, Serialize};
+use model::{DeviceAccess, IommuRecord};
+use runners::{Access, Fate, Iommus, Reason};
 
 #[cfg(test)]
 mod tests;
-
-/// What was seen, for people and for programs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// The accesses: what was let through untranslated first, what was translated last.
-    pub rows: Vec<Row>,
-    /// Where the sources disagree, and why one may not tell everything.
-    pub notes: Vec<String>,
-}
-
-/// An access of a device.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Row {
-    /// By what the SMMU knows the device; empty where that is not told.
-    pub stream: String,
-    /// What became of it.
-    pub fate: String,
-    /// What it was: direction and address, as far as they are told.
-    pub access: String,
-    /// How often the trace tells of it.
-    pub traced: u64,
-    /// How often an event queue does.
-    pub queued: u64,
-}
-
-impl Row {
-    /// Says what became of which access, without how often.
-    fn line(&self) -> String {
-        let stream = match self.stream.as_str() {
-            "" => "some stream",
-            stream => stream,
-        };
-        let space = if self.access.is_empty() { "" } else { " " };
-        format!("{stream}{space}{}: {}", self.access, self.fate)
-    }
-}
-
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (traced, queued) = (self.traced, self.queued);
-        write!(
-            f,
-            "{} ({traced} in the trace, {queued} in the event queue)",
-            self.line()
-        )
-    }
-}
 
 /// An access with how often the trace and the queues tell of it.
 type Joined = (Access, u64, u64);
@@ -64,9 +16,9 @@ type Joined = (Access, u64, u64);
 const CROWD: usize = 8;
 
 /// Puts both sources together. The order is always the same, whatever happened first.
-pub fn told(smmus: &Smmus) -> Told {
-    let queued = || smmus.queues.iter().flat_map(|queue| &queue.accesses.seen);
-    let mut joined: Vec<Joined> = smmus
+pub fn merge_sources(iommus: &Iommus) -> IommuRecord {
+    let queued = || iommus.queues.iter().flat_map(|queue| &queue.accesses.seen);
+    let mut joined: Vec<Joined> = iommus
         .trace
         .accesses
         .seen
@@ -98,15 +50,15 @@ pub fn told(smmus: &Smmus) -> Told {
         [(first, ..), .., (last, ..)] if alike.len() > CROWD => vec![crowd(first, last, alike)],
         few => few.iter().map(row).collect(),
     });
-    Told {
+    IommuRecord {
         rows: rows.collect(),
-        notes: notes(smmus),
+        notes: notes(iommus),
     }
 }
 
-fn row((access, traced, queued): &Joined) -> Row {
+fn row((access, traced, queued): &Joined) -> DeviceAccess {
     let stream = access.stream.map(|stream| format!("{stream:#x}"));
-    Row {
+    DeviceAccess {
         stream: stream.unwrap_or_default(),
         fate: access.fate.to_string(),
         access: shown(access),
@@ -116,14 +68,14 @@ fn row((access, traced, queued): &Joined) -> Row {
 }
 
 /// Shows many accesses that differ in their addresses alone as one.
-fn crowd(first: &Access, last: &Access, all: &[Joined]) -> Row {
+fn crowd(first: &Access, last: &Access, all: &[Joined]) -> DeviceAccess {
     let sum = |of: fn(&Joined) -> u64| all.iter().map(of).sum();
     let (traced, queued) = (sum(|joined| joined.1), sum(|joined| joined.2));
     let shown = match last.address {
         Some(address) => format!("{}..{address:#x}", shown(first)),
         None => shown(first),
     };
-    Row {
+    DeviceAccess {
         access: shown,
         ..row(&(*first, traced, queued))
     }
@@ -139,12 +91,12 @@ fn shown(access: &Access) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// What people look for comes first: what went past the SMMU, then what it stopped.
+/// What people look for comes first: what went past the IOMMU, then what it stopped.
 fn order(access: &Access) -> (u8, Option<u32>, u64, Option<bool>, Option<u64>) {
     let (rank, reason) = match access.fate {
         Fate::Bypassed => (0, 0),
-        Fate::Recorded(Reason(number)) => (1, u64::from(number)),
-        Fate::Unrecorded(reason) => (2, reason.map_or(0, |Reason(number)| u64::from(number))),
+        Fate::Recorded(reason) => (1, u64::from(reason.number())),
+        Fate::Unrecorded(reason) => (2, reason.map_or(0, |reason| u64::from(reason.number()))),
         Fate::Aborted => (3, 0),
         Fate::Translated(to) => (4, to),
     };
@@ -152,17 +104,17 @@ fn order(access: &Access) -> (u8, Option<u32>, u64, Option<bool>, Option<u64>) {
 }
 
 /// Says why the trace may not tell everything; nothing where it does.
-pub fn doubt(smmus: &Smmus) -> Option<String> {
-    let more = smmus.trace.accesses.more;
+pub fn doubt(iommus: &Iommus) -> Option<String> {
+    let more = iommus.trace.accesses.more;
     let crowd = (more != 0).then(|| format!("QEMU traced {more} more accesses than are kept"));
-    smmus.trace.lost.clone().or(crowd)
+    iommus.trace.lost.clone().or(crowd)
 }
 
-fn notes(smmus: &Smmus) -> Vec<String> {
-    let mut notes: Vec<String> = doubt(smmus).into_iter().collect();
+fn notes(iommus: &Iommus) -> Vec<String> {
+    let mut notes: Vec<String> = doubt(iommus).into_iter().collect();
     let mut full = false;
-    for queue in &smmus.queues {
-        let name = format!("the event queue of the SMMU at {:#x}", queue.smmu);
+    for queue in &iommus.queues {
+        let name = format!("the event queue of the IOMMU at {:#x}", queue.iommu);
         if let Some(why) = &queue.unread {
             notes.push(format!("{name} was not read: {why}"));
             continue;
@@ -175,25 +127,25 @@ fn notes(smmus: &Smmus) -> Vec<String> {
         }
         full |= queue.accesses.count(|_| true) + queue.accesses.more >= queue.slots;
     }
-    if smmus.queues.iter().all(|queue| queue.unread.is_none()) {
-        notes.extend(disagreements(smmus, full));
+    if iommus.queues.iter().all(|queue| queue.unread.is_none()) {
+        notes.extend(disagreements(iommus, full));
     }
     notes
 }
 
 /// Compares how often each event of each stream is told by either side. A queue that is `full` has lost its oldest.
-fn disagreements(smmus: &Smmus, full: bool) -> Vec<String> {
+fn disagreements(iommus: &Iommus, full: bool) -> Vec<String> {
     let mut counts: BTreeMap<(Option<u32>, Reason), (u64, u64)> = BTreeMap::new();
     let recorded = |access: &Access| match access.fate {
         Fate::Recorded(reason) => Some((access.stream, reason)),
         _ => None,
     };
-    for counted in &smmus.trace.accesses.seen {
+    for counted in &iommus.trace.accesses.seen {
         if let Some(event) = recorded(&counted.access) {
             counts.entry(event).or_default().0 += counted.count;
         }
     }
-    for counted in smmus.queues.iter().flat_map(|queue| &queue.accesses.seen) {
+    for counted in iommus.queues.iter().flat_map(|queue| &queue.accesses.seen) {
         if let Some(event) = recorded(&counted.access) {
             counts.entry(event).or_default().1 += counted.count;
         }
@@ -201,7 +153,7 @@ fn disagreements(smmus: &Smmus, full: bool) -> Vec<String> {
     let disagree = |(traced, queued): (u64, u64)| queued > traced || (queued < traced && !full);
     counts
         .into_iter()
-        .filter(|(_, counts)| doubt(smmus).is_none() && disagree(*counts))
+        .filter(|(_, counts)| doubt(iommus).is_none() && disagree(*counts))
         .map(|((stream, reason), (traced, queued))| {
             let stream = stream.map_or_else(|| "some stream".to_owned(), |id| format!("{id:#x}"));
             format!("{reason} of {stream}: {traced} in the trace, {queued} in the event queue")
@@ -212,14 +164,18 @@ fn disagreements(smmus: &Smmus, full: bool) -> Vec<String> {
 /// Accesses that a reason quotes.
 const QUOTED: usize = 3;
 
-/// Explains in a line what the SMMU did, without what may differ between two equal runs; nothing where it did nothing.
-pub fn explain(smmus: &Smmus) -> Option<String> {
-    let mut lines: Vec<String> = told(smmus).rows.iter().map(Row::line).collect();
+/// Explains in a line what the IOMMU did, without what may differ between two equal runs; nothing where it did nothing.
+pub fn explain(iommus: &Iommus) -> Option<String> {
+    let mut lines: Vec<String> = merge_sources(iommus)
+        .rows
+        .iter()
+        .map(DeviceAccess::line)
+        .collect();
     lines.dedup();
     let more = lines.len().saturating_sub(QUOTED);
     lines.truncate(QUOTED);
     if more != 0 {
         lines.push("more".to_owned());
     }
-    (!lines.is_empty()).then(|| format!("the SMMU tells of {}", lines.join(", ")))
+    (!lines.is_empty()).then(|| format!("the IOMMU tells of {}", lines.join(", ")))
 }

@@ -1,12 +1,11 @@
-//! QEMU's trace of its SMMUs: which events are asked for, and what the lines say.
+//! QEMU's trace of its SMMUv3: which events are asked for, and what the lines say.
 
-use std::io::{BufRead, BufReader, Read, Take};
-use std::path::Path;
+use std::collections::VecDeque;
 
-use super::{Access, Fate, Reason, Tally, Trace};
+use super::named;
+use crate::iommu::trace::Lines;
+use crate::iommu::{Access, Fate, Reason};
 
-/// The file of the run's folder that QEMU writes it to.
-pub const FILE: &str = "smmu-trace.log";
 /// What QEMU is asked to trace. That an access was stopped for a reason is a complaint about the guest, not an event of the
 /// trace, and comes with the address that the event lacks.
 pub const EVENTS: [&str; 5] = [
@@ -16,94 +15,23 @@ pub const EVENTS: [&str; 5] = [
     "smmuv3_translate_disable",
     "smmuv3_translate_success",
 ];
-/// What QEMU is asked to complain about.
-pub const COMPLAINTS: &str = "guest_errors";
 
-/// Bytes of a trace that are read.
-const LONGEST: u64 = 256 << 20;
-/// Bytes of a line that are looked at; the longest of QEMU's own are shorter by far.
-const LINE: u64 = 4096;
 /// A page as addresses count it.
 const PAGE: u64 = 0x1000;
 
-/// Reads what QEMU has written.
-pub fn read(file: &Path) -> Trace {
-    match std::fs::File::open(file) {
-        Ok(file) => of(file),
-        Err(error) => Trace {
-            lost: Some(format!("QEMU's trace cannot be read: {error}")),
-            ..Trace::default()
-        },
-    }
-}
-
-fn of(file: impl Read) -> Trace {
-    let mut reading = Reading {
-        lines: BufReader::new(file.take(LONGEST)),
-        fault: None,
-        next: None,
-        lost: None,
-    };
-    let mut accesses = Tally::default();
-    accesses.extend(&mut reading);
-    Trace {
-        accesses,
-        lost: reading.lost,
-    }
-}
-
-/// A trace, as far as it was read: the accesses that it tells, one after the other.
-struct Reading<R: Read> {
-    lines: BufReader<Take<R>>,
+/// A trace, as far as it was read.
+#[derive(Debug, Default)]
+pub struct Reading {
     /// A fault that was complained of: the address and the reason. Where it is recorded, that is the next line.
     fault: Option<(u64, Option<Reason>)>,
-    /// What the last line told besides the fault before it.
-    next: Option<Access>,
-    /// Why this may not be all.
-    lost: Option<String>,
 }
 
-impl<R: Read> Iterator for Reading<R> {
-    type Item = Access;
-
-    fn next(&mut self) -> Option<Access> {
-        if let Some(access) = self.next.take() {
-            return Some(access);
-        }
-        while let Some(line) = self.line() {
-            if let Some(access) = self.understand(&line) {
-                return Some(access);
-            }
-        }
-        self.unrecorded()
-    }
-}
-
-impl<R: Read> Reading<R> {
-    /// Reads a line, of which a long one is only a part.
-    fn line(&mut self) -> Option<String> {
-        let mut line = Vec::new();
-        let read = self.lines.by_ref().take(LINE).read_until(b'\n', &mut line);
-        match read {
-            Ok(0) if self.lines.get_ref().limit() == 0 => {
-                self.lost(format!("QEMU's trace is longer than {LONGEST} bytes"));
-                None
-            }
-            Ok(0) => None,
-            Ok(_) => Some(String::from_utf8_lossy(&line).into_owned()),
-            Err(error) => {
-                self.lost(format!("QEMU's trace breaks off: {error}"));
-                None
-            }
-        }
-    }
-
-    /// Takes a line. Total: what is not about an SMMU's translations is passed over.
-    fn understand(&mut self, line: &str) -> Option<Access> {
+impl Lines for Reading {
+    fn line(&mut self, line: &str, settled: &mut VecDeque<Access>) -> bool {
         if let Some(fault) = fault(line) {
-            let before = self.unrecorded();
+            self.end(settled);
             self.fault = Some(fault);
-            return before;
+            return true;
         }
         let told = if let Some((reason, stream)) = recorded(line) {
             let paired = self.fault.take_if(|(_, known)| *known == Some(reason));
@@ -116,32 +44,21 @@ impl<R: Read> Reading<R> {
         } else if let Some(access) = passed(line) {
             access
         } else {
-            if EVENTS.iter().any(|event| line.contains(event)) {
-                let line = line.trim();
-                self.lost(format!("a line of QEMU's trace is strange: {line}"));
-            }
-            return None;
+            return !EVENTS.iter().any(|event| line.contains(event));
         };
-        let Some(before) = self.unrecorded() else {
-            return Some(told);
-        };
-        self.next = Some(told);
-        Some(before)
+        self.end(settled);
+        settled.push_back(told);
+        true
     }
 
     /// Settles that the last fault was not recorded.
-    fn unrecorded(&mut self) -> Option<Access> {
-        let (address, reason) = self.fault.take()?;
-        Some(Access {
+    fn end(&mut self, settled: &mut VecDeque<Access>) {
+        settled.extend(self.fault.take().map(|(address, reason)| Access {
             stream: None,
             fate: Fate::Unrecorded(reason),
             address: Some(address),
             write: None,
-        })
-    }
-
-    fn lost(&mut self, why: String) {
-        self.lost.get_or_insert(why);
+        }));
     }
 }
 
@@ -201,18 +118,23 @@ fn hex(text: &str) -> Option<u64> {
 /// Reads QEMU's name of an event: that of the architecture with a prefix, but for two.
 fn reason(name: &str) -> Option<Reason> {
     match name.strip_prefix("SMMU_EVT_")? {
-        "F_TRANS_FORBIDDEN" => Reason::named("F_TRANSL_FORBIDDEN"),
-        "E_PAGE_REQ" => Reason::named("E_PAGE_REQUEST"),
-        name => Reason::named(name),
+        "F_TRANS_FORBIDDEN" => named("F_TRANSL_FORBIDDEN"),
+        "E_PAGE_REQ" => named("E_PAGE_REQUEST"),
+        name => named(name),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::iommu::Trace;
+
+    fn of(text: &str) -> Trace {
+        crate::iommu::trace::of(text.as_bytes(), &[&super::super::Smmuv3])
+    }
 
     fn told(text: &str) -> Vec<String> {
-        let trace = of(text.as_bytes());
+        let trace = of(text);
         let seen = trace.accesses.seen.iter();
         let mut told: Vec<String> = seen
             .map(|counted| format!("{} x {}", counted.count, counted.access))
@@ -304,7 +226,7 @@ smmuv3_translate_disable r sid=0x0 bypass (smmu disabled) iova:0x50000000 is_wri
                 "smmuv3_translate_abort r sid=0x1 abort on iova:{at:#x} is_write=0"
             );
         }
-        let trace = of(text.as_bytes());
+        let trace = of(&text);
         assert_eq!(trace.accesses.seen.len(), 4096);
         assert_eq!(trace.accesses.more, 5000 - 4096);
         assert_eq!(

@@ -2,7 +2,7 @@ use runners::{Counted, Queue, Tally, Trace};
 
 use super::*;
 
-const TRANSLATION: Fate = Fate::Recorded(Reason(0x10));
+const TRANSLATION: Fate = Fate::Recorded(Reason::new(0x10, Some("F_TRANSLATION")));
 
 fn access(fate: Fate, address: Option<u64>, write: Option<bool>) -> Access {
     Access {
@@ -24,15 +24,15 @@ fn tally(accesses: &[(Access, u64)]) -> Tally {
     }
 }
 
-/// A machine with one SMMU whose queue has room for eight records.
-fn seen(traced: &[(Access, u64)], queued: &[(Access, u64)]) -> Smmus {
-    Smmus {
+/// A machine with one IOMMU whose queue has room for eight records.
+fn seen(traced: &[(Access, u64)], queued: &[(Access, u64)]) -> Iommus {
+    Iommus {
         trace: Trace {
             accesses: tally(traced),
             lost: None,
         },
         queues: vec![Queue {
-            smmu: 0x0905_0000,
+            iommu: 0x0905_0000,
             base: 0x4030_0000,
             slots: 8,
             on: true,
@@ -42,15 +42,19 @@ fn seen(traced: &[(Access, u64)], queued: &[(Access, u64)]) -> Smmus {
     }
 }
 
-fn lines(smmus: &Smmus) -> Vec<String> {
-    told(smmus).rows.iter().map(ToString::to_string).collect()
+fn lines(iommus: &Iommus) -> Vec<String> {
+    merge_sources(iommus)
+        .rows
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// One access that both sources tell of is one row, with the address of the one and the direction of the other.
 #[test]
 fn sources_are_put_together() {
-    let bad = Fate::Recorded(Reason(4));
-    let smmus = seen(
+    let bad = Fate::Recorded(Reason::new(4, Some("C_BAD_STE")));
+    let iommus = seen(
         &[
             (access(Fate::Translated(0x5000), Some(0x1000), None), 3),
             (access(TRANSLATION, Some(0x2000), None), 2),
@@ -68,16 +72,17 @@ fn sources_are_put_together() {
         "0x18 write 0x2000: F_TRANSLATION (2 in the trace, 2 in the event queue)",
         "0x18 0x1000: translated to 0x5000 (3 in the trace, 0 in the event queue)",
     ];
-    assert_eq!(lines(&smmus), wanted);
-    assert_eq!(told(&smmus).notes, [""; 0]);
+    assert_eq!(lines(&iommus), wanted);
+    assert_eq!(merge_sources(&iommus).notes, [""; 0]);
 }
 
 /// Where one source tells of more than the other, that is said, unless the queue may have lost its oldest.
 #[test]
 fn disagreements_are_told() {
     let event = |count| (access(TRANSLATION, Some(0x2000), Some(true)), count);
-    let notes =
-        |traced: &[(Access, u64)], queued: &[(Access, u64)]| told(&seen(traced, queued)).notes;
+    let notes = |traced: &[(Access, u64)], queued: &[(Access, u64)]| {
+        merge_sources(&seen(traced, queued)).notes
+    };
     let said = |traced, queued| {
         [format!(
             "F_TRANSLATION of 0x18: {traced} in the trace, {queued} in the event queue"
@@ -94,26 +99,26 @@ fn disagreements_are_told() {
 #[test]
 fn silence_of_a_source_is_told() {
     let event = (access(TRANSLATION, Some(0x2000), None), 1);
-    let mut smmus = seen(&[event], &[]);
-    smmus.queues[0].unread = Some("QEMU has ended".to_owned());
-    let queue = "the event queue of the SMMU at 0x9050000";
+    let mut iommus = seen(&[event], &[]);
+    iommus.queues[0].unread = Some("QEMU has ended".to_owned());
+    let queue = "the event queue of the IOMMU at 0x9050000";
     assert_eq!(
-        told(&smmus).notes,
+        merge_sources(&iommus).notes,
         [format!("{queue} was not read: QEMU has ended")]
     );
-    let queue_seen = &mut smmus.queues[0];
+    let queue_seen = &mut iommus.queues[0];
     (queue_seen.unread, queue_seen.on, queue_seen.overflown) = (None, false, true);
-    smmus.trace.lost = Some("it breaks off".to_owned());
+    iommus.trace.lost = Some("it breaks off".to_owned());
     let wanted = [
         "it breaks off".to_owned(),
         format!("{queue} is off"),
         format!("{queue} lost events for want of room"),
     ];
-    assert_eq!(told(&smmus).notes, wanted);
-    smmus.trace.lost = None;
-    smmus.trace.accesses.more = 7;
+    assert_eq!(merge_sources(&iommus).notes, wanted);
+    iommus.trace.lost = None;
+    iommus.trace.accesses.more = 7;
     let more = "QEMU traced 7 more accesses than are kept";
-    assert_eq!(doubt(&smmus).as_deref(), Some(more));
+    assert_eq!(doubt(&iommus).as_deref(), Some(more));
 }
 
 /// What differs in its address alone is one row when there is much of it.
@@ -137,7 +142,7 @@ fn explanations_are_alike() {
         (access(Fate::Bypassed, Some(0x4000), None), 1),
     ];
     let told = explain(&seen(&accesses, &[]));
-    let wanted = "the SMMU tells of 0x18 0x4000: bypassed, 0x18 0x2000: F_TRANSLATION, 0x18 0x1000: aborted, more";
+    let wanted = "the IOMMU tells of 0x18 0x4000: bypassed, 0x18 0x2000: F_TRANSLATION, 0x18 0x1000: aborted, more";
     assert_eq!(told.as_deref(), Some(wanted));
     accesses.reverse();
     accesses[0].1 = 99;

@@ -1,7 +1,8 @@
-//! The event queue of an SMMU, read from outside: its registers tell where it lies (6.3.26 to 6.3.28), its memory what was
-//! reported (7.3).
+//! The event queue of an SMMUv3: its registers (6.3.26 to 6.3.28) and its records (7.3).
 
-use super::{Access, Fate, Queue, Reason};
+use super::{named_by, tells_access};
+use crate::iommu::queue::{Read, Ring, number};
+use crate::iommu::{Access, Fate};
 
 /// SMMU_CR0, and its bit for the event queue (6.3.9).
 const CR0: u64 = 0x20;
@@ -17,67 +18,37 @@ const PROD: u64 = 0x1_00a8;
 const CONS: u64 = 0x1_00ac;
 const OVERFLOW: u64 = 1 << 31;
 /// Bytes of a record.
-const RECORD: usize = 32;
-/// Records that are read: the newest.
-const MOST: u64 = 4096;
-
-/// Reads the event queue of the SMMU whose registers begin at `smmu`. `read` reads so many bytes of physical memory, at most
-/// eight as a single access, and says why it cannot.
-pub fn read(smmu: u64, mut read: impl FnMut(u64, usize) -> Result<Vec<u8>, String>) -> Queue {
-    let mut queue = Queue {
-        smmu,
-        ..Queue::default()
-    };
-    queue.unread = look(&mut queue, &mut read).err();
-    queue
-}
-
-fn look(
-    queue: &mut Queue,
-    read: &mut impl FnMut(u64, usize) -> Result<Vec<u8>, String>,
-) -> Result<(), String> {
+pub const RECORD: usize = 32;
+/// Finds the queue of the SMMU whose registers begin at `smmu`.
+pub fn ring(smmu: u64, read: &mut Read<'_>) -> Result<Ring, String> {
     let mut register = |offset: u64, bytes| {
-        let value = read(queue.smmu.wrapping_add(offset), bytes)?;
+        let value = read(smmu.wrapping_add(offset), bytes)?;
         Ok::<u64, String>(number(&value))
     };
-    queue.on = register(CR0, 4)? & EVENTQEN != 0;
+    let on = register(CR0, 4)? & EVENTQEN != 0;
     let base = register(BASE, 8)?;
     let (produced, consumed) = (register(PROD, 4)?, register(CONS, 4)?);
-    queue.overflown = (produced ^ consumed) & OVERFLOW != 0;
-    queue.base = base & ADDRESS;
-    if queue.base == 0 {
-        return Err("SMMU_EVENTQ_BASE names no memory".to_owned());
-    }
-    queue.slots = 1 << (base & LOG2SIZE).min(LARGEST);
-    // From the oldest that is read to the newest, which lies in front of the next to be written.
-    let next = produced & (queue.slots - 1);
-    let count = queue.slots.min(MOST);
-    let first = next.wrapping_sub(count) & (queue.slots - 1);
-    let behind = count.min(queue.slots - first);
-    for (slot, records) in [(first, behind), (0, count - behind)] {
-        if records == 0 {
-            continue;
-        }
-        let bytes = usize::try_from(records).unwrap_or(0) * RECORD;
-        let at = queue.base.saturating_add(slot * RECORD as u64);
-        let memory = read(at, bytes)?;
-        let (records, _) = memory.as_chunks::<RECORD>();
-        queue.accesses.extend(records.iter().filter_map(decode));
-    }
-    Ok(())
+    let slots = 1 << (base & LOG2SIZE).min(LARGEST);
+    Ok(Ring {
+        base: base & ADDRESS,
+        slots,
+        next: produced & (slots - 1),
+        on,
+        overflown: (produced ^ consumed) & OVERFLOW != 0,
+    })
 }
 
 /// Decodes a record; nothing where none was ever written. Total: a reason without a name is one all the same.
-fn decode(record: &[u8; RECORD]) -> Option<Access> {
-    let reason = Reason(*record.first()?);
-    if reason == Reason(0) {
+pub fn decode(record: &[u8]) -> Option<Access> {
+    let kind = *record.first()?;
+    if kind == 0 {
         return None;
     }
     let bytes = |from: usize, to: usize| record.get(from..to).map_or(0, number);
-    let about = reason.tells_access();
+    let about = tells_access(kind);
     Some(Access {
         stream: u32::try_from(bytes(4, 8)).ok(),
-        fate: Fate::Recorded(reason),
+        fate: Fate::Recorded(named_by(kind)),
         // InputAddr, bits 191 to 128.
         address: about.then(|| bytes(16, 24)),
         // RnW, bit 99.
@@ -85,20 +56,23 @@ fn decode(record: &[u8; RECORD]) -> Option<Access> {
     })
 }
 
-/// Reads up to eight bytes, the lowest first.
-fn number(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Smmuv3;
     use super::*;
+    use crate::iommu::{Iommu, Queue};
 
     const SMMU: u64 = 0x0905_0000;
     const AT: u64 = 0x4030_0000;
+
+    /// Reads the queue of the machine's SMMU.
+    fn read(mut read: impl FnMut(u64, usize) -> Result<Vec<u8>, String>) -> Queue {
+        let iommu = Iommu {
+            registers: SMMU,
+            model: &Smmuv3,
+        };
+        crate::iommu::queue::read(&iommu, &mut read)
+    }
 
     /// A record as the architecture lays it out: reason, stream, write, address.
     fn record(reason: u8, stream: u32, write: bool, address: u64) -> [u8; RECORD] {
@@ -116,7 +90,7 @@ mod tests {
     fn queue(log: u64, produced: u64, consumed: u64, records: &[[u8; RECORD]]) -> Queue {
         let mut memory: Vec<u8> = records.concat();
         memory.resize(RECORD << log, 0);
-        read(SMMU, |at, bytes| {
+        read(|at, bytes| {
             let value = match at.wrapping_sub(SMMU) {
                 CR0 => EVENTQEN | 1,
                 BASE => 1 << 62 | AT | log,
@@ -195,7 +169,7 @@ mod tests {
         assert!(queue(1, OVERFLOW | 1, 1, &[]).overflown);
         assert!(!queue(1, OVERFLOW | 1, OVERFLOW | 1, &[]).overflown);
         let asked = std::cell::Cell::new(0);
-        let endless = read(SMMU, |at, bytes| {
+        let endless = read(|at, bytes| {
             asked.set(asked.get() + bytes);
             Ok(if at == SMMU + BASE {
                 (AT | 0x1f).to_le_bytes().to_vec()
@@ -214,12 +188,12 @@ mod tests {
     /// What cannot be read is told, not taken for an empty queue.
     #[test]
     fn unread_queues_are_told() {
-        let gone = read(SMMU, |_, _| Err("QEMU has ended".to_owned()));
+        let gone = read(|_, _| Err("QEMU has ended".to_owned()));
         assert_eq!(gone.unread.as_deref(), Some("QEMU has ended"));
-        let nowhere = read(SMMU, |_, bytes| Ok(vec![0; bytes]));
+        let nowhere = read(|_, bytes| Ok(vec![0; bytes]));
         assert_eq!(
             nowhere.unread.as_deref(),
-            Some("SMMU_EVENTQ_BASE names no memory")
+            Some("its base register names no memory")
         );
     }
 }

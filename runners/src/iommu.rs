@@ -1,10 +1,16 @@
-//! What the SMMUs of a machine did with the accesses of devices, as seen from outside: by QEMU's trace of them, and by
-//! the records that lie in the memory of their event queues. Clauses are those of Arm IHI 0070.
+//! What the IOMMUs of a machine did with the accesses of devices, as seen from outside: by QEMU's trace of them, and by
+//! the records that lie in the memory of their event queues.
+//!
+//! How a model writes its trace and its records, its [`Model`] knows, in the room of its architecture.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+
+use crate::arch;
+use queue::{Read, Ring};
+use trace::Lines;
 
 pub(crate) mod queue;
 pub(crate) mod trace;
@@ -12,12 +18,52 @@ pub(crate) mod trace;
 /// Different accesses of which a [`Tally`] keeps count.
 const DIFFERENT: usize = 4096;
 
-/// Everything seen of the SMMUs in one run.
+/// A model of IOMMU, as far as its doings are seen from outside.
+pub(crate) trait Model: fmt::Debug + Sync {
+    /// Tells whether a node of a device tree that is `compatible` with these describes it.
+    fn described_as(&self, compatible: &[&str]) -> bool;
+
+    /// Lists the events that it names.
+    fn reasons(&self) -> &'static [Reason];
+
+    /// Lists what QEMU must trace for its doings to be told.
+    fn trace_events(&self) -> &'static [&'static str];
+
+    /// Begins to read a trace.
+    fn trace(&self) -> Box<dyn Lines>;
+
+    /// Finds the event queue of the one whose registers begin at `registers`.
+    fn ring(&self, registers: u64, read: &mut Read<'_>) -> Result<Ring, String>;
+
+    /// Returns the size of a record of the event queue in bytes.
+    fn record_bytes(&self) -> usize;
+
+    /// Decodes a record; nothing where none was ever written. Total.
+    fn decode(&self, record: &[u8]) -> Option<Access>;
+}
+
+/// An IOMMU of a machine, whose doings are followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Iommu {
+    /// Address of its registers.
+    pub registers: u64,
+    pub(crate) model: &'static dyn Model,
+}
+
+impl Iommu {
+    /// Returns the one that a node of a device tree describes, if it is of a model whose doings can be followed.
+    pub fn described(compatible: &[&str], registers: u64) -> Option<Self> {
+        let model = arch::iommus().find(|model| model.described_as(compatible))?;
+        Some(Self { registers, model })
+    }
+}
+
+/// Everything seen of the IOMMUs in one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Smmus {
+pub struct Iommus {
     /// What QEMU traced, from the first instruction to the end.
     pub trace: Trace,
-    /// What lay in each event queue at the end, in the order in which the request names the SMMUs.
+    /// What lay in each event queue at the end, in the order in which the request names the IOMMUs.
     pub queues: Vec<Queue>,
 }
 
@@ -30,19 +76,19 @@ pub struct Trace {
     pub lost: Option<String>,
 }
 
-/// An event queue as it lay in memory at the end of a run (3.5). Its reader need not clear what it has read, so what was
+/// An event queue as it lay in memory at the end of a run. Its reader need not clear what it has read, so what was
 /// read is usually still there, up to the size of the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Queue {
-    /// Address of the SMMU's registers.
-    pub smmu: u64,
+    /// Address of the IOMMU's registers.
+    pub iommu: u64,
     /// Address of its first record.
     pub base: u64,
     /// How many records it has room for.
     pub slots: u64,
-    /// Whether the SMMU writes events at all (CR0.EVENTQEN).
+    /// Whether the IOMMU writes events at all.
     pub on: bool,
-    /// Whether events were lost for want of room since the reader last took notice (7.4).
+    /// Whether events were lost for want of room since the reader last took notice.
     pub overflown: bool,
     /// The records.
     pub accesses: Tally,
@@ -72,7 +118,7 @@ pub struct Counted {
 /// An access of a device and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Access {
-    /// By what the SMMU knows the device, where that is told.
+    /// By what the IOMMU knows the device, where that is told.
     pub stream: Option<u32>,
     /// What became of it.
     pub fate: Fate,
@@ -89,9 +135,9 @@ pub enum Fate {
     /// Stopped, and recorded as this event.
     Recorded(Reason),
     /// Stopped for this reason, where that is told, and not recorded: the event queue is off, or the entry of the stream asks
-    /// for silence (STE.S2R).
+    /// for silence.
     Unrecorded(Option<Reason>),
-    /// Stopped without a reason: the entry of the stream says abort, or the SMMU is off and stops everything (5.2, 6.3.14).
+    /// Stopped without a reason: the entry of the stream says abort, or the IOMMU is off and stops everything.
     Aborted,
     /// Let through to the same address of the host.
     Bypassed,
@@ -99,50 +145,49 @@ pub enum Fate {
     Translated(u64),
 }
 
-/// Why an access is stopped: the number of the event (7.3).
+/// Why an access is stopped: an event, by the number and the name that the model of IOMMU has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reason(pub u8);
+pub struct Reason {
+    number: u8,
+    name: Option<&'static str>,
+}
 
 impl Reason {
-    /// Every event that the architecture names.
-    pub const NAMED: [(Self, &'static str); 18] = [
-        (Self(0x01), "F_UUT"),
-        (Self(0x02), "C_BAD_STREAMID"),
-        (Self(0x03), "F_STE_FETCH"),
-        (Self(0x04), "C_BAD_STE"),
-        (Self(0x05), "F_BAD_ATS_TREQ"),
-        (Self(0x06), "F_STREAM_DISABLED"),
-        (Self(0x07), "F_TRANSL_FORBIDDEN"),
-        (Self(0x08), "C_BAD_SUBSTREAMID"),
-        (Self(0x09), "F_CD_FETCH"),
-        (Self(0x0a), "C_BAD_CD"),
-        (Self(0x0b), "F_WALK_EABT"),
-        (Self(0x10), "F_TRANSLATION"),
-        (Self(0x11), "F_ADDR_SIZE"),
-        (Self(0x12), "F_ACCESS"),
-        (Self(0x13), "F_PERMISSION"),
-        (Self(0x20), "F_TLB_CONFLICT"),
-        (Self(0x21), "F_CFG_CONFLICT"),
-        (Self(0x24), "E_PAGE_REQUEST"),
-    ];
-
-    /// Returns the reason of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        let found = Self::NAMED.iter().find(|(_, known)| *known == name)?;
-        Some(found.0)
+    /// Makes the reason of an event; one that the model does not name has its number alone.
+    pub const fn new(number: u8, name: Option<&'static str>) -> Self {
+        Self { number, name }
     }
 
-    /// Tells whether its record has the address of the access, and whether that was a write (7.3.12 to 7.3.16, 7.3.8).
-    const fn tells_access(self) -> bool {
-        matches!(self.0, 0x07 | 0x0b | 0x10..=0x13)
+    /// Returns its number.
+    pub const fn number(self) -> u8 {
+        self.number
+    }
+
+    /// Returns its name, where it has one.
+    pub const fn name(self) -> Option<&'static str> {
+        self.name
+    }
+
+    /// Returns the reason that any model has under this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|reason| reason.name == Some(name))
+    }
+
+    /// Lists the names of all events of all models.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::all().filter_map(|reason| reason.name)
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        arch::iommus().flat_map(|model| model.reasons()).copied()
     }
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Self::NAMED.iter().find(|(reason, _)| reason == self) {
-            Some((_, name)) => f.pad(name),
-            None => write!(f, "event {:#04x}", self.0),
+        match self.name {
+            Some(name) => f.pad(name),
+            None => write!(f, "event {:#04x}", self.number),
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::collections::VecDeque;
 
 use libtest_mimic::Trial;
-use runners::{Action, Answer, Command, Director, End, Outcome, Smmus, run};
+use runners::{Action, Answer, Command, Director, End, Iommus, Outcome, run};
 
-use crate::image::{self, LAST_WORDS, RESPONDER};
+use super::{LAST_WORDS, RESPONDER, SMMU, iommu};
+use crate::image;
 use crate::trial;
 
-/// Registers of the board's SMMUv3.
-const SMMU: u64 = 0x0905_0000;
 /// Configuration space of 00:03.0, and where its registers are put.
 const ECAM: u64 = 0x40_1001_8000;
 const EDU: u64 = 0x1000_0000;
@@ -19,10 +18,10 @@ const STREAMS: u64 = 0x4610_0000;
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial("smmu::what_it_stops_and_lets_pass_is_told_twice", told),
-        trial("smmu::without_one_nothing_is_traced", absent),
+        trial("iommu::what_it_stops_and_lets_pass_is_told_twice", told),
+        trial("iommu::without_one_nothing_is_traced", absent),
         trial(
-            "smmu::a_machine_that_is_gone_has_a_trace_and_no_queue",
+            "iommu::a_machine_that_is_gone_has_a_trace_and_no_queue",
             gone,
         ),
     ]
@@ -93,13 +92,13 @@ fn told() {
     steps.push_back(register(0x20, 1, 4));
     steps.extend(transfer(0x5000_000c));
     let (mut request, _dir) = image::request(&RESPONDER);
-    request.machine.options.push("iommu=smmuv3".to_owned());
+    image::add_iommu(&mut request.machine);
     let edu = "edu,addr=3,dma_mask=0xffffffffffffffff";
     request.machine.devices.push(edu.to_owned());
-    request.smmus = vec![SMMU];
+    request.iommus = vec![iommu()];
     let seen: Outcome = run(&request, &mut Steps(steps)).expect("a run");
     assert_eq!(seen.end, End::Finished);
-    let Smmus { trace, queues } = seen.smmus.expect("asked for");
+    let Iommus { trace, queues } = seen.iommus.expect("asked for");
     assert_eq!((trace.lost, trace.accesses.more), (None, 0));
     let lines = |tally: &runners::Tally| {
         let seen = tally.seen.iter();
@@ -126,18 +125,18 @@ fn told() {
 fn absent() {
     let (request, _dir) = image::request(&LAST_WORDS);
     let seen = run(&request, &mut image::Idle).expect("a run");
-    assert_eq!(seen.smmus, None);
+    assert_eq!(seen.iommus, None);
 }
 
 fn gone() {
     let (mut request, _dir) = image::request(&LAST_WORDS);
-    request.machine.options.push("iommu=smmuv3".to_owned());
-    request.smmus = vec![SMMU];
+    image::add_iommu(&mut request.machine);
+    request.iommus = vec![iommu()];
     let seen = run(&request, &mut image::Idle).expect("a run");
     assert!(matches!(seen.end, End::PoweredOff { .. }), "{:?}", seen.end);
-    let smmus = seen.smmus.expect("asked for");
-    assert_eq!(smmus.trace, runners::Trace::default());
-    let unread: Vec<_> = smmus
+    let iommus = seen.iommus.expect("asked for");
+    assert_eq!(iommus.trace, runners::Trace::default());
+    let unread: Vec<_> = iommus
         .queues
         .iter()
         .map(|queue| queue.unread.as_deref())

@@ -1,10 +1,11 @@
-//! Where the interrupt controller's input lines are, in QEMU's tree of objects.
+//! Where the GIC's input lines are, in QEMU's tree of objects.
 
 use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::Halt;
+use crate::arch::{Ask, Controller, Input};
+use crate::qemu::Halt;
 use crate::request::Answer;
 
 /// Objects looked at before giving up; `virt` has about a hundred, and the GIC near the front.
@@ -13,17 +14,11 @@ const OBJECTS: usize = 2000;
 /// Private interrupts (SGIs and PPIs), which `num-irq` counts along: GIC architecture, INTIDs 0 to 31.
 const PRIVATE: u64 = 32;
 
-/// The interrupt controller.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gic {
-    /// Its path in the tree of objects.
-    pub path: String,
-    /// How many shared lines it has. QEMU asserts that a line exists, so nobody may ask for more.
-    pub spis: u64,
-}
+/// What a line's name begins with; its number, counted from 0 (INTID less 32), follows.
+const SHARED: &str = "spi";
 
-/// Looks for the interrupt controller, by way of QMP commands that `ask` executes.
-pub fn find(ask: &mut dyn FnMut(&str, Value) -> Result<Answer, Halt>) -> Result<Option<Gic>, Halt> {
+/// Looks for the interrupt controller.
+pub fn find(ask: &mut Ask<'_>) -> Result<Option<Controller>, Halt> {
     // On `virt` it is a direct child of the first; other boards nest it in their SoC.
     let mut open = VecDeque::from(["/machine/unattached".to_owned(), "/machine".to_owned()]);
     for _ in 0..OBJECTS {
@@ -42,8 +37,8 @@ pub fn find(ask: &mut dyn FnMut(&str, Value) -> Result<Answer, Halt>) -> Result<
                     let Answer::Json(count) = count else {
                         continue;
                     };
-                    let spis = count.as_u64().unwrap_or_default().saturating_sub(PRIVATE);
-                    return Ok(Some(Gic { path: child, spis }));
+                    let lines = count.as_u64().unwrap_or_default().saturating_sub(PRIVATE);
+                    return Ok(Some(Controller { path: child, lines }));
                 }
                 kind if kind.starts_with("child<") => open.push_back(child),
                 _ => {}
@@ -51,6 +46,26 @@ pub fn find(ask: &mut dyn FnMut(&str, Value) -> Result<Answer, Halt>) -> Result<
         }
     }
     Ok(None)
+}
+
+/// Finds the input of the GIC that `spi7` and the like mean.
+pub fn input(line: &str, gic: Option<&Controller>) -> Result<Input, String> {
+    let digits = line.strip_prefix(SHARED).unwrap_or_default();
+    let number: u32 = digits.parse().map_err(|_| {
+        format!("`{line}` is no interrupt line; shared ones are `{SHARED}0` and so on")
+    })?;
+    let Some(gic) = gic else {
+        return Err("the machine has no GIC".to_owned());
+    };
+    if u64::from(number) >= gic.lines {
+        return Err(format!("{line}: the GIC has {} SPIs", gic.lines));
+    }
+    Ok(Input {
+        device: gic.path.clone(),
+        // QEMU's GIC has its shared inputs first, in the order of their numbers, in the group without a name.
+        group: "unnamed-gpio-in",
+        number,
+    })
 }
 
 #[cfg(test)]
@@ -77,11 +92,36 @@ mod tests {
     #[test]
     fn nested_controllers_are_found() {
         let found = find(&mut |execute, arguments| Ok(tree(execute, &arguments)));
-        let wanted = Gic {
+        let wanted = Controller {
             path: "/machine/soc/gic".into(),
-            spis: 160,
+            lines: 160,
         };
         assert!(matches!(found, Ok(Some(gic)) if gic == wanted));
+    }
+
+    /// A line is found by its name, and one that the controller lacks or that is called otherwise is refused.
+    #[test]
+    fn lines_are_found_by_name() {
+        let gic = Controller {
+            path: "/gic".into(),
+            lines: 160,
+        };
+        let wanted = Input {
+            device: "/gic".into(),
+            group: "unnamed-gpio-in",
+            number: 159,
+        };
+        assert_eq!(input("spi159", Some(&gic)), Ok(wanted));
+        for (line, gic, part) in [
+            ("spi160", Some(&gic), "spi160: the GIC has 160 SPIs"),
+            ("spi0", None, "the machine has no GIC"),
+            ("7", Some(&gic), "`7` is no interrupt line"),
+            ("spi", Some(&gic), "`spi` is no interrupt line"),
+            ("spi-1", Some(&gic), "`spi-1` is no interrupt line"),
+        ] {
+            let why = input(line, gic).expect_err(part);
+            assert!(why.contains(part), "{line}: {why}");
+        }
     }
 
     /// A machine without one ends the search, even one whose tree has no end.
