@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use model::{Arch, Class};
 use serde::{Deserialize, Serialize};
 
 pub use domain::{Destroyed, Device, Domain, Partial, Role};
@@ -40,6 +41,9 @@ pub struct Case {
     /// Requirements shown by this case; the file's own when left out.
     #[serde(default)]
     pub covers: Vec<String>,
+    /// The clause of the requirement that is shown, where the requirement has several.
+    #[serde(default)]
+    pub clause: Option<String>,
     /// What kind of evidence this is.
     pub class: Class,
     /// `required` for what the requirement says, `strict` for what only a subject that fails closed promises.
@@ -86,52 +90,6 @@ pub struct Case {
     /// Where the case comes from or what its reading of the requirement is.
     #[serde(default)]
     pub note: Option<String>,
-}
-
-/// Kind of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    /// What must work.
-    Positive,
-    /// What must be refused.
-    Negative,
-    /// The last value that works, or the first that does not.
-    Boundary,
-    /// Hostile configuration or behaviour.
-    Fault,
-}
-
-impl Class {
-    /// Returns the name used in files and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Positive => "positive",
-            Self::Negative => "negative",
-            Self::Boundary => "boundary",
-            Self::Fault => "fault",
-        }
-    }
-}
-
-/// Architecture of a subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Arch {
-    /// 64-bit Arm.
-    Aarch64,
-    /// AMD64, PVH.
-    Amd64,
-}
-
-impl Arch {
-    /// Returns the name used in files and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aarch64 => "aarch64",
-            Self::Amd64 => "amd64",
-        }
-    }
 }
 
 /// A step outside the guests.
@@ -185,5 +143,5 @@ fn yes() -> bool {
 }
 
 fn every_arch() -> Vec<Arch> {
-    vec![Arch::Aarch64]
+    vec![Arch::default()]
 }

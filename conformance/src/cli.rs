@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
-use crate::case::Class;
 use crate::case::load::{Loaded, load, read};
-use crate::requirement::cli::{Format, Output};
-use crate::requirement::diagnostic::Diagnostic;
+use crate::kinds::CASE_KIND;
 use crate::scenario::generate::scenarios;
+use model::Class;
+use oft::Diagnostic;
+use oft::cli::{Format, Output};
 
 mod reports;
 mod run;
@@ -69,7 +70,7 @@ pub struct Choice {
     pub subject: String,
     /// Architecture: aarch64 (unless a PROFILE.toml says otherwise) or amd64
     #[arg(long, value_parser = arch)]
-    pub arch: Option<runners::Arch>,
+    pub arch: Option<model::Arch>,
     /// Only scenarios of this requirement: full id or name; may be given again
     #[arg(long, value_name = "ID")]
     pub requirement: Vec<String>,
@@ -81,7 +82,7 @@ pub struct Choice {
     pub class: Vec<Class>,
     /// How much to ask, instead of what the subject claims: required, strict
     #[arg(long, value_parser = level)]
-    pub level: Option<runners::Level>,
+    pub level: Option<model::Level>,
     /// Requirement and case files
     #[arg(long, value_name = "DIR", default_value_os_t = default_requirements())]
     pub requirements: PathBuf,
@@ -116,6 +117,9 @@ pub struct RunArgs {
     /// Failures that are accepted for a time, beside those of the profile
     #[arg(long, value_name = "FILE.toml")]
     waivers: Option<PathBuf>,
+    /// Reports to make, by name, in this order: html, junit, terminal; the ledger is always written
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
+    report: Vec<String>,
     /// The day on which waivers are looked at, instead of today
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = str::parse::<runners::Day>)]
     today: Option<runners::Day>,
@@ -171,6 +175,9 @@ pub struct ReportArgs {
     /// Where the reports go; beside the ledger unless given, and a page of several beside the runs
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Reports to make, by name, in this order: html, junit, terminal
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
+    report: Vec<String>,
     /// Write the verdicts alone into this file, for later runs to be compared with, and no reports
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     baseline: Option<PathBuf>,
@@ -228,7 +235,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
 }
 
 fn requirements(args: &RequirementsArgs) -> u8 {
-    use crate::requirement::cli;
+    use oft::cli;
     let format = if args.json {
         Format::Json
     } else {
@@ -236,8 +243,8 @@ fn requirements(args: &RequirementsArgs) -> u8 {
     };
     let output = match (load(&args.requirements), args.what.as_str()) {
         (Err(problems), _) => cli::refused(&problems, format),
-        (Ok(loaded), "trace") => cli::trace(&loaded.catalog, format),
-        (Ok(loaded), _) => cli::list(&loaded.catalog, format),
+        (Ok(loaded), "trace") => cli::trace(&loaded.catalog, CASE_KIND, format),
+        (Ok(loaded), _) => cli::list(&loaded.catalog, CASE_KIND, format),
     };
     show(&output);
     output.code
@@ -281,15 +288,15 @@ fn refused(problems: &[Diagnostic]) -> anyhow::Error {
     )
 }
 
-fn arch(text: &str) -> Result<runners::Arch> {
-    let known = [runners::Arch::Aarch64, runners::Arch::Amd64];
+fn arch(text: &str) -> Result<model::Arch> {
+    let known = [model::Arch::Aarch64, model::Arch::Amd64];
     match known.into_iter().find(|arch| arch.name() == text) {
         Some(arch) => Ok(arch),
         None => bail!("architectures are aarch64, amd64"),
     }
 }
 
-fn level(text: &str) -> Result<runners::Level> {
+fn level(text: &str) -> Result<model::Level> {
     crate::scenario::level(text).map_err(anyhow::Error::msg)
 }
 

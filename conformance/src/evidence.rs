@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use reports::view;
 use runners::Request;
 
 use crate::dtb::Blobs;
@@ -155,28 +156,47 @@ fn told(scenario: &Scenario, seen: &Seen) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Reads back what the SMMUs did, from a folder; nothing where there are none, or nobody can read it.
-pub fn events(folder: &Path) -> Option<smmu::Told> {
-    serde_json::from_slice(&fs::read(folder.join(EVENTS)).ok()?).ok()
+/// Reads back what reports show of a folder; what nobody can read is left out.
+pub fn read(folder: &Path) -> view::Evidence {
+    let console = fs::read(folder.join(CONSOLE)).unwrap_or_default();
+    view::Evidence {
+        trees: trees(folder),
+        console: String::from_utf8_lossy(&console).into_owned(),
+        iommu: events(folder),
+    }
 }
 
-/// Reads back the trees of a folder, as source, in the order of their names.
-pub fn trees(folder: &Path) -> Vec<(String, String)> {
+fn events(folder: &Path) -> Option<view::Iommu> {
+    let told: smmu::Told = serde_json::from_slice(&fs::read(folder.join(EVENTS)).ok()?).ok()?;
+    let access = |row: smmu::Row| view::Access {
+        stream: row.stream,
+        fate: row.fate,
+        access: row.access,
+        traced: row.traced,
+        queued: row.queued,
+    };
+    Some(view::Iommu {
+        accesses: told.rows.into_iter().map(access).collect(),
+        notes: told.notes,
+    })
+}
+
+/// Reads back the trees, as source, in the order of their names.
+fn trees(folder: &Path) -> Vec<view::Tree> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
-    let mut found: Vec<(String, String)> = entries
+    let mut found: Vec<view::Tree> = entries
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|end| end == "dts"))
         .filter_map(|path| {
-            let name = path.file_name()?.to_string_lossy().into_owned();
-            Some((
-                name,
-                String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned(),
-            ))
+            Some(view::Tree {
+                name: path.file_name()?.to_string_lossy().into_owned(),
+                dts: String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned(),
+            })
         })
         .collect();
-    found.sort();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
     found
 }

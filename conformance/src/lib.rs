@@ -1,6 +1,6 @@
 //! Requirements, scenarios, oracle and verdicts of the device-passthrough conformance suite.
 //!
-//! The way of the data: [`requirement`] and [`case`] files become [`scenario`]s; [`dtb`] makes trees of one, [`rig`] a
+//! The way of the data: requirement files ([`oft`]) and [`case`] files become [`scenario`]s; [`dtb`] makes trees of one, [`rig`] a
 //! request, [`observe`] collects what was seen, [`verdict`] compares, [`ledger`] keeps. [`pipeline`] joins the stages.
 
 pub mod adapted;
@@ -11,14 +11,14 @@ pub mod cli;
 pub mod compare;
 pub mod dtb;
 pub mod evidence;
+pub mod groups;
 pub mod judged;
+pub mod kinds;
 pub mod last_words;
-pub mod ledger;
 pub mod observe;
 pub mod pci;
 pub mod pipeline;
 mod probing;
-pub mod requirement;
 pub mod rig;
 #[cfg(test)]
 mod sample;
@@ -26,5 +26,4 @@ pub mod scenario;
 pub mod selfcheck;
 pub mod smmu;
 pub mod verdict;
-pub mod view;
 pub mod waiver;

@@ -109,8 +109,8 @@ impl Recorder {
             Reading::Frame(frame) => frame,
             Reading::Chatter => return None,
             Reading::Damaged(damage) => {
-                let shown = line.chars().take(SHOWN).flat_map(char::escape_debug);
-                let shown: String = shown.collect();
+                let start: String = line.chars().take(SHOWN).collect();
+                let shown = text::visible_line(&start);
                 let told = format!("damaged line ({damage}): {shown}");
                 if damage == Damage::Unterminated && self.seen.cut.len() < GAPS {
                     self.seen.cut.push((sender(line), told));

@@ -7,14 +7,14 @@
 use serde::Serialize;
 
 pub mod firmware;
+pub mod functions;
 pub mod generate;
-pub mod model;
 mod place;
 mod query;
 #[cfg(test)]
 mod tests;
 
-pub use model::{BarKind, Model, Role};
+pub use functions::{BarKind, Model, Role};
 pub use place::{PlaceError, place};
 pub use query::listed;
 
@@ -183,7 +183,7 @@ impl Topology {
             .iter()
             .find(|one| one.name == name)
             .ok_or_else(|| {
-                let near = crate::requirement::nearest(name, known()).map(str::to_owned);
+                let near = text::nearest(name, known()).map(str::to_owned);
                 let hint = near.unwrap_or_else(|| known().collect::<Vec<_>>().join("`, `"));
                 format!("`{name}` is no function of `machine.pci`; did you mean `{hint}`?")
             })

@@ -1,17 +1,19 @@
 //! What a subject can do, found out before it is judged: a profile says what is claimed, the machine shows what is there.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use runners::{Capabilities, Capability, Control, Profile};
+use model::{Capabilities, Capability};
+use runners::{Control, Profile};
 use wire::{Answer, Hv, Op};
 
 use crate::case::load::{Loaded, unbound};
 use crate::observe::Seen;
 use crate::pipeline::{Rig, in_parallel};
-use crate::requirement::Catalog;
 use crate::scenario::{Scenario, generate};
-use crate::verdict::Verdict;
+use model::Verdict;
+use oft::Catalog;
 
 /// The cases that show capabilities.
 const CASES: &str = include_str!("probing/capabilities.yaml");
@@ -75,6 +77,7 @@ pub fn probe(rig: &Rig, jobs: usize, known: bool) -> Result<Found> {
 
 fn expanded(profile: &Profile) -> Result<Vec<Scenario>> {
     let loaded = Loaded {
+        root: PathBuf::new(),
         catalog: Catalog::default(),
         cases: unbound("capabilities.yaml", CASES).map_err(|why| anyhow!("{why}"))?,
     };

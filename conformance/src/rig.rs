@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use runners::{
-    Action, Command, Director, File, Level, Load, Machine, Outcome, Profile, Refusal, Request,
-};
+use model::Level;
+use runners::{Action, Command, Director, File, Load, Machine, Outcome, Profile, Refusal, Request};
 use wire::{Answer, Frame, Note};
 
 use crate::dtb::{Blobs, EDU_BASE};

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use runners::{Arch, Profile};
+use model::Arch;
+use runners::Profile;
 use tempfile::TempDir;
 use wire::{Answer, Frame, Note};
 

@@ -4,9 +4,10 @@ use serde::Serialize;
 use wire::{Op, Width};
 
 use crate::case::expect::Expect;
-use crate::case::{Arch, Class, Machine, Role};
+use crate::case::{Machine, Role};
 use crate::pci::Topology;
-use crate::requirement::id::Id;
+use model::{Arch, Class, Place};
+use oft::Id;
 
 mod cast;
 pub mod events;
@@ -15,6 +16,7 @@ pub mod guards;
 mod macros;
 mod parse;
 mod sense;
+mod steps;
 pub mod tree_check;
 
 pub use events::EventRule;
@@ -43,14 +45,18 @@ pub struct Scenario {
     /// Requirements it covers.
     #[serde(serialize_with = "all_as_text")]
     pub covers: Vec<Id>,
+    /// The clause of the requirement that it shows, where the case names one.
+    pub clause: Option<String>,
+    /// Where the case stands.
+    pub place: Place,
     /// Kind of evidence.
     pub class: Class,
     /// Architecture.
     pub arch: Arch,
     /// How much it asks of a subject.
-    pub level: runners::Level,
+    pub level: model::Level,
     /// Capabilities it needs.
-    pub needs: Vec<runners::Capability>,
+    pub needs: Vec<model::Capability>,
     /// What the case says about its reading of the requirement.
     pub note: Option<String>,
     /// The machine.

@@ -8,7 +8,7 @@ use runners::{Command, Director, Profile, Request};
 
 use crate::pipeline::Rig;
 use crate::scenario::Scenario;
-use crate::verdict::Verdict;
+use model::Verdict;
 
 /// A fault that the image offers.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What a run says about the hypervisor: a pure function of what was wanted and what was seen.
 
+use model::{Check, Verdict};
 use serde::Serialize;
 use wire::{Answer, Hv, Op};
 
@@ -15,48 +16,6 @@ mod events;
 mod tests;
 
 pub use claims::Claims;
-
-/// Verdict on one scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Everything wanted was seen.
-    Pass,
-    /// The hypervisor did something else.
-    Fail,
-    /// Not judged: the subject does not claim what the case needs.
-    Skip,
-    /// The rig could not tell.
-    Broken,
-    /// The hypervisor did something else, and a waiver excuses it.
-    Waived,
-}
-
-impl Verdict {
-    /// Returns the name used in ledgers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Skip => "skip",
-            Self::Broken => "broken",
-            Self::Waived => "waived",
-        }
-    }
-}
-
-/// One thing that was wanted, and what was seen of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct Check {
-    /// What was looked at.
-    pub what: String,
-    /// What the requirement asks for.
-    pub wanted: String,
-    /// What was there.
-    pub seen: String,
-    /// Whether they agree.
-    pub ok: bool,
-}
 
 /// A verdict with its grounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -410,12 +369,8 @@ fn judge_refused(
             words.join("`, `")
         ),
     };
-    let shown: Option<String> = named.or(lines.first()).map(|line| {
-        line.trim_end()
-            .chars()
-            .flat_map(char::escape_debug)
-            .collect()
-    });
+    let first = named.or(lines.first());
+    let shown = first.map(|line| text::visible_line(line.trim_end()));
     let what = format!("{} reason given", domain.name);
     checks.push(check(
         &what,

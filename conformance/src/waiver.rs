@@ -7,11 +7,11 @@ use anyhow::{Context, Result, bail};
 use runners::{Day, Waiver};
 use serde::Deserialize;
 
-use crate::ledger::Row;
-use crate::requirement::id::Id;
-use crate::requirement::nearest;
 use crate::scenario::Scenario;
-use crate::verdict::Verdict;
+use model::Row;
+use model::Verdict;
+use oft::Id;
+use text::nearest;
 
 /// A file of waivers.
 #[derive(Debug, Deserialize)]

@@ -13,10 +13,11 @@ use std::sync::{Arc, OnceLock};
 use conformance::case::load::{Loaded, load};
 use conformance::pipeline::Rig;
 use conformance::scenario::{Scenario, generate};
-use conformance::verdict::Verdict;
 use libtest_mimic::{Arguments, Failed, Trial};
+use model::Verdict;
+use model::{Arch, Capability};
+use runners::Profile;
 use runners::adapter::Adapter;
-use runners::{Arch, Capability, Profile};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

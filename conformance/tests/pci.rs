@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use conformance::pci::firmware::{Access, accesses};
 use conformance::pci::{
-    BarKind, Firmware, Model, Role, Topology, Wanted, config, generate, listed, model, place,
+    BarKind, Firmware, Model, Role, Topology, Wanted, config, functions, generate, listed, place,
 };
-use runners::{Act, Action, Answer, Arch, Command, Director, Profile, Request};
+use model::Arch;
+use runners::{Act, Action, Answer, Command, Director, Profile, Request};
 
 /// Header type, and where the list of capabilities begins (PCI 6.1).
 const HEADER: u64 = 0xe;
@@ -85,7 +86,7 @@ fn write(addr: u64, value: u32) -> Action {
 fn every_model() -> [Vec<Wanted>; 2] {
     let one = |model: &'static Model| Wanted::new(model.name.replace('-', "_"), model);
     let mut wanted: Vec<Wanted> = Vec::new();
-    for model in model::MODELS {
+    for model in functions::MODELS {
         let mut made = one(model);
         if model.name == "xio3130-downstream" {
             continue;

@@ -1,8 +1,8 @@
 //! The requirement files of this repository: what they must say, and how they must say it.
 
-use conformance::requirement::{
-    Catalog, Deep, Item, REQUIREMENT_KIND, Status, Trace,
-    catalog::CASE_KIND,
+use conformance::kinds::{CASE_KIND, REQUIREMENT_KIND};
+use oft::{
+    Catalog, Deep, Item, Status, Trace,
     cli::{self, Format},
 };
 use std::{fs, path::Path};
@@ -202,14 +202,14 @@ fn review_is_heeded() {
 fn chain_closes_with_cases() {
     let mut catalog = catalog();
     assert_eq!(deep(&catalog.trace()), Deep::Uncovered);
-    assert_eq!(cli::trace(&catalog, Format::Text).code, 1);
+    assert_eq!(cli::trace(&catalog, CASE_KIND, Format::Text).code, 1);
     for (name, _) in REQUIREMENTS {
         let requirement = catalog.find(REQUIREMENT_KIND, name).next().expect(name);
-        let reference = conformance::requirement::Reference {
+        let reference = oft::Reference {
             id: requirement.id.clone(),
             line: 2,
         };
-        let at = conformance::requirement::Location {
+        let at = oft::Location {
             file: format!("{name}.yaml").into(),
             line: 1,
         };
@@ -226,7 +226,7 @@ fn chain_closes_with_cases() {
     }
     let trace = catalog.trace();
     assert_eq!((trace.defects(), deep(&trace)), (0, Deep::Covered));
-    assert_eq!(cli::trace(&catalog, Format::Text).code, 0);
+    assert_eq!(cli::trace(&catalog, CASE_KIND, Format::Text).code, 0);
 }
 
 fn deep(trace: &Trace<'_>) -> Deep {

@@ -1,6 +1,6 @@
 //! Changes to a tree, as data. A path or property that is not there is an error that names it.
 
-use crate::tree::{nearest, split};
+use crate::tree::split;
 use crate::{Node, PlanError, Tree, Value};
 
 /// One change to a tree.
@@ -139,7 +139,8 @@ fn own<'a>(
 }
 
 fn no_property(node: &Node, path: &str, prop: &str) -> PlanError {
-    let nearest = nearest(prop, node.props.iter().map(|other| other.name.as_str()));
+    let known = node.props.iter().map(|other| other.name.as_str());
+    let nearest = text::nearest(prop, known).map(str::to_owned);
     PlanError::NoProperty {
         path: path.to_owned(),
         prop: prop.to_owned(),

@@ -10,7 +10,6 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::ReadError;
-use crate::tree::nearest;
 
 mod apply;
 mod parts;
@@ -210,8 +209,8 @@ impl FromStr for Spoil {
             None => (text, None),
         };
         let Some((_, form)) = FORMS.iter().find(|(known, _)| *known == name) else {
-            let near = nearest(name, FORMS.iter().map(|(known, _)| *known));
-            let nearest = near.map(|near| spelling(&near));
+            let near = text::nearest(name, FORMS.iter().map(|(known, _)| *known));
+            let nearest = near.map(spelling);
             return Err(SpoilError::Unknown {
                 name: text.to_owned(),
                 nearest,

@@ -241,10 +241,9 @@ impl Tree {
     pub(crate) fn no_node(&self, path: &str) -> PlanError {
         let paths = self.paths();
         let below_root = paths.iter().skip(1).map(String::as_str);
-        let nearest = nearest(path, below_root);
         PlanError::NoNode {
             path: path.to_owned(),
-            nearest,
+            nearest: text::nearest(path, below_root).map(str::to_owned),
         }
     }
 
@@ -274,16 +273,4 @@ pub(crate) fn split(path: &str) -> Option<(&str, &str)> {
 /// Returns the path of a child.
 pub(crate) fn join(parent: &str, name: &str) -> String {
     format!("{}/{name}", parent.trim_end_matches('/'))
-}
-
-/// Returns the candidate spelled most like `wanted`, if one comes near.
-pub(crate) fn nearest<'a>(
-    wanted: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<String> {
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(wanted, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate.to_owned())
 }

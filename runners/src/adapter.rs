@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::profile::Arch;
 use crate::request::File;
 use crate::rundir::RunDir;
+use model::Arch;
 use protocol::{Describe, Description, Prepare, Request, Response, Teardown};
 use session::Session;
 

@@ -14,7 +14,6 @@
 #![forbid(unsafe_code)]
 
 pub mod adapter;
-mod capability;
 mod deadline;
 mod outcome;
 mod profile;
@@ -25,11 +24,10 @@ mod smmu;
 mod subject;
 mod waiver;
 
-pub use capability::{Capabilities, Capability, UnknownName};
 pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
-    Arch, Control, DOMAIN, GuestLayout, HostLayout, LastWords, Level, Modules, PciHost, Profile,
-    ProfileError, Refusal, Window,
+    Control, DOMAIN, GuestLayout, HostLayout, LastWords, Modules, PciHost, Profile, ProfileError,
+    Refusal, Window,
 };
 pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};

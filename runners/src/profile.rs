@@ -1,17 +1,16 @@
 //! Subjects: which machine they need, what they can do, and what their guests see.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::{Arch, Capabilities, Capability, Level};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::adapter::Adapter;
-use crate::capability::{Capabilities, Capability, nearest};
 use crate::request::{Firmware, Machine};
 use crate::subject::Package;
 use crate::waiver::Waiver;
@@ -39,34 +38,6 @@ const SHIPPED: [(&str, &str); 4] = [
     ),
 ];
 
-/// An architecture.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arch {
-    /// 64-bit Arm.
-    Aarch64,
-    /// 64-bit x86 with AMD's extensions.
-    Amd64,
-}
-
-impl Arch {
-    /// Returns the name used in files and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aarch64 => "aarch64",
-            Self::Amd64 => "amd64",
-        }
-    }
-}
-
-impl fmt::Display for Arch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// How a subject refuses a domain at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -92,39 +63,6 @@ pub struct LastWords {
 
 /// Where the name of a domain stands in [`LastWords::names`].
 pub const DOMAIN: &str = "{domain}";
-
-/// How much is asked of a subject.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// What the requirements say.
-    #[default]
-    Required,
-    /// Beyond that: it fails closed. What is described wrongly, in part or at odds with the machine is refused, whatever
-    /// the requirements leave open.
-    Strict,
-}
-
-impl Level {
-    /// Every level, from the least to the most.
-    pub const ALL: [Self; 2] = [Self::Required, Self::Strict];
-
-    /// Returns the name used in files and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Required => "required",
-            Self::Strict => "strict",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// A range of guest-physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -351,7 +289,7 @@ impl Profile {
         Err(ProfileError::Unknown {
             name: name.to_owned(),
             arch,
-            nearest: nearest(name, known.iter().map(|(name, _)| name.clone()))
+            nearest: text::nearest(name, known.iter().map(|(name, _)| name.clone()))
                 .filter(|near| near != name),
             known: known
                 .iter()
@@ -393,7 +331,7 @@ impl Profile {
             let near = said
                 .split('`')
                 .nth(1)
-                .and_then(|name| nearest(name, choices));
+                .and_then(|name| text::nearest(name, choices));
             wrong(error.span(), said.to_owned(), near.map(str::to_owned))
         })?;
         let check = |holds: bool, key: &str, error: String| match holds {

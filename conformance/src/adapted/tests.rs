@@ -1,14 +1,15 @@
 use std::fs;
 use std::time::Instant;
 
+use model::{Arch, Capability};
+use runners::Profile;
 use runners::adapter::Adapter;
-use runners::{Arch, Capability, Profile};
 use tempfile::TempDir;
 
 use super::*;
 use crate::pipeline::{Rig, run_all};
 use crate::sample::scenario;
-use crate::verdict::Verdict;
+use model::Verdict;
 
 const DESCRIBED: &str = r#"read -r _; echo '{"version":1,"id":1,"response":{"description":{"name":"x","version":"9.9","capabilities":["CLAIMS"]}}}';"#;
 

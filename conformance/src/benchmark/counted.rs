@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use runners::{Capability, Control, Icount};
+use model::Capability;
+use runners::{Control, Icount};
 use wire::{Answer, Op};
 
 use crate::case::expect::Expect;
-use crate::case::{Arch, Class, Machine, Role};
+use crate::case::{Machine, Role};
 use crate::observe::DomainSeen;
 use crate::pipeline::Rig;
-use crate::requirement::id::Id;
 use crate::rig::Conductor;
 use crate::scenario::{Domain, Fate, From, Line, Scenario};
+use model::{Arch, Class, Place};
+use oft::Id;
 
 /// Memory of the domain that is destroyed.
 pub const MIB: u64 = 64;
@@ -198,13 +200,15 @@ pub(super) fn domain(rig: &Rig, number: u8, role: Role, ops: &[String]) -> Resul
 /// A scenario of these domains.
 pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
     Ok(Scenario {
+        clause: None,
+        place: Place::default(),
         id: "benchmark".to_owned(),
         case: Id::new("XenValTestCase", "benchmark", 1).context("a well formed id")?,
         title: "what something costs".to_owned(),
         covers: Vec::new(),
         class: Class::Positive,
         arch: Arch::Aarch64,
-        level: runners::Level::default(),
+        level: model::Level::default(),
         needs: Vec::new(),
         note: None,
         machine: Machine::default(),

@@ -1,7 +1,7 @@
 //! Costs of PCI functions: of finding them at boot, of looking at their configuration, and of using their registers.
 
 use anyhow::{Context, Result, anyhow};
-use runners::Capability;
+use model::Capability;
 
 use super::counted::{NOW, domain, first, instant, run, scenario, span};
 use crate::case::Role;

@@ -1,7 +1,7 @@
 //! Costs of a device behind an IOMMU: of giving it, and of bearing with one that does nothing but fault.
 
 use anyhow::{Result, bail};
-use runners::Capability;
+use model::Capability;
 use wire::Answer;
 
 use super::counted::{NOW, domain, first, run, scenario, span, succeeded};

@@ -107,7 +107,7 @@ impl Expect {
             },
             _ => {
                 let known = KNOWN.iter().copied().chain(errno::names());
-                let near = crate::requirement::nearest(words.first().copied().unwrap_or(""), known);
+                let near = text::nearest(words.first().copied().unwrap_or(""), known);
                 let hint = near.map_or_else(|| KNOWN.join("`, `"), str::to_owned);
                 return Err(format!(
                     "`{}` is no expectation; did you mean `{hint}`?",

@@ -55,7 +55,7 @@ impl Names {
     }
 
     fn unknown(&self, name: &str) -> String {
-        let near = crate::requirement::nearest(name, self.0.keys().map(String::as_str));
+        let near = text::nearest(name, self.0.keys().map(String::as_str));
         match near {
             Some(near) => format!("nothing defines `${{{name}}}`; did you mean `${{{near}}}`?"),
             None => format!("nothing defines `${{{name}}}`"),

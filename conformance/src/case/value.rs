@@ -97,7 +97,7 @@ pub fn edit(text: &str) -> Result<Edit, String> {
         match EDITS.iter().find(|(name, _)| *name == verb) {
             Some((_, form)) => format!("`{text}`: an edit of this kind reads `{form}`"),
             None => {
-                let near = crate::requirement::nearest(verb, known.clone());
+                let near = text::nearest(verb, known.clone());
                 let list: Vec<&str> = near.map_or_else(|| known.collect(), |near| vec![near]);
                 format!(
                     "`{verb}` is no edit of a tree; did you mean `{}`?",

@@ -7,20 +7,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use runners::Day;
+use text::visible;
 
 use crate::benchmark;
 use crate::cli::select::{self, choose, profile};
 use crate::cli::{
     BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, refused, reports, say, suite,
 };
+use crate::groups;
 use crate::judged;
-use crate::ledger::Row;
 use crate::pipeline::{Rig, run_all};
 use crate::probing;
-use crate::requirement::groups;
 use crate::scenario::generate::scenarios;
-use crate::verdict::Verdict;
 use crate::waiver;
+use model::Row;
+use model::Verdict;
 
 /// Judges a subject.
 pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
@@ -91,8 +92,9 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     let path = out.join(reports::LEDGER);
     fs::write(&path, ledger.to_json()?)
         .with_context(|| format!("{}: cannot be written", path.display()))?;
-    say(format_args!("{}", reports::write(&ledger, &out, &out)?));
-    Ok(u8::from(!ledger.conformant))
+    let conformant = ledger.conformant;
+    reports::write(ledger, &args.report, &out, &out)?;
+    Ok(u8::from(!conformant))
 }
 
 /// Looks at what a subject can do that was not built here; returns notices and problems. An image that was named is judged
@@ -211,36 +213,23 @@ pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
             "{mark}  {}\n        wanted {}\n        saw    {}\n",
             check.what,
             check.wanted,
-            printable(check.seen.as_bytes())
+            visible(&check.seen)
         ));
     }
     say(format_args!(
         "\nconsole:\n{}\n",
-        printable(&ran.seen.console)
+        visible(&String::from_utf8_lossy(&ran.seen.console))
     ));
     say(format_args!(
         "{} {}\n",
         ran.judgement.verdict.name(),
-        printable(ran.judgement.reason.as_bytes())
+        visible(&ran.judgement.reason)
     ));
     say(format_args!(
         "evidence {}  (run.sh there repeats the run by hand)\n",
         folder.display()
     ));
     Ok(u8::from(ran.judgement.verdict != Verdict::Pass))
-}
-
-/// A guest may print anything: what a terminal would obey is shown as an escape instead.
-fn printable(console: &[u8]) -> String {
-    let text = String::from_utf8_lossy(console);
-    text.chars()
-        .flat_map(|c| match c {
-            '\n' | '\t' => vec![c],
-            '\r' => Vec::new(),
-            c if c.is_control() => c.escape_default().collect(),
-            c => vec![c],
-        })
-        .collect()
 }
 
 /// Measures the suite.
@@ -335,7 +324,7 @@ impl Progress {
             row.verdict.name(),
             row.scenario,
             took.as_millis(),
-            printable(row.reason.as_bytes())
+            visible(&row.reason)
         );
         match &self.bar {
             Some(bar) => {
@@ -365,18 +354,5 @@ impl std::fmt::Display for select::Shard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (index, count) = self.parts();
         write!(f, "{index}/{count}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    /// What a terminal would obey is shown, and text stays text.
-    #[test]
-    fn guests_do_not_speak_to_the_terminal() {
-        let text = printable("a\tb\r\n\x1b]0;title\x07 \u{9b}2J ä".as_bytes());
-        assert_eq!(text, "a\tb\n\\u{1b}]0;title\\u{7} \\u{9b}2J ä");
-        assert_eq!(printable(&[b'x', 0xff]), "x\u{fffd}");
     }
 }

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use runners::{Arch, Profile};
+use model::Arch;
+use runners::Profile;
 
 use crate::case::load::Loaded;
 use crate::cli::{Choice, refused};
-use crate::requirement::catalog::REQUIREMENT_KIND;
-use crate::requirement::id::Id;
-use crate::requirement::nearest;
+use crate::kinds::REQUIREMENT_KIND;
 use crate::scenario::{Scenario, generate};
+use oft::Id;
+use text::nearest;
 
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,8 @@ use crate::cli::run::{jobs, rig};
 use crate::cli::select::{choose, profile};
 use crate::cli::{SelfcheckArgs, say, suite};
 use crate::pipeline::in_parallel;
-use crate::requirement::nearest;
 use crate::selfcheck::{Catch, Fault, check, faults};
+use text::nearest;
 
 const IMAGE: &str = "refhv-faults.img";
 

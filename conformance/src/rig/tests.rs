@@ -10,7 +10,8 @@ use super::*;
 use crate::dtb::{Ground, blobs};
 use crate::sample::{NONCE, Play, profile, scenario};
 use crate::scenario::SENTINEL;
-use crate::verdict::{Claims, Verdict, judge};
+use crate::verdict::{Claims, judge};
+use model::Verdict;
 
 /// What a conductor does with each line: the labels of its acts, `finish` for the end.
 fn conduct(conductor: &mut Conductor<'_>, lines: &[String]) -> Vec<(usize, Vec<String>)> {

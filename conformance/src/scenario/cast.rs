@@ -1,7 +1,7 @@
 //! Who takes part in a case: what scripts call domains, and what hypercalls call them.
 
 use crate::case::value::number;
-use crate::requirement::nearest;
+use text::nearest;
 
 /// Where a domain leaves its flags for a controller, from the start of its memory: above the probe, below what a
 /// hypervisor or a controller puts at the top.

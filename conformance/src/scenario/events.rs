@@ -4,7 +4,7 @@ use runners::{Access, Fate, Reason};
 use serde::Serialize;
 
 use crate::case::value::{number, number32};
-use crate::requirement::nearest;
+use text::nearest;
 
 /// A line of `events`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,15 +3,16 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use runners::{Capability, Profile};
+use model::{Capability, Place};
+use runners::Profile;
 
 use crate::case::load::{Culprit, Loaded, LoadedCase};
 use crate::case::template::Names;
 use crate::case::value::{edit, property};
-use crate::case::{self, Case, Text};
+use crate::case::{Case, Text};
 use crate::pci::{Firmware, Topology};
-use crate::requirement::diagnostic::Diagnostic;
 use crate::scenario::{Act, Domain, EventRule, SENTINEL, Scenario, Step, parse, sense};
+use oft::Diagnostic;
 
 mod machine;
 mod members;
@@ -22,16 +23,11 @@ pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Ve
     let mut known = BTreeSet::new();
     let mut problems = Vec::new();
     for case in &loaded.cases {
-        if !case
-            .case
-            .arch
-            .iter()
-            .any(|arch| arch.name() == profile.arch.name())
-        {
+        if !case.case.arch.contains(&profile.arch) {
             continue;
         }
         for row in rows(&case.case) {
-            match Expansion::new(case, profile, &row).scenario() {
+            match Expansion::new(case, loaded.place_of(case), profile, &row).scenario() {
                 Ok(scenario) if known.insert(scenario.id.clone()) => all.push(scenario),
                 Ok(scenario) => {
                     let why = format!("two rows are called `{}`; `as` must differ", scenario.id);
@@ -69,6 +65,7 @@ fn rows(case: &Case) -> Vec<BTreeMap<String, Text>> {
 /// One case with one row.
 struct Expansion<'a> {
     case: &'a LoadedCase,
+    place: Place,
     profile: &'a Profile,
     row: &'a BTreeMap<String, Text>,
     names: Names,
@@ -79,10 +76,16 @@ struct Expansion<'a> {
 }
 
 impl<'a> Expansion<'a> {
-    fn new(case: &'a LoadedCase, profile: &'a Profile, row: &'a BTreeMap<String, Text>) -> Self {
+    fn new(
+        case: &'a LoadedCase,
+        place: Place,
+        profile: &'a Profile,
+        row: &'a BTreeMap<String, Text>,
+    ) -> Self {
         let mut constants = constants(profile);
         let mut made = Self {
             case,
+            place,
             profile,
             row,
             names: Names::new(&constants, row),
@@ -202,11 +205,9 @@ impl<'a> Expansion<'a> {
             title: case.title.clone(),
             covers: self.case.covers.clone(),
             class: case.class,
-            arch: if self.profile.arch.name() == "amd64" {
-                case::Arch::Amd64
-            } else {
-                case::Arch::Aarch64
-            },
+            clause: case.clause.clone(),
+            place: self.place.clone(),
+            arch: self.profile.arch,
             level: self
                 .optional(case.level.as_ref(), parse::level)?
                 .unwrap_or_default(),

@@ -7,13 +7,13 @@ use crate::case::value::{cut, number, number32};
 use crate::scenario::{Act, Domain, From, Line, Moment, Range, What};
 
 /// Reads how much a case asks of a subject.
-pub fn level(text: &str) -> Result<runners::Level, String> {
-    let known = runners::Level::ALL.into_iter();
+pub fn level(text: &str) -> Result<model::Level, String> {
+    let known = model::Level::ALL.into_iter();
     known
         .clone()
         .find(|level| level.name() == text)
         .ok_or_else(|| {
-            let names = known.map(runners::Level::name).collect::<Vec<_>>();
+            let names = known.map(model::Level::name).collect::<Vec<_>>();
             format!("`{text}` is no level; there are {}", names.join(", "))
         })
 }
@@ -141,7 +141,7 @@ pub fn moment(text: &str, domains: &[Domain]) -> Result<Moment, String> {
         (name, mark) => {
             let names = || domains.iter().map(|domain| domain.name.as_str());
             let Some(domain) = domains.iter().find(|domain| domain.name == name) else {
-                let near = crate::requirement::nearest(name, names().chain(["start", "end"]));
+                let near = text::nearest(name, names().chain(["start", "end"]));
                 return Err(format!(
                     "`{name}` is no domain; did you mean `{}`?",
                     near.unwrap_or("start")

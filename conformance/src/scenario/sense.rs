@@ -1,7 +1,7 @@
 //! Cases that are well written and yet show nothing: expectations that nobody could disappoint or meet, domains that
 //! nobody could hear. They are errors of the case file, told before anything runs.
 
-use runners::Capability;
+use model::Capability;
 use wire::{Hv, Op};
 
 use crate::case::expect::Expect;

@@ -321,7 +321,7 @@ fn reasons_are_printable() {
     let judgement = judged(TWO, well().says("\x1b[2J@pt1 00005eed"));
     assert_eq!(judgement.verdict, Verdict::Broken);
     assert!(
-        judgement.reason.contains("\\u{1b}[2J"),
+        judgement.reason.contains("\\x1b[2J"),
         "{}",
         judgement.reason
     );

@@ -7,8 +7,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::capability::{Capabilities, Capability};
-use crate::profile::{Arch, GuestLayout, HostLayout, Modules};
+use crate::profile::{GuestLayout, HostLayout, Modules};
+use model::{Arch, Capabilities, Capability};
 
 /// The version of the protocol, in every line of both sides.
 pub const VERSION: u32 = 1;

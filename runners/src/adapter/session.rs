@@ -210,19 +210,15 @@ fn understood(line: &[u8], id: u64, name: &str) -> Result<Response, String> {
     Ok(answer.response)
 }
 
-/// Makes text of foreign bytes that a terminal does not obey.
+/// Quotes foreign bytes, up to so many characters of them, as text that no terminal obeys.
 fn shown(bytes: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let cut = if text.chars().nth(most).is_some() {
-        "..."
-    } else {
-        ""
-    };
-    let plain = text.chars().take(most).flat_map(|c| match c {
-        c if c.is_control() => c.escape_default().collect::<Vec<_>>(),
-        c => vec![c],
-    });
-    plain.collect::<String>() + cut
+    match text.char_indices().nth(most) {
+        Some((end, _)) => {
+            text::visible_line(text.get(..end).unwrap_or_default()).into_owned() + "..."
+        }
+        None => text::visible_line(&text).into_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -268,7 +264,7 @@ mod tests {
                 r#"{"version":1,"id":1,"response":{"description":{"name":"a","version":"1","capabilities":["smmuu"]}}}"#,
                 "`smmuu` is no capability, did you mean `smmu`?",
             ),
-            ("[1]\u{1b}[2J", "\\u{1b}[2J"),
+            ("[1]\u{1b}[2J", "\\x1b[2J"),
         ];
         for (line, part) in table {
             let why = understood(line.as_bytes(), 1, "prepare").expect_err(line);
@@ -294,7 +290,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "the adapter ended (exit code 3); it said: Traceback | \\u{1b}[31mboom"
+            "the adapter ended (exit code 3); it said: Traceback | \\x1b[31mboom"
         );
         assert_eq!(
             AdapterError::new("slept").to_string(),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Capability;
+use model::Capability;
 
 fn reference() -> &'static str {
     SHIPPED[0].1

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use runners::Capability;
+use model::Capability;
 use runners::adapter::AdapterError;
 
 use crate::script::{

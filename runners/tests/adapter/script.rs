@@ -4,9 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use model::Arch;
+use runners::Profile;
 use runners::adapter::protocol::{Dom0less, Machine, Scenario};
 use runners::adapter::{Adapter, AdapterError, Adapters, Stage};
-use runners::{Arch, Profile};
 
 /// Longer than any answer takes on a busy machine. Only scripts that never answer wait for less.
 pub const PATIENCE: u64 = 60_000;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runners::{Act, Action, Answer, Arch, Command, Director, Machine, Profile, Request};
+use model::Arch;
+use runners::{Act, Action, Answer, Command, Director, Machine, Profile, Request};
 use tempfile::TempDir;
 
 /// Bound of a run that is expected to end well; reached only if something is wrong.

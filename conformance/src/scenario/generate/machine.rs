@@ -6,8 +6,8 @@ use crate::case::value::{number, number32};
 use crate::case::{PciFunction, Text};
 use crate::dtb::{EDU_BASE, EDU_SIZE};
 use crate::pci::{self, Firmware, Model, Role, Topology, Wanted};
-use crate::requirement::nearest;
 use crate::scenario::{Act, What, parse};
+use text::nearest;
 
 /// Slot control (PCIe 7.5.3.10): power controller off, and both indicators off, so that nothing else is waited for.
 const SLOT_OFF: u64 = 0x7c0;

@@ -453,9 +453,7 @@ mod tests {
     /// What a subject must be capable of follows from who takes part and what they do.
     #[test]
     fn needs_follow_from_the_domains() {
-        use runners::Capability::{
-            ControlDomain, Destroy, DirectMap, RuntimeConsole, RuntimeCreate,
-        };
+        use model::Capability::{ControlDomain, Destroy, DirectMap, RuntimeConsole, RuntimeCreate};
         let mut wanted = vec![
             ControlDomain,
             Destroy,

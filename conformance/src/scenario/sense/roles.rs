@@ -1,6 +1,6 @@
 //! Who may be what in a case, what a subject must be capable of for it, and whether the ends of domains can be seen.
 
-use runners::Capability;
+use model::Capability;
 use wire::{Hv, Op};
 
 use crate::case::load::Culprit;

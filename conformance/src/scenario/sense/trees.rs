@@ -28,7 +28,7 @@ fn is_odd(partial: &Partial) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use runners::Capability::Dom0lessTrees;
+    use model::Capability::Dom0lessTrees;
 
     use crate::sample::scenario;
 

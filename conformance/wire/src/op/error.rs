@@ -147,33 +147,11 @@ impl OpError {
             format!("byte {at}: `{culprit}`: {kind}")
         };
         match kind {
-            OpErrorKind::Word { known, .. } => match nearest(culprit, known) {
+            OpErrorKind::Word { known, .. } => match text::nearest(culprit, *known) {
                 Some(word) => format!("{told}; did you mean `{word}`?"),
                 None => told,
             },
             _ => told,
         }
     }
-}
-
-#[cfg(feature = "alloc")]
-fn nearest(word: &str, known: &'static [&'static str]) -> Option<&'static str> {
-    // Lower than this, any two short words look alike.
-    const ALIKE: f64 = 0.49;
-    // No word of the grammar is as long, and the comparison costs the product of both lengths.
-    const LONG: usize = 40;
-    if word.len() > LONG {
-        return None;
-    }
-    known
-        .iter()
-        .map(|candidate| {
-            (
-                strsim::normalized_damerau_levenshtein(word, candidate),
-                *candidate,
-            )
-        })
-        .filter(|(likeness, _)| *likeness > ALIKE)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
 }

@@ -1,0 +1,88 @@
+//! The commands `requirements list` and `requirements trace`, short of printing: a catalog goes
+//! in, text and an exit code come out. `cases` is the kind of the items that are test cases: they are shown with what they
+//! cover, and counted apart.
+
+use super::{Diagnostic, catalog::Catalog};
+
+mod json;
+mod text;
+
+/// How a command answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON document with a `schema` that names its version.
+    Json,
+}
+
+/// What a command has to say. The caller prints it and exits with the code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// For standard output.
+    pub stdout: String,
+    /// For standard error.
+    pub stderr: String,
+    /// 0 fine, 1 defects, 2 wrong use or bad input.
+    pub code: u8,
+}
+
+/// Lists the requirements by group, each with its title, the number of its cases and its place.
+pub fn list(catalog: &Catalog, cases: &str, format: Format) -> Output {
+    let trace = catalog.trace();
+    answer(
+        catalog.diagnostics(),
+        format,
+        0,
+        match format {
+            Format::Text => text::list(&trace, cases),
+            Format::Json => json::list(&trace, cases, catalog.diagnostics()),
+        },
+    )
+}
+
+/// Traces the items: links, deep coverage, defects, and for each requirement its cases. The code
+/// is 1 if any item is a defect.
+pub fn trace(catalog: &Catalog, cases: &str, format: Format) -> Output {
+    let trace = catalog.trace();
+    let code = u8::from(!trace.is_clean());
+    answer(
+        catalog.diagnostics(),
+        format,
+        code,
+        match format {
+            Format::Text => text::trace(catalog, &trace, cases),
+            Format::Json => json::trace(&trace, cases, catalog.diagnostics()),
+        },
+    )
+}
+
+/// Reports why there is no catalog to list or trace. The code is 2.
+pub fn refused(problems: &[Diagnostic], format: Format) -> Output {
+    answer(
+        problems,
+        format,
+        2,
+        match format {
+            Format::Text => String::new(),
+            Format::Json => json::refused(problems),
+        },
+    )
+}
+
+/// People read diagnostics apart from the answer; programs find them in it.
+fn answer(notes: &[Diagnostic], format: Format, code: u8, stdout: String) -> Output {
+    let stderr = match format {
+        Format::Text => notes.iter().map(|note| format!("{note}\n\n")).collect(),
+        Format::Json => String::new(),
+    };
+    Output {
+        stdout,
+        stderr,
+        code,
+    }
+}
+
+#[cfg(test)]
+mod tests;
