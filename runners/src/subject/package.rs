@@ -185,10 +185,12 @@ impl Package {
 
     /// Has apt fetch the package into a folder of its own, which is gone afterwards, and moves the file into its place.
     fn fetch(&self, folder: &Path, file: &Path) -> Result<(), FetchError> {
-        let mirror = mirror()?.ok_or_else(|| FetchError::NoMirror {
-            package: self.to_string(),
-            file: file.display().to_string(),
-        })?;
+        let sources = apt_sources::sources(Path::new(apt_sources::APT));
+        let mirror =
+            apt_sources::mirror(&sources, &RELEASES).ok_or_else(|| FetchError::NoMirror {
+                package: self.to_string(),
+                file: file.display().to_string(),
+            })?;
         eprintln!("fetching {self}");
         let state = tempfile::Builder::new()
             .prefix(&format!("{UNDER_WAY}apt-"))
@@ -209,7 +211,7 @@ impl Package {
         put("status", "")?;
         put(
             "own.sources",
-            &self.source(&mirror, Path::new(KEYS).is_file()),
+            &self.source(mirror.uri, Path::new(KEYS).is_file()),
         )?;
         let apt = |program: &str, arguments: &[&str]| {
             let mut command = Command::new(program);
@@ -276,26 +278,6 @@ fn options(root: &Path, architecture: &str) -> Vec<String> {
     let mut words = vec!["--quiet".to_owned()];
     words.extend(pairs.into_iter().flat_map(|pair| ["-o".to_owned(), pair]));
     words
-}
-
-/// Finds the mirror that the machine's own sources name for the distribution's releases.
-fn mirror() -> Result<Option<String>, FetchError> {
-    let mut command = Command::new("apt-get");
-    let form = "$(RELEASE) $(COMPONENT) $(REPO_URI)";
-    command.args(["indextargets", "--format", form, "Created-By: Packages"]);
-    let told = output(command)?;
-    Ok(first_mirror(&String::from_utf8_lossy(&told.stdout)))
-}
-
-/// Picks the mirror out of lines of release, component and place.
-fn first_mirror(told: &str) -> Option<String> {
-    told.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        let (release, component, place) = (words.next()?, words.next()?, words.next()?);
-        let usable =
-            RELEASES.contains(&release) && component == "main" && !place.starts_with("cdrom:");
-        usable.then(|| place.to_owned())
-    })
 }
 
 /// Reads the versions out of `apt-cache madison`.
@@ -442,15 +424,6 @@ mod tests {
         fs::create_dir_all(left.join("lists")).unwrap();
         package("00").image(folder.path(), false).unwrap_err();
         assert!(!left.exists());
-    }
-
-    /// The mirror is that of a release's main part; updates, backports and media are none.
-    #[test]
-    fn the_mirror_is_that_of_a_release() {
-        let told = "bookworm-backports main http://a/debian/\nbookworm contrib http://b/debian/\n\
-                    bookworm main cdrom:[x]/\nbookworm main http://c/debian/\ntrixie main http://d/debian/\n";
-        assert_eq!(first_mirror(told).as_deref(), Some("http://c/debian/"));
-        assert_eq!(first_mirror("jammy main http://e/ubuntu/\n"), None);
     }
 
     /// The versions that a mirror has are read in their order.

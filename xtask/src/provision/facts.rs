@@ -278,7 +278,7 @@ pub struct Facts {
     /// The toolchain, as rustup names it.
     pub toolchain: String,
     /// apt's package sources.
-    pub sources: Vec<apt::Source>,
+    pub sources: Vec<apt_sources::Source>,
     /// Whether the file that we would add is there already.
     pub own_source_exists: bool,
 }
@@ -297,7 +297,7 @@ pub fn look(toolchain: &Toolchain) -> Facts {
             .filter(|name| program(name).is_some())
             .collect(),
         toolchain: env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| toolchain.channel.clone()),
-        sources: apt::sources(Path::new("/etc/apt")),
+        sources: apt_sources::sources(Path::new(apt_sources::APT)),
         own_source_exists: Path::new(apt::OWN_FILE).exists(),
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use apt_sources::one_line_form;
+
 use super::*;
-use crate::provision::apt::one_line_form;
 
 fn debian(release: u32) -> Facts {
     Facts {
