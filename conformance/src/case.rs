@@ -19,6 +19,7 @@ pub mod load;
 pub mod machine;
 pub mod template;
 pub mod value;
+pub mod yaml;
 
 /// One file: a requirement and the cases that show it.
 #[derive(Debug, Deserialize)]

@@ -200,7 +200,7 @@ mod tests {
             .map(|text| parse::line(text).unwrap())
             .collect();
         let domain: case::Domain =
-            serde_yaml::from_str(&format!("{{name: dA, vpl011: {vpl011}}}")).unwrap();
+            crate::case::yaml::read(&format!("{{name: dA, vpl011: {vpl011}}}")).unwrap();
         let found: Vec<String> = super::script(&texts, &lines, &domain)
             .iter()
             .map(|culprit| culprit.why().to_owned())

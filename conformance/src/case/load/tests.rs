@@ -42,7 +42,7 @@ fn errors_name_place_and_culprit() {
         &case("    domains:\n      - name: dA\n        scrip: [r32 0x10]\n"),
         &[
             "unknown field `scrip`",
-            "demo.yaml:8",
+            "demo.yaml:8:9\n",
             "scrip: [r32 0x10]",
             "did you mean `script`?",
         ],
@@ -51,7 +51,7 @@ fn errors_name_place_and_culprit() {
         &case(fine).replace("~demo~2", "~demo~1"),
         &[
             "the requirement is at revision 2",
-            "demo.yaml:1",
+            "demo.yaml:1:14\n",
             "requirement: XenSSR~demo~1",
         ],
     );
@@ -68,7 +68,7 @@ fn errors_name_place_and_culprit() {
         )),
         &[
             "is at revision 1, `XenSSR~other~1`",
-            "demo.yaml:6",
+            "demo.yaml:6:29\n",
             "covers: [",
         ],
     );
@@ -90,11 +90,11 @@ fn errors_name_place_and_culprit() {
     );
     check(
         &case(fine).replace("demo.one~1", "demo.one"),
-        &["demo.yaml:3", "XenValTestCase~demo.one"],
+        &["demo.yaml:3:9\n", "XenValTestCase~demo.one"],
     );
     check(
         &case(fine).replace("class: positive", "class: positiv"),
-        &["demo.yaml:5", "did you mean `positive`?"],
+        &["demo.yaml:5:12\n", "did you mean `positive`?"],
     );
     check(
         &format!("{HEAD}  []\n"),
@@ -104,7 +104,7 @@ fn errors_name_place_and_culprit() {
     check("requirement: [\n", &["demo.yaml:1", "requirement: ["]);
     check(
         &case("    domains: [{name: dA, script: [r33 0x10]}]\n"),
-        &["demo.yaml:6", "r33", "did you mean"],
+        &["demo.yaml:6:35\n", "r33", "did you mean"],
     );
     check(
         &case("    domains: [{name: dA, script: [r32 0x10 => falt]}]\n"),
