@@ -214,8 +214,8 @@ fn action(what: &What) -> Action {
             addr: *addr,
             bytes: value.to_le_bytes()[..usize::from(*bytes)].to_vec(),
         },
-        What::Spi(spi, level) => Action::SetIrq {
-            spi: *spi,
+        What::Line(line, level) => Action::SetIrq {
+            spi: *line,
             level: *level,
         },
         What::Qmp(name, arguments) => Action::Qmp {
@@ -401,7 +401,7 @@ impl<'s> Conductor<'s> {
             Note::Op { index, .. } => {
                 domain.falls_silent() && usize::from(index) + 1 == domain.awaited()
             }
-            Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } => false,
+            Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } | Note::Stray(_) => false,
         };
         // A domain that should not run and does is the verdict, and need not be heard out, unless what it finds decides.
         let refused = matches!(domain.fate, Fate::Refused(_));

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use runners::{Capability, Control, Icount};
 use wire::{Answer, Op};
 
+use crate::arch::NOW;
 use crate::case::expect::Expect;
 use crate::case::{Arch, Class, Machine, Role};
 use crate::observe::DomainSeen;
@@ -19,9 +20,6 @@ use crate::scenario::{Domain, Fate, From, Line, Scenario};
 pub const MIB: u64 = 64;
 /// How often a domain is made and destroyed.
 pub const CYCLES: u32 = 300;
-
-/// Asks for the time. The virtual counter would do as well, but for its offset.
-pub(super) const NOW: &str = "mrs cntpct_el0";
 
 /// What making and destroying domains costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
