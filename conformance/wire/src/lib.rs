@@ -13,6 +13,8 @@
 //! n=<nonce> d=<dom>;<op>;<op>...
 //! ```
 //!
+//! What one architecture alone says or does is in [`arch`]; everything else holds on all of them.
+//!
 //! A probe reports and never judges; nothing here knows what was expected. The full stop that ends
 //! a frame occurs nowhere inside one, so that text run into the same line after it does no harm.
 #![no_std]

@@ -3,6 +3,6 @@
 mod aarch64;
 
 pub use aarch64::{
-    Abi, Interrupts, InterruptsAt, TIMER, asynchronous, controller, external, is_controller,
-    perform, prepare, undefined, without_address,
+    Abi, Interrupts, InterruptsAt, RAISE_3, TIMER, asynchronous, controller, external,
+    is_controller, perform, prepare, undefined, without_address,
 };

@@ -13,7 +13,7 @@ use probe::run::{Control, Runner};
 use wire::pack::Pack;
 use wire::{Answer, Irq, Note, Reason, Same, Sweep, Width, parse_script};
 
-use arch::{InterruptsAt, asynchronous, external, without_address};
+use arch::{InterruptsAt, RAISE_3, asynchronous, external, without_address};
 use fake::{Fake, HIGH, RAM};
 
 const TIMER: Irq = Fake::TIMER;
@@ -205,7 +205,9 @@ fn interrupts() {
     let taken = |irq, count| Answer::Irqs { irq, count };
     let answers = run(
         &fake,
-        "irq act 3 w32 0x40000000 0x77;irq on 3 edge;sgi 3;irq count 3;irq wait 3 1 5;irq wait 3 2 5;irq on 3 edge;irq count 3",
+        &format!(
+            "irq act 3 w32 0x40000000 0x77;irq on 3 edge;{RAISE_3};irq count 3;irq wait 3 1 5;irq wait 3 2 5;irq on 3 edge;irq count 3"
+        ),
     );
     assert_eq!(
         answers[3..],

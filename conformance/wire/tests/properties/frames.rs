@@ -129,17 +129,6 @@ fn notes_are_shown() {
             },
             "hello version=1 privilege=1 frequency=62500000 cpu=0x80000000",
         ),
-        (
-            op(wire::Answer::Sweep(wire::Sweep {
-                ok: 1,
-                faults: 2,
-                first_ok: Some(0x1000),
-                first_fault: None,
-                elsewhere: 0,
-                first_raw: None,
-            })),
-            "op 3: sweep ok=1 fault=2 first_ok=0x1000 first_fault=- badfar=0 esr=-",
-        ),
         (Note::Stray(Irq(39)), "unexpected interrupt 39"),
     ];
     for (note, text) in cases {

@@ -18,6 +18,9 @@ use crate::{answer, run, run_with};
 pub type Interrupts = Gic;
 pub type InterruptsAt = board::Gic;
 
+/// The op by which a probe raises interrupt 3 for itself.
+pub const RAISE_3: &str = "sgi 3";
+
 const GICD: u64 = 0x0300_1000;
 const GICR: u64 = 0x0302_0000;
 

@@ -100,6 +100,14 @@ fn notes_are_shown() {
             "op 3: sweep ok=1 fault=1 first_ok=0x1000 first_fault=0x2000 badfar=0 esr=0x96000010",
         ),
         (
+            answer(wire::Answer::Sweep(Sweep {
+                first_fault: None,
+                first_raw: None,
+                ..sweep
+            })),
+            "op 3: sweep ok=1 fault=1 first_ok=0x1000 first_fault=- badfar=0 esr=-",
+        ),
+        (
             answer(wire::Answer::Arch(
                 Answer::State {
                     enabled: true,
