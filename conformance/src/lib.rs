@@ -4,6 +4,7 @@
 //! request, [`observe`] collects what was seen, [`verdict`] compares, [`ledger`] keeps. [`pipeline`] joins the stages.
 
 pub mod adapted;
+mod arch;
 pub mod baseline;
 pub mod benchmark;
 pub mod case;

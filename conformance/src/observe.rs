@@ -174,7 +174,9 @@ impl Recorder {
                     domain.tree.extend_from_slice(data.as_ref());
                 }
             }
-            Note::Fault { .. } | Note::Bad { .. } => domain.troubles.push(frame.note.to_string()),
+            Note::Fault { .. } | Note::Stray(_) | Note::Bad { .. } => {
+                domain.troubles.push(frame.note.to_string())
+            }
             Note::End { .. } => domain.ended = true,
         }
     }
@@ -210,9 +212,9 @@ mod tests {
             0,
             Note::Hello {
                 version: 1,
-                el: 1,
+                privilege: 1,
                 frequency: 1,
-                mpidr: 0,
+                cpu: 0,
             },
         ));
         recorder.line(&format!(

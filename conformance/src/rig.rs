@@ -9,6 +9,7 @@ use runners::{
 };
 use wire::{Answer, Frame, Note};
 
+use crate::arch;
 use crate::dtb::{Blobs, EDU_BASE};
 use crate::last_words::Listener;
 use crate::observe::{End, OutsideAnswer, Recorder, Seen};
@@ -217,8 +218,8 @@ fn action(what: &What) -> Action {
             addr: *addr,
             bytes: value.to_le_bytes()[..usize::from(*bytes)].to_vec(),
         },
-        What::Spi(spi, level) => Action::SetLine {
-            line: format!("spi{spi}"),
+        What::Line(line, level) => Action::SetLine {
+            line: format!("{}{line}", arch::LINE),
             high: *level,
         },
         What::Qmp(name, arguments) => Action::Qmp {
@@ -404,7 +405,7 @@ impl<'s> Conductor<'s> {
             Note::Op { index, .. } => {
                 domain.falls_silent() && usize::from(index) + 1 == domain.awaited()
             }
-            Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } => false,
+            Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } | Note::Stray(_) => false,
         };
         // A domain that should not run and does is the verdict, and need not be heard out, unless what it finds decides.
         let refused = matches!(domain.fate, Fate::Refused(_));

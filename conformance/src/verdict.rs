@@ -252,7 +252,7 @@ fn settled(expect: &Expect, answer: &Answer) -> String {
         (Expect::Errno(number), _) => errno::shown(*number),
         (Expect::Refused, _) => "an error".to_owned(),
         (_, Answer::Value(_)) => A_VALUE.to_owned(),
-        (Expect::Works | Expect::Any, Answer::Irqs { intid, .. }) => format!("interrupts {intid}"),
+        (Expect::Works | Expect::Any, Answer::Irqs { irq, .. }) => format!("interrupts {irq}"),
         (_, Answer::Timeout(_)) => "timeout".to_owned(),
         _ => answer.to_string(),
     }

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, anyhow};
 use model::Capability;
 
-use super::counted::{NOW, domain, first, instant, run, scenario, span};
+use super::counted::{domain, first, instant, run, scenario, span};
+use crate::arch::NOW;
 use crate::case::Role;
 use crate::pci::{Firmware, Model, Topology, Wanted, place};
 use crate::pipeline::Rig;

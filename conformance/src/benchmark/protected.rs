@@ -4,7 +4,8 @@ use anyhow::{Result, bail};
 use model::Capability;
 use wire::Answer;
 
-use super::counted::{NOW, domain, first, run, scenario, span, succeeded};
+use super::counted::{domain, first, run, scenario, span, succeeded};
+use crate::arch::NOW;
 use crate::case::Role;
 use crate::dtb::EDU_BASE;
 use crate::pipeline::Rig;

@@ -3,15 +3,18 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
-use wire::{Attr, Note, Sysreg, Width};
+use wire::arch::aarch64::Sysreg;
+use wire::{Answer, Attr, Irq, Note, Width, arch};
 
 use super::console::Console;
 use super::{access, cpu};
-use crate::board::{Board, CpuSide};
+use crate::arch::aarch64::board::{self, Board, CpuSide};
+use crate::arch::aarch64::cpu::{Conduit, Cpu};
+use crate::arch::aarch64::gic::Gic;
+use crate::arch::aarch64::paging::{self, Kind, Tables};
+use crate::arch::aarch64::{TIMER, ops, xen};
 use crate::irq::Irqs;
-use crate::machine::{Abort, Conduit, Machine, Stop};
-use crate::paging::{self, Kind, Tables};
-use crate::run;
+use crate::machine::{Abort, Machine, Stop};
 
 const NORMAL: u64 = 0xff;
 const DEVICE_NGNRE: u64 = 0x04;
@@ -22,6 +25,7 @@ const LOW: u64 = 1 << 39;
 /// Interrupts served in one go, so that a line that stays up cannot hold the script.
 const BURST: usize = 32;
 
+const PSCI_CPU_ON: u64 = 0xc400_0003;
 const PSCI_SYSTEM_OFF: u64 = 0x8400_0008;
 const PSCI_SYSTEM_RESET: u64 = 0x8400_0009;
 
@@ -50,13 +54,12 @@ pub static IRQS: Irqs = Irqs::new();
 static probe_translation: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
 /// The GICv2's CPU interface; 0 while the one in system registers is used.
-static INTERFACE: AtomicU64 = AtomicU64::new(0);
+pub static INTERFACE: AtomicU64 = AtomicU64::new(0);
 const GICC_CTLR: u64 = 0x00;
 const GICC_PMR: u64 = 0x04;
-const GICC_IAR: u64 = 0x0c;
-const GICC_EOIR: u64 = 0x10;
 
-static TAKEN: AtomicU32 = AtomicU32::new(0);
+/// How many interrupts were taken.
+pub static TAKEN: AtomicU32 = AtomicU32::new(0);
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// The one machine there is.
@@ -69,6 +72,8 @@ pub struct Hardware {
     own: [(u64, u64); 3],
     /// Devices that the probe itself drives: first and last addresses; unused ones are empty.
     driven: [(u64, u64); 10],
+    /// How PSCI is called.
+    conduit: Conduit,
 }
 
 // SAFETY: boot.S and link/aarch64.ld define these: the functions with these arguments, the
@@ -179,6 +184,11 @@ impl Hardware {
             tables: Mutex::new(tables),
             own,
             driven,
+            conduit: if board.smc {
+                Conduit::Smc
+            } else {
+                Conduit::Hvc
+            },
         }
     }
 
@@ -209,6 +219,14 @@ impl Hardware {
 }
 
 impl Machine for Hardware {
+    const TIMER: Irq = TIMER;
+
+    type InterruptsAt = board::Gic;
+
+    type Interrupts = Gic;
+
+    type Abi = xen::Arm;
+
     fn read(&self, width: Width, at: u64) -> Result<u64, Abort> {
         self.reach(at, width.bytes())?;
         access::read(width, at)
@@ -247,10 +265,6 @@ impl Machine for Hardware {
         result
     }
 
-    fn call(&self, conduit: Conduit, arguments: [u64; 4]) -> Result<u64, Abort> {
-        access::call(conduit, arguments)
-    }
-
     fn hypercall(&self, number: u64, arguments: [u64; 5]) -> Result<u64, Abort> {
         access::xen_call(number, arguments)
     }
@@ -276,10 +290,6 @@ impl Machine for Hardware {
         Ok(())
     }
 
-    fn mrs(&self, register: Sysreg) -> Result<u64, Abort> {
-        access::mrs(register)
-    }
-
     fn attr(&self, attr: Attr) -> Result<(), Abort> {
         // What the probe itself drives stays Device.
         for (first, last) in self.driven.into_iter().filter(|(first, last)| first < last) {
@@ -294,28 +304,24 @@ impl Machine for Hardware {
         Ok(())
     }
 
+    fn perform(
+        &self,
+        op: &arch::Op,
+        interrupts: impl FnOnce() -> Result<Option<Gic>, Abort>,
+    ) -> Result<Answer, Abort> {
+        ops::perform(self, op, interrupts)
+    }
+
+    fn start_interrupts(&self, at: &board::Gic) -> Result<Option<Gic>, Abort> {
+        Gic::start(self, at)
+    }
+
     fn now(&self) -> u64 {
         cpu::count()
     }
 
     fn frequency(&self) -> u64 {
         cpu::frequency()
-    }
-
-    fn open_interrupts(&self, interface: Option<u64>) -> Result<(), Abort> {
-        match interface {
-            None => cpu::open_gic(),
-            Some(base) => {
-                self.write(Width::W32, base + GICC_PMR, 0xff)?;
-                self.write(Width::W32, base + GICC_CTLR, 1)?;
-                INTERFACE.store(base, Ordering::Relaxed);
-            }
-        }
-        Ok(())
-    }
-
-    fn send_sgi(&self, intid: u32) {
-        cpu::send_sgi(intid);
     }
 
     fn serve(&self) {
@@ -335,7 +341,58 @@ impl Machine for Hardware {
         cpu::silence_timer();
     }
 
-    fn start_cpu(&self, conduit: Conduit, mpidr: u64) -> Result<u64, Abort> {
+    fn own(&self) -> &[(u64, u64)] {
+        &self.own
+    }
+
+    fn say(&self, note: Note) {
+        self.console.lock().say(note);
+    }
+
+    fn stop(&self, how: Stop) -> ! {
+        // What these calls return with, if they do, changes nothing: the probe is at its end.
+        match how {
+            Stop::Idle => {}
+            Stop::Spin => loop {
+                core::hint::spin_loop();
+            },
+            Stop::Off => _ = access::call(self.conduit, [PSCI_SYSTEM_OFF, 0, 0, 0]),
+            Stop::Reset => _ = access::call(self.conduit, [PSCI_SYSTEM_RESET, 0, 0, 0]),
+            Stop::Crash => {
+                let reason = (&raw const XEN_CRASHED).addr() as u64;
+                _ = access::xen_call(XEN_SCHED_OP, [XEN_SHUTDOWN, reason, 0, 0, 0]);
+            }
+        }
+        idle()
+    }
+}
+
+impl Cpu for Hardware {
+    fn call(&self, conduit: Conduit, arguments: [u64; 4]) -> Result<u64, Abort> {
+        access::call(conduit, arguments)
+    }
+
+    fn mrs(&self, register: Sysreg) -> Result<u64, Abort> {
+        access::mrs(register)
+    }
+
+    fn open_interrupts(&self, interface: Option<u64>) -> Result<(), Abort> {
+        match interface {
+            None => cpu::open_gic(),
+            Some(base) => {
+                self.write(Width::W32, base + GICC_PMR, 0xff)?;
+                self.write(Width::W32, base + GICC_CTLR, 1)?;
+                INTERFACE.store(base, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    fn send_sgi(&self, irq: Irq) {
+        cpu::send_sgi(irq);
+    }
+
+    fn start_cpu(&self, mpidr: u64) -> Result<u64, Abort> {
         // A CPU that does not start leaves its stack unused; scripts do not fail that often.
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         if number >= SECONDARIES {
@@ -347,32 +404,7 @@ impl Machine for Hardware {
         let entry = (secondary_start as *const ()).addr() as u64;
         // Stacks grow down from here, the first one nearest to it.
         let top = (&raw const secondary_stacks).addr() as u64 - u64::from(number) * STACK;
-        run::cpu_on(self, conduit, mpidr, entry, top)
-    }
-
-    fn own(&self) -> &[(u64, u64)] {
-        &self.own
-    }
-
-    fn say(&self, note: Note) {
-        self.console.lock().say(note);
-    }
-
-    fn stop(&self, conduit: Conduit, how: Stop) -> ! {
-        // What these calls return with, if they do, changes nothing: the probe is at its end.
-        match how {
-            Stop::Idle => {}
-            Stop::Spin => loop {
-                core::hint::spin_loop();
-            },
-            Stop::Off => _ = access::call(conduit, [PSCI_SYSTEM_OFF, 0, 0, 0]),
-            Stop::Reset => _ = access::call(conduit, [PSCI_SYSTEM_RESET, 0, 0, 0]),
-            Stop::Crash => {
-                let reason = (&raw const XEN_CRASHED).addr() as u64;
-                _ = access::xen_call(XEN_SCHED_OP, [XEN_SHUTDOWN, reason, 0, 0, 0]);
-            }
-        }
-        idle()
+        access::call(self.conduit, [PSCI_CPU_ON, mpidr, entry, top])
     }
 }
 
@@ -381,42 +413,5 @@ pub fn idle() -> ! {
     cpu::silence_timer();
     loop {
         cpu::wait_for_interrupt();
-    }
-}
-
-/// Serves one interrupt; called by the vector, in a window.
-#[expect(unsafe_code, reason = "boot.S finds it by its name")]
-// SAFETY: No other symbol of the image has this name.
-#[unsafe(no_mangle)]
-extern "C" fn probe_interrupt() {
-    /// The first number that stands for no interrupt.
-    const SPURIOUS: u32 = 1020;
-    let Some(hardware) = HARDWARE.get() else {
-        return;
-    };
-    let interface = INTERFACE.load(Ordering::Relaxed);
-    // What is acknowledged is what is to be ended: a GICv2's value has the sender of an SGI in it.
-    let token = match interface {
-        0 => cpu::acknowledge(),
-        base => hardware
-            .read(Width::W32, base + GICC_IAR)
-            .map_or(SPURIOUS, |token| u32::try_from(token).unwrap_or(SPURIOUS)),
-    };
-    let intid = if interface == 0 { token } else { token & 0x3ff };
-    if intid >= SPURIOUS {
-        return;
-    }
-    TAKEN.fetch_add(1, Ordering::Relaxed);
-    if intid == run::TIMER {
-        cpu::silence_timer();
-    }
-    match (run::handle(hardware, &IRQS, intid), interface) {
-        (Some(true), 0) => cpu::end_interrupt(token),
-        (Some(true), base) => {
-            // An interface that aborts here has just answered.
-            let _abort = hardware.write(Width::W32, base + GICC_EOIR, u64::from(token));
-        }
-        (Some(false), _) => {}
-        (None, _) => super::start::give_up(hardware, run::stray(intid)),
     }
 }

@@ -3,7 +3,7 @@
 use wire::{Frame, MAX_FRAME, Note, Width};
 
 use super::access;
-use crate::board::Uart;
+use crate::arch::aarch64::board::Uart;
 use crate::machine::Abort;
 
 const DR: u64 = 0x00;

@@ -2,14 +2,11 @@
 
 use core::arch::{asm, global_asm};
 
-use wire::{Sysreg, Width};
+use wire::arch::aarch64::{Syndrome, Sysreg};
+use wire::{Fault, Width};
 
-use crate::machine::{Abort, Conduit};
-
-/// Exception classes (ESR_EL1.EC) of an SError interrupt, and of those that set FAR_EL1: aborts of
-/// fetches and of data, and a PC out of alignment.
-const SERROR: u64 = 0x2f;
-const ADDRESSED: [u64; 5] = [0x20, 0x21, 0x22, 0x24, 0x25];
+use crate::arch::aarch64::cpu::Conduit;
+use crate::machine::Abort;
 
 /// Calls a routine of `.text.access` with x0 and x1, and makes its x0 to x2 a result.
 macro_rules! attempt {
@@ -28,13 +25,18 @@ macro_rules! attempt {
 }
 
 fn outcome(value: u64, esr: u64, far: u64) -> Result<u64, Abort> {
-    match esr >> 26 & 0x3f {
-        _ if esr == 0 => Ok(value),
-        SERROR => Err(Abort::Serror { esr }),
-        class if ADDRESSED.contains(&class) => Err(Abort::Fault { esr, far }),
-        // FAR holds an earlier exception's address, or nothing.
-        _ => Err(Abort::Fault { esr, far: 0 }),
+    if esr == 0 {
+        Ok(value)
+    } else {
+        Err(fault(esr, far))
     }
+}
+
+/// Decodes an exception, in one place for all that may raise one: the image is small.
+#[cold]
+#[inline(never)]
+fn fault(esr: u64, far: u64) -> Abort {
+    Abort::Fault(Fault::new(Syndrome::of(esr).into(), far))
 }
 
 /// Reads memory or a device.

@@ -2,6 +2,8 @@
 
 use core::arch::asm;
 
+use wire::Irq;
+
 /// Writes a system register whose effect the caller has stated safe.
 macro_rules! msr {
     ($register:literal, $value:expr) => {
@@ -133,14 +135,14 @@ pub fn end_interrupt(intid: u32) {
 }
 
 /// Sends a software interrupt of group 1 to this CPU.
-pub fn send_sgi(intid: u32) {
+pub fn send_sgi(irq: Irq) {
     let mpidr = mpidr();
     let affinity = |level: u32| mpidr >> (8 * level) & 0xff;
     // ICC_SGI1R_EL1: Aff3, RS, Aff2, INTID, Aff1, target list.
     let target = (mpidr >> 32 & 0xff) << 48
         | (affinity(0) >> 4) << 44
         | affinity(2) << 32
-        | u64::from(intid & 0xf) << 24
+        | u64::from(irq.0 & 0xf) << 24
         | affinity(1) << 16
         | 1 << (affinity(0) & 0xf);
     // SAFETY: The only target is this CPU, where interrupts are taken in `open_window` only.

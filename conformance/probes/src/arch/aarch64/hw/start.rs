@@ -1,28 +1,24 @@
-//! From the first instruction in Rust to the script's last op, and what happens on accidents.
-
-use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicU16, Ordering};
+//! From the first instruction in Rust to the script's last op.
 
 use wire::pack::Pack;
-use wire::{Header, Note, Ops, Vector, Why, Width, parse_script};
+use wire::{Header, Note, Ops, Why, Width, parse_script};
 
+use super::accident::{DONE, give_up};
 use super::console::Console;
 use super::hardware::{self, HARDWARE, Hardware, IRQS, idle};
 use super::{access, cpu};
-use crate::board::{Board, Uart};
-use crate::machine::{Conduit, Machine};
+use crate::arch::aarch64::board::Board;
+use crate::machine::Machine;
 use crate::run::{Control, Runner};
 use crate::tree::{self, Tree};
 
 /// Version of the probe, as its greeting says.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The largest tree that the boot protocol allows.
 const TREE_LIMIT: u64 = 2 << 20;
 /// The largest ramdisk that is looked at.
 const RAMDISK_LIMIT: u64 = 1 << 20;
-
-static DONE: AtomicU16 = AtomicU16::new(0);
 
 /// The script with what its header says.
 struct Script {
@@ -71,14 +67,9 @@ extern "C" fn probe_start(blob: u64) -> ! {
             machine: hardware,
             irqs: &IRQS,
             done: &DONE,
-            controller: board.gic,
-            gic: None,
+            interrupts_at: board.gic,
+            interrupts: None,
             tree,
-            conduit: if board.smc {
-                Conduit::Smc
-            } else {
-                Conduit::Hvc
-            },
             banks: &board.banks,
             pack: script.pack,
             control: Control::default(),
@@ -103,9 +94,9 @@ extern "C" fn probe_secondary() -> ! {
 fn greet(hardware: &Hardware) {
     hardware.say(Note::Hello {
         version: VERSION,
-        el: u8::try_from(cpu::exception_level()).unwrap_or_default(),
+        privilege: u8::try_from(cpu::exception_level()).unwrap_or_default(),
         frequency: u32::try_from(cpu::frequency()).unwrap_or(u32::MAX),
-        mpidr: cpu::mpidr(),
+        cpu: cpu::mpidr(),
     });
 }
 
@@ -199,62 +190,4 @@ fn memory_at(at: u64, size: u64) -> Option<&'static [u8]> {
             usize::try_from(size).ok()?,
         )
     })
-}
-
-/// Reports an exception that nothing was waiting for. Called by the vectors.
-#[expect(unsafe_code, reason = "boot.S finds it by its name")]
-// SAFETY: No other symbol of the image has this name.
-#[unsafe(no_mangle)]
-extern "C" fn probe_accident(kind: u64, esr: u64, elr: u64, far: u64) -> ! {
-    let vector = match kind {
-        0 => Vector::Sync,
-        1 => Vector::Irq,
-        2 => Vector::Fiq,
-        _ => Vector::Serror,
-    };
-    accident(Note::Fault {
-        vector,
-        esr,
-        elr,
-        far,
-    })
-}
-
-/// Reports a mistake of the probe itself.
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    let at = info.location().map_or(0, |location| location.line());
-    accident(Note::Bad {
-        at,
-        why: Why::Panic,
-    })
-}
-
-fn accident(note: Note) -> ! {
-    static ACCIDENTS: AtomicU16 = AtomicU16::new(0);
-    // An accident while one is reported ends in silence instead of a flood.
-    if ACCIDENTS.fetch_add(1, Ordering::Relaxed) > 0 {
-        idle();
-    }
-    match HARDWARE.get() {
-        Some(hardware) => give_up(hardware, note),
-        None => {
-            Console::new(Some(Uart::default()), 0, 0).say(note);
-            idle()
-        }
-    }
-}
-
-/// Says a last note and how far the script came, and idles.
-pub fn give_up(hardware: &Hardware, note: Note) -> ! {
-    if hardware.console.is_locked() {
-        // SAFETY: The lock's holder is what the accident interrupted on this CPU, and is not gone back
-        // to. Another CPU in the middle of its greeting may have its line torn, which shows as damage.
-        unsafe { hardware.console.force_unlock() };
-    }
-    hardware.say(note);
-    hardware.say(Note::End {
-        ops: DONE.load(Ordering::Relaxed),
-    });
-    idle()
 }

@@ -1,12 +1,9 @@
 //! What the guest's tree says about the machine, as far as the probe needs it.
 
-use crate::tree::{self, Node, Tree};
+use crate::tree::{self, HYPERVISOR, Node, Tree};
 
 /// Where Xen's emulated UART is.
 const XEN_UART: u64 = 0x2200_0000;
-
-/// The node by which a hypervisor shows that it has hypercalls.
-const HYPERVISOR: &[u8] = b"/hypervisor";
 
 /// How many RAM banks and redistributor regions are looked at.
 const LIMIT: usize = 8;
@@ -94,12 +91,6 @@ impl Default for Board<'_> {
             banks: [(0, 0); LIMIT],
         }
     }
-}
-
-/// Returns the addresses that the hypervisor's node leaves free for mappings of the guest's: first one
-/// and size.
-pub fn free_space(tree: &Tree<'_>) -> Option<(u64, u64)> {
-    tree.find(HYPERVISOR)?.reg(tree.root()?).next()
 }
 
 impl Default for Uart {

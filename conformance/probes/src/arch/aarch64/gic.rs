@@ -1,13 +1,12 @@
 //! Drives a GICv3's distributor and redistributor (Arm IHI 0069H, chapter 12), or a GICv2's
 //! distributor (Arm IHI 0048B, chapter 4), whose registers for SPIs are at the same places.
-//!
-//! Every register access may abort, and an abort is an answer: a virtual GIC with a register
-//! missing is something to report, not to fall over.
 
-use wire::{MAX_INTID, Trigger, Width};
+use wire::arch::aarch64::{Answer, FIRST_PPI, FIRST_SPI, LAST_IRQ, Sysreg};
+use wire::{Irq, Trigger, Width};
 
-use crate::board::{self, CpuSide};
-use crate::machine::{Abort, Machine};
+use super::board::{self, CpuSide};
+use super::cpu::Cpu;
+use crate::machine::{Abort, Controller, Machine};
 
 const CTLR: u64 = 0x0000;
 const TYPER: u64 = 0x0004;
@@ -38,51 +37,34 @@ const VLPIS: u64 = 1 << 1;
 /// How often a register is read for a bit that should change at once.
 const POLLS: u32 = 10_000;
 
-/// The first SPI.
-const SPIS: u32 = 32;
-
 /// An interrupt controller that this CPU can use.
 #[derive(Debug, Clone, Copy)]
 pub struct Gic {
     distributor: u64,
-    cpu: Cpu,
+    side: Side,
     /// The first interrupt that the distributor lacks.
     end: u32,
 }
 
 /// How interrupts come to this CPU.
 #[derive(Debug, Clone, Copy)]
-enum Cpu {
+enum Side {
     /// GICv3: by its redistributor's frame, and its affinity as IROUTER has it.
     V3 { redistributor: u64, affinity: u64 },
     /// GICv2: by its bit in ITARGETSR.
     V2 { target: u64 },
 }
 
-/// An interrupt's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State {
-    /// ISENABLER.
-    pub enabled: bool,
-    /// ISPENDR.
-    pub pending: bool,
-    /// ISACTIVER.
-    pub active: bool,
-}
-
 impl Gic {
     /// Switches distributor, redistributor and CPU interface on. `None` if no redistributor is this CPU's.
-    pub fn start(
-        machine: &impl Machine,
-        board: &board::Gic,
-        mpidr: u64,
-    ) -> Result<Option<Self>, Abort> {
+    pub fn start(machine: &impl Cpu, board: &board::Gic) -> Result<Option<Self>, Abort> {
+        let mpidr = machine.mrs(Sysreg::Mpidr)?;
         let distributor = board.distributor;
         let lines = machine.read(Width::W32, distributor + TYPER)? & 0x1f;
         let end = u32::try_from(32 * (lines + 1))
-            .unwrap_or(SPIS)
-            .min(MAX_INTID + 1);
-        let cpu = match board.cpu {
+            .unwrap_or(FIRST_SPI.0)
+            .min(LAST_IRQ.0 + 1);
+        let side = match board.cpu {
             CpuSide::Redistributors(regions) => {
                 let affinity = (mpidr & 0xff_ffff) | (mpidr >> 32 & 0xff) << 24;
                 let Some(redistributor) = redistributor(machine, &regions, affinity)? else {
@@ -96,7 +78,7 @@ impl Gic {
                     settle(machine, redistributor + WAKER, CHILDREN_ASLEEP)?;
                 }
                 machine.open_interrupts(None)?;
-                Cpu::V3 {
+                Side::V3 {
                     redistributor,
                     affinity: mpidr & 0xff_00ff_ffff,
                 }
@@ -106,46 +88,94 @@ impl Gic {
                 machine.open_interrupts(Some(interface))?;
                 // The first registers are this CPU's own, and name it; those of a single CPU read as zero.
                 let target = machine.read(Width::W8, distributor + ITARGETSR)?;
-                Cpu::V2 {
+                Side::V2 {
                     target: if target == 0 { 1 } else { target },
                 }
             }
         };
         Ok(Some(Self {
             distributor,
-            cpu,
+            side,
             end,
         }))
     }
 
-    /// Tells whether the interrupt exists.
-    pub fn has(&self, intid: u32) -> bool {
-        intid < self.end
+    /// Sends a software interrupt to this CPU.
+    pub fn send_sgi(&self, machine: &impl Cpu, irq: Irq) -> Result<(), Abort> {
+        match self.side {
+            Side::V3 { .. } => {
+                machine.send_sgi(irq);
+                Ok(())
+            }
+            // TargetListFilter 2: this CPU only.
+            Side::V2 { .. } => machine.write(
+                Width::W32,
+                self.distributor + SGIR,
+                2 << 24 | u64::from(irq.0),
+            ),
+        }
     }
 
-    /// Enables an interrupt for this CPU, in the group that IRQ stands for. An SGI's trigger cannot be chosen.
-    pub fn enable(
+    /// Sets or clears an interrupt's pending state.
+    pub fn set_pending(
         &self,
         machine: &impl Machine,
-        intid: u32,
-        trigger: Trigger,
-        priority: u8,
+        irq: Irq,
+        pending: bool,
     ) -> Result<(), Abort> {
-        let base = self.base(intid);
-        self.disable(machine, intid)?;
-        if let Cpu::V3 { .. } = self.cpu {
-            let group = bit_register(base, IGROUPR, intid);
+        let register = if pending { ISPENDR } else { ICPENDR };
+        machine.write(
+            Width::W32,
+            bit_register(self.base(irq), register, irq),
+            bit(irq),
+        )
+    }
+
+    /// Reads an interrupt's state.
+    pub fn state(&self, machine: &impl Machine, irq: Irq) -> Result<Answer, Abort> {
+        let base = self.base(irq);
+        let read = |register| {
+            machine
+                .read(Width::W32, bit_register(base, register, irq))
+                .map(|bits| bits & bit(irq) != 0)
+        };
+        Ok(Answer::State {
+            enabled: read(ISENABLER)?,
+            pending: read(ISPENDR)?,
+            active: read(ISACTIVER)?,
+        })
+    }
+
+    fn base(&self, irq: Irq) -> u64 {
+        match self.side {
+            Side::V3 { redistributor, .. } if irq < FIRST_SPI => redistributor + FRAME,
+            Side::V3 { .. } | Side::V2 { .. } => self.distributor,
+        }
+    }
+}
+
+impl<M: Cpu> Controller<M> for Gic {
+    fn has(self, irq: Irq) -> bool {
+        irq.0 < self.end
+    }
+
+    /// Puts it into the group that IRQ stands for. An SGI's trigger cannot be chosen.
+    fn enable(self, machine: &M, irq: Irq, trigger: Trigger, priority: u8) -> Result<(), Abort> {
+        let base = self.base(irq);
+        self.disable(machine, irq)?;
+        if let Side::V3 { .. } = self.side {
+            let group = bit_register(base, IGROUPR, irq);
             let groups = machine.read(Width::W32, group)?;
-            machine.write(Width::W32, group, groups | bit(intid))?;
+            machine.write(Width::W32, group, groups | bit(irq))?;
         }
         machine.write(
             Width::W8,
-            base + IPRIORITYR + u64::from(intid),
+            base + IPRIORITYR + u64::from(irq.0),
             u64::from(priority),
         )?;
-        if intid >= 16 {
-            let config = base + ICFGR + u64::from(intid / 16) * 4;
-            let edge = 0b10 << (intid % 16 * 2);
+        if irq >= FIRST_PPI {
+            let config = base + ICFGR + u64::from(irq.0 / 16) * 4;
+            let edge = 0b10 << (irq.0 % 16 * 2);
             let before = machine.read(Width::W32, config)?;
             let after = match trigger {
                 Trigger::Edge => before | edge,
@@ -156,85 +186,31 @@ impl Gic {
                 machine.write(Width::W32, config, after)?;
             }
         }
-        match self.cpu {
-            Cpu::V3 { affinity, .. } if intid >= SPIS => {
-                machine.write(Width::W64, base + IROUTER + u64::from(intid) * 8, affinity)?;
+        match self.side {
+            Side::V3 { affinity, .. } if irq >= FIRST_SPI => {
+                machine.write(Width::W64, base + IROUTER + u64::from(irq.0) * 8, affinity)?;
             }
-            Cpu::V2 { target } if intid >= SPIS => {
-                machine.write(Width::W8, base + ITARGETSR + u64::from(intid), target)?;
+            Side::V2 { target } if irq >= FIRST_SPI => {
+                machine.write(Width::W8, base + ITARGETSR + u64::from(irq.0), target)?;
             }
-            Cpu::V3 { .. } | Cpu::V2 { .. } => {}
+            Side::V3 { .. } | Side::V2 { .. } => {}
         }
-        machine.write(Width::W32, bit_register(base, ISENABLER, intid), bit(intid))
+        machine.write(Width::W32, bit_register(base, ISENABLER, irq), bit(irq))
     }
 
-    /// Disables an interrupt, and waits until that has taken effect.
-    pub fn disable(&self, machine: &impl Machine, intid: u32) -> Result<(), Abort> {
+    fn disable(self, machine: &M, irq: Irq) -> Result<(), Abort> {
         machine.write(
             Width::W32,
-            bit_register(self.base(intid), ICENABLER, intid),
-            bit(intid),
+            bit_register(self.base(irq), ICENABLER, irq),
+            bit(irq),
         )?;
-        match self.cpu {
+        match self.side {
             // GICR_CTLR has its RWP elsewhere: bit 3.
-            Cpu::V3 { redistributor, .. } if intid < SPIS => {
+            Side::V3 { redistributor, .. } if irq < FIRST_SPI => {
                 settle(machine, redistributor + CTLR, 1 << 3)
             }
-            Cpu::V3 { .. } => settle(machine, self.distributor + CTLR, RWP),
-            Cpu::V2 { .. } => Ok(()),
-        }
-    }
-
-    /// Sends a software interrupt to this CPU.
-    pub fn send_sgi(&self, machine: &impl Machine, intid: u32) -> Result<(), Abort> {
-        match self.cpu {
-            Cpu::V3 { .. } => {
-                machine.send_sgi(intid);
-                Ok(())
-            }
-            // TargetListFilter 2: this CPU only.
-            Cpu::V2 { .. } => machine.write(
-                Width::W32,
-                self.distributor + SGIR,
-                2 << 24 | u64::from(intid),
-            ),
-        }
-    }
-
-    /// Sets or clears an interrupt's pending state.
-    pub fn set_pending(
-        &self,
-        machine: &impl Machine,
-        intid: u32,
-        pending: bool,
-    ) -> Result<(), Abort> {
-        let register = if pending { ISPENDR } else { ICPENDR };
-        machine.write(
-            Width::W32,
-            bit_register(self.base(intid), register, intid),
-            bit(intid),
-        )
-    }
-
-    /// Reads an interrupt's state.
-    pub fn state(&self, machine: &impl Machine, intid: u32) -> Result<State, Abort> {
-        let base = self.base(intid);
-        let read = |register| {
-            machine
-                .read(Width::W32, bit_register(base, register, intid))
-                .map(|bits| bits & bit(intid) != 0)
-        };
-        Ok(State {
-            enabled: read(ISENABLER)?,
-            pending: read(ISPENDR)?,
-            active: read(ISACTIVER)?,
-        })
-    }
-
-    fn base(&self, intid: u32) -> u64 {
-        match self.cpu {
-            Cpu::V3 { redistributor, .. } if intid < SPIS => redistributor + FRAME,
-            Cpu::V3 { .. } | Cpu::V2 { .. } => self.distributor,
+            Side::V3 { .. } => settle(machine, self.distributor + CTLR, RWP),
+            Side::V2 { .. } => Ok(()),
         }
     }
 }
@@ -278,10 +254,10 @@ fn redistributor(
     Ok(None)
 }
 
-fn bit_register(base: u64, register: u64, intid: u32) -> u64 {
-    base + register + u64::from(intid / 32) * 4
+fn bit_register(base: u64, register: u64, irq: Irq) -> u64 {
+    base + register + u64::from(irq.0 / 32) * 4
 }
 
-fn bit(intid: u32) -> u64 {
-    1 << (intid % 32)
+fn bit(irq: Irq) -> u64 {
+    1 << (irq.0 % 32)
 }
