@@ -4,9 +4,11 @@
 //! parameters. [`crate::scenario::generate`] expands and understands them. A text that a row leaves empty counts as
 //! left out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use model::{Arch, Class};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use domain::{Destroyed, Device, Domain, Partial, Role};
@@ -22,7 +24,7 @@ pub mod value;
 pub mod yaml;
 
 /// One file: a requirement and the cases that show it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaseFile {
     /// Full id of the requirement, with its revision.
@@ -32,7 +34,7 @@ pub struct CaseFile {
 }
 
 /// One test case.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// Full id, `XenValTestCase~<requirement>.<suffix>~<revision>`.
@@ -56,6 +58,7 @@ pub struct Case {
     /// Capabilities that a subject must have for this case to be judged, beside those that its roles, children and
     /// hypercalls show.
     #[serde(default)]
+    #[schemars(with = "Vec<model::Capability>")]
     pub needs: Vec<String>,
     /// Rows of parameters; the case runs once a row.
     #[serde(default)]
@@ -94,7 +97,7 @@ pub struct Case {
 }
 
 /// A step outside the guests.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outside {
     /// `start` (before the first instruction), `end` (after the last awaited line) or `<domain> <mark>`.
@@ -110,6 +113,19 @@ pub struct Outside {
 /// A scalar as written: text, number or truth value, kept as text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Text(pub String);
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A text, a number or a truth value; `${NAME}` stands for a parameter of the row or a constant of the subject.",
+            "type": ["string", "number", "boolean"],
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -1,7 +1,7 @@
 //! A scenario: one case with one row of parameters on one architecture, understood to the last word.
 
 use serde::Serialize;
-use wire::{Op, Width};
+use wire::Op;
 
 use crate::case::expect::Expect;
 use crate::case::{Machine, Role};
@@ -329,32 +329,6 @@ impl Domain {
 /// Tells an operation after which the probe says nothing more.
 pub const fn silences(op: &Op) -> bool {
     matches!(op, Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin)
-}
-
-/// Returns the address that an operation is about, where it is about one.
-pub const fn address(op: &Op) -> Option<u64> {
-    match op {
-        Op::Read { at, .. }
-        | Op::Write { at, .. }
-        | Op::Sweep { at, .. }
-        | Op::Same { at, .. }
-        | Op::Wait { at, .. }
-        | Op::Ram { at, .. }
-        | Op::Exec { at }
-        | Op::Aim { at, .. }
-        | Op::Storm { at, .. } => Some(*at),
-        _ => None,
-    }
-}
-
-/// Returns the number of bytes that an access of this width touches.
-pub const fn bytes(width: Width) -> u64 {
-    match width {
-        Width::W8 => 1,
-        Width::W16 => 2,
-        Width::W32 => 4,
-        Width::W64 => 8,
-    }
 }
 
 fn as_text<T: ToString, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {

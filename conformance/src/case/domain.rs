@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Text, yes};
 
 /// A domain and what it must find.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Domain {
     /// Node name under /chosen; of a child, what scripts call it.
@@ -92,7 +93,7 @@ pub struct Domain {
 }
 
 /// What a domain may do to others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Nothing.
@@ -105,7 +106,7 @@ pub enum Role {
 }
 
 /// When a domain is there and from when on it is not.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Destroyed {
     /// A mark of its own that it must have reached; everything before it is judged.
@@ -115,7 +116,7 @@ pub struct Destroyed {
 }
 
 /// Shape of a partial tree.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Partial {
     /// `<address> <size>` cells that /passthrough declares; `none` leaves both out.
@@ -139,7 +140,7 @@ pub struct Partial {
 }
 
 /// A node of the partial tree.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// Node name under /passthrough.

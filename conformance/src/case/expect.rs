@@ -142,7 +142,7 @@ impl Expect {
             Self::Unchanged => works(answer) && first.is_some_and(|first| first == answer),
             // Becomes a value where what was seen outside is known.
             Self::Listed => false,
-            Self::Fault => match (crate::scenario::address(op), answer) {
+            Self::Fault => match (op.address(), answer) {
                 (Some(at), Answer::Fault(fault)) => {
                     let unanswered =
                         matches!(fault.class(), FaultClass::Unmapped | FaultClass::External);

@@ -254,6 +254,22 @@ pub enum Op {
 }
 
 impl Op {
+    /// Returns the address that it is about, where it is about one.
+    pub const fn address(&self) -> Option<u64> {
+        match self {
+            Self::Read { at, .. }
+            | Self::Write { at, .. }
+            | Self::Sweep { at, .. }
+            | Self::Same { at, .. }
+            | Self::Wait { at, .. }
+            | Self::Ram { at, .. }
+            | Self::Exec { at }
+            | Self::Aim { at, .. }
+            | Self::Storm { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
     /// Tells whether a loop may repeat it: it comes back, and says nothing but its answer.
     pub const fn repeats(&self) -> bool {
         !matches!(
