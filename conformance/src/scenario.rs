@@ -335,7 +335,7 @@ pub const fn address(op: &Op) -> Option<u64> {
         | Op::Wait { at, .. }
         | Op::Ram { at, .. }
         | Op::Exec { at }
-        | Op::Aim { at, .. }
+        | Op::WriteScratchAddress { at, .. }
         | Op::Storm { at, .. } => Some(*at),
         _ => None,
     }

@@ -157,7 +157,7 @@ const fn suits(expect: &Expect, op: &Op) -> bool {
                     | Op::Storm { .. }
                     | Op::Hv(_)
                     | Op::Hypercall { .. }
-                    | Op::Look { .. }
+                    | Op::ScratchRead { .. }
                     | Op::Loop { .. }
             ) || is_value(op)
         }
@@ -173,7 +173,7 @@ const fn suits(expect: &Expect, op: &Op) -> bool {
                 | Op::Wait { .. }
                 | Op::Ram { .. }
                 | Op::Exec { .. }
-                | Op::Aim { .. }
+                | Op::WriteScratchAddress { .. }
         ),
         Expect::AnyFault => {
             matches!(
