@@ -178,13 +178,13 @@ impl<M: Machine> Runner<'_, M> {
                 None => Answer::Cannot(Reason::NoController),
             },
             Op::Hypercall { number, ref args } => self.hypercall(u64::from(number), args)?,
-            Op::Fill { at, ref values } => self.fill(at, values)?,
-            Op::Aim { at, place } => {
+            Op::ScratchWrite { at, ref values } => self.fill(at, values)?,
+            Op::WriteScratchAddress { at, place } => {
                 let place = self.scratch(place)?;
                 machine.write(Width::W64, at, place)?;
                 Answer::Ok
             }
-            Op::Look { at, width } => Answer::Value(machine.read(width, self.scratch(at)?)?),
+            Op::ScratchRead { at, width } => Answer::Value(machine.read(width, self.scratch(at)?)?),
             Op::Hv(ref hv) => self.hv(hv)?,
             Op::Arch(ref op) => machine.perform(op, || self.controller())?,
             // Taken care of by the caller: they never come back, or stand for others.

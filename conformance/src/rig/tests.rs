@@ -114,7 +114,7 @@ fn silence_on_purpose_is_not_waited_for() {
     let mut conductor = Conductor::new(&scenario, NONCE);
     let bad = Note::Bad {
         at: 0,
-        why: wire::Why::Script,
+        why: wire::ScriptError::Script,
     };
     let play = Play::new().sentinel(3).hello(1).note(1, bad);
     assert_eq!(conduct(&mut conductor, &play.lines).len(), 1);

@@ -142,7 +142,7 @@ const fn suits(expect: &Expect, op: &Op) -> bool {
                     | Op::Storm { .. }
                     | Op::Hv(_)
                     | Op::Hypercall { .. }
-                    | Op::Look { .. }
+                    | Op::ScratchRead { .. }
                     | Op::Loop { .. }
             ) || is_value(op)
         }
@@ -158,7 +158,7 @@ const fn suits(expect: &Expect, op: &Op) -> bool {
                 | Op::Wait { .. }
                 | Op::Ram { .. }
                 | Op::Exec { .. }
-                | Op::Aim { .. }
+                | Op::WriteScratchAddress { .. }
         ),
         Expect::AnyFault => {
             matches!(

@@ -3,7 +3,7 @@ mod gone;
 mod parts;
 mod soup;
 
-use wire::{Answer, Irq, Note, Reason, Same, Sweep, Why};
+use wire::{Answer, Irq, Note, Reason, Same, ScriptError, Sweep};
 
 use super::*;
 use crate::arch::sample::{asynchronous, external, misaligned, permission, unmapped};
@@ -232,7 +232,7 @@ fn a_refused_domain_that_speaks_fails() {
     };
     let bad = Note::Bad {
         at: 0,
-        why: Why::Script,
+        why: ScriptError::Script,
     };
     for sign in [
         fault,

@@ -48,7 +48,7 @@ pub use op::{
     SLOT, SLOTS, Trigger, Value, Values, Width, parse_op,
 };
 pub use order::{Disorder, Order};
-pub use reason::{Reason, Why};
+pub use reason::{Reason, ScriptError};
 #[cfg(feature = "alloc")]
 pub use script::{BootArgs, INLINE_LIMIT, Script};
 pub use script::{Header, Ops, parse_script};

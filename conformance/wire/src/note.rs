@@ -9,7 +9,7 @@ use crate::arch;
 use crate::fault::Fault;
 use crate::irq::Irq;
 use crate::name::Name;
-use crate::reason::{Reason, Why};
+use crate::reason::{Reason, ScriptError};
 
 /// The most bytes that one [`Note::Chunk`] carries.
 pub const CHUNK: usize = 48;
@@ -56,7 +56,7 @@ pub enum Note {
         /// Byte in the script, or in the tree.
         at: u32,
         /// What is wrong there.
-        why: Why,
+        why: ScriptError,
     },
     /// The script is through; the probe idles.
     End {

@@ -59,14 +59,14 @@ pub enum Attr {
 /// with `_` where the eye wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
-    /// `r32 A`: reads. Answers `Value or `Fault`.
+    /// `r32 A`: reads. Answers `Value` or `Fault`.
     Read {
         /// Size of the access.
         width: Width,
         /// Address; it need not be aligned.
         at: u64,
     },
-    /// `w32 A V`: writes. Answers `Ok or `Fault`.
+    /// `w32 A V`: writes. Answers `Ok` or `Fault`.
     Write {
         /// Size of the access.
         width: Width,
@@ -103,7 +103,7 @@ pub enum Op {
         /// What each further value has more, cut to the width.
         inc: u64,
     },
-    /// `wait32 A MASK V MS`: polls until `*A & MASK == V`. Answers `Value`, `Timeout or `Fault`.
+    /// `wait32 A MASK V MS`: polls until `*A & MASK == V`. Answers `Value`, `Timeout` or `Fault`.
     Wait {
         /// Size of each access.
         width: Width,
@@ -118,7 +118,7 @@ pub enum Op {
     },
     /// `ram A L`: writes a pattern of its own, reads it back, restores what was there; steps over the
     /// probe's own image, tree and ramdisk, and `Cannot` where nothing else is left. Answers `Ok`,
-    /// `BadRam or `Fault`.
+    /// `BadRam` or `Fault`.
     Ram {
         /// First address, a multiple of 8.
         at: u64,
@@ -218,22 +218,22 @@ pub enum Op {
         args: Values,
     },
     /// `hcmem SLOT+OFFSET V...`: writes up to five values of 64 bits there. Answers `Ok`, or `Fault`.
-    Fill {
+    ScratchWrite {
         /// The first byte.
         at: Place,
         /// What is written.
         values: Values,
     },
     /// `hcaim A SLOT+OFFSET`: writes there, in 64 bits, at which address the place is: to a device that masters memory, in a
-    /// domain whose memory is where the hypervisor put it. Answers `Ok or `Fault`.
-    Aim {
+    /// domain whose memory is where the hypervisor put it. Answers `Ok` or `Fault`.
+    WriteScratchAddress {
         /// Address.
         at: u64,
         /// The place.
         place: Place,
     },
     /// `hcr SLOT+OFFSET 8|16|32|64`: reads there. Answers `Value`, or `Fault`.
-    Look {
+    ScratchRead {
         /// The first byte.
         at: Place,
         /// Size of the access.
@@ -264,7 +264,7 @@ impl Op {
             | Self::Wait { at, .. }
             | Self::Ram { at, .. }
             | Self::Exec { at }
-            | Self::Aim { at, .. }
+            | Self::WriteScratchAddress { at, .. }
             | Self::Storm { at, .. } => Some(*at),
             _ => None,
         }

@@ -4,7 +4,7 @@ use crate::spelled::spelled;
 
 spelled! {
     /// Why a script cannot be carried out.
-    Why {
+    ScriptError {
         /// The device tree cannot be read.
         Tree = "tree",
         /// There is no script, neither in the boot arguments nor in a ramdisk they point to.

@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::fields::Fields;
 use crate::irq::Irq;
 use crate::name::Name;
-use crate::reason::{Reason, Why};
+use crate::reason::{Reason, ScriptError};
 
 impl Note {
     pub(crate) fn write_body(&self, out: &mut impl Write) -> fmt::Result {
@@ -66,7 +66,7 @@ impl Note {
             "j" => Self::Stray(Irq(fields.hex()?)),
             "x" => Self::Bad {
                 at: fields.hex()?,
-                why: Why::from_word(fields.word()?)?,
+                why: ScriptError::from_word(fields.word()?)?,
             },
             "z" => Self::End { ops: fields.hex()? },
             _ => return None,

@@ -68,14 +68,14 @@ fn calls_and_loops() {
         ),
         (
             "hcmem 0 1 @1+8",
-            Op::Fill {
+            Op::ScratchWrite {
                 at: place(0, 0),
                 values: values(&[Value::Number(1), Value::At(place(1, 8))]),
             },
         ),
         (
             "hcr 2+4 32",
-            Op::Look {
+            Op::ScratchRead {
                 at: place(2, 4),
                 width: Width::W32,
             },

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use wire::{
     Answer, Attr, Data, Fault, Frame, Hv, Irq, MAX_MS, MAX_VALUES, Name, Note, Op, Path, Place,
-    Reason, SLOT, SLOTS, Same, Sweep, Trigger, Value, Values, Why, Width,
+    Reason, SLOT, SLOTS, Same, ScriptError, Sweep, Trigger, Value, Values, Width,
 };
 
 use crate::arch;
@@ -101,7 +101,7 @@ pub fn note() -> impl Strategy<Value = Note> {
         }),
         (fault(), number()).prop_map(|(fault, pc)| Note::Fault { fault, pc }),
         count().prop_map(|irq| Note::Stray(Irq(irq))),
-        (count(), select(Why::ALL)).prop_map(|(at, why)| Note::Bad { at, why }),
+        (count(), select(ScriptError::ALL)).prop_map(|(at, why)| Note::Bad { at, why }),
         any::<u16>().prop_map(|ops| Note::End { ops }),
     ]
 }
@@ -306,9 +306,9 @@ fn control_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (any::<u16>(), values(0, MAX_VALUES))
             .prop_map(|(number, args)| Op::Hypercall { number, args }),
-        (place(), values(1, MAX_VALUES)).prop_map(|(at, values)| Op::Fill { at, values }),
-        (number(), place()).prop_map(|(at, place)| Op::Aim { at, place }),
-        (place(), select(Width::ALL)).prop_map(|(at, width)| Op::Look { at, width }),
+        (place(), values(1, MAX_VALUES)).prop_map(|(at, values)| Op::ScratchWrite { at, values }),
+        (number(), place()).prop_map(|(at, place)| Op::WriteScratchAddress { at, place }),
+        (place(), select(Width::ALL)).prop_map(|(at, width)| Op::ScratchRead { at, width }),
         hv().prop_map(Op::Hv),
     ]
 }

@@ -66,21 +66,21 @@ fn hypercall(words: &mut Words<'_>) -> Result<Op, OpError> {
 }
 
 fn fill(words: &mut Words<'_>) -> Result<Op, OpError> {
-    Ok(Op::Fill {
+    Ok(Op::ScratchWrite {
         at: words.place()?,
         values: words.values(1)?,
     })
 }
 
 fn aim(words: &mut Words<'_>) -> Result<Op, OpError> {
-    Ok(Op::Aim {
+    Ok(Op::WriteScratchAddress {
         at: words.address()?,
         place: words.place()?,
     })
 }
 
 fn read(words: &mut Words<'_>) -> Result<Op, OpError> {
-    Ok(Op::Look {
+    Ok(Op::ScratchRead {
         at: words.place()?,
         width: words.one_of("width", &["8", "16", "32", "64"], |word| {
             Width::after("", word)

@@ -4,7 +4,7 @@ use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU16, Ordering};
 
 use wire::arch::aarch64::{Syndrome, Vector};
-use wire::{Fault, Note, Why};
+use wire::{Fault, Note, ScriptError};
 
 use super::console::Console;
 use super::hardware::{HARDWARE, Hardware, idle};
@@ -37,7 +37,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     let at = info.location().map_or(0, |location| location.line());
     accident(Note::Bad {
         at,
-        why: Why::Panic,
+        why: ScriptError::Panic,
     })
 }
 

@@ -1,7 +1,7 @@
 //! From the first instruction in Rust to the script's last op.
 
 use wire::pack::Pack;
-use wire::{Header, Note, Ops, Why, Width, parse_script};
+use wire::{Header, Note, Ops, ScriptError, Width, parse_script};
 
 use super::accident::{DONE, give_up};
 use super::console::Console;
@@ -40,7 +40,7 @@ extern "C" fn probe_start(blob: u64) -> ! {
         // The tables suffice for any image; without translation there is no lock to speak under.
         Console::new(board.uart, 0, 0).say(Note::Bad {
             at: 0,
-            why: Why::Panic,
+            why: ScriptError::Panic,
         });
         idle()
     };
@@ -52,7 +52,10 @@ extern "C" fn probe_start(blob: u64) -> ! {
                 dom: 0,
                 in_ramdisk: false,
             },
-            Note::Bad { at, why: Why::Tree },
+            Note::Bad {
+                at,
+                why: ScriptError::Tree,
+            },
         )),
     };
     let header = match &script {
@@ -125,7 +128,7 @@ fn script(board: &Board<'static>) -> Result<Script, (Header, Note)> {
             header,
             Note::Bad {
                 at: 0,
-                why: Why::Script,
+                why: ScriptError::Script,
             },
         );
         let (first, end) = board.ramdisk.ok_or(missing)?;
