@@ -19,6 +19,7 @@ pub mod load;
 pub mod machine;
 pub mod template;
 pub mod value;
+pub mod yaml;
 
 /// One file: a requirement and the cases that show it.
 #[derive(Debug, Deserialize)]
@@ -81,7 +82,7 @@ pub struct Case {
     /// `STREAM EVENT [read|write] [FIRST[..LAST]] [=> at least N|none|any]`. STREAM is a number or `any`; EVENT is a name of
     /// the architecture (`F_TRANSLATION`), `event` for any that was recorded, `stopped` for what was, recorded or not,
     /// `aborted` for what was stopped without a record, `bypassed` or `translated`. `others => none`: nothing is recorded besides what the other lines are about.
-    /// Where something must be stopped or recorded, the subject must claim `smmu-events`.
+    /// Where something must be stopped or recorded, the subject must claim `iommu-events`.
     #[serde(default)]
     pub events: Vec<Text>,
     /// False leaves out the domain that proves that the rest of the machine runs on.

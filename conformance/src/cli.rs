@@ -236,10 +236,12 @@ fn dispatch(cli: &Cli) -> Result<u8> {
 
 fn requirements(args: &RequirementsArgs) -> u8 {
     use oft::cli;
-    let format = if args.json {
-        Format::Json
-    } else {
-        Format::Text
+    let format = match args.json {
+        true => Format::Json,
+        false if on_terminal() => Format::Terminal {
+            colours: console::colors_enabled_stderr(),
+        },
+        false => Format::Text,
     };
     let output = match (load(&args.requirements), args.what.as_str()) {
         (Err(problems), _) => cli::refused(&problems, format),
@@ -269,15 +271,23 @@ fn suite(root: &Path, profile: &runners::Profile) -> Result<Loaded> {
         return Err(refused(&problems));
     }
     for warning in loaded.catalog.diagnostics() {
-        eprintln!("{warning}");
+        eprintln!("{}", told(warning));
     }
     Ok(loaded)
+}
+
+/// Renders what is wrong with an input file for standard error: an excerpt on a terminal, a few lines elsewhere.
+fn told(note: &Diagnostic) -> String {
+    match on_terminal() {
+        true => oft::excerpt::render(note, console::colors_enabled_stderr()),
+        false => note.to_string(),
+    }
 }
 
 /// Shows what is wrong with input files; the error that remains counts them.
 fn refused(problems: &[Diagnostic]) -> anyhow::Error {
     for problem in problems {
-        eprintln!("{problem}");
+        eprintln!("{}", told(problem));
     }
     anyhow::anyhow!(
         "{} of the requirement and case files",

@@ -4,20 +4,21 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use model::IommuRecord;
 use reports::view;
 use runners::Request;
 
 use crate::dtb::Blobs;
+use crate::iommu;
 use crate::observe::Seen;
 use crate::scenario::Scenario;
-use crate::smmu;
 
 #[cfg(test)]
 mod tests;
 
 /// Names of the files that reports read again.
 pub const CONSOLE: &str = "console.txt";
-/// What the SMMUs did, put together; there where the machine has any.
+/// What the IOMMUs did, put together; there where the machine has any.
 pub const EVENTS: &str = "events.json";
 
 /// Writes everything about one run into `folder`, which is emptied first. Without a request nothing was run.
@@ -87,8 +88,8 @@ pub fn write(
     }
     put(CONSOLE, &seen.console)?;
     put("seen.txt", told(scenario, seen).as_bytes())?;
-    if let Some(smmus) = &seen.smmus {
-        let told = serde_json::to_string_pretty(&smmu::told(smmus))? + "\n";
+    if let Some(iommus) = &seen.iommus {
+        let told = serde_json::to_string_pretty(&iommu::merge_sources(iommus))? + "\n";
         put(EVENTS, told.as_bytes())?;
     }
     let Some(request) = request else {
@@ -148,10 +149,10 @@ fn told(scenario: &Scenario, seen: &Seen) -> String {
             .iter()
             .map(|(label, answer)| format!("outside {label}: {answer:?}")),
     );
-    if let Some(smmus) = &seen.smmus {
-        let smmu::Told { rows, notes } = smmu::told(smmus);
-        lines.extend(rows.iter().map(|row| format!("SMMU: {row}")));
-        lines.extend(notes.iter().map(|note| format!("SMMU: {note}")));
+    if let Some(iommus) = &seen.iommus {
+        let IommuRecord { rows, notes } = iommu::merge_sources(iommus);
+        lines.extend(rows.iter().map(|row| format!("IOMMU: {row}")));
+        lines.extend(notes.iter().map(|note| format!("IOMMU: {note}")));
     }
     lines.join("\n") + "\n"
 }
@@ -166,19 +167,8 @@ pub fn read(folder: &Path) -> view::Evidence {
     }
 }
 
-fn events(folder: &Path) -> Option<view::Iommu> {
-    let told: smmu::Told = serde_json::from_slice(&fs::read(folder.join(EVENTS)).ok()?).ok()?;
-    let access = |row: smmu::Row| view::Access {
-        stream: row.stream,
-        fate: row.fate,
-        access: row.access,
-        traced: row.traced,
-        queued: row.queued,
-    };
-    Some(view::Iommu {
-        accesses: told.rows.into_iter().map(access).collect(),
-        notes: told.notes,
-    })
+fn events(folder: &Path) -> Option<IommuRecord> {
+    serde_json::from_slice(&fs::read(folder.join(EVENTS)).ok()?).ok()
 }
 
 /// Reads back the trees, as source, in the order of their names.

@@ -299,7 +299,7 @@ impl Rig {
         let blobs =
             dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
         let mut request = rig::request(scenario, &self.profile, &self.image, &blobs);
-        request.smmus = rig::smmus(&base);
+        request.iommus = rig::iommus(&base);
         Ok((blobs, request))
     }
 

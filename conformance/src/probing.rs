@@ -161,31 +161,24 @@ mod tests {
             .into_iter()
             .filter(|one| !tried.contains(one))
             .collect();
-        use Capability::{AmdIommu, Dom0lessTrees, Firmware, PciRuntime, PciScan, SmmuEvents};
-        let added = [
-            SmmuEvents,
-            AmdIommu,
-            PciScan,
-            PciRuntime,
-            Firmware,
-            Dom0lessTrees,
-        ];
+        use Capability::{Dom0lessTrees, Firmware, IommuEvents, PciRuntime, PciScan};
+        let added = [IommuEvents, PciScan, PciRuntime, Firmware, Dom0lessTrees];
         assert_eq!(untried, added);
     }
 
     /// What was seen decides where it was tried; elsewhere the profile does.
     #[test]
     fn what_was_seen_decides() {
-        use Capability::{DirectMap, Pci, PciScan, Smmu};
+        use Capability::{DirectMap, Iommu, Pci, PciScan};
         let claimed: Capabilities = [DirectMap, PciScan].into_iter().collect();
         let found = Found {
-            shown: BTreeSet::from([Smmu]),
-            tried: BTreeSet::from([Smmu, DirectMap, Pci]),
+            shown: BTreeSet::from([Iommu]),
+            tried: BTreeSet::from([Iommu, DirectMap, Pci]),
             interface: None,
         };
         let counts: Vec<Capability> = found.capabilities(&claimed).iter().collect();
-        assert_eq!(counts, [Smmu, PciScan]);
-        assert_eq!(found.unclaimed(&claimed), [Smmu]);
+        assert_eq!(counts, [Iommu, PciScan]);
+        assert_eq!(found.unclaimed(&claimed), [Iommu]);
         assert_eq!(found.unseen(&claimed), [DirectMap]);
     }
 }

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use model::Level;
-use runners::{Action, Command, Director, File, Load, Machine, Outcome, Profile, Refusal, Request};
+use runners::{
+    Action, Command, Director, File, Iommu, Load, Machine, Outcome, Profile, Refusal, Request,
+};
 use wire::{Answer, Frame, Note};
 
+use crate::arch;
 use crate::dtb::{Blobs, EDU_BASE};
 use crate::last_words::Listener;
 use crate::observe::{End, OutsideAnswer, Recorder, Seen};
@@ -76,11 +79,13 @@ fn firmware(scenario: &Scenario) -> impl Iterator<Item = runners::Act> {
 /// The machine of a scenario: the subject's, with what the case adds.
 pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     let mut machine = profile.machine.clone();
-    if let Some(iommu) = &wanted.iommu {
+    if wanted.iommu {
         machine
             .options
             .retain(|option| !option.starts_with("iommu="));
-        machine.options.push(format!("iommu={iommu}"));
+        // A profile of an architecture that has none yet is not read.
+        let option = runners::iommu_option(profile.arch).ok();
+        machine.options.extend(option.map(ToOwned::to_owned));
     }
     if wanted.second_uart {
         machine
@@ -97,22 +102,22 @@ pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     machine
 }
 
-/// Finds the registers of a machine's SMMUs in its own tree.
-pub fn smmus(tree: &dtb_gen::Tree) -> Vec<u64> {
+/// Finds a machine's IOMMUs in its own tree.
+pub fn iommus(tree: &dtb_gen::Tree) -> Vec<Iommu> {
     let cells = |name| tree.root.get(name).and_then(dtb_gen::Prop::u32);
     // Devicetree Specification 2.3.5: two cells where nothing is said.
     let wide = cells("#address-cells").unwrap_or(2) == 2;
-    let of_kind = |node: &&dtb_gen::Node| {
-        let models = node.get("compatible").and_then(dtb_gen::Prop::texts);
-        models.is_some_and(|models| models.contains(&"arm,smmu-v3"))
-    };
-    let nodes = tree.root.children.iter().filter(of_kind);
-    let places = nodes.filter_map(|node| match node.get("reg")?.cells()?.as_slice() {
+    let place = |node: &dtb_gen::Node| match node.get("reg")?.cells()?.as_slice() {
         [high, low, ..] if wide => Some(u64::from(*high) << 32 | u64::from(*low)),
         [low, ..] if !wide => Some(u64::from(*low)),
         _ => None,
+    };
+    let nodes = tree.root.children.iter();
+    let iommus = nodes.filter_map(|node| {
+        let compatible = node.get("compatible").and_then(dtb_gen::Prop::texts)?;
+        Iommu::described(&compatible, place(node)?)
     });
-    places.collect()
+    iommus.collect()
 }
 
 /// The request for one run.
@@ -133,7 +138,7 @@ pub fn request(
     if edu && !real && scenario.outside.iter().all(apart) {
         machine.extra.extend(CLOCK.map(ToOwned::to_owned));
     }
-    let mut request = Request::new(machine, image, profile.deadline());
+    let mut request = Request::new(profile.arch, machine, image, profile.deadline());
     request.host_dtb = Some(blobs.host.clone());
     request.loads = blobs
         .modules
@@ -213,9 +218,9 @@ fn action(what: &What) -> Action {
             addr: *addr,
             bytes: value.to_le_bytes()[..usize::from(*bytes)].to_vec(),
         },
-        What::Spi(spi, level) => Action::SetIrq {
-            spi: *spi,
-            level: *level,
+        What::Line(line, level) => Action::SetLine {
+            line: format!("{}{line}", arch::LINE),
+            high: *level,
         },
         What::Qmp(name, arguments) => Action::Qmp {
             execute: name.clone(),
@@ -306,7 +311,7 @@ impl<'s> Conductor<'s> {
             )),
         };
         seen.console = outcome.console;
-        seen.smmus = outcome.smmus;
+        seen.iommus = outcome.iommus;
         seen
     }
 
@@ -400,7 +405,7 @@ impl<'s> Conductor<'s> {
             Note::Op { index, .. } => {
                 domain.falls_silent() && usize::from(index) + 1 == domain.awaited()
             }
-            Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } => false,
+            Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } | Note::Stray(_) => false,
         };
         // A domain that should not run and does is the verdict, and need not be heard out, unless what it finds decides.
         let refused = matches!(domain.fate, Fate::Refused(_));

@@ -155,9 +155,9 @@ impl Play {
             dom,
             Note::Hello {
                 version: 1,
-                el: 1,
+                privilege: 1,
                 frequency: 62_500_000,
-                mpidr: 0,
+                cpu: 0,
             },
         )
     }
@@ -181,7 +181,7 @@ impl Play {
     /// Adds all that a sentinel has to say.
     pub fn sentinel(self, dom: u8) -> Self {
         let timer = Answer::Irqs {
-            intid: 27,
+            irq: wire::Irq(27),
             count: 1,
         };
         self.hello(dom)

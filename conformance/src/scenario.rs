@@ -266,8 +266,8 @@ pub enum What {
     Write(u64, u8, u64),
     /// Reads a register again and again until it shows a value under a mask: address, bytes, mask and value.
     Wait(u64, u8, u64, u64),
-    /// Sets the level of an SPI's input line at the interrupt controller (numbered from 0).
-    Spi(u32, bool),
+    /// Sets the level of an input line at the interrupt controller, numbered from 0.
+    Line(u32, bool),
     /// A QMP command and its arguments, all texts.
     Qmp(String, Vec<(String, String)>),
     /// Asks QEMU which PCI functions there are.

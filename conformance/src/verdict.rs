@@ -6,9 +6,9 @@ use wire::{Answer, Hv, Op};
 
 use crate::case::errno;
 use crate::case::expect::Expect;
+use crate::iommu;
 use crate::observe::{DomainSeen, End, OutsideAnswer, Seen};
 use crate::scenario::{Domain, Fate, From, Line, SENTINEL, Scenario};
-use crate::smmu;
 
 mod claims;
 mod events;
@@ -112,7 +112,7 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
                 check.what, check.wanted, check.seen
             );
             // What was seen decided; how that came about is explained.
-            if let Some(told) = seen.smmus.as_ref().and_then(smmu::explain) {
+            if let Some(told) = seen.iommus.as_ref().and_then(iommu::explain) {
                 reason = format!("{reason}; {told}");
             }
             judgement(Verdict::Fail, reason, checks)
@@ -252,7 +252,7 @@ fn settled(expect: &Expect, answer: &Answer) -> String {
         (Expect::Errno(number), _) => errno::shown(*number),
         (Expect::Refused, _) => "an error".to_owned(),
         (_, Answer::Value(_)) => A_VALUE.to_owned(),
-        (Expect::Works | Expect::Any, Answer::Irqs { intid, .. }) => format!("interrupts {intid}"),
+        (Expect::Works | Expect::Any, Answer::Irqs { irq, .. }) => format!("interrupts {irq}"),
         (_, Answer::Timeout(_)) => "timeout".to_owned(),
         _ => answer.to_string(),
     }

@@ -51,12 +51,14 @@ fn placed(wanted: &[Wanted], firmware: Firmware) -> Topology {
 
 /// Starts a machine with these functions and returns what came of the acts.
 fn on(topology: &Topology, acts: Vec<Action>) -> Vec<Answer> {
-    let mut machine = profile().machine;
+    let Profile {
+        arch, mut machine, ..
+    } = profile();
     machine.devices.extend(topology.arguments());
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("image");
     std::fs::write(&image, [0_u8; 64]).unwrap();
-    let mut request = Request::new(machine, Path::new(&image), Duration::from_secs(60));
+    let mut request = Request::new(arch, machine, Path::new(&image), Duration::from_secs(60));
     let label = |(place, action): (usize, Action)| Act {
         label: place.to_string(),
         action,

@@ -189,7 +189,7 @@ fn evidence(scenario: &Scenario) -> usize {
     let trees = trees.iter().map(|tree| tree.dts.len()).sum::<usize>();
     let iommu = iommu.as_ref().map_or(0, |iommu| {
         let lines = iommu.notes.iter().map(String::len).sum::<usize>();
-        lines + iommu.accesses.len() * ROW
+        lines + iommu.rows.len() * ROW
     });
     console.len() + trees + iommu
 }

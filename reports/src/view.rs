@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{AggregateVerdict, Arch, Class, Counts, Ledger, Row, Verdict};
+use model::{AggregateVerdict, Arch, Class, Counts, IommuRecord, Ledger, Row, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// A whole run against one subject.
@@ -62,31 +62,7 @@ pub struct Evidence {
     /// Console text.
     pub console: String,
     /// What the machine's IOMMU did with accesses of devices; absent where it has none.
-    pub iommu: Option<Iommu>,
-}
-
-/// What IOMMUs did, by QEMU's trace and by the event queue in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Iommu {
-    /// The accesses.
-    pub accesses: Vec<Access>,
-    /// Where the two disagree, or one of them does not tell everything.
-    pub notes: Vec<String>,
-}
-
-/// An access of a device and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Access {
-    /// By what the IOMMU knows the device; empty where that is not told.
-    pub stream: String,
-    /// What became of it.
-    pub fate: String,
-    /// Direction and address, as far as they are told.
-    pub access: String,
-    /// How often the trace tells of it.
-    pub traced: u64,
-    /// How often the event queue does.
-    pub queued: u64,
+    pub iommu: Option<IommuRecord>,
 }
 
 /// A device tree as source.

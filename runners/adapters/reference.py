@@ -15,7 +15,7 @@ import sys
 VERSION = 1
 
 CAPABILITIES = [
-    "boot-domains", "several-domains", "platform-devices", "forced-assignment", "direct-map", "smmu", "smmu-events",
+    "boot-domains", "several-domains", "platform-devices", "forced-assignment", "direct-map", "iommu", "iommu-events",
     "hardware-domain", "control-domain", "control-node", "domctl-0x17", "runtime-create", "runtime-console", "destroy",
     "pci", "pci-scan", "pci-runtime", "pci-hotplug",
 ]

@@ -11,32 +11,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::adapter::Adapter;
+use crate::arch::{self, GuestLayout, HostLayout};
 use crate::request::{Firmware, Machine};
 use crate::subject::Package;
 use crate::waiver::Waiver;
 
 /// Where the profiles lie that come with the suite.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles");
-
-/// The profiles that come with the suite, by file name.
-const SHIPPED: [(&str, &str); 4] = [
-    (
-        "reference-aarch64.toml",
-        include_str!("../profiles/reference-aarch64.toml"),
-    ),
-    (
-        "reference-by-adapter-aarch64.toml",
-        include_str!("../profiles/reference-by-adapter-aarch64.toml"),
-    ),
-    (
-        "xen-4.17-aarch64.toml",
-        include_str!("../profiles/xen-4.17-aarch64.toml"),
-    ),
-    (
-        "xen-4.20-aarch64.toml",
-        include_str!("../profiles/xen-4.20-aarch64.toml"),
-    ),
-];
 
 /// How a subject refuses a domain at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,46 +76,6 @@ pub enum Control {
     Capabilities,
     /// The hardware domain, whose modules lie directly under /chosen, is the only one.
     Dom0,
-}
-
-/// Where the machine itself has what a hypervisor emulates for guests: a domain whose addresses are the host's finds it
-/// there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HostLayout {
-    /// The GIC's distributor.
-    pub gicd: Window,
-    /// The GIC's redistributors.
-    pub gicr: Window,
-    /// The console's UART.
-    pub uart: Window,
-    /// The PCI host bridge.
-    #[serde(default)]
-    pub pci: Option<PciHost>,
-}
-
-/// Where a guest finds what the hypervisor gives every guest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GuestLayout {
-    /// The emulated GIC's distributor.
-    pub gicd: Window,
-    /// The emulated GIC's redistributors.
-    pub gicr: Window,
-    /// The emulated PL011.
-    pub uart: Window,
-    /// INTID of the emulated PL011.
-    pub uart_irq: u32,
-    /// INTID of the virtual timer.
-    pub timer_irq: u32,
-    /// The first bank of RAM, as large as it can be.
-    pub ram: Window,
-    /// The second bank of RAM, for what the first does not hold.
-    #[serde(default)]
-    pub ram_high: Option<Window>,
-    /// The PCI host bridge of a domain that is given functions, unless its addresses are the host's.
-    #[serde(default)]
-    pub pci: Option<PciHost>,
 }
 
 /// Where in host RAM the modules of a run may be loaded.
@@ -272,14 +213,15 @@ impl Profile {
 
     /// Returns all profiles that come with the suite.
     pub fn all_shipped() -> Result<Vec<Self>, ProfileError> {
-        let all = SHIPPED.into_iter();
-        all.map(|(file, text)| Self::parse(text, file)).collect()
+        arch::shipped()
+            .map(|(file, text)| Self::parse(text, file))
+            .collect()
     }
 
     /// Returns a profile that comes with the suite.
     pub fn shipped(name: &str, arch: Arch) -> Result<Self, ProfileError> {
         let mut known = BTreeSet::new();
-        for (file, text) in SHIPPED {
+        for (file, text) in arch::shipped() {
             let profile = Self::parse(text, file)?;
             if profile.name == name && profile.arch == arch {
                 return Ok(profile.lying_in(Some(Path::new(FOLDER))));
@@ -338,6 +280,11 @@ impl Profile {
             true => Ok(()),
             false => Err(wrong(place(text, key), error, None)),
         };
+        check(
+            arch::platform(profile.arch).is_ok(),
+            "arch",
+            arch::NotAvailable(profile.arch).to_string(),
+        )?;
         let bits = profile.ipa_bits;
         // Arm ARM D8.1.8: the smallest and the largest output of a stage 2 this suite speaks of.
         check(

@@ -22,12 +22,10 @@ pub enum Capability {
     ForcedAssignment,
     /// Domains can be mapped one to one, at addresses the tree names.
     DirectMap,
-    /// DMA goes through an SMMUv3 the subject drives.
-    Smmu,
-    /// It is the SMMUv3 that stops what a device may not do, and it records what it stops of a domain's device.
-    SmmuEvents,
-    /// DMA goes through an AMD IOMMU the subject drives.
-    AmdIommu,
+    /// DMA goes through the machine's IOMMU, which the subject drives.
+    Iommu,
+    /// It is the IOMMU that stops what a device may not do, and it records what it stops of a domain's device.
+    IommuEvents,
     /// PCI functions can be given to a domain.
     Pci,
     /// The subject enumerates PCI functions itself.
@@ -59,15 +57,14 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability there is.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 20] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
         Self::ForcedAssignment,
         Self::DirectMap,
-        Self::Smmu,
-        Self::SmmuEvents,
-        Self::AmdIommu,
+        Self::Iommu,
+        Self::IommuEvents,
         Self::Pci,
         Self::PciScan,
         Self::PciRuntime,
@@ -91,9 +88,8 @@ impl Capability {
             Self::PlatformDevices => "platform-devices",
             Self::ForcedAssignment => "forced-assignment",
             Self::DirectMap => "direct-map",
-            Self::Smmu => "smmu",
-            Self::SmmuEvents => "smmu-events",
-            Self::AmdIommu => "amd-iommu",
+            Self::Iommu => "iommu",
+            Self::IommuEvents => "iommu-events",
             Self::Pci => "pci",
             Self::PciScan => "pci-scan",
             Self::PciRuntime => "pci-runtime",
@@ -224,7 +220,7 @@ mod tests {
             say("platform-device"),
             "`platform-device` is no capability, did you mean `platform-devices`?"
         );
-        assert_eq!(say("SMMU"), "`SMMU` is no capability");
+        assert_eq!(say("IOMMU"), "`IOMMU` is no capability");
         assert_eq!(say(""), "`` is no capability");
     }
 
@@ -232,7 +228,7 @@ mod tests {
     #[test]
     fn missing_keeps_the_order_of_needs() {
         let has: Capabilities = [Capability::Pci].into_iter().collect();
-        let missing = has.missing(&[Capability::Smmu, Capability::Pci, Capability::Destroy]);
-        assert_eq!(missing, [Capability::Smmu, Capability::Destroy]);
+        let missing = has.missing(&[Capability::Iommu, Capability::Pci, Capability::Destroy]);
+        assert_eq!(missing, [Capability::Iommu, Capability::Destroy]);
     }
 }

@@ -9,6 +9,7 @@
 mod arch;
 mod capability;
 mod class;
+mod iommu;
 mod ledger;
 mod level;
 mod schema;
@@ -17,6 +18,7 @@ mod verdict;
 pub use arch::Arch;
 pub use capability::{Capabilities, Capability, UnknownName};
 pub use class::Class;
+pub use iommu::{DeviceAccess, IommuRecord};
 pub use ledger::{
     Ledger, LedgerError, Parent, Place, Requirement, Row, SCHEMA, Step, Subject, Text,
 };

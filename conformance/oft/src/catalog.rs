@@ -1,6 +1,13 @@
 //! All the items of a tree of files.
 
-use super::{Diagnostic, Severity, id::Id, item::Item, rst, tag, trace::Trace};
+use super::{
+    diagnostic::{Diagnostic, Severity},
+    id::Id,
+    item::Item,
+    lines::lines,
+    rst, tag,
+    trace::Trace,
+};
 use std::{
     borrow::Cow,
     collections::HashMap,
@@ -225,20 +232,17 @@ fn not_utf8(file: &str, text: &[u8], valid: usize) -> Diagnostic {
         .get(..valid)
         .map(String::from_utf8_lossy)
         .unwrap_or_default();
-    let line = rst::lines(&before).count().max(1) + usize::from(before.ends_with(['\n', '\r']));
+    let line = lines(&before).count().max(1) + usize::from(before.ends_with(['\n', '\r']));
     let byte = text.get(valid).copied().unwrap_or_default();
-    let start = rst::lines(&before).last().unwrap_or_default().to_owned();
-    Diagnostic::error(
-        file,
-        u32::try_from(line).unwrap_or(u32::MAX),
-        format!("byte {byte:#04x} is not UTF-8"),
-    )
-    .excerpt(if before.ends_with(['\n', '\r']) {
-        ""
-    } else {
-        &start
-    })
-    .help("save the file as UTF-8")
+    let start = match lines(&before).last() {
+        Some(start) if !before.ends_with(['\n', '\r']) => start,
+        _ => "",
+    };
+    let line = u32::try_from(line).unwrap_or(u32::MAX);
+    let note = Diagnostic::error(file, line, format!("byte {byte:#04x} is not UTF-8"));
+    let shown = format!("{start}\u{fffd}");
+    note.culprit(&shown, shown.get(start.len()..).unwrap_or_default())
+        .help("save the file as UTF-8")
 }
 
 fn is_rst(file: &str) -> bool {

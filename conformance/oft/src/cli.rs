@@ -2,7 +2,7 @@
 //! in, text and an exit code come out. `cases` is the kind of the items that are test cases: they are shown with what they
 //! cover, and counted apart.
 
-use super::{Diagnostic, catalog::Catalog};
+use super::{catalog::Catalog, diagnostic::Diagnostic, excerpt};
 
 mod json;
 mod text;
@@ -10,9 +10,14 @@ mod text;
 /// How a command answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// For people who read a file or a pipe.
     #[default]
     Text,
+    /// For people in front of a terminal: diagnostics mark their culprits, in colours if asked for.
+    Terminal {
+        /// Whether colours are wanted.
+        colours: bool,
+    },
     /// For programs: one JSON document with a `schema` that names its version.
     Json,
 }
@@ -36,7 +41,7 @@ pub fn list(catalog: &Catalog, cases: &str, format: Format) -> Output {
         format,
         0,
         match format {
-            Format::Text => text::list(&trace, cases),
+            Format::Text | Format::Terminal { .. } => text::list(&trace, cases),
             Format::Json => json::list(&trace, cases, catalog.diagnostics()),
         },
     )
@@ -52,7 +57,7 @@ pub fn trace(catalog: &Catalog, cases: &str, format: Format) -> Output {
         format,
         code,
         match format {
-            Format::Text => text::trace(catalog, &trace, cases),
+            Format::Text | Format::Terminal { .. } => text::trace(catalog, &trace, cases),
             Format::Json => json::trace(&trace, cases, catalog.diagnostics()),
         },
     )
@@ -65,7 +70,7 @@ pub fn refused(problems: &[Diagnostic], format: Format) -> Output {
         format,
         2,
         match format {
-            Format::Text => String::new(),
+            Format::Text | Format::Terminal { .. } => String::new(),
             Format::Json => json::refused(problems),
         },
     )
@@ -75,6 +80,10 @@ pub fn refused(problems: &[Diagnostic], format: Format) -> Output {
 fn answer(notes: &[Diagnostic], format: Format, code: u8, stdout: String) -> Output {
     let stderr = match format {
         Format::Text => notes.iter().map(|note| format!("{note}\n\n")).collect(),
+        Format::Terminal { colours } => {
+            let shown = notes.iter().map(|note| excerpt::render(note, colours));
+            shown.map(|note| note + "\n").collect()
+        }
         Format::Json => String::new(),
     };
     Output {

@@ -23,6 +23,10 @@ pub struct Diagnostic {
     pub file: String,
     /// The line, counted from one; zero means the file as a whole.
     pub line: u32,
+    /// Where in the line the culprit begins, in characters counted from one; zero means the line as a whole.
+    pub column: u32,
+    /// How many characters the culprit has; zero where there is no column.
+    pub width: u32,
     /// What is wrong, without a full stop.
     pub message: String,
     /// The line as written; empty where none is to be shown.
@@ -38,6 +42,8 @@ impl Diagnostic {
             severity: Severity::Error,
             file: file.into(),
             line,
+            column: 0,
+            width: 0,
             message: message.into(),
             excerpt: String::new(),
             help: None,
@@ -63,6 +69,25 @@ impl Diagnostic {
         self
     }
 
+    /// Adds the line as written and points at a part of it: at this very slice or, where `part` is none of `line`, at the
+    /// first text in it that reads the same. A part that is empty or not there leaves the line as a whole.
+    #[must_use]
+    pub fn culprit(self, line: &str, part: &str) -> Self {
+        let own = part.as_ptr().addr().checked_sub(line.as_ptr().addr());
+        let own = own.filter(|&at| line.get(at..at + part.len()) == Some(part));
+        let found = own.or_else(|| line.find(part));
+        let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        match found.filter(|_| !part.is_empty()) {
+            Some(at) => Self {
+                column: count(line.get(..at).unwrap_or_default()).saturating_add(1),
+                width: count(part),
+                ..self
+            },
+            None => self,
+        }
+        .excerpt(line)
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -80,6 +105,7 @@ impl Diagnostic {
     }
 }
 
+/// Shows the diagnostic in few lines, for files, pipes and messages; a terminal gets [`crate::excerpt`].
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {
@@ -91,6 +117,9 @@ impl fmt::Display for Diagnostic {
         write!(f, "{severity}: {}\n  --> {file}", visible(&self.message))?;
         if self.line > 0 {
             write!(f, ":{}", self.line)?;
+        }
+        if self.column > 0 {
+            write!(f, ":{}", self.column)?;
         }
         if !self.excerpt.is_empty() {
             let excerpt = self.excerpt.replace('\t', " ");
@@ -118,5 +147,24 @@ mod tests {
             shown,
             "error: no such keyword `Cover`\n  --> a.rst:3\n   | Cover:\\x1b[2J\n   = help: did you mean `Covers`?"
         );
+    }
+
+    /// A culprit is pointed at in characters: the slice itself, or else the first text like it.
+    #[test]
+    fn culprits_have_columns() {
+        let line = "- é~x~1, x~1";
+        let (_, second) = line.split_at(10);
+        for (part, place) in [
+            (second, (10, 3)),
+            ("x~1", (5, 3)),
+            ("é", (3, 1)),
+            (line, (1, 12)),
+            ("", (0, 0)),
+            ("gone", (0, 0)),
+        ] {
+            let note = Diagnostic::error("a.rst", 1, "wrong").culprit(line, part);
+            assert_eq!((note.column, note.width), place, "{part}");
+            assert_eq!(note.excerpt, line);
+        }
     }
 }

@@ -32,6 +32,27 @@ pub enum IdError {
     Revision(String),
 }
 
+impl IdError {
+    /// Returns the part of the line that is wrong: the text, or its revision alone; the whole line where neither is found.
+    pub fn culprit<'l>(&self, line: &'l str) -> &'l str {
+        let (text, skipped) = match self {
+            Self::Malformed(text) => (text.as_str(), 0),
+            Self::Revision(text) => (text.as_str(), text.rfind('~').map_or(0, |tilde| tilde + 1)),
+        };
+        // A tag may leave out the name, so that only the revision stands there as it is told.
+        [
+            (text, skipped),
+            (text.get(skipped..).unwrap_or_default(), 0),
+        ]
+        .into_iter()
+        .find_map(|(wanted, skipped)| {
+            let at = line.find(wanted)?;
+            line.get(at + skipped..at + wanted.len())
+        })
+        .unwrap_or(line)
+    }
+}
+
 impl Id {
     /// Makes an id of its parts, or says why they cannot be one.
     pub fn new(kind: &str, name: &str, revision: u32) -> Result<Self, IdError> {

@@ -15,12 +15,14 @@
 pub mod catalog;
 pub mod cli;
 pub mod diagnostic;
+pub mod excerpt;
 pub mod id;
 pub mod item;
 pub mod trace;
 
 mod chars;
 mod line;
+mod lines;
 mod rst;
 mod tag;
 

@@ -118,14 +118,16 @@ pub(super) fn bullet(line: &str) -> Option<&str> {
 
 /// An id on a bullet, and the other ids there that it hides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Referred {
+pub(super) struct Referred<'t> {
     pub(super) id: Result<Id, IdError>,
+    /// The id as written.
+    pub(super) text: &'t str,
     /// How many ids stand further left on the same bullet, where the format passes over them.
     pub(super) hidden: usize,
 }
 
 /// Reads a bullet that refers to an item. Of several ids the last one counts.
-pub(super) fn reference(line: &str) -> Option<Referred> {
+pub(super) fn reference(line: &str) -> Option<Referred<'_>> {
     let text = bullet(line)?;
     let breaks = Breaks::of(text);
     let mut found = None;
@@ -136,10 +138,10 @@ pub(super) fn reference(line: &str) -> Option<Referred> {
         if found.is_some() {
             hidden += 1;
         } else if breaks.touch_or_miss(at, at + span.end) {
-            found = Some(span.id(tail));
+            found = Some((span.id(tail), tail.get(..span.end).unwrap_or_default()));
         }
     }
-    found.map(|id| Referred { id, hidden })
+    found.map(|(id, text)| Referred { id, text, hidden })
 }
 
 /// Finds an id at the start of `text` after which a word ends. Digits of other scripts are no

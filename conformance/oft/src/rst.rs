@@ -5,16 +5,19 @@
 //! of the questions in [`Reader::step`] therefore is the format.
 
 use super::{
-    Diagnostic,
     chars::{is_one_line, is_trimmed},
+    diagnostic::Diagnostic,
     id::{Id, IdError},
     item::{Item, Location, Reference},
     line::{self, Keyword},
+    lines::placed_lines,
 };
 use std::sync::Arc;
 
 mod headings;
 mod hints;
+
+use hints::Hint;
 
 /// Where in an item, or outside of one, the reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,36 +72,9 @@ pub(super) fn read(
     reader.close();
     if let Some((number, line)) = switched_off {
         let note = Diagnostic::warning(&**file, number, "`oft:off` holds to the end of the file");
-        notes.push(
-            note.excerpt(line)
-                .help("switch on again with a comment `.. oft:on`"),
-        );
+        let note = note.culprit(line, "oft:off");
+        notes.push(note.help("switch on again with a comment `.. oft:on`"));
     }
-}
-
-/// Splits a text into lines, which end at a line feed, a carriage return, or both.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
-    placed_lines(text).map(|(_, line)| line)
-}
-
-/// Does the same, and says where in the text each line begins.
-fn placed_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let at = text.len() - rest.len();
-        let Some(end) = memchr::memchr2(b'\n', b'\r', rest.as_bytes()) else {
-            return Some((at, std::mem::take(&mut rest)));
-        };
-        let (line, tail) = rest.split_at(end);
-        rest = tail
-            .strip_prefix("\r\n")
-            .or_else(|| tail.get(1..))
-            .unwrap_or_default();
-        Some((at, line))
-    })
 }
 
 /// Lines of one part of an item that stand together in the file, not copied yet.
@@ -134,7 +110,7 @@ impl<'t> Reader<'_, 't> {
                 if !self.try_item(line) && !self.try_forward(line) {
                     match titled {
                         Some(mark) => self.heading(line, mark),
-                        None => self.hint_stray(line),
+                        None => self.hint(line, hints::stray(line, false)),
                     }
                 }
             }
@@ -144,7 +120,7 @@ impl<'t> Reader<'_, 't> {
                 } else if let Some(mark) = titled {
                     self.heading(line, mark);
                 } else if !self.try_item(line) && !line::is_blank(line) && !self.try_forward(line) {
-                    self.hint_stray(line);
+                    self.hint(line, hints::stray(line, true));
                     if is_one_line(line) {
                         self.title = None;
                         self.state = State::Outside;
@@ -315,7 +291,7 @@ impl<'t> Reader<'_, 't> {
             }
         };
         if keyword == (Keyword::Comment { plural: true }) {
-            self.hint_plural(line);
+            self.hint(line, Some(hints::plural(line)));
         }
         true
     }
@@ -330,7 +306,7 @@ impl<'t> Reader<'_, 't> {
                 if let Some(item) = &mut self.open {
                     item.needs.push(kind.to_owned());
                 }
-                self.hint_kind(line, kind);
+                self.hint(line, hints::kind(line, kind));
             }
             State::Tags => {
                 let Some(tags) = line::tag_entry(line) else {
@@ -344,7 +320,7 @@ impl<'t> Reader<'_, 't> {
                 let Some(referred) = line::reference(line) else {
                     return false;
                 };
-                self.hint_hidden(line, &referred);
+                self.hint(line, hints::hidden(&referred));
                 let Some(id) = self.sound(referred.id, line) else {
                     return true;
                 };
@@ -365,7 +341,7 @@ impl<'t> Reader<'_, 't> {
     /// Adds a line to the text that the reader is in, `apart` from what is there already or
     /// right behind it.
     fn text(&mut self, at: usize, line: &str, apart: bool) {
-        self.hint_text(line);
+        self.hint(line, hints::text(line));
         let to = at + line.len();
         match &mut self.run {
             Some(run) if apart && self.source.get(run.to..at) == Some("\n") => run.to = to,
@@ -423,9 +399,28 @@ impl<'t> Reader<'_, 't> {
             Ok(id) => return Some(id),
             Err(error) => error,
         };
-        self.notes
-            .push(Diagnostic::error(&**self.file, self.number, error.to_string()).excerpt(line));
+        let note = Diagnostic::error(&**self.file, self.number, error.to_string());
+        self.notes.push(note.culprit(line, error.culprit(line)));
         None
+    }
+
+    /// Notes a hint about the line, if there is one.
+    fn hint(&mut self, line: &str, hint: Option<Hint<'_>>) {
+        let Some(hint) = hint else { return };
+        let note = Diagnostic::warning(&**self.file, self.number, hint.message);
+        self.notes
+            .push(note.culprit(line, hint.culprit).help(hint.help));
+    }
+
+    /// Looks at a line that the list of this state dropped.
+    fn hint_lost(&mut self, line: &str) {
+        let list = match self.state {
+            State::Covers => "Covers",
+            State::Depends => "Depends",
+            State::Needs => "Needs",
+            _ => "Tags",
+        };
+        self.hint(line, hints::lost(line, list));
     }
 
     fn here(&self) -> Location {

@@ -1,11 +1,11 @@
 //! Reads coverage tags such as `[impl->dsn~x~1]` out of source files of any kind.
 
 use super::{
-    Diagnostic,
     chars::is_space,
+    diagnostic::Diagnostic,
     id::{Id, IdError, MAX_REVISION, Span, name_length},
     item::{Item, Location, Reference},
-    rst::lines,
+    lines::lines,
 };
 use std::sync::Arc;
 
@@ -41,7 +41,8 @@ pub(super) fn read(
             match tag.item(file, number, nth) {
                 Ok(item) => items.push(item),
                 Err(error) => {
-                    notes.push(Diagnostic::error(&**file, number, error.to_string()).excerpt(line))
+                    let note = Diagnostic::error(&**file, number, error.to_string());
+                    notes.push(note.culprit(line, error.culprit(line)));
                 }
             }
         }

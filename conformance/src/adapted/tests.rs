@@ -53,7 +53,7 @@ fn a_dead_adapter_breaks_every_scenario() {
 #[test]
 fn claims_have_to_agree() {
     let folder = TempDir::new().unwrap();
-    let script = DESCRIBED.replace("\"CLAIMS\"", "\"smmu\",\"dom0less-trees\"");
+    let script = DESCRIBED.replace("\"CLAIMS\"", "\"iommu\",\"dom0less-trees\"");
     let rig = rig(&format!("{script} read -r _"), &folder);
     assert_eq!(rig.profile().version, "9.9");
     assert_eq!(rig.beyond_profile(), [Capability::Dom0lessTrees]);
@@ -82,7 +82,12 @@ fn what_was_seen_before_a_breakdown_does_not_count() {
     let adapted = Adapted::start(&mut profile, None).unwrap();
     let scenario = scenario(PLAIN);
     let told = crate::dtb::neutral::sample(&scenario, &profile);
-    let request = Request::new(profile.machine.clone(), "x", profile.deadline());
+    let request = Request::new(
+        profile.arch,
+        profile.machine.clone(),
+        "x",
+        profile.deadline(),
+    );
     let seen = |_: &Request| Seen {
         end: End::Complete,
         console: b"all is well".to_vec(),

@@ -8,6 +8,7 @@ use model::Capability;
 use runners::{Control, Icount};
 use wire::{Answer, Op};
 
+use crate::arch::NOW;
 use crate::case::expect::Expect;
 use crate::case::{Machine, Role};
 use crate::observe::DomainSeen;
@@ -21,9 +22,6 @@ use oft::Id;
 pub const MIB: u64 = 64;
 /// How often a domain is made and destroyed.
 pub const CYCLES: u32 = 300;
-
-/// Asks for the time. The virtual counter would do as well, but for its offset.
-pub(super) const NOW: &str = "mrs cntpct_el0";
 
 /// What making and destroying domains costs.
 #[derive(Clone, Debug, PartialEq, Eq)]

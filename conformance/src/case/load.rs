@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use model::Place;
 
+use crate::case::yaml::{self, YamlError};
 use crate::case::{Case, CaseFile};
 use crate::kinds::{CASE_KIND, REQUIREMENT_KIND};
 use oft::Catalog;
 use oft::Diagnostic;
 use oft::Id;
 use oft::{Item, Location, Reference};
-use text::nearest;
 
 #[cfg(test)]
 mod tests;
@@ -94,7 +94,7 @@ impl LoadedCase {
             None => (self.line, self.text.lines().nth(from).unwrap_or("")),
         };
         Diagnostic::error(&self.file, line, format!("{}: {}", self.id, culprit.why))
-            .excerpt(excerpt)
+            .culprit(excerpt, &culprit.text)
     }
 }
 
@@ -132,7 +132,7 @@ pub fn read(root: &Path) -> (Loaded, Vec<Diagnostic>) {
                 continue;
             }
         };
-        match serde_yaml::from_str::<CaseFile>(&text) {
+        match yaml::read::<CaseFile>(&text) {
             Ok(file) if complete => {
                 accept(&shown, &text, file, &catalog, &mut cases, &mut problems);
             }
@@ -177,8 +177,7 @@ pub fn unbound(shown: &str, text: &str) -> Result<Vec<LoadedCase>, Diagnostic> {
     struct File {
         cases: Vec<Case>,
     }
-    let file: File =
-        serde_yaml::from_str(text).map_err(|error| not_a_case_file(shown, text, &error))?;
+    let file: File = yaml::read(text).map_err(|error| not_a_case_file(shown, text, &error))?;
     let whole: std::sync::Arc<str> = text.into();
     let bound = file.cases.into_iter().map(|case| {
         let line = line_of(text, &case.id, 0);
@@ -235,7 +234,8 @@ fn accept(
             .enumerate()
             .find(|(_, line)| line.contains(culprit));
         let (line, excerpt) = found.map_or((0, ""), |(line, text)| (line + 1, text));
-        Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message).excerpt(excerpt)
+        let note = Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message);
+        note.culprit(excerpt, culprit)
     };
     let requirement = match known(&file.requirement, catalog) {
         Ok(id) => Some(id),
@@ -254,7 +254,8 @@ fn accept(
         let line = line_of(text, &case.id, earlier.count());
         let blame_case = |message: String| {
             let excerpt = text.lines().nth(line.saturating_sub(1)).unwrap_or("");
-            Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message).excerpt(excerpt)
+            let note = Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message);
+            note.culprit(excerpt, &case.id)
         };
         let id = match case.id.parse::<Id>() {
             Ok(id) if id.kind() == CASE_KIND => id,
@@ -352,23 +353,34 @@ fn known(text: &str, catalog: &Catalog) -> Result<Id, String> {
     }
 }
 
-fn not_a_case_file(shown: &str, text: &str, error: &serde_yaml::Error) -> Diagnostic {
-    let line = error.location().map_or(0, |place| place.line());
-    let excerpt = line
-        .checked_sub(1)
-        .and_then(|line| text.lines().nth(line))
-        .unwrap_or("");
-    let message = error.to_string();
-    let mut told = Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message.clone())
-        .excerpt(excerpt);
+fn not_a_case_file(shown: &str, text: &str, error: &YamlError) -> Diagnostic {
+    let line = error.line.checked_sub(1);
+    let excerpt = line.and_then(|line| text.lines().nth(line)).unwrap_or("");
+    let number = u32::try_from(error.line).unwrap_or(0);
+    let told = Diagnostic::error(shown, number, &error.message);
     // serde names the key and every key that it knows: "unknown field `scrip`, expected one of `id`, `title`".
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    if let (true, [unknown, known @ ..]) = (message.contains("unknown "), quoted.as_slice())
-        && let Some(near) = nearest(unknown, known.iter().copied())
-    {
-        told = told.help(format!("did you mean `{near}`?"));
+    let quoted: Vec<&str> = error.message.split('`').skip(1).step_by(2).collect();
+    let unknown = error.message.contains("unknown ");
+    let from = |column: usize| {
+        let mut places = excerpt.char_indices().map(|(at, _)| at);
+        let at = column.checked_sub(1).and_then(|column| places.nth(column));
+        at.and_then(|at| excerpt.get(at..)).unwrap_or_default()
+    };
+    let rest = from(error.column);
+    match quoted.as_slice() {
+        [name, known @ ..] if unknown => {
+            let culprit = match rest.find(name).and_then(|at| rest.get(at..at + name.len())) {
+                Some(there) => there,
+                None => name,
+            };
+            let told = told.culprit(excerpt, culprit);
+            told.suggest(name, known.iter().copied())
+        }
+        _ => {
+            let next = rest.char_indices().nth(1).map_or(rest.len(), |(at, _)| at);
+            told.culprit(excerpt, rest.get(..next).unwrap_or_default())
+        }
     }
-    told
 }
 
 /// Lists the requirements without a case, which a complete suite does not have.

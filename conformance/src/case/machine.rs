@@ -10,9 +10,9 @@ use super::Text;
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// `none` or `smmuv3`.
+    /// The IOMMU that the machine can have.
     #[serde(default)]
-    pub iommu: Option<String>,
+    pub iommu: bool,
     /// A second PL011 at 0x0904_0000.
     #[serde(default)]
     pub second_uart: bool,

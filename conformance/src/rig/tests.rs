@@ -36,7 +36,7 @@ fn outcome(end: runners::End) -> Outcome {
         console: b"text".to_vec(),
         stderr: String::new(),
         answers: Vec::new(),
-        smmus: None,
+        iommus: None,
         argv: Vec::new(),
         timing: Timing {
             ready: None,
@@ -248,7 +248,7 @@ fn the_twin_is_the_sentinel_alone() {
 fn machines_are_the_subjects_with_what_the_case_adds() {
     let profile = profile();
     let wanted = crate::case::Machine {
-        iommu: Some("smmuv3".into()),
+        iommu: true,
         second_uart: true,
         board: Some("virt-9.1".into()),
         devices: vec!["edu".into()],
@@ -283,9 +283,9 @@ fn acts_become_actions() {
     );
     assert_eq!(
         write[1],
-        Action::SetIrq {
-            spi: 5,
-            level: true
+        Action::SetLine {
+            line: "spi5".to_owned(),
+            high: true
         }
     );
     assert_eq!(
@@ -360,15 +360,17 @@ fn registers_are_set_up_and_waited_for() {
     );
 }
 
-/// The SMMUs of a machine are where its own tree says, in cells as wide as that says, and nothing else is one.
+/// The IOMMUs of a machine are where its own tree says, in cells as wide as that says, and nothing else is one.
 #[test]
-fn smmus_are_found_in_the_machines_tree() {
+fn iommus_are_found_in_the_machines_tree() {
     use dtb_gen::{Node, Tree, Value};
     let node = |name: &str, model: &str, reg: &[u32]| {
         Node::new(name)
             .with("compatible", Value::Text(model.to_owned()))
             .with("reg", Value::Cells(reg.to_vec()))
     };
+    let places =
+        |tree: &Tree| -> Vec<u64> { iommus(tree).iter().map(|one| one.registers).collect() };
     let tree = |cells: u32, reg: &[u32]| {
         let mut tree = Tree::default();
         tree.root.set("#address-cells", Value::Cells(vec![cells]));
@@ -377,10 +379,10 @@ fn smmus_are_found_in_the_machines_tree() {
             node("smmu@2", "arm,smmu-v2", reg),
             Node::new("broken").with("compatible", Value::Text("arm,smmu-v3".to_owned())),
         ];
-        smmus(&tree)
+        places(&tree)
     };
     assert_eq!(tree(2, &[1, 0x0905_0000, 0, 0x2_0000]), [0x1_0905_0000]);
     assert_eq!(tree(1, &[0x0905_0000, 0x2_0000]), [0x0905_0000]);
     assert_eq!(tree(2, &[1]), [0_u64; 0]);
-    assert_eq!(smmus(&Tree::default()), [0_u64; 0]);
+    assert_eq!(places(&Tree::default()), [0_u64; 0]);
 }

@@ -136,7 +136,6 @@ impl<'a> Expansion<'a> {
     fn expand(&self) -> Result<Scenario, Culprit> {
         let case = &self.case.case;
         self.blame(sense::domains(case));
-        self.blame(sense::machine(&case.machine).err());
         let id = match self.row.get("as") {
             Some(Text(label)) => {
                 sense::label(label).map_err(|why| Culprit::new(&format!("as: {label}"), why))?;

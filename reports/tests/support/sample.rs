@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AggregateVerdict, Check, Class, Ledger, Level, Parent, Place, Row, SCHEMA, Step, Subject, Text,
-    Verdict,
+    AggregateVerdict, Check, Class, DeviceAccess, IommuRecord, Ledger, Level, Parent, Place, Row,
+    SCHEMA, Step, Subject, Text, Verdict,
 };
-use reports::view::{Access, Case, Evidence, Iommu, Requirement, Run, Scenario, Tree};
+use reports::view::{Case, Evidence, Requirement, Run, Scenario, Tree};
 
 /// Makes the run.
 pub fn run() -> Run {
@@ -271,7 +271,7 @@ fn failed() -> Scenario {
         ),
         check("dA: r32 0x10000000000", "nothing", "val 0x00000061"),
     ];
-    let access = |fate: &str, access: &str, traced, queued| Access {
+    let access = |fate: &str, access: &str, traced, queued| DeviceAccess {
         stream: "0x18".to_owned(),
         fate: fate.to_owned(),
         access: access.to_owned(),
@@ -284,8 +284,8 @@ fn failed() -> Scenario {
         "the domain was created with a device at 0x10000000000, one byte past its IPA space",
         checks,
     );
-    made.evidence.iommu = Some(Iommu {
-        accesses: vec![
+    made.evidence.iommu = Some(IommuRecord {
+        rows: vec![
             access("F_TRANSLATION", "write 0x50000000", 2, 2),
             access("aborted", "0x50000004", 1, 0),
         ],

@@ -7,7 +7,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::profile::{GuestLayout, HostLayout, Modules};
+use crate::arch::{GuestLayout, HostLayout};
+use crate::profile::Modules;
 use model::{Arch, Capabilities, Capability};
 
 /// The version of the protocol, in every line of both sides.

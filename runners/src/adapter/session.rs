@@ -261,8 +261,8 @@ mod tests {
                 "unknown variant `verdict`",
             ),
             (
-                r#"{"version":1,"id":1,"response":{"description":{"name":"a","version":"1","capabilities":["smmuu"]}}}"#,
-                "`smmuu` is no capability, did you mean `smmu`?",
+                r#"{"version":1,"id":1,"response":{"description":{"name":"a","version":"1","capabilities":["iommuu"]}}}"#,
+                "`iommuu` is no capability, did you mean `iommu`?",
             ),
             ("[1]\u{1b}[2J", "\\x1b[2J"),
         ];

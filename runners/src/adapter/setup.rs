@@ -10,9 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::arguments;
 use super::protocol::{Blob, Prepared};
+use crate::iommu::trace::FILE as TRACE;
 use crate::qemu::argv::{HOST_DTB, QTEST, SERIAL};
 use crate::request::{File, Load, Request};
-use crate::smmu::trace::FILE as TRACE;
 
 /// Bytes of all that an answer hands over.
 const LIMIT: u64 = 1 << 30;

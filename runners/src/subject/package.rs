@@ -348,7 +348,7 @@ mod tests {
     fn package(sha256: &str) -> Package {
         Package {
             name: "thing".to_owned(),
-            architecture: "arm64".to_owned(),
+            architecture: "riscv64".to_owned(),
             suite: "trixie".to_owned(),
             version: "1:2.0-1".to_owned(),
             sha256: sha256.to_owned(),
@@ -360,14 +360,14 @@ mod tests {
     #[test]
     fn another_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("thing_1%3a2.0-1_arm64.deb");
+        let file = folder.path().join("thing_1%3a2.0-1_riscv64.deb");
         fs::write(&file, b"abc").unwrap();
         let pinned = "0".repeat(64);
         let error = package(&pinned).image(folder.path(), true).unwrap_err();
         let told = error.to_string();
         // FIPS 180-2, B.1: the digest of "abc".
         assert!(told.contains("ba7816bf8f01cfea"), "{told}");
-        assert!(told.contains(&pinned) && told.contains("thing_1%3a2.0-1_arm64.deb"));
+        assert!(told.contains(&pinned) && told.contains("thing_1%3a2.0-1_riscv64.deb"));
     }
 
     /// What is not there and may not be fetched is told with where it would be taken from.
@@ -386,10 +386,10 @@ mod tests {
         let tree = folder.path().join("tree");
         fs::create_dir_all(tree.join("DEBIAN")).unwrap();
         fs::create_dir_all(tree.join("boot")).unwrap();
-        let control = "Package: thing\nVersion: 1:2.0-1\nArchitecture: arm64\nMaintainer: a <a@b.c>\nDescription: x\n";
+        let control = "Package: thing\nVersion: 1:2.0-1\nArchitecture: riscv64\nMaintainer: a <a@b.c>\nDescription: x\n";
         fs::write(tree.join("DEBIAN/control"), control).unwrap();
         fs::write(tree.join("boot/thing"), b"image").unwrap();
-        let file = folder.path().join("thing_1%3a2.0-1_arm64.deb");
+        let file = folder.path().join("thing_1%3a2.0-1_riscv64.deb");
         let mut command = Command::new("dpkg-deb");
         command
             .args(["--build", "--root-owner-group"])
@@ -429,7 +429,7 @@ mod tests {
     /// The versions that a mirror has are read in their order.
     #[test]
     fn versions_are_listed() {
-        let told = " thing | 2.1-1 | http://c/debian trixie/main arm64 Packages\n thing |  2.2-1 | http://c x\n";
+        let told = " thing | 2.1-1 | http://c/debian trixie/main riscv64 Packages\n thing |  2.2-1 | http://c x\n";
         assert_eq!(versions(told), ["2.1-1", "2.2-1"]);
     }
 

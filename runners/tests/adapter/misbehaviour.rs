@@ -6,9 +6,8 @@ use libtest_mimic::Trial;
 use model::Capability;
 use runners::adapter::AdapterError;
 
-use crate::script::{
-    PATIENCE, adapter, alive, assert_none_stays, marked, prepare, scenario, start, unique,
-};
+use crate::processes::{alive, assert_none_stays, unique};
+use crate::script::{PATIENCE, adapter, marked, prepare, scenario, start};
 use crate::trial;
 
 pub fn trials() -> Vec<Trial> {
@@ -36,7 +35,7 @@ fn good() {
         (description.name.as_str(), description.version.as_str()),
         ("demo", "7")
     );
-    assert!(description.capabilities.has(Capability::Smmu));
+    assert!(description.capabilities.has(Capability::Iommu));
     let stage = prepare(&adapters).expect("prepared");
     assert_eq!(stage.setup.image(), None);
     let said = adapters.teardown(stage).expect("done");

@@ -1,13 +1,11 @@
 //! Adapters as shell scripts, and a scenario to ask them about.
 
-use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
 
-use model::Arch;
-use runners::Profile;
 use runners::adapter::protocol::{Dom0less, Machine, Scenario};
 use runners::adapter::{Adapter, AdapterError, Adapters, Stage};
+
+use crate::trials::reference;
 
 /// Longer than any answer takes on a busy machine. Only scripts that never answer wait for less.
 pub const PATIENCE: u64 = 60_000;
@@ -16,7 +14,7 @@ pub const PATIENCE: u64 = 60_000;
 const PRELUDE: &str = r#"
 says() { printf '{"version":1,"id":%s,"response":%s}\n' "$1" "$2"; }
 hears() { IFS= read -r heard; }
-me() { hears; says 1 '{"description":{"name":"demo","version":"7","capabilities":["smmu"]}}'; }
+me() { hears; says 1 '{"description":{"name":"demo","version":"7","capabilities":["iommu"]}}'; }
 ready() { hears; says "$1" '{"prepared":{}}'; }
 done_() { hears; says "$1" '{"done":{}}'; }
 "#;
@@ -38,7 +36,7 @@ pub fn adapter(text: &str) -> Adapter {
 }
 
 pub fn start(adapter: &Adapter) -> Result<Adapters, AdapterError> {
-    Adapters::new(adapter, Arch::Aarch64, None)
+    Adapters::new(adapter, reference().arch, None)
 }
 
 pub fn prepare(adapters: &Adapters) -> Result<Stage, AdapterError> {
@@ -47,10 +45,10 @@ pub fn prepare(adapters: &Adapters) -> Result<Stage, AdapterError> {
 
 /// The smallest scenario.
 pub fn scenario() -> Scenario {
-    let profile = Profile::shipped("reference", Arch::Aarch64).expect("shipped");
+    let profile = reference();
     Scenario {
         id: "demo.one".to_owned(),
-        arch: Arch::Aarch64,
+        arch: profile.arch,
         kernel: "kernel.img".to_owned(),
         hypervisor_arguments: String::new(),
         machine: Machine {
@@ -68,46 +66,5 @@ pub fn scenario() -> Scenario {
             tree: "dom0less.dtb".to_owned(),
             modules: Vec::new(),
         },
-    }
-}
-
-pub fn unique(name: &str) -> String {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("a clock");
-    format!("{name}-{}-{}", std::process::id(), now.as_nanos())
-}
-
-/// Returns the processes whose command line has `mark` as an argument. Zombies have no command line.
-pub fn alive(mark: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").expect("procfs").flatten() {
-        // A process may end between the listing and the reading.
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if line
-            .split(|byte| *byte == 0)
-            .any(|arg| arg == mark.as_bytes())
-        {
-            found.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    found
-}
-
-/// Looks until no process with `mark` is left. The kernel ends it on its own time, so the look is repeated; one that
-/// stays is found at the bound.
-#[track_caller]
-pub fn assert_none_stays(mark: &str, what: &str) {
-    let began = Instant::now();
-    loop {
-        let left = alive(mark);
-        if left.is_empty() {
-            return;
-        }
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "{what}: still alive: {left:?}"
-        );
-        std::thread::yield_now();
     }
 }

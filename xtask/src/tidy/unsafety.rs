@@ -2,14 +2,12 @@
 //! clippy checks the comments of the crates it is run on; this rule also sees macros, every target
 //! and code that is configured out.
 
+use crate::tidy::Finding;
 use crate::tidy::source::{Source, Token, Tree};
-use crate::tidy::{Finding, is_in};
 
 const RULE: &str = "unsafe";
-/// Where hardware is touched.
-const ALLOWED: &[&str] = &["conformance/probes/src/hw.rs", "conformance/probes/src/hw/"];
-/// The hypervisor's are one an architecture: `reference-hv/src/arch/<name>/hw`.
-const ALLOWED_ARCH: &str = "reference-hv/src/arch/";
+/// Where hardware is touched: in `<name>/hw` of each architecture.
+const ROOMS: &[&str] = &["conformance/probes/src/arch/", "reference-hv/src/arch/"];
 /// A reason shorter than this names no fact that could be false.
 const SHORTEST_REASON: usize = 16;
 
@@ -46,11 +44,10 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 fn allowed(path: &str) -> bool {
-    let hypervisor = path
-        .strip_prefix(ALLOWED_ARCH)
-        .and_then(|rest| rest.split_once('/'));
-    is_in(path, ALLOWED)
-        || hypervisor.is_some_and(|(_, rest)| rest == "hw.rs" || rest.starts_with("hw/"))
+    ROOMS
+        .iter()
+        .filter_map(|room| path.strip_prefix(room)?.split_once('/'))
+        .any(|(_, rest)| rest == "hw.rs" || rest.starts_with("hw/"))
 }
 
 /// A declaration says what its callers must hold (`# Safety`), everything else why it holds here
@@ -136,9 +133,9 @@ mod tests {
         let block = "fn a() {\n    // SAFETY: The register exists on every processor.\n    unsafe { b() }\n}";
         for path in [
             HW,
-            "reference-hv/src/arch/other/hw.rs",
-            "conformance/probes/src/hw.rs",
-            "conformance/probes/src/hw/uart.rs",
+            "reference-hv/src/arch/amd64/hw.rs",
+            "conformance/probes/src/arch/aarch64/hw.rs",
+            "conformance/probes/src/arch/aarch64/hw/uart.rs",
         ] {
             assert_eq!(found(path, block), [], "{path}");
         }
@@ -151,7 +148,7 @@ mod tests {
             "reference-hv/src/arch/hw.rs",
             "reference-hv/src/hw/a.rs",
             "runners/src/lib.rs",
-            "conformance/probes/src/hwx.rs",
+            "conformance/probes/src/arch/aarch64/hwx.rs",
         ] {
             assert_eq!(found(path, block), outside, "{path}");
         }

@@ -83,6 +83,8 @@ fn all_errors_are_told_at_once() {
             "Warning /c.rst:2 `Comments:` is no keyword of OpenFastTrace; it is read as `Comment:`",
         ]
     );
+    let columns: Vec<_> = notes.iter().map(|note| note.column).collect();
+    assert_eq!(columns, [5, 7, 1]);
 }
 
 /// A path that is not there is an error, and so is one without any item.

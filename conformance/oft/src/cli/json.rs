@@ -53,7 +53,7 @@ pub(super) fn list(trace: &Trace<'_>, cases: &str, diagnostics: &[Diagnostic]) -
         .map(|traced| listed(trace, traced, cases))
         .collect();
     render(&Answer {
-        schema: "requirements-list/1",
+        schema: "requirements-list/2",
         defects: None,
         items,
         diagnostics,
@@ -68,7 +68,7 @@ pub(super) fn trace(trace: &Trace<'_>, cases: &str, diagnostics: &[Diagnostic]) 
         .collect();
     let defects = Some(trace.defects());
     render(&Answer {
-        schema: "requirements-trace/1",
+        schema: "requirements-trace/2",
         defects,
         items,
         diagnostics,
@@ -78,7 +78,7 @@ pub(super) fn trace(trace: &Trace<'_>, cases: &str, diagnostics: &[Diagnostic]) 
 pub(super) fn refused(diagnostics: &[Diagnostic]) -> String {
     let items = Vec::<()>::new();
     render(&Answer {
-        schema: "requirements-refused/1",
+        schema: "requirements-refused/2",
         defects: None,
         items,
         diagnostics,

@@ -132,19 +132,24 @@ fn json_says_the_same() {
     let read =
         |output: &Output| serde_json::from_str::<serde_json::Value>(&output.stdout).expect("JSON");
     let listed = read(&list(&catalog(), CASE, Format::Json));
-    assert_eq!(listed["schema"], "requirements-list/1");
+    assert_eq!(listed["schema"], "requirements-list/2");
     assert_eq!(
         listed["items"][0]["cases"],
         serde_json::json!(["XenValTestCase~works.at_all~1"])
     );
     assert_eq!(listed["items"][1]["group"], "Arm64 only");
-    assert_eq!(listed["diagnostics"][0]["severity"], "warning");
+    let note = &listed["diagnostics"][0];
+    assert_eq!(note["severity"], "warning");
+    assert_eq!(
+        (&note["line"], &note["column"], &note["width"]),
+        (&28.into(), &1.into(), &9.into())
+    );
     let output = trace(&catalog(), CASE, Format::Json);
     let traced = read(&output);
     assert_eq!((output.code, output.stderr.as_str()), (1, ""));
     assert_eq!(
         (&traced["schema"], &traced["defects"]),
-        (&"requirements-trace/1".into(), &4.into())
+        (&"requirements-trace/2".into(), &4.into())
     );
     let lacks = &traced["items"][1];
     assert_eq!(
@@ -168,7 +173,7 @@ fn refusal_exits_with_two() {
     );
     let output = refused(&problems, Format::Json);
     assert_eq!((output.code, output.stderr.as_str()), (2, ""));
-    assert!(output.stdout.contains("requirements-refused/1"));
+    assert!(output.stdout.contains("requirements-refused/2"));
 }
 
 /// What a file says cannot drive the terminal.

@@ -1,121 +1,125 @@
 //! What a line was probably meant to be, where the format reads it as something else. A hint is a
 //! warning and never changes what is read.
 
-use super::{Reader, State};
 use crate::{
-    Diagnostic, Id,
     chars::{is_space, is_word},
-    id::Span,
+    id::{Id, Span},
     line::{self, KEYWORDS, Referred},
 };
+use std::borrow::Cow;
 
-impl Reader<'_, '_> {
-    fn warn(&mut self, line: &str, message: impl Into<String>, help: impl Into<String>) {
-        let note = Diagnostic::warning(&**self.file, self.number, message);
-        self.notes.push(note.excerpt(line).help(help));
+/// What is odd about a line, and what to do about it.
+pub(super) struct Hint<'l> {
+    pub(super) message: String,
+    pub(super) help: Cow<'static, str>,
+    /// The part of the line that it is about.
+    pub(super) culprit: &'l str,
+}
+
+impl<'l> Hint<'l> {
+    fn new(
+        culprit: &'l str,
+        message: impl Into<String>,
+        help: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            message: message.into(),
+            help: help.into(),
+            culprit,
+        }
     }
+}
 
-    /// Looks at a line outside of all items: an id that was meant to begin one?
-    pub(super) fn hint_stray(&mut self, line: &str) {
-        let text = line.trim_matches(is_space);
-        let bare = text.trim_start_matches('`');
-        let quotes = text.len() - bare.len();
-        let Some(span) = Span::at_start(bare) else {
-            if self.state == State::Title && quotes == 1 && lacks_revision(bare) {
-                self.warn(
-                    line,
-                    "this looks like an item id without a revision",
-                    "an id has the form `kind~name~1`",
-                );
-            }
-            return;
+/// Looks at a line outside of all items, perhaps below a title: an id that was meant to begin one?
+pub(super) fn stray(line: &str, below_title: bool) -> Option<Hint<'_>> {
+    let text = line.trim_matches(is_space);
+    let bare = text.trim_start_matches('`');
+    let quotes = text.len() - bare.len();
+    let Some(span) = Span::at_start(bare) else {
+        let id = bare.split('`').next().unwrap_or_default();
+        return (below_title && quotes == 1 && lacks_revision(id)).then(|| {
+            Hint::new(
+                id,
+                "this looks like an item id without a revision",
+                "an id has the form `kind~name~1`",
+            )
+        });
+    };
+    let (id, behind) = bare.split_at_checked(span.end)?;
+    behind.trim_matches('`').is_empty().then(|| {
+        let why = if quotes > 1 {
+            "in double back-quotes"
+        } else {
+            "indented"
         };
-        let alone = bare
-            .get(span.end..)
-            .is_some_and(|rest| rest.trim_matches('`').is_empty());
-        if alone {
-            let why = if quotes > 1 {
-                "in double back-quotes"
-            } else {
-                "indented"
-            };
-            self.warn(
-                line,
-                format!("this id is {why}, so it begins no item"),
-                "put the id into column 0, bare or between single back-quotes",
-            );
-        }
-    }
+        Hint::new(
+            id,
+            format!("this id is {why}, so it begins no item"),
+            "put the id into column 0, bare or between single back-quotes",
+        )
+    })
+}
 
-    /// Looks at a line that became text: a keyword that was misspelled or has text behind it?
-    pub(super) fn hint_text(&mut self, line: &str) {
-        if let Some((message, help)) = slip(line) {
-            self.warn(line, message, help);
-        }
-    }
+/// Looks at a line that became text: a keyword that was misspelled or has text behind it?
+pub(super) fn text(line: &str) -> Option<Hint<'_>> {
+    slip(line)
+}
 
-    /// Looks at a line that a list dropped.
-    pub(super) fn hint_lost(&mut self, line: &str) {
-        if line::is_blank(line) {
-            return;
-        }
-        let list = match self.state {
-            State::Covers => "Covers",
-            State::Depends => "Depends",
-            State::Needs => "Needs",
-            _ => "Tags",
-        };
-        if let Some((message, help)) = slip(line) {
-            self.warn(line, message, help);
-            return;
-        }
-        let ids = matches!(self.state, State::Covers | State::Depends);
+/// Looks at a line that `list` dropped.
+pub(super) fn lost<'l>(line: &'l str, list: &str) -> Option<Hint<'l>> {
+    if line::is_blank(line) {
+        return None;
+    }
+    slip(line).or_else(|| {
+        let ids = matches!(list, "Covers" | "Depends");
         let help = match line::bullet(line) {
             Some(_) if ids => "a bullet here names one id, such as `- kind~name~1`",
             Some(_) => "a bullet here names one kind, in letters only",
             None => "begin the entry with `-`, `*` or `+`, indented by three columns at most",
         };
         let message = format!("this line is lost: it is no entry of `{list}:`");
-        self.warn(line, message, help);
-    }
+        Some(Hint::new(line.trim_matches(is_space), message, help))
+    })
+}
 
-    pub(super) fn hint_hidden(&mut self, line: &str, referred: &Referred) {
-        let (true, Ok(id)) = (referred.hidden > 0, &referred.id) else {
-            return;
-        };
+/// Looks at a bullet that refers to an item: other ids that do not count?
+pub(super) fn hidden<'l>(referred: &Referred<'l>) -> Option<Hint<'l>> {
+    let id = referred.id.as_ref().ok()?;
+    (referred.hidden > 0).then(|| {
         let message = format!(
             "of the {} ids on this bullet only `{id}` counts",
             referred.hidden + 1
         );
-        self.warn(line, message, "give each id a bullet of its own");
-    }
+        Hint::new(referred.text, message, "give each id a bullet of its own")
+    })
+}
 
-    pub(super) fn hint_kind(&mut self, line: &str, kind: &str) {
-        let words = line
-            .split(|c| !is_word(c))
-            .filter(|word| !word.is_empty())
-            .count();
-        if words > 1 {
-            let message = format!("of the {words} words on this bullet only `{kind}` counts");
-            self.warn(
-                line,
-                message,
-                "give each kind a bullet of its own, and nothing else",
-            );
-        }
-    }
+/// Looks at a bullet that names a kind: other words that do not count?
+pub(super) fn kind<'l>(line: &'l str, kind: &'l str) -> Option<Hint<'l>> {
+    let words = line
+        .split(|c| !is_word(c))
+        .filter(|word| !word.is_empty())
+        .count();
+    (words > 1).then(|| {
+        Hint::new(
+            kind,
+            format!("of the {words} words on this bullet only `{kind}` counts"),
+            "give each kind a bullet of its own, and nothing else",
+        )
+    })
+}
 
-    pub(super) fn hint_plural(&mut self, line: &str) {
-        self.warn(
-            line,
-            "`Comments:` is no keyword of OpenFastTrace; it is read as `Comment:`",
-            "write `Comment:`, or OpenFastTrace adds this text to the part above it",
-        );
-    }
+/// Looks at a line that is `Comments:`.
+pub(super) fn plural(line: &str) -> Hint<'_> {
+    Hint::new(
+        line.trim_matches(is_space),
+        "`Comments:` is no keyword of OpenFastTrace; it is read as `Comment:`",
+        "write `Comment:`, or OpenFastTrace adds this text to the part above it",
+    )
 }
 
 /// Finds out whether a line that is no keyword was meant to be one, and what to say then.
-fn slip(line: &str) -> Option<(String, String)> {
+fn slip(line: &str) -> Option<Hint<'_>> {
     // Most lines are prose, so only the start of this one is looked at.
     const LONGEST: usize = 12;
     let text = line.trim_start_matches(is_space);
@@ -131,38 +135,42 @@ fn slip(line: &str) -> Option<(String, String)> {
     let crooked = text.len() < line.len() || !behind.starts_with(':');
     if !KEYWORDS.contains(&word) {
         let near = misspelled(word).filter(|_| line::is_blank(rest))?;
-        return Some((
+        return Some(Hint::new(
+            word,
             format!("`{word}:` is no keyword"),
             format!("did you mean `{near}:`?"),
         ));
     }
-    let (message, help) = match word {
+    let behind_it = rest.trim_matches(is_space);
+    let (culprit, message, help) = match word {
         "Status" => (
+            word,
             "`Status:` does not count here".to_owned(),
             "write one of approved, proposed, draft, rejected, before the description",
         ),
         _ if crooked => (
+            word,
             format!("`{word}:` is no keyword here"),
             "put it into column 0, the colon right behind it",
         ),
         _ if line::is_blank(rest) => return None,
         "Needs" | "Tags" => (
+            behind_it,
             format!("`{word}:` with this text behind it is no keyword"),
             "list words of letters, digits and `_`, separated by commas",
         ),
         _ => (
+            behind_it,
             format!("`{word}:` with text behind it is no keyword"),
             "end the line after the colon and go on below",
         ),
     };
-    Some((message, help.to_owned()))
+    Some(Hint::new(culprit, message, help))
 }
 
-/// Tells whether the text begins as an id does, and ends before its revision.
+/// Tells whether the text is an id but for its revision.
 fn lacks_revision(text: &str) -> bool {
-    let end = text.find('`').unwrap_or(text.len());
-    text.get(..end)
-        .is_some_and(|id| format!("{id}~1").parse::<Id>().is_ok())
+    format!("{text}~1").parse::<Id>().is_ok()
 }
 
 fn misspelled(word: &str) -> Option<&'static str> {

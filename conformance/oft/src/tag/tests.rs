@@ -98,18 +98,19 @@ fn near_tags_are_nothing() {
 fn revision_out_of_range_is_an_error() {
     let (items, notes) = found(
         "a.rs",
-        "ok\n[a->b~c~2147483648] [a~d~99999999999->b~c~1] [a~d~1->b~c~1]",
+        "ok\n[a->b~c~2147483648] [a~d~99999999999->b~c~1] [a~d~1->b~c~1] [a~~88888888888->b~c~1>>d]",
     );
     assert_eq!(items.len(), 1);
     let shown: Vec<_> = notes
         .iter()
-        .map(|note| (note.line, note.message.as_str()))
+        .map(|note| (note.line, note.column, note.message.as_str()))
         .collect();
     assert_eq!(
         shown,
         [
-            (2, "`b~c~2147483648` has a revision above 2147483647"),
-            (2, "`a~d~99999999999` has a revision above 2147483647"),
+            (2, 9, "`b~c~2147483648` has a revision above 2147483647"),
+            (2, 26, "`a~d~99999999999` has a revision above 2147483647"),
+            (2, 65, "`a~c~88888888888` has a revision above 2147483647"),
         ]
     );
 }

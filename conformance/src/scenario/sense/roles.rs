@@ -173,7 +173,7 @@ mod tests {
     fn impossible_domains_are_refused() {
         let found = |domains: &str| {
             let text = format!("{{id: x, title: x, class: fault, domains: [{domains}]}}");
-            let case: Case = serde_yaml::from_str(&text).unwrap();
+            let case: Case = crate::case::yaml::read(&text).unwrap();
             let found = domains_of(&case);
             found.first().cloned().unwrap_or_default()
         };

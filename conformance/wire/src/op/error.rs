@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use crate::note::Why;
+use crate::reason::Why;
+
+/// What the first word of an op stands for.
+pub(crate) const OP: &str = "op";
 
 /// Where in the text an op goes wrong, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,10 +72,7 @@ impl OpErrorKind {
     /// Returns the reason as a probe reports it.
     pub fn why(self) -> Why {
         match self {
-            Self::Word {
-                what: super::parse::OP,
-                ..
-            } => Why::Op,
+            Self::Word { what: OP, .. } => Why::Op,
             Self::Word { .. } | Self::Name | Self::Place | Self::Path => Why::Word,
             Self::Once => Why::Op,
             Self::Number { .. } | Self::Range { .. } | Self::Multiple { .. } => Why::Number,
