@@ -1,6 +1,6 @@
 //! The page that tells what changed from one run to another.
 
-use model::{AggregateVerdict, Level, Subject};
+use model::{AggregateVerdict, Arch, Level, Subject};
 use reports::comparison::{Change, Comparison, Kind, Side};
 
 fn change(
@@ -23,7 +23,7 @@ fn sample() -> Comparison {
         subject: Subject {
             name: "reference".to_owned(),
             version: "0.1.0".to_owned(),
-            arch: "aarch64".to_owned(),
+            arch: Arch::default().to_string(),
             digest: digest.to_owned(),
             level: Level::default(),
         },

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AggregateVerdict, Check, Class, DeviceAccess, IommuRecord, Ledger, Level, Parent, Place, Row,
-    SCHEMA, Step, Subject, Text, Verdict,
+    AggregateVerdict, Arch, Check, Class, DeviceAccess, IommuRecord, Ledger, Level, Parent, Place,
+    Row, SCHEMA, Step, Subject, Text, Verdict,
 };
 use reports::view::{Case, Evidence, Requirement, Run, Scenario, Tree};
 
@@ -14,7 +14,7 @@ pub fn run() -> Run {
         "--subject",
         "reference",
         "--arch",
-        "aarch64",
+        Arch::default().name(),
         "--seed",
         "24301",
     ];
@@ -25,7 +25,7 @@ pub fn run() -> Run {
         subject: Subject {
             name: "reference".to_owned(),
             version: "0.1.0".to_owned(),
-            arch: "aarch64".to_owned(),
+            arch: Arch::default().to_string(),
             digest: format!("sha256:{}", "5f2b9a04c1d7e836".repeat(4)),
             level: Level::default(),
         },
@@ -42,7 +42,7 @@ pub fn run() -> Run {
         }],
         rows: Vec::new(),
         notices: Vec::new(),
-        problems: vec!["waiver of XenValTestCase~assign_non_dma_platform_device.spi_limit~1 expired on 2026-10-01".to_owned()],
+        problems: vec!["waiver of XenValTestCase~assign_non_dma_platform_device.irq_limit~1 expired on 2026-10-01".to_owned()],
         times: BTreeMap::from([(String::new(), 4321)]),
     };
     Run {
@@ -54,7 +54,7 @@ pub fn run() -> Run {
 fn requirements() -> Vec<Requirement> {
     let hide = case(
         "hide_iommu_from_domain.mmio_sweep",
-        "Every page of the SMMU faults",
+        "Every page of the IOMMU faults",
         Class::Fault,
         vec![passed("mmio_sweep/read"), passed("mmio_sweep/write")],
     );
@@ -87,7 +87,7 @@ fn requirements() -> Vec<Requirement> {
         vec![broken()],
     );
     let limit = case(
-        "assign_non_dma_platform_device.spi_limit",
+        "assign_non_dma_platform_device.irq_limit",
         "The last interrupt a domain may have",
         Class::Boundary,
         vec![waived()],
@@ -116,21 +116,21 @@ fn requirements() -> Vec<Requirement> {
         requirement(
             "map_platform_device_mmio_region_non_ident",
             "Map a platform device's MMIO region elsewhere",
-            "Arm64",
+            "Boards",
             AggregateVerdict::Fail,
             vec![edge, moved],
         ),
         requirement(
             "assign_non_dma_platform_device",
             "Assign a platform device without DMA",
-            "Arm64",
+            "Boards",
             AggregateVerdict::Broken,
             vec![rtc, limit],
         ),
         optional(requirement(
             "assign_dma_platform_device_with_iommu",
             "Assign a DMA-capable platform device behind an IOMMU",
-            "Arm64",
+            "Boards",
             AggregateVerdict::Skip,
             vec![dma],
         )),
@@ -208,7 +208,7 @@ fn scenario(name: &str, verdict: Verdict, reason: &str, checks: Vec<Check>) -> S
             covers: Vec::new(),
             clause: None,
             place: Place::default(),
-            arch: "aarch64".to_owned(),
+            arch: Arch::default().to_string(),
             class: Class::Positive,
             level: Level::default(),
             steps: vec![Step {
@@ -225,7 +225,7 @@ fn scenario(name: &str, verdict: Verdict, reason: &str, checks: Vec<Check>) -> S
                 digest("probe image", "ffee"),
             ]),
             accelerator: "tcg".to_owned(),
-            evidence: Some(format!("target/conformance/reference-aarch64/{}", name.replace(['/', '<', '='], "_"))),
+            evidence: Some(format!("target/conformance/reference-{}/{}", Arch::default(), name.replace(['/', '<', '='], "_"))),
         },
         reproduce: format!("cargo xtask reproduce '{name}' --seed 24301"),
         millis: Some(38),
@@ -267,7 +267,7 @@ fn failed() -> Scenario {
         check(
             "dA",
             "is never created",
-            "ran to its end, having said hello from EL1",
+            "ran to its end, having said hello",
         ),
         check("dA: r32 0x10000000000", "nothing", "val 0x00000061"),
     ];
@@ -289,13 +289,13 @@ fn failed() -> Scenario {
             access("F_TRANSLATION", "write 0x50000000", 2, 2),
             access("aborted", "0x50000004", 1, 0),
         ],
-        notes: vec!["the event queue of the SMMU at 0x9050000 is off".to_owned()],
+        notes: vec!["the event queue of the IOMMU at 0x9050000 is off".to_owned()],
     });
     made
 }
 
 fn broken() -> Scenario {
-    let why = "QEMU died with status 1: qemu-system-aarch64: cannot set up guest memory";
+    let why = "QEMU died with status 1: qemu-system: cannot set up guest memory";
     let mut made = scenario("rtc_alarm/edge", Verdict::Broken, why, vec![]);
     made.row.evidence = None;
     made.evidence.trees.clear();
@@ -306,7 +306,7 @@ fn broken() -> Scenario {
 fn waived() -> Scenario {
     let checks = vec![check("dA", "is never created", "ran")];
     scenario(
-        "spi_limit/64",
+        "irq_limit/64",
         Verdict::Waived,
         "the domain was created; waived until 2026-12-31: fix under review",
         checks,

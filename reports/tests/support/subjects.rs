@@ -1,6 +1,6 @@
 //! Three subjects that agree on little.
 
-use model::{AggregateVerdict, Level, Subject, Verdict};
+use model::{AggregateVerdict, Arch, Level, Subject, Verdict};
 use reports::view::{Case, Run};
 
 use crate::sample;
@@ -11,7 +11,7 @@ pub fn runs() -> Vec<Run> {
     let subject = |name: &str, version: &str| Subject {
         name: name.to_owned(),
         version: version.to_owned(),
-        arch: "aarch64".to_owned(),
+        arch: Arch::default().to_string(),
         digest: format!("sha256:{}", "0badcafe".repeat(8)),
         level: Level::default(),
     };
