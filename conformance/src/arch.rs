@@ -10,6 +10,11 @@ use wire::arch::Op;
 
 mod aarch64;
 
+pub use aarch64::{
+    CONTROLLER_PHANDLE, FIRST_SHARED, IOMMU_NODE, IOMMUS, constants, emulated, guest,
+    is_controller, shared_interrupts, shared_line,
+};
+
 #[cfg(test)]
 pub use aarch64::sample;
 

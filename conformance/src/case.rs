@@ -78,7 +78,7 @@ pub struct Case {
     /// What happens outside the guests, and what is seen there.
     #[serde(default)]
     pub outside: Vec<Outside>,
-    /// What the machine's SMMU must have done with accesses of devices:
+    /// What the machine's IOMMU must have done with accesses of devices:
     /// `STREAM EVENT [read|write] [FIRST[..LAST]] [=> at least N|none|any]`. STREAM is a number or `any`; EVENT is a name of
     /// the architecture (`F_TRANSLATION`), `event` for any that was recorded, `stopped` for what was, recorded or not,
     /// `aborted` for what was stopped without a record, `bypassed` or `translated`. `others => none`: nothing is recorded besides what the other lines are about.
@@ -99,7 +99,7 @@ pub struct Case {
 pub struct Outside {
     /// `start` (before the first instruction), `end` (after the last awaited line) or `<domain> <mark>`.
     pub at: Text,
-    /// `read32 A => V`, `write32 A V`, `wait32 A MASK V`, `spi N high|low`, `qmp NAME [KEY=VALUE...]`, `stop`, `cont`. Of
+    /// `read32 A => V`, `write32 A V`, `wait32 A MASK V`, an input line of the interrupt controller by its number `high` or `low`, `qmp NAME [KEY=VALUE...]`, `stop`, `cont`. Of
     /// the functions of the machine's `pci`: `cfgread16 NAME OFFSET => V`, `cfgwrite16 NAME OFFSET V`, `cfgwait16 NAME OFFSET
     /// MASK V` in configuration space, `unplug NAME` from the port that it is in, and `query-pci`, which asks QEMU what
     /// functions there are.

@@ -68,8 +68,8 @@ pub struct Choice {
     /// Subject: the name of a shipped profile, or a profile of your own
     #[arg(long, value_name = "NAME|PROFILE.toml", default_value = "reference")]
     pub subject: String,
-    /// Architecture: aarch64 (unless a PROFILE.toml says otherwise) or amd64
-    #[arg(long, value_parser = arch)]
+    /// Architecture, where it is not the first of these or the one of a PROFILE.toml
+    #[arg(long, value_parser = arch, help = architectures())]
     pub arch: Option<model::Arch>,
     /// Only scenarios of this requirement: full id or name; may be given again
     #[arg(long, value_name = "ID")]
@@ -299,11 +299,23 @@ fn refused(problems: &[Diagnostic]) -> anyhow::Error {
 }
 
 fn arch(text: &str) -> Result<model::Arch> {
-    let known = [model::Arch::Aarch64, model::Arch::Amd64];
-    match known.into_iter().find(|arch| arch.name() == text) {
+    let known = model::Arch::ALL.into_iter();
+    match known.clone().find(|arch| arch.name() == text) {
         Some(arch) => Ok(arch),
-        None => bail!("architectures are aarch64, amd64"),
+        None => bail!(
+            "architectures are {}",
+            known.map(model::Arch::name).collect::<Vec<_>>().join(", ")
+        ),
     }
+}
+
+fn architectures() -> String {
+    let usual = model::Arch::default();
+    let others = model::Arch::ALL.into_iter().filter(|arch| *arch != usual);
+    format!(
+        "Architecture: {usual} (unless a PROFILE.toml says otherwise) or {}",
+        others.map(model::Arch::name).collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn level(text: &str) -> Result<model::Level> {
@@ -311,13 +323,7 @@ fn level(text: &str) -> Result<model::Level> {
 }
 
 fn class(text: &str) -> Result<Class> {
-    let known = [
-        Class::Positive,
-        Class::Negative,
-        Class::Boundary,
-        Class::Fault,
-    ];
-    match known.into_iter().find(|class| class.name() == text) {
+    match Class::ALL.into_iter().find(|class| class.name() == text) {
         Some(class) => Ok(class),
         None => bail!("classes are positive, negative, boundary, fault"),
     }

@@ -32,7 +32,7 @@ const LOOKS: u32 = 100_000;
 /// How much of it is filled when a case asks for a pattern.
 const PATTERN_BYTES: u32 = 8 << 20;
 
-/// The edu device: slot 3, so that its interrupt is SPI 6, and able to reach all of memory.
+/// The edu device: slot 3, so that its interrupt is line 6, and able to reach all of memory.
 const EDU: &str = "edu,addr=3,dma_mask=0xffffffffffffffff";
 /// The edu device takes a tenth of a second for each transfer, by the machine's clock. It runs ahead while everybody waits,
 /// where nobody outside would then come too late.

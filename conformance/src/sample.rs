@@ -80,7 +80,7 @@ pub fn folder(files: &[(&str, &str)]) -> TempDir {
 
 /// The shipped profile of the reference hypervisor.
 pub fn profile() -> Profile {
-    Profile::shipped("reference", Arch::Aarch64).unwrap()
+    Profile::shipped("reference", Arch::default()).unwrap()
 }
 
 /// Reads cases that stand under `demo`.

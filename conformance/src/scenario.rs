@@ -73,7 +73,7 @@ pub struct Scenario {
     pub domains: Vec<Domain>,
     /// Steps outside the guests.
     pub outside: Vec<Step>,
-    /// What the SMMU must have stopped or let pass, and what not.
+    /// What the IOMMU must have stopped or let pass, and what not.
     pub events: Vec<EventRule>,
 }
 
@@ -101,8 +101,8 @@ pub struct Domain {
     pub cpus: u32,
     /// Emulated console.
     pub vpl011: bool,
-    /// Number of SPIs; none: left out.
-    pub nr_spis: Option<u32>,
+    /// Number of interrupt lines; none: left out.
+    pub guest_lines: Option<u32>,
     /// Further properties of the domain node: name and value in source form.
     pub extra: Vec<(String, String)>,
     /// The partial tree, where there is one.
@@ -160,8 +160,8 @@ pub struct Partial {
     pub cells: Option<(u32, u32)>,
     /// Widths in which the values are written.
     pub encoding: Option<(u32, u32)>,
-    /// phandle of the `gic` placeholder.
-    pub gic: Option<u32>,
+    /// phandle of the node that stands for the interrupt controller.
+    pub controller: Option<u32>,
     /// The devices.
     pub devices: Vec<Device>,
     /// Edits of the finished tree, as written.
@@ -185,7 +185,7 @@ pub struct Device {
     pub force: bool,
     /// Host node that the guest's description is taken from.
     pub like: Option<String>,
-    /// INTIDs that are bound for a child.
+    /// Numbers of the interrupts that are bound for a child.
     pub lines: Vec<u32>,
     /// Further properties: name and value in source form.
     pub props: Vec<(String, String)>,

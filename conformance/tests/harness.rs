@@ -125,7 +125,7 @@ fn as_printed(loaded: &Loaded) -> Result<(), Failed> {
 }
 
 fn shipped(name: &str) -> Result<Profile, String> {
-    Profile::shipped(name, Arch::Aarch64).map_err(|error| error.to_string())
+    Profile::shipped(name, Arch::default()).map_err(|error| error.to_string())
 }
 
 /// Chooses for each requirement the first scenario that the subject can run.
@@ -160,7 +160,7 @@ fn trial(name: String, profile: &Profile, rig: &Lazy, scenario: Scenario) -> Tri
 }
 
 fn rig(profile: Profile) -> Result<Rig, String> {
-    let folder = images().join("aarch64");
+    let folder = images().join(profile.arch.name());
     Rig::new(
         profile,
         &folder.join("refhv.img"),

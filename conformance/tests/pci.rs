@@ -41,7 +41,7 @@ impl Director for Script {
 }
 
 fn profile() -> Profile {
-    Profile::shipped("reference", Arch::Aarch64).unwrap()
+    Profile::shipped("reference", Arch::default()).unwrap()
 }
 
 fn placed(wanted: &[Wanted], firmware: Firmware) -> Topology {

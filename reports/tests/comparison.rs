@@ -23,7 +23,7 @@ fn sample() -> Comparison {
         subject: Subject {
             name: "reference".to_owned(),
             version: "0.1.0".to_owned(),
-            arch: Arch::default().to_string(),
+            arch: Arch::default().name().to_owned(),
             digest: digest.to_owned(),
             level: Level::default(),
         },

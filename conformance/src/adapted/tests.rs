@@ -15,7 +15,7 @@ const DESCRIBED: &str = r#"read -r _; echo '{"version":1,"id":1,"response":{"des
 
 /// A rig whose adapter is this shell script.
 fn rig(script: &str, folder: &TempDir) -> Rig {
-    let mut profile = Profile::shipped("reference-by-adapter", Arch::Aarch64).unwrap();
+    let mut profile = Profile::shipped("reference-by-adapter", Arch::default()).unwrap();
     profile.adapter = Some(Adapter {
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         deadline_ms: 20_000,
@@ -71,7 +71,7 @@ fn what_was_seen_before_a_breakdown_does_not_count() {
     let folder = TempDir::new().unwrap();
     let script = DESCRIBED.replace("\"CLAIMS\"", "");
     let prepared = r#"read -r _; echo '{"version":1,"id":2,"response":{"prepared":{}}}';"#;
-    let mut profile = Profile::shipped("reference-by-adapter", Arch::Aarch64).unwrap();
+    let mut profile = Profile::shipped("reference-by-adapter", Arch::default()).unwrap();
     let text = format!("{script} {prepared} read -r _; echo 'lost the board' >&2; exit 1");
     profile.adapter = Some(Adapter {
         command: ["sh", "-c", &text].map(str::to_owned).to_vec(),

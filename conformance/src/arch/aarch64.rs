@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use dtb_gen::{GuestArch, Node};
+use runners::{GuestLayout, HostLayout};
 use serde::{Deserialize, Serialize};
 use wire::arch::aarch64::{Answer, Op};
 
@@ -14,6 +16,92 @@ pub const GUEST_LINES: u32 = 256;
 
 /// The virtual counter would do as well, but for its offset.
 pub const NOW: &str = "mrs cntpct_el0";
+
+/// Number of the first shared interrupt (SPI) among all of a GIC (Arm IHI 0069, 2.2.1).
+pub const FIRST_SHARED: u32 = 32;
+
+/// Number of the first private interrupt (PPI).
+const FIRST_PRIVATE: u32 = 16;
+
+/// Registers of one redistributor (Arm IHI 0069, 12.10), and of the distributor as far as guests use it.
+const REDISTRIBUTOR: u64 = 0x2_0000;
+const DISTRIBUTOR: u64 = 0x1_0000;
+
+/// Registers of the console.
+const CONSOLE: u64 = 0x1000;
+
+/// phandle that a partial tree gives the node that stands for the interrupt controller, unless the case says otherwise. It is
+/// the one that Xen gives a guest's controller.
+pub const CONTROLLER_PHANDLE: u32 = 0xfde8;
+
+/// The node of the IOMMU in the tree of QEMU's `virt`.
+pub const IOMMU_NODE: &str = "/smmuv3@9050000";
+
+/// What nodes of IOMMUs are compatible with.
+pub const IOMMUS: &[&str] = &["arm,smmu-v3", "arm,mmu-500", "virtio,pci-iommu"];
+
+/// Tells the interrupt controller by what its node is compatible with.
+pub fn is_controller(compatible: &str) -> bool {
+    compatible.starts_with("arm,gic") || compatible.starts_with("arm,cortex-a15-gic")
+}
+
+/// Returns the cells that describe a shared interrupt: its kind, its number among the shared ones, and that it is active
+/// while the line is high (`arm,gic-v3.yaml`).
+pub const fn shared_line(number: u32) -> [u32; 3] {
+    [0, number.saturating_sub(FIRST_SHARED), 4]
+}
+
+/// Returns the numbers of the shared interrupts of a node.
+pub fn shared_interrupts(node: &Node) -> Vec<u32> {
+    let cells = node
+        .get("interrupts")
+        .and_then(|prop| prop.cells())
+        .unwrap_or_default();
+    let shared = cells
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .filter(|[kind, ..]| *kind == 0);
+    shared
+        .map(|[_, number, _]| number.saturating_add(FIRST_SHARED))
+        .collect()
+}
+
+/// Names addresses of what the hypervisor emulates, for the texts of cases.
+pub fn constants(guest: &GuestLayout, host: Option<&HostLayout>) -> Vec<(&'static str, u64)> {
+    let mut all = vec![("gicd", guest.gicd.base), ("gicr", guest.gicr.base)];
+    if let Some(host) = host {
+        all.extend([("host_gicd", host.gicd.base), ("host_gicr", host.gicr.base)]);
+    }
+    all
+}
+
+/// Lists what the hypervisor emulates for a guest with so many processors, first bytes and lengths: at the host's
+/// addresses where they are given, else at the guest's own.
+pub fn emulated(guest: &GuestLayout, host: Option<&HostLayout>, cpus: u32) -> [(u64, u64); 3] {
+    let (gicd, gicr, uart) = host.map_or((guest.gicd, guest.gicr, guest.uart), |host| {
+        (host.gicd, host.gicr, host.uart)
+    });
+    [
+        (gicd.base, DISTRIBUTOR),
+        (gicr.base, redistributors(cpus)),
+        (uart.base, CONSOLE),
+    ]
+}
+
+/// Describes the processors and the interrupt controller of a guest, likewise.
+pub fn guest(guest: &GuestLayout, host: Option<&HostLayout>, cpus: u32) -> GuestArch {
+    let (gicd, gicr) = host.map_or((guest.gicd, guest.gicr), |host| (host.gicd, host.gicr));
+    GuestArch::Aarch64(dtb_gen::arch::aarch64::Guest {
+        distributor: (gicd.base, gicd.size),
+        redistributors: (gicr.base, redistributors(cpus)),
+        timer: guest.timer_irq.saturating_sub(FIRST_PRIVATE),
+    })
+}
+
+fn redistributors(cpus: u32) -> u64 {
+    REDISTRIBUTOR * u64::from(cpus.max(1))
+}
 
 /// What only ops of AArch64 can observe.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -78,6 +166,12 @@ pub const fn answers_a_value(op: &Op) -> bool {
 pub mod sample {
     use wire::Fault;
     use wire::arch::aarch64::Syndrome;
+
+    /// What the node of an interrupt controller is compatible with.
+    pub const CONTROLLER: &str = "arm,gic-v3";
+    /// What the node of an IOMMU is compatible with whose doings are followed, and of one whose are not.
+    pub const IOMMU: &str = "arm,smmu-v3";
+    pub const OTHER_IOMMU: &str = "arm,smmu-v2";
 
     pub fn fault(esr: u64, far: u64) -> Fault {
         Fault::new(Syndrome::of(esr).into(), far)

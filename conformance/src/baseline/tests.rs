@@ -1,3 +1,4 @@
+use model::Arch;
 use std::path::PathBuf;
 
 use model::Level;
@@ -13,7 +14,7 @@ fn row(scenario: &str, covers: &[&str], verdict: Verdict) -> Row {
         covers: covers.iter().map(|id| (*id).to_owned()).collect(),
         clause: None,
         place: Place::default(),
-        arch: "aarch64".to_owned(),
+        arch: Arch::default().name().to_owned(),
         class: Class::Fault,
         level: Level::Strict,
         steps: Vec::new(),
@@ -48,7 +49,7 @@ fn run(verdict: Verdict) -> Ledger {
             name: "demo".to_owned(),
             version: "1".to_owned(),
             digest: "00".to_owned(),
-            arch: "aarch64".to_owned(),
+            arch: Arch::default().name().to_owned(),
             level: Level::Strict,
         },
         selection: vec!["--subject".to_owned(), "demo".to_owned()],

@@ -1,5 +1,6 @@
 //! Costs of a device behind an IOMMU: of giving it, and of bearing with one that does nothing but fault.
 
+use crate::arch;
 use anyhow::{Result, bail};
 use model::Capability;
 use wire::Answer;
@@ -140,7 +141,7 @@ fn with_edu(domains: Vec<Domain>) -> Result<Scenario> {
     let mut scenario = scenario(domains)?;
     scenario.machine.edu = true;
     scenario.machine.iommu = true;
-    scenario.host = vec![format!("point {EDU} iommus /smmuv3@9050000 0x18")];
+    scenario.host = vec![format!("point {EDU} iommus {} 0x18", arch::IOMMU_NODE)];
     scenario.passthrough = Some(vec![EDU.to_owned()]);
     Ok(scenario)
 }

@@ -37,9 +37,9 @@ pub struct Domain {
     /// False leaves out the emulated console (and with it every word of the domain).
     #[serde(default = "yes")]
     pub vpl011: bool,
-    /// Number of SPIs of the virtual interrupt controller.
-    #[serde(default)]
-    pub nr_spis: Option<Text>,
+    /// Number of lines of the virtual interrupt controller.
+    #[serde(default, rename = "nr_spis")]
+    pub guest_lines: Option<Text>,
     /// Further properties of the domain node.
     #[serde(default)]
     pub extra: BTreeMap<String, Text>,
@@ -124,9 +124,9 @@ pub struct Partial {
     /// Widths in which the values are written, where they differ from the declared ones.
     #[serde(default)]
     pub encoding: Option<Text>,
-    /// phandle of the `gic` placeholder; `none` leaves the node out.
+    /// phandle of the node that stands for the interrupt controller; `none` leaves the node out.
     #[serde(default)]
-    pub gic: Option<Text>,
+    pub controller: Option<Text>,
     /// Edits of the finished tree.
     #[serde(default)]
     pub edit: Vec<Text>,
@@ -156,7 +156,7 @@ pub struct Device {
     /// Host node whose `compatible` and `interrupts` the guest's description takes over; left out: that of `path`.
     #[serde(default)]
     pub like: Option<Text>,
-    /// Interrupts (INTIDs) that `give` binds, where the domain is a child.
+    /// Numbers of the interrupts that `give` binds, where the domain is a child.
     #[serde(default)]
     pub lines: Vec<Text>,
     /// Further or other properties, in device-tree source form.

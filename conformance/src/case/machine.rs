@@ -20,11 +20,11 @@ pub struct Machine {
     #[serde(default)]
     pub flash_pattern: bool,
     /// The `edu` device as a platform device: a PCI function whose registers (0x1000_0000, 1 MiB) are set before the first
-    /// instruction, and the host node /edu@10000000 with SPI 6 that describes them.
+    /// instruction, and the host node /edu@10000000 with line 6 that describes them.
     #[serde(default)]
     pub edu: bool,
     /// The version of the board, as QEMU's `-M` takes it, where it is not the one that the profile pins: `virt-9.1` is the
-    /// last whose SMMUv3 has no second stage.
+    /// last whose IOMMU has no second stage.
     #[serde(default)]
     pub board: Option<String>,
     /// More QEMU devices, as `-device` takes them.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use model::Arch;
+
 use runners::Profile;
 
 use crate::case::load::Loaded;
@@ -59,7 +59,7 @@ pub fn profile(choice: &Choice) -> Result<Profile> {
 
 fn described(choice: &Choice) -> Result<Profile> {
     if !choice.subject.ends_with(".toml") {
-        let arch = choice.arch.unwrap_or(Arch::Aarch64);
+        let arch = choice.arch.unwrap_or_default();
         return Ok(Profile::shipped(&choice.subject, arch)?);
     }
     let profile = Profile::load(Path::new(&choice.subject))?;

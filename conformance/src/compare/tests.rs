@@ -1,3 +1,4 @@
+use model::Arch;
 use std::collections::BTreeMap;
 
 use model::AggregateVerdict as Shown;
@@ -41,7 +42,7 @@ fn run(rows: &[(&str, Verdict)], scope: &[&str], selection: &[&str]) -> Ledger {
             name: "demo".to_owned(),
             version: "1".to_owned(),
             digest: "00".to_owned(),
-            arch: "aarch64".to_owned(),
+            arch: Arch::default().name().to_owned(),
             level: model::Level::Strict,
         },
         selection: selection.iter().map(|word| (*word).to_owned()).collect(),
@@ -66,7 +67,7 @@ fn row(id: &str, verdict: Verdict) -> Row {
         covers: vec![requirement.to_owned()],
         clause: None,
         place: Place::default(),
-        arch: "aarch64".to_owned(),
+        arch: Arch::default().name().to_owned(),
         class: Class::Positive,
         level: model::Level::Required,
         steps: Vec::new(),

@@ -2,17 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dtb_gen::arch::aarch64;
-use dtb_gen::{Guest, GuestArch, Node, Tree};
+use dtb_gen::{Guest, Node, Tree};
 use runners::adapter::protocol::{
     Bank, Device, Dom0less, Domain, Machine, Module, PciFunction, Placed, Property, Range, Role,
     Scenario,
 };
-use runners::{File, GuestLayout, HostLayout, Profile};
+use runners::{File, GuestLayout, Profile};
 
-use super::{Blobs, Ground, plan, platform, run_time};
+use super::{Blobs, Ground, plan, platform};
+use crate::arch::{self, CONTROLLER_PHANDLE};
 use crate::case;
-use crate::scenario::generate::GIC_PHANDLE;
 use crate::scenario::{self, DOMAIN_MEMORY_KIB};
 
 #[cfg(test)]
@@ -20,8 +19,6 @@ mod tests;
 #[cfg(test)]
 pub use tests::told_of as sample;
 
-/// Number of the first shared peripheral interrupt (Arm IHI 0069, 2.2.1).
-const FIRST_SPI: u32 = 32;
 /// Images and trees of a domain begin on pages.
 const PAGE: u64 = 0x1000;
 /// What the kernel of every domain is called.
@@ -101,7 +98,7 @@ pub fn tell(
             direct_map: domain.direct,
             cpus: domain.cpus,
             console: domain.vpl011,
-            spis: domain.nr_spis,
+            spis: domain.guest_lines,
             arguments: boot.args.clone(),
             ramdisk,
             tree: Placed {
@@ -201,27 +198,18 @@ fn guest(
     base: &Tree,
 ) -> Result<Guest, String> {
     let layout = &profile.guest;
-    let own = HostLayout {
-        gicd: layout.gicd,
-        gicr: layout.gicr,
-        uart: layout.uart,
-        pci: layout.pci,
-    };
-    let seen = profile.host.filter(|_| domain.direct).unwrap_or(own);
+    let host = profile.host.as_ref().filter(|_| domain.direct);
+    let uart = host.map_or(layout.uart, |host| host.uart);
     let plain = domain.partial.as_ref();
     Ok(Guest {
         memory: memory.iter().map(|bank| (bank.base, bank.size)).collect(),
         cpus: domain.cpus,
-        arch: GuestArch::Aarch64(aarch64::Guest {
-            distributor: (seen.gicd.base, seen.gicd.size),
-            redistributors: (seen.gicr.base, run_time::redistributors(domain.cpus)),
-            timer: run_time::private(layout.timer_irq),
-        }),
+        arch: arch::guest(layout, host, domain.cpus),
         args: arguments.to_owned(),
         ramdisk,
         uart: domain.vpl011.then(|| {
-            let line = layout.uart_irq.saturating_sub(FIRST_SPI);
-            (seen.uart.base, seen.uart.size, line)
+            let line = layout.uart_irq.saturating_sub(arch::FIRST_SHARED);
+            (uart.base, uart.size, line)
         }),
         callable: false,
         devices: plain.map(|partial| plan(partial, base)).transpose()?,
@@ -242,7 +230,7 @@ fn devices(domain: &scenario::Domain, base: &Tree) -> Result<Vec<Device>, String
                 node.with(name, value.clone())
             });
         let usual = |prop: &dtb_gen::Prop| {
-            prop.name == "interrupt-parent" && prop.u32() == Some(GIC_PHANDLE)
+            prop.name == "interrupt-parent" && prop.u32() == Some(CONTROLLER_PHANDLE)
         };
         Device {
             name: device.name.clone(),
@@ -255,7 +243,7 @@ fn devices(domain: &scenario::Domain, base: &Tree) -> Result<Vec<Device>, String
                     size: range.size,
                 })
                 .collect(),
-            interrupts: interrupts(&node),
+            interrupts: arch::shared_interrupts(&node),
             host_node: device.path.clone(),
             force_without_iommu: device.force,
             properties: node
@@ -280,20 +268,4 @@ fn function([segment, bus, place]: &[u32; 3]) -> PciFunction {
         device: place >> 3,
         function: place & 7,
     }
-}
-
-/// The shared interrupts of a node, by INTID: three cells each, of which the first is 0 (GICv3 binding).
-fn interrupts(node: &Node) -> Vec<u32> {
-    let cells = node
-        .get("interrupts")
-        .and_then(|prop| prop.cells())
-        .unwrap_or_default();
-    let shared = cells
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .filter(|[kind, ..]| *kind == 0);
-    shared
-        .map(|[_, number, _]| number.saturating_add(FIRST_SPI))
-        .collect()
 }

@@ -53,7 +53,7 @@ fn lines(iommus: &Iommus) -> Vec<String> {
 /// One access that both sources tell of is one row, with the address of the one and the direction of the other.
 #[test]
 fn sources_are_put_together() {
-    let bad = Fate::Recorded(Reason::new(4, Some("C_BAD_STE")));
+    let bad = Fate::Recorded(Reason::new(4, Some("C_BAD_STREAMID")));
     let iommus = seen(
         &[
             (access(Fate::Translated(0x5000), Some(0x1000), None), 3),
@@ -68,7 +68,7 @@ fn sources_are_put_together() {
     );
     let wanted = [
         "0x18 0x4000: bypassed (1 in the trace, 0 in the event queue)",
-        "0x18 0x3000: C_BAD_STE (1 in the trace, 1 in the event queue)",
+        "0x18 0x3000: C_BAD_STREAMID (1 in the trace, 1 in the event queue)",
         "0x18 write 0x2000: F_TRANSLATION (2 in the trace, 2 in the event queue)",
         "0x18 0x1000: translated to 0x5000 (3 in the trace, 0 in the event queue)",
     ];

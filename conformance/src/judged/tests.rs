@@ -1,3 +1,4 @@
+use model::Arch;
 use std::collections::BTreeMap;
 
 use super::*;
@@ -21,7 +22,7 @@ fn row(scenario: &str, covers: &[&str], verdict: Verdict) -> Row {
         covers: covers.iter().map(|id| (*id).to_owned()).collect(),
         clause: None,
         place: Place::default(),
-        arch: "aarch64".to_owned(),
+        arch: Arch::default().name().to_owned(),
         class: Class::Positive,
         level: model::Level::Required,
         steps: Vec::new(),
@@ -284,7 +285,7 @@ fn the_view_repeats_the_ledger() {
         "--subject",
         "xen",
         "--arch",
-        "aarch64",
+        Arch::default().name(),
         "--case",
         "a",
         "--seed",

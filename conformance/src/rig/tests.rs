@@ -1,6 +1,7 @@
 mod functions;
 mod refusals;
 
+use crate::arch;
 use std::path::Path;
 use std::time::Duration;
 
@@ -119,17 +120,23 @@ fn silence_on_purpose_is_not_waited_for() {
     assert_eq!(conduct(&mut conductor, &play.lines).len(), 1);
 }
 
-const ACTS: &str = "    domains: [{name: dA, script: [mark one, mark two]}]
+/// A case with acts at each kind of moment; one of them raises line 5.
+fn acts() -> String {
+    let raise = format!("{} 5 high", arch::LINE);
+    format!(
+        "    domains: [{{name: dA, script: [mark one, mark two]}}]
     outside:
-      - {at: start, do: [read32 0x10]}
-      - {at: dA two, do: [write16 0x14 0x102, spi 5 high]}
-      - {at: end, do: [read8 0x18, stop]}
-";
+      - {{at: start, do: [read32 0x10]}}
+      - {{at: dA two, do: [write16 0x14 0x102, {raise}]}}
+      - {{at: end, do: [read8 0x18, stop]}}
+"
+    )
+}
 
 /// Acts are taken at their marks and at the end, and the run ends only when the last answer is in.
 #[test]
 fn acts_are_taken_at_their_moments() {
-    let scenario = scenario(ACTS);
+    let scenario = scenario(&acts());
     let mut conductor = Conductor::new(&scenario, NONCE);
     let done = |conductor: &mut Conductor<'_>, label: &str| {
         told(conductor.done(label, &runners::Answer::Done))
@@ -173,7 +180,7 @@ fn acts_are_taken_at_their_moments() {
 /// An echo of a mark takes no act a second time, and an act's first answer stands.
 #[test]
 fn an_echo_takes_no_act() {
-    let scenario = scenario(ACTS);
+    let scenario = scenario(&acts());
     let mut conductor = Conductor::new(&scenario, NONCE);
     let mark = |name| Answer::Mark(wire::Name::new(name).unwrap());
     let mut play = Play::new()
@@ -256,7 +263,11 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
     };
     let machine = machine(&profile, &wanted);
     assert_eq!(machine.pin.as_deref(), Some("virt-9.1"));
-    assert!(machine.options.contains(&"iommu=smmuv3".to_owned()));
+    assert!(
+        machine
+            .options
+            .contains(&runners::iommu_option(profile.arch).unwrap().to_owned())
+    );
     assert_eq!(machine.options.len(), profile.machine.options.len() + 1);
     assert_eq!(machine.devices, ["edu"]);
     assert_eq!(
@@ -268,7 +279,7 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
 /// Writes are as wide as they say, lowest byte first.
 #[test]
 fn acts_become_actions() {
-    let scenario = scenario(ACTS);
+    let scenario = scenario(&acts());
     let write = scenario.outside[1]
         .acts
         .iter()
@@ -375,9 +386,9 @@ fn iommus_are_found_in_the_machines_tree() {
         let mut tree = Tree::default();
         tree.root.set("#address-cells", Value::Cells(vec![cells]));
         tree.root.children = vec![
-            node("smmuv3@1", "arm,smmu-v3", reg),
-            node("smmu@2", "arm,smmu-v2", reg),
-            Node::new("broken").with("compatible", Value::Text("arm,smmu-v3".to_owned())),
+            node("iommu@1", arch::sample::IOMMU, reg),
+            node("iommu@2", arch::sample::OTHER_IOMMU, reg),
+            Node::new("broken").with("compatible", Value::Text(arch::sample::IOMMU.to_owned())),
         ];
         places(&tree)
     };

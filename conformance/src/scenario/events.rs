@@ -1,4 +1,4 @@
-//! What a case wants of the SMMU: which accesses of devices it must have stopped or let pass, and which not.
+//! What a case wants of the IOMMU: which accesses of devices it must have stopped or let pass, and which not.
 
 use runners::{Access, Fate, Reason};
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub struct EventRule {
 pub enum About {
     /// Those that are like this.
     These {
-        /// By what the SMMU knows the device; none: whatever.
+        /// By what the IOMMU knows the device; none: whatever.
         stream: Option<u32>,
         /// What became of them.
         kind: Kind,
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!((full.about, full.wanted), (about, Wanted::AtLeast(2)));
         assert_eq!(rule("any bypassed => none").wanted, Wanted::Nothing);
         assert_eq!(rule("0x18 event => any").wanted, Wanted::Whatever);
-        assert_eq!(rule("24 C_BAD_STE read").wanted, Wanted::AtLeast(1));
+        assert_eq!(rule("24 C_BAD_STREAMID read").wanted, Wanted::AtLeast(1));
         let others = rule("others");
         assert_eq!(
             (others.about, others.wanted),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Capability, Place};
 use runners::Profile;
 
+use crate::arch;
 use crate::case::load::{Culprit, Loaded, LoadedCase};
 use crate::case::template::Names;
 use crate::case::value::{edit, property};
@@ -277,17 +278,12 @@ impl<'a> Expansion<'a> {
     }
 }
 
-/// phandle that a partial tree gives its `gic` placeholder unless the case says otherwise.
-pub const GIC_PHANDLE: u32 = 0xfde8;
-
 /// Values of a subject that texts may name.
 fn constants(profile: &Profile) -> BTreeMap<String, String> {
     let guest = &profile.guest;
     let hex = |value: u64| format!("{value:#x}");
     let end = 1_u64.checked_shl(u32::from(profile.ipa_bits)).unwrap_or(0);
     let mut constants = BTreeMap::from([
-        ("gicd".to_owned(), hex(guest.gicd.base)),
-        ("gicr".to_owned(), hex(guest.gicr.base)),
         ("uart".to_owned(), hex(guest.uart.base)),
         ("ram".to_owned(), hex(guest.ram.base)),
         ("ipa_end".to_owned(), hex(end)),
@@ -303,11 +299,13 @@ fn constants(profile: &Profile) -> BTreeMap<String, String> {
     constants.extend(guest.pci.iter().flat_map(|pci| bridge("", pci)));
     if let Some(host) = &profile.host {
         constants.extend(host.pci.iter().flat_map(|pci| bridge("host_", pci)));
-        constants.extend([
-            ("host_gicd".to_owned(), hex(host.gicd.base)),
-            ("host_gicr".to_owned(), hex(host.gicr.base)),
-            ("host_uart".to_owned(), hex(host.uart.base)),
-        ]);
+        constants.insert("host_uart".to_owned(), hex(host.uart.base));
     }
+    let emulated = arch::constants(guest, profile.host.as_ref());
+    constants.extend(
+        emulated
+            .into_iter()
+            .map(|(name, at)| (name.to_owned(), hex(at))),
+    );
     constants
 }

@@ -93,7 +93,7 @@ mod tests {
             ram: 0x4000_0000,
             cpus: 1,
             vpl011: true,
-            nr_spis: None,
+            guest_lines: None,
             extra: Vec::new(),
             partial: Some(Partial {
                 devices: vec![device],

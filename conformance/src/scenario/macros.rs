@@ -166,7 +166,7 @@ fn make(child: &Domain) -> Vec<String> {
     let kib = child.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
     let ram = child.ram;
     let (id, cpus) = (plan.id, child.cpus);
-    let irq_lines = child.nr_spis.unwrap_or(arch::GUEST_LINES);
+    let irq_lines = child.guest_lines.unwrap_or(arch::GUEST_LINES);
     let pages = kib.div_ceil(4);
     let (large, small) = (pages / CHUNK, pages % CHUNK);
     let mut lines = vec![format!("hv create {id} {kib} {cpus} {irq_lines}")];

@@ -25,7 +25,7 @@ pub fn run() -> Run {
         subject: Subject {
             name: "reference".to_owned(),
             version: "0.1.0".to_owned(),
-            arch: Arch::default().to_string(),
+            arch: Arch::default().name().to_owned(),
             digest: format!("sha256:{}", "5f2b9a04c1d7e836".repeat(4)),
             level: Level::default(),
         },
@@ -42,7 +42,7 @@ pub fn run() -> Run {
         }],
         rows: Vec::new(),
         notices: Vec::new(),
-        problems: vec!["waiver of XenValTestCase~assign_non_dma_platform_device.irq_limit~1 expired on 2026-10-01".to_owned()],
+        problems: vec!["waiver of XenValTestCase~assign_non_dma_platform_device.line_limit~1 expired on 2026-10-01".to_owned()],
         times: BTreeMap::from([(String::new(), 4321)]),
     };
     Run {
@@ -87,7 +87,7 @@ fn requirements() -> Vec<Requirement> {
         vec![broken()],
     );
     let limit = case(
-        "assign_non_dma_platform_device.irq_limit",
+        "assign_non_dma_platform_device.line_limit",
         "The last interrupt a domain may have",
         Class::Boundary,
         vec![waived()],
@@ -208,7 +208,7 @@ fn scenario(name: &str, verdict: Verdict, reason: &str, checks: Vec<Check>) -> S
             covers: Vec::new(),
             clause: None,
             place: Place::default(),
-            arch: Arch::default().to_string(),
+            arch: Arch::default().name().to_owned(),
             class: Class::Positive,
             level: Level::default(),
             steps: vec![Step {
@@ -225,7 +225,7 @@ fn scenario(name: &str, verdict: Verdict, reason: &str, checks: Vec<Check>) -> S
                 digest("probe image", "ffee"),
             ]),
             accelerator: "tcg".to_owned(),
-            evidence: Some(format!("target/conformance/reference-{}/{}", Arch::default(), name.replace(['/', '<', '='], "_"))),
+            evidence: Some(format!("target/conformance/reference/{}", name.replace(['/', '<', '='], "_"))),
         },
         reproduce: format!("cargo xtask reproduce '{name}' --seed 24301"),
         millis: Some(38),
@@ -306,7 +306,7 @@ fn broken() -> Scenario {
 fn waived() -> Scenario {
     let checks = vec![check("dA", "is never created", "ran")];
     scenario(
-        "irq_limit/64",
+        "line_limit/64",
         Verdict::Waived,
         "the domain was created; waived until 2026-12-31: fix under review",
         checks,

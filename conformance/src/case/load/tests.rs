@@ -111,8 +111,8 @@ fn errors_name_place_and_culprit() {
         &["demo.yaml:6", "did you mean `fault`?"],
     );
     check(
-        &case("    domains: [{name: dA, script: ['r32 ${gicx}']}]\n"),
-        &["demo.yaml:6", "did you mean `${gicd}`?"],
+        &case("    domains: [{name: dA, script: ['r32 ${uarx}']}]\n"),
+        &["demo.yaml:6", "did you mean `${uart}`?"],
     );
     check(
         &case("    domains: [{name: dA, tree: [nod /x]}]\n"),
@@ -123,8 +123,8 @@ fn errors_name_place_and_culprit() {
         &["demo.yaml:6", "platform-devices"],
     );
     check(
-        &case(&format!("    machine: {{iommu: smmuv3}}\n{fine}")),
-        &["demo.yaml:6", "smmuv3"],
+        &case(&format!("    machine: {{iommu: second}}\n{fine}")),
+        &["demo.yaml:6", "second"],
     );
     check(
         &case(&format!("{fine}    host: [sett /x y]\n")),
@@ -277,8 +277,8 @@ fn rows_become_scenarios() {
     let text = "  - id: XenValTestCase~demo.one~1
     title: One
     class: boundary
-    each: [{as: b, at: 0x10, spi: ''}, {as: a, at: '${gicd}', spi: 4}]
-    domains: [{name: dA, nr_spis: '${spi}', script: ['r32 ${at}']}]
+    each: [{as: b, at: 0x10, cpus: ''}, {as: a, at: '${ram}', cpus: 4}]
+    domains: [{name: dA, cpus: '${cpus}', script: ['r32 ${at}']}]
   - id: XenValTestCase~demo.two~1
     title: Two
     class: fault
@@ -290,11 +290,11 @@ fn rows_become_scenarios() {
     let shown = |place: usize| {
         (
             made[place].domains[0].lines[0].op.to_string(),
-            made[place].domains[0].nr_spis,
+            made[place].domains[0].cpus,
         )
     };
-    assert_eq!(shown(0), ("r32 0x10".to_owned(), None));
-    assert_eq!(shown(1), ("r32 0x3001000".to_owned(), Some(4)));
+    assert_eq!(shown(0), ("r32 0x10".to_owned(), 1));
+    assert_eq!(shown(1), ("r32 0x40000000".to_owned(), 4));
     assert_eq!(made[0].folder(), "demo.one@b");
 }
 
