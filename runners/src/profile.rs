@@ -49,7 +49,7 @@ impl fmt::Display for Arch {
 }
 
 /// How a subject refuses a domain at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The domain is absent, the others run.
@@ -60,7 +60,7 @@ pub enum Refusal {
 
 /// What a host says when it stops. The texts are the beginnings of whole lines: what a guest prints begins with other
 /// words, as long as the hypervisor puts its own in front.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LastWords {
     /// The line that says that it stops.
@@ -76,7 +76,18 @@ pub const DOMAIN: &str = "{domain}";
 
 /// How much is asked of a subject.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
@@ -130,7 +141,7 @@ pub struct PciHost {
 }
 
 /// How a subject makes the domain that controls others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
     /// A domain node says `capabilities`.
@@ -153,7 +164,7 @@ pub struct Modules {
 }
 
 /// A subject.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// The subject's name.
@@ -184,6 +195,7 @@ pub struct Profile {
     #[serde(default)]
     pub last_words: Option<LastWords>,
     /// What it can do.
+    #[schemars(with = "BTreeSet<Capability>")]
     pub capabilities: Capabilities,
     /// How much it claims to meet.
     #[serde(default)]
