@@ -17,7 +17,7 @@ fn protocol() -> Value {
     let answer = generator.subschema_for::<Answer>();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Adapter protocol, version 1",
+        "title": "Adapter protocol, version 2",
         "description": "One line of either side: a question of the suite or an answer of the adapter.",
         "oneOf": [question, answer],
         "$defs": generator.take_definitions(true),
@@ -42,7 +42,7 @@ fn assert_current(file: &str, schema: &Value) {
 /// The file of the adapter protocol is what is spoken.
 #[test]
 fn the_protocol_is_what_is_spoken() {
-    assert_current("adapters/protocol-1.schema.json", &protocol());
+    assert_current("adapters/protocol-2.schema.json", &protocol());
 }
 
 /// The file for profiles is what is read of them, and has nothing that a profile may not say.

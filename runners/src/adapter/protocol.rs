@@ -1,18 +1,22 @@
 //! What the suite and an adapter say to each other: one JSON object a line, a response to each request.
 //!
-//! `runners/adapters/protocol-1.schema.json` is made from these types, and a test keeps the two equal;
+//! `runners/adapters/protocol-2.schema.json` is made from these types, and a test keeps the two equal;
 //! `docs/bring-your-own-hypervisor.md` tells it to people. Whatever changes what a line may say raises [`VERSION`].
 //! No message has a place for a verdict: what a guest shows is seen by the suite alone.
 
+use std::collections::BTreeSet;
+use std::fmt::{self, Write as _};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::arch::{GuestLayout, HostLayout};
 use crate::capability::{Capabilities, Capability};
 use crate::profile::{Arch, Modules};
 
 /// The version of the protocol, in every line of both sides.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A line of the suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +38,9 @@ pub enum Request {
     Describe(Describe),
     /// What must QEMU be started with for this scenario? Answered by `prepared`.
     Prepare(Box<Prepare>),
+    /// Have the hypervisor do this while the machine of the scenario prepared last runs. Answered by `operated`. Only asked
+    /// of who claims the operation.
+    Operate(Box<Operate>),
     /// The machine of the scenario prepared last is gone, whatever came of it: tidy up. Answered by `done`.
     Teardown(Teardown),
 }
@@ -61,6 +68,125 @@ pub struct Prepare {
     pub scenario: Scenario,
 }
 
+/// What `operate` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Operate {
+    /// The scenario's id.
+    pub scenario: String,
+    /// What is to be done.
+    pub operation: Operation,
+}
+
+/// What a hypervisor is to do at run time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Make this domain and start it.
+    Create(Domain),
+    /// End a domain and take back all that it has.
+    Destroy(Destroy),
+    /// Give something to a domain that runs.
+    Assign(Transfer),
+    /// Take something back from a domain that runs.
+    Deassign(Transfer),
+}
+
+impl Operation {
+    /// Returns its kind.
+    pub const fn kind(&self) -> OperationKind {
+        match self {
+            Self::Create(_) => OperationKind::Create,
+            Self::Destroy(_) => OperationKind::Destroy,
+            Self::Assign(_) => OperationKind::Assign,
+            Self::Deassign(_) => OperationKind::Deassign,
+        }
+    }
+}
+
+/// A kind of [`Operation`], as an adapter claims it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    /// Domains can be made at run time.
+    Create,
+    /// Domains can be ended at run time.
+    Destroy,
+    /// Devices can be given at run time.
+    Assign,
+    /// Devices can be taken back at run time.
+    Deassign,
+}
+
+impl fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::Destroy => "destroy",
+            Self::Assign => "assign",
+            Self::Deassign => "deassign",
+        })
+    }
+}
+
+/// Which domain is ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Destroy {
+    /// Its name.
+    pub domain: String,
+}
+
+/// What is given to a domain or taken back from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    /// The domain's name.
+    pub domain: String,
+    /// What is given or taken back.
+    pub what: Assigned,
+}
+
+/// Something of the machine that a domain may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Assigned {
+    /// A platform device.
+    Device(Device),
+    /// A PCI function.
+    Pci(PciFunction),
+}
+
+/// A file of the scenario's folder. Each is written once, however often it is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileRef {
+    /// Where it lies.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// SHA-256 of what it holds, in lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+impl FileRef {
+    /// Describes the file at `path` that holds `bytes`.
+    pub fn of(path: impl Into<String>, bytes: &[u8]) -> Self {
+        let mut sha256 = String::new();
+        for byte in Sha256::digest(bytes) {
+            // Writing to a string does not fail.
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Self {
+            path: path.into(),
+            size: bytes.len() as u64,
+            sha256,
+        }
+    }
+}
+
 /// What `teardown` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +204,7 @@ pub struct Scenario {
     /// The architecture.
     pub arch: Arch,
     /// The kernel of every domain: a flat Linux `Image` that runs wherever it is put (2 MiB aligned).
-    pub kernel: String,
+    pub kernel: FileRef,
     /// What the user wants added to the hypervisor's own arguments; mostly nothing.
     pub hypervisor_arguments: String,
     /// The machine.
@@ -101,7 +227,7 @@ pub struct Machine {
     pub cpus: u32,
     /// The machine's own device tree, with whatever the case changes in it. Nodes that may be given to domains have the
     /// property `xen,passthrough`.
-    pub tree: String,
+    pub tree: FileRef,
     /// RAM that is free for images at boot.
     pub modules: Modules,
     /// What a domain finds where.
@@ -132,8 +258,8 @@ pub struct Domain {
     pub cpus: u32,
     /// Whether it has a PL011 of its own whose text comes out on the console of the machine.
     pub console: bool,
-    /// Shared interrupts of its interrupt controller; none: whatever the hypervisor gives.
-    pub spis: Option<u32>,
+    /// Shared interrupt lines of its interrupt controller; none: whatever the hypervisor gives.
+    pub interrupt_lines: Option<u32>,
     /// What its kernel must find as `bootargs` under `/chosen`, to the letter.
     pub arguments: String,
     /// What its kernel must find as ramdisk.
@@ -176,7 +302,7 @@ pub struct Bank {
 #[serde(deny_unknown_fields)]
 pub struct Placed {
     /// The file.
-    pub path: String,
+    pub file: FileRef,
     /// Guest-physical address of its first byte.
     pub address: u64,
 }
@@ -189,7 +315,7 @@ pub struct Device {
     pub name: String,
     /// Its registers.
     pub ranges: Vec<Range>,
-    /// Its shared interrupts, by INTID.
+    /// Its shared interrupts, by the numbers that the architecture's interrupt controller has for them.
     pub interrupts: Vec<u32>,
     /// Its node in the machine's tree.
     pub host_node: Option<String>,
@@ -240,7 +366,7 @@ pub struct Property {
 #[serde(deny_unknown_fields)]
 pub struct Dom0less {
     /// The machine's tree with the domains under `/chosen`.
-    pub tree: String,
+    pub tree: FileRef,
     /// What must lie in memory beside the hypervisor.
     pub modules: Vec<Module>,
 }
@@ -250,7 +376,7 @@ pub struct Dom0less {
 #[serde(deny_unknown_fields)]
 pub struct Module {
     /// The file.
-    pub path: String,
+    pub file: FileRef,
     /// Host-physical address of its first byte.
     pub address: u64,
 }
@@ -275,6 +401,8 @@ pub enum Response {
     Description(Description),
     /// To `prepare`.
     Prepared(Box<Prepared>),
+    /// To `operate`.
+    Operated(Operated),
     /// To `teardown`.
     Done(Done),
     /// To any: it cannot be done. The scenario is broken, for it could not be run.
@@ -296,6 +424,9 @@ pub struct Description {
     /// The file that identifies it; its digest stands in the ledger.
     #[serde(default)]
     pub image: Option<String>,
+    /// What the adapter can have it do at run time.
+    #[serde(default)]
+    pub operations: BTreeSet<OperationKind>,
 }
 
 /// What QEMU must be started with. Each path is absolute or begins at the scenario's folder.
@@ -324,6 +455,12 @@ pub struct Prepared {
     /// Where the text of the domains comes out, unless it is the first serial line.
     #[serde(default)]
     pub console: Option<Console>,
+    /// Whether the machine's clock follows its instructions, where the case would have it so.
+    #[serde(default)]
+    pub icount: Option<Icount>,
+    /// The longest that this run may take, in milliseconds, in the place of what the profile says.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
 }
 
 /// Bytes.
@@ -332,6 +469,8 @@ pub struct Prepared {
 pub enum Blob {
     /// What this file holds.
     Path(String),
+    /// What this file holds, which is broken if that is something else by now.
+    File(FileRef),
     /// These, in base64 with its padding.
     Base64(String),
 }
@@ -362,6 +501,23 @@ pub struct NamedFile {
 pub struct Console {
     /// The serial line, from 0.
     pub serial: u8,
+}
+
+/// What the machine's clock follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Icount {
+    /// The host's clock, for a hypervisor that cannot run by instructions.
+    None,
+}
+
+/// What became of an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Operated {
+    /// Why the hypervisor refused it; nothing where it did it. What that is worth shows in what its domains see.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// There is nothing to say.

@@ -1,21 +1,25 @@
 //! What an adapter answered to `prepare`, from claims to bytes: every file read, every name and argument checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File as OsFile;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::arguments;
-use super::protocol::{Blob, Prepared};
+use super::protocol::{Blob, FileRef, Icount, Prepared};
 use crate::iommu::trace::FILE as TRACE;
 use crate::qemu::argv::{HOST_DTB, QTEST, SERIAL};
 use crate::request::{File, Load, Request};
 
 /// Bytes of all that an answer hands over.
 const LIMIT: u64 = 1 << 30;
+/// The longest that an adapter may have a run take, in milliseconds.
+const LONGEST_MS: u64 = 3_600_000;
 /// Serial lines that a machine may have in front of its console.
 const SERIALS: u8 = 8;
 
@@ -25,24 +29,29 @@ const KERNEL: &str = "kernel.img";
 /// What QEMU is started with, as far as it is the adapter's to say.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    image: Option<(PathBuf, Vec<u8>)>,
-    tree: Option<Vec<u8>>,
+    image: Option<(PathBuf, Arc<[u8]>)>,
+    tree: Option<Arc<[u8]>>,
     loads: Vec<Load>,
     files: Vec<File>,
     arguments: Vec<String>,
     argv: Option<Vec<String>>,
     console: u8,
+    icount: Option<Icount>,
+    deadline: Option<Duration>,
 }
 
 impl Setup {
     /// Reads everything that the answer names; relative paths begin at `folder`. `own` are files that the suite hands to
     /// QEMU itself.
     pub fn read(answer: &Prepared, folder: &Path, own: &[String]) -> Result<Self, String> {
-        let mut left = LIMIT;
+        let mut taken = Taken {
+            folder,
+            left: LIMIT,
+            read: BTreeMap::new(),
+        };
         let mut take = |what: String, blob: &Blob| {
-            let bytes = bytes(blob, folder, left).map_err(|why| format!("{what}: {why}"))?;
-            left = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-            Ok::<Vec<u8>, String>(bytes)
+            let bytes = taken.bytes(blob);
+            bytes.map_err(|why| format!("{what}: {why}"))
         };
         let image = match &answer.image {
             Some(path) => {
@@ -92,6 +101,12 @@ impl Setup {
                 "console on serial line {console}: {SERIALS} are the most"
             ));
         }
+        let deadline = answer.deadline_ms.map(|asked| match asked {
+            1..=LONGEST_MS => Ok(Duration::from_millis(asked)),
+            _ => Err(format!(
+                "a deadline of {asked} ms: 1 to {LONGEST_MS} are possible"
+            )),
+        });
         Ok(Self {
             image,
             tree,
@@ -100,12 +115,14 @@ impl Setup {
             arguments: answer.arguments.clone(),
             argv: answer.argv.clone(),
             console,
+            icount: answer.icount,
+            deadline: deadline.transpose()?,
         })
     }
 
     /// Puts it in the place of what `request` says so far about what is booted; what a case asks of the machine stays.
     pub fn apply(self, request: &mut Request) {
-        request.host_dtb = self.tree;
+        request.host_dtb = self.tree.map(|tree| tree.to_vec());
         request.loads = self.loads;
         request.files.extend(self.files);
         if let Some(argv) = self.argv {
@@ -123,11 +140,15 @@ impl Setup {
         }
         request.extra.extend(self.arguments);
         request.console = self.console;
+        if self.icount == Some(Icount::None) {
+            request.icount = None;
+        }
+        request.deadline = self.deadline.unwrap_or(request.deadline);
     }
 
     /// Returns what the first thing that QEMU starts consists of.
     pub fn image(&self) -> Option<&[u8]> {
-        self.image.as_ref().map(|(_, bytes)| bytes.as_slice())
+        self.image.as_ref().map(|(_, bytes)| &**bytes)
     }
 }
 
@@ -145,29 +166,69 @@ fn own_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a blob of up to `limit` bytes.
-fn bytes(blob: &Blob, folder: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    match blob {
-        Blob::Base64(text) => STANDARD.decode(text).map_err(|error| format!("{error}")),
-        Blob::Path(path) => {
-            let place = folder.join(path);
-            let wrong = |why: String| format!("{path}: {why}");
-            // Opening anything else might wait for ever, and a device may have no end.
-            let meta = std::fs::metadata(&place).map_err(|error| wrong(error.to_string()))?;
-            if !meta.is_file() {
-                return Err(wrong("no regular file".to_owned()));
+/// What an answer hands over, as far as it was read. A file that it names several times is read once.
+struct Taken<'f> {
+    folder: &'f Path,
+    /// Bytes that the rest of the answer may have.
+    left: u64,
+    read: BTreeMap<String, Arc<[u8]>>,
+}
+
+impl Taken<'_> {
+    fn bytes(&mut self, blob: &Blob) -> Result<Arc<[u8]>, String> {
+        match blob {
+            Blob::Base64(text) => {
+                let bytes = STANDARD.decode(text).map_err(|error| error.to_string())?;
+                self.keep(bytes)
             }
-            let file = OsFile::open(&place).map_err(|error| wrong(error.to_string()))?;
-            let mut bytes = Vec::new();
-            file.take(limit.saturating_add(1))
-                .read_to_end(&mut bytes)
-                .map_err(|error| wrong(error.to_string()))?;
-            if u64::try_from(bytes.len()).is_ok_and(|size| size > limit) {
-                return Err(wrong(format!("more than the {LIMIT} bytes of an answer")));
+            Blob::Path(path) => self.file(path),
+            Blob::File(file) => {
+                let bytes = self.file(&file.path)?;
+                let found = FileRef::of(&file.path, &bytes);
+                if found == *file {
+                    Ok(bytes)
+                } else {
+                    let FileRef { path, size, sha256 } = found;
+                    let what = format!("it holds {size} bytes with the SHA-256 {sha256}");
+                    Err(format!("{path}: {what}, which is not what was said"))
+                }
             }
-            Ok(bytes)
         }
     }
+
+    fn file(&mut self, path: &str) -> Result<Arc<[u8]>, String> {
+        if let Some(bytes) = self.read.get(path) {
+            return Ok(bytes.clone());
+        }
+        let wrong = |why: String| format!("{path}: {why}");
+        let bytes = regular(&self.folder.join(path), self.left).map_err(wrong)?;
+        let bytes = self.keep(bytes).map_err(wrong)?;
+        self.read.insert(path.to_owned(), bytes.clone());
+        Ok(bytes)
+    }
+
+    /// Counts bytes and keeps them.
+    fn keep(&mut self, bytes: Vec<u8>) -> Result<Arc<[u8]>, String> {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let left = self.left.checked_sub(size);
+        self.left = left.ok_or_else(|| format!("more than the {LIMIT} bytes of an answer"))?;
+        Ok(bytes.into())
+    }
+}
+
+/// Reads a regular file, of one larger than `limit` the first byte too many as well.
+fn regular(place: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    // Opening anything else might wait for ever, and a device may have no end.
+    let meta = std::fs::metadata(place).map_err(|error| error.to_string())?;
+    if !meta.is_file() {
+        return Err("no regular file".to_owned());
+    }
+    let file = OsFile::open(place).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -271,5 +332,68 @@ mod tests {
             ..Prepared::default()
         };
         assert_eq!(say(console), "console on serial line 200: 8 are the most");
+        for asked in [0, 3_600_001] {
+            let late = Prepared {
+                deadline_ms: Some(asked),
+                ..Prepared::default()
+            };
+            let told = format!("a deadline of {asked} ms: 1 to 3600000 are possible");
+            assert_eq!(say(late), told);
+        }
+        let mut other = FileRef::of("ok", b"x");
+        other.size = 2;
+        let changed = Prepared {
+            tree: Some(Blob::File(other)),
+            ..Prepared::default()
+        };
+        let why = say(changed);
+        assert!(
+            why.starts_with("tree: ok: it holds 1 bytes with the SHA-256 2d71"),
+            "{why}"
+        );
+    }
+
+    /// A file that is named by what it holds is taken, and one that is named twice is read once.
+    #[test]
+    fn files_are_named_and_not_copied() {
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::write(folder.path().join("hv.bin"), b"hv").expect("file");
+        let named = || Blob::File(FileRef::of("hv.bin", b"hv"));
+        let answer = Prepared {
+            loads: vec![load(0x1000, named()), load(0x2000, path("hv.bin"))],
+            ..Prepared::default()
+        };
+        let setup = Setup::read(&answer, folder.path(), &[]).expect("an answer");
+        let [one, two] = setup.loads.as_slice() else {
+            panic!("{:?}", setup.loads)
+        };
+        assert_eq!(&*one.bytes, b"hv");
+        assert!(Arc::ptr_eq(&one.bytes, &two.bytes));
+    }
+
+    /// A subject has its own deadline and its own clock where it says so, and those of the suite elsewhere.
+    #[test]
+    fn time_may_be_the_subjects() {
+        let folder = tempfile::tempdir().expect("folder");
+        let profile = crate::Profile::all_shipped().expect("shipped").remove(0);
+        let clock = crate::request::Icount {
+            shift: 8,
+            sleep: false,
+        };
+        let after = |answer: Prepared| {
+            let second = Duration::from_secs(1);
+            let mut request = Request::new(profile.arch, profile.machine.clone(), "x", second);
+            request.icount = Some(clock);
+            let setup = Setup::read(&answer, folder.path(), &[]).expect("an answer");
+            setup.apply(&mut request);
+            (request.icount, request.deadline.as_millis())
+        };
+        assert_eq!(after(Prepared::default()), (Some(clock), 1000));
+        let own = Prepared {
+            icount: Some(Icount::None),
+            deadline_ms: Some(90_000),
+            ..Prepared::default()
+        };
+        assert_eq!(after(own), (None, 90_000));
     }
 }
