@@ -73,7 +73,7 @@ pub struct Case {
     /// What happens outside the guests, and what is seen there.
     #[serde(default)]
     pub outside: Vec<Outside>,
-    /// What the machine's SMMU must have done with accesses of devices:
+    /// What the machine's IOMMU must have done with accesses of devices:
     /// `STREAM EVENT [read|write] [FIRST[..LAST]] [=> at least N|none|any]`. STREAM is a number or `any`; EVENT is a name of
     /// the architecture (`F_TRANSLATION`), `event` for any that was recorded, `stopped` for what was, recorded or not,
     /// `aborted` for what was stopped without a record, `bypassed` or `translated`. `others => none`: nothing is recorded besides what the other lines are about.

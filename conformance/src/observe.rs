@@ -19,7 +19,7 @@ pub struct Seen {
     pub cut: Vec<(Option<u8>, String)>,
     /// Answers from outside, by label.
     pub outside: BTreeMap<String, OutsideAnswer>,
-    /// What the SMMUs did, where the machine has any.
+    /// What the IOMMUs did, where the machine has any.
     pub iommus: Option<Iommus>,
     /// How the run ended.
     pub end: End,

@@ -67,7 +67,7 @@ pub struct Scenario {
     pub domains: Vec<Domain>,
     /// Steps outside the guests.
     pub outside: Vec<Step>,
-    /// What the SMMU must have stopped or let pass, and what not.
+    /// What the IOMMU must have stopped or let pass, and what not.
     pub events: Vec<EventRule>,
 }
 

@@ -1,4 +1,4 @@
-//! What a case wants of the SMMU: which accesses of devices it must have stopped or let pass, and which not.
+//! What a case wants of the IOMMU: which accesses of devices it must have stopped or let pass, and which not.
 
 use runners::{Access, Fate, Reason};
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub struct EventRule {
 pub enum About {
     /// Those that are like this.
     These {
-        /// By what the SMMU knows the device; none: whatever.
+        /// By what the IOMMU knows the device; none: whatever.
         stream: Option<u32>,
         /// What became of them.
         kind: Kind,
