@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use model::Level;
 use runners::{
-    Action, Command, Director, File, Iommu, Load, Machine, Outcome, Profile, Refusal, Request,
+    Action, Command, Director, File, Icount, Iommu, Load, Machine, Outcome, Profile, Refusal,
+    Request,
 };
 use wire::{Answer, Frame, Note};
 
@@ -36,9 +37,12 @@ const PATTERN_BYTES: u32 = 8 << 20;
 const EDU: &str = "edu,addr=3,dma_mask=0xffffffffffffffff";
 /// The edu device takes a tenth of a second for each transfer, by the machine's clock. It runs ahead while everybody waits,
 /// where nobody outside would then come too late.
-const CLOCK: [&str; 2] = ["-icount", "shift=8,sleep=off"];
+const CLOCK: Icount = Icount {
+    shift: CLOCK_SHIFT,
+    sleep: false,
+};
 /// An instruction then takes two to the power of so many nanoseconds.
-pub const CLOCK_SHIFT: u32 = 8;
+pub const CLOCK_SHIFT: u8 = 8;
 /// Its configuration space: the board's ECAM, bus 0, slot 3.
 const EDU_CONFIG: u64 = 0x40_1000_0000 + (3 << 15);
 
@@ -135,10 +139,9 @@ pub fn request(
     let real = |pci: &Topology| pci.firmware == Firmware::UBoot;
     let real = scenario.pci.as_ref().is_some_and(real);
     let edu = scenario.machine.edu || scenario.pci.iter().any(|pci| pci.has("edu"));
-    if edu && !real && scenario.outside.iter().all(apart) {
-        machine.extra.extend(CLOCK.map(ToOwned::to_owned));
-    }
     let mut request = Request::new(profile.arch, machine, image, profile.deadline());
+    let ahead = edu && !real && scenario.outside.iter().all(apart);
+    request.icount = ahead.then_some(CLOCK);
     request.host_dtb = Some(blobs.host.clone());
     request.loads = blobs
         .modules

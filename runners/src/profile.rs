@@ -20,7 +20,7 @@ use crate::waiver::Waiver;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles");
 
 /// How a subject refuses a domain at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The domain is absent, the others run.
@@ -31,7 +31,7 @@ pub enum Refusal {
 
 /// What a host says when it stops. The texts are the beginnings of whole lines: what a guest prints begins with other
 /// words, as long as the hypervisor puts its own in front.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LastWords {
     /// The line that says that it stops.
@@ -68,7 +68,7 @@ pub struct PciHost {
 }
 
 /// How a subject makes the domain that controls others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
     /// A domain node says `capabilities`.
@@ -91,7 +91,7 @@ pub struct Modules {
 }
 
 /// A subject.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// The subject's name.
@@ -122,6 +122,7 @@ pub struct Profile {
     #[serde(default)]
     pub last_words: Option<LastWords>,
     /// What it can do.
+    #[schemars(with = "BTreeSet<Capability>")]
     pub capabilities: Capabilities,
     /// How much it claims to meet.
     #[serde(default)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,7 +17,9 @@ use model::Arch;
 pub const CONSOLE_LIMIT: usize = 2 << 20;
 
 /// Describes a machine: everything that also decides the device tree QEMU makes for it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
     /// QEMU's program, a name looked for in `PATH` or a path.
@@ -120,7 +123,7 @@ pub struct Icount {
 }
 
 /// Firmware that starts the image, in the place of QEMU, which only puts image and tree into memory.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Firmware {
     /// Its own image, which the board begins with.

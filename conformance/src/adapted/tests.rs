@@ -11,7 +11,7 @@ use crate::pipeline::{Rig, run_all};
 use crate::sample::scenario;
 use model::Verdict;
 
-const DESCRIBED: &str = r#"read -r _; echo '{"version":1,"id":1,"response":{"description":{"name":"x","version":"9.9","capabilities":["CLAIMS"]}}}';"#;
+const DESCRIBED: &str = r#"read -r _; echo '{"version":2,"id":1,"response":{"description":{"name":"x","version":"9.9","capabilities":["CLAIMS"]}}}';"#;
 
 /// A rig whose adapter is this shell script.
 fn rig(script: &str, folder: &TempDir) -> Rig {
@@ -70,7 +70,7 @@ fn claims_have_to_agree() {
 fn what_was_seen_before_a_breakdown_does_not_count() {
     let folder = TempDir::new().unwrap();
     let script = DESCRIBED.replace("\"CLAIMS\"", "");
-    let prepared = r#"read -r _; echo '{"version":1,"id":2,"response":{"prepared":{}}}';"#;
+    let prepared = r#"read -r _; echo '{"version":2,"id":2,"response":{"prepared":{}}}';"#;
     let mut profile = Profile::shipped("reference-by-adapter", Arch::default()).unwrap();
     let text = format!("{script} {prepared} read -r _; echo 'lost the board' >&2; exit 1");
     profile.adapter = Some(Adapter {

@@ -112,10 +112,12 @@ pub(super) type Said = BTreeMap<u8, DomainSeen>;
 /// Runs a scenario; returns what its domains said and how long all took.
 pub(super) fn run(rig: &Rig, scenario: &Scenario, counting: bool) -> Result<(Said, Duration)> {
     let (_, mut request) = rig.prepare(scenario)?;
-    request.icount = counting.then_some(Icount {
-        shift: 0,
-        sleep: false,
-    });
+    if counting {
+        request.icount = Some(Icount {
+            shift: 0,
+            sleep: false,
+        });
+    }
     let mut conductor = Conductor::new(scenario, rig.nonce(scenario));
     let outcome = runners::run(&request, &mut conductor)?;
     let took = outcome.timing.total;

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dtb_gen::{Guest, Node, Tree};
 use runners::adapter::protocol::{
-    Bank, Device, Dom0less, Domain, Machine, Module, PciFunction, Placed, Property, Range, Role,
-    Scenario,
+    Bank, Device, Dom0less, Domain, FileRef, Machine, Module, PciFunction, Placed, Property, Range,
+    Role, Scenario,
 };
 use runners::{File, GuestLayout, Profile};
 
@@ -41,10 +41,18 @@ pub fn tell(
     blobs: &Blobs,
     arguments: Vec<String>,
 ) -> Result<Told, String> {
+    let kernel = FileRef::of(KERNEL, ground.probe);
     let mut files = vec![File::new(KERNEL, ground.probe.clone())];
+    let mut known = vec![kernel.clone()];
+    // What is there already, under whatever name, is not written again.
     let mut put = |name: String, bytes: Vec<u8>| {
-        files.push(File::new(name.clone(), bytes));
-        name
+        let file = FileRef::of(name, &bytes);
+        if let Some(same) = known.iter().find(|other| other.sha256 == file.sha256) {
+            return same.clone();
+        }
+        files.push(File::new(file.path.clone(), bytes));
+        known.push(file.clone());
+        file
     };
     let tree = platform(scenario, ground.base)?;
     let base = super::machine(scenario, ground.base);
@@ -71,7 +79,7 @@ pub fn tell(
         let size = boot.ramdisk.as_ref().map_or(0, |bytes| bytes.len() as u64);
         let ramdisk = boot.ramdisk.as_ref().map(|bytes| Placed {
             address: below(end, bytes.len()),
-            path: put(format!("{}.ramdisk", domain.name), bytes.to_vec()),
+            file: put(format!("{}.ramdisk", domain.name), bytes.to_vec()),
         });
         let guest = guest(
             domain,
@@ -98,12 +106,12 @@ pub fn tell(
             direct_map: domain.direct,
             cpus: domain.cpus,
             console: domain.vpl011,
-            spis: domain.guest_lines,
+            interrupt_lines: domain.guest_lines,
             arguments: boot.args.clone(),
             ramdisk,
             tree: Placed {
                 address: below(top, tree.len()),
-                path: put(format!("{}.dtb", domain.name), tree),
+                file: put(format!("{}.dtb", domain.name), tree),
             },
             devices: devices(domain, &base).map_err(blame)?,
             pci: domain.pci.iter().map(function).collect(),
@@ -111,12 +119,12 @@ pub fn tell(
     }
     let mut modules = Vec::new();
     for (name, address, bytes) in &blobs.modules {
-        let path = match name.as_str() {
-            "probe" => KERNEL.to_owned(),
+        let file = match name.as_str() {
+            "probe" => kernel.clone(),
             name => put(format!("dom0less-{name}"), bytes.to_vec()),
         };
         modules.push(Module {
-            path,
+            file,
             address: *address,
         });
     }
@@ -127,7 +135,7 @@ pub fn tell(
     let scenario = Scenario {
         id: scenario.id.clone(),
         arch: profile.arch,
-        kernel: KERNEL.to_owned(),
+        kernel,
         hypervisor_arguments: ground.hypervisor_args.to_owned(),
         machine,
         domains,

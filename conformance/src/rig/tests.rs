@@ -263,11 +263,8 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
     };
     let machine = machine(&profile, &wanted);
     assert_eq!(machine.pin.as_deref(), Some("virt-9.1"));
-    assert!(
-        machine
-            .options
-            .contains(&runners::iommu_option(profile.arch).unwrap().to_owned())
-    );
+    let option = runners::iommu_option(profile.arch).unwrap();
+    assert!(machine.options.contains(&option.to_owned()));
     assert_eq!(machine.options.len(), profile.machine.options.len() + 1);
     assert_eq!(machine.devices, ["edu"]);
     assert_eq!(

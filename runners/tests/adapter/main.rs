@@ -9,10 +9,10 @@
 )]
 
 mod misbehaviour;
+mod operations;
 mod orphan;
 #[path = "../support/processes.rs"]
 mod processes;
-mod schema;
 mod script;
 #[path = "../support/trials.rs"]
 mod trials;
@@ -26,6 +26,10 @@ fn main() {
     if args.get(1).map(String::as_str) == Some(orphan::VICTIM) {
         orphan::be_victim(&args);
     }
-    let all = [misbehaviour::trials(), orphan::trials(), schema::trials()];
+    let all = [
+        misbehaviour::trials(),
+        operations::trials(),
+        orphan::trials(),
+    ];
     libtest_mimic::run(&Arguments::from_args(), all.into_iter().flatten().collect()).exit();
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use runners::adapter::protocol::{Dom0less, Machine, Scenario};
+use runners::adapter::protocol::{Dom0less, FileRef, Machine, Scenario};
 use runners::adapter::{Adapter, AdapterError, Adapters, Stage};
 
 use crate::trials::reference;
@@ -12,7 +12,7 @@ pub const PATIENCE: u64 = 60_000;
 
 /// Speaks like an adapter: `says ID RESPONSE`, `hears` and the three answers in their usual order.
 const PRELUDE: &str = r#"
-says() { printf '{"version":1,"id":%s,"response":%s}\n' "$1" "$2"; }
+says() { printf '{"version":2,"id":%s,"response":%s}\n' "$1" "$2"; }
 hears() { IFS= read -r heard; }
 me() { hears; says 1 '{"description":{"name":"demo","version":"7","capabilities":["iommu"]}}'; }
 ready() { hears; says "$1" '{"prepared":{}}'; }
@@ -49,13 +49,13 @@ pub fn scenario() -> Scenario {
     Scenario {
         id: "demo.one".to_owned(),
         arch: profile.arch,
-        kernel: "kernel.img".to_owned(),
+        kernel: FileRef::of("kernel.img", b"kernel"),
         hypervisor_arguments: String::new(),
         machine: Machine {
             arguments: vec!["-M".to_owned(), "virt".to_owned()],
             memory_mib: 512,
             cpus: 1,
-            tree: "machine.dtb".to_owned(),
+            tree: FileRef::of("machine.dtb", b"machine"),
             modules: profile.modules,
             guest: profile.guest,
             host: profile.host,
@@ -63,7 +63,7 @@ pub fn scenario() -> Scenario {
         },
         domains: Vec::new(),
         dom0less: Dom0less {
-            tree: "dom0less.dtb".to_owned(),
+            tree: FileRef::of("dom0less.dtb", b"dom0less"),
             modules: Vec::new(),
         },
     }

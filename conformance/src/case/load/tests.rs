@@ -123,8 +123,8 @@ fn errors_name_place_and_culprit() {
         &["demo.yaml:6", "platform-devices"],
     );
     check(
-        &case(&format!("    machine: {{iommu: second}}\n{fine}")),
-        &["demo.yaml:6", "second"],
+        &case(&format!("    machine: {{iommu: twice}}\n{fine}")),
+        &["demo.yaml:6", "twice"],
     );
     check(
         &case(&format!("{fine}    host: [sett /x y]\n")),
