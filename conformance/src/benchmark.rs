@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::pipeline::{Rig, run_all};
+use crate::pipeline::{Harness, run_all};
 use crate::scenario::Scenario;
 
-mod counted;
-mod functions;
-mod protected;
+mod instruction_counts;
+mod iommu_devices;
+mod pci_functions;
 
-use counted::Life;
-use functions::Functions;
-use protected::Protected;
+use instruction_counts::Life;
+use iommu_devices::Protected;
+use pci_functions::Functions;
 
 /// A case may cost this many empty starts.
 pub const CASE_BAR: f64 = 2.0;
@@ -111,7 +111,7 @@ impl fmt::Display for Figures {
             writeln!(
                 f,
                 "destroying a domain of {} MiB  {:>8} instructions   {:.2} times clearing its memory, {} (bar {DESTROY_BAR})",
-                counted::MIB,
+                instruction_counts::MIB,
                 life.destroy,
                 life.ratio(),
                 life.clear
@@ -119,7 +119,7 @@ impl fmt::Display for Figures {
             writeln!(
                 f,
                 "{} times made and destroyed   {:8.1} ms, the whole run (bar {})",
-                counted::CYCLES,
+                instruction_counts::CYCLES,
                 millis(life.cycles),
                 CYCLES_BAR.as_millis()
             )?;
@@ -133,7 +133,7 @@ impl fmt::Display for Figures {
             writeln!(
                 f,
                 "beside {} faults of a device, a loop takes {:+.1} % ({} instructions, {} without; bar {:.0} %)",
-                protected::STORM,
+                iommu_devices::STORM,
                 protected.slowdown() * 100.0,
                 protected.storm,
                 protected.calm,
@@ -144,7 +144,7 @@ impl fmt::Display for Figures {
             writeln!(
                 f,
                 "finding {} PCI functions      {:>9} instructions (bar {DISCOVERY_BAR})",
-                functions::CROWD,
+                pci_functions::CROWD,
                 functions.discovery
             )?;
             writeln!(
@@ -163,11 +163,17 @@ impl fmt::Display for Figures {
 }
 
 /// Measures: `rounds` empty starts and cases in turn, the whole run once, the boot once.
-pub fn measure(rig: &Rig, scenarios: &[Scenario], rounds: usize, jobs: usize) -> Result<Figures> {
+pub fn measure(
+    harness: &Harness,
+    scenarios: &[Scenario],
+    rounds: usize,
+    jobs: usize,
+) -> Result<Figures> {
     let judged: Vec<&Scenario> = scenarios
         .iter()
         .filter(|scenario| {
-            rig.profile()
+            harness
+                .profile()
                 .capabilities
                 .missing(&scenario.needs)
                 .is_empty()
@@ -179,28 +185,28 @@ pub fn measure(rig: &Rig, scenarios: &[Scenario], rounds: usize, jobs: usize) ->
     let (mut empties, mut cases) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         empties.push(runners::time_empty_start(
-            rig.profile().arch,
-            &rig.profile().machine,
+            harness.profile().arch,
+            &harness.profile().machine,
         )?);
         // Every round takes another scenario, spread over the suite.
         let scenario = judged[round * judged.len() / rounds % judged.len()];
         // The first run of a machine asks it for its tree; that is paid once a run, not once a case.
-        rig.prepare(scenario)?;
-        cases.push(rig.run(scenario, None)?.took);
+        harness.prepare(scenario)?;
+        cases.push(harness.run(scenario, None)?.took);
     }
     let began = Instant::now();
     let owned: Vec<Scenario> = judged.iter().map(|scenario| (*scenario).clone()).collect();
-    run_all(rig, &owned, jobs, None, &|_, _| {})?;
+    run_all(harness, &owned, jobs, None, &|_, _| {})?;
     Ok(Figures {
         empty: median(empties),
         case: median(cases),
         suite: began.elapsed(),
         scenarios: owned.len(),
         jobs,
-        instructions: counted::boot(rig)?,
-        life: counted::life(rig)?,
-        protected: protected::protected(rig)?,
-        functions: functions::functions(rig)?,
+        instructions: instruction_counts::boot(harness)?,
+        life: instruction_counts::life(harness)?,
+        protected: iommu_devices::protected(harness)?,
+        functions: pci_functions::functions(harness)?,
     })
 }
 

@@ -124,7 +124,7 @@ fn kind(was: AggregateVerdict, is: AggregateVerdict) -> Kind {
     }
 }
 
-/// How far from a pass; a failure and a broken rig are equally far, since neither tells that it holds.
+/// How far from a pass; a failure and a broken harness are equally far, since neither tells that it holds.
 const fn rank(verdict: AggregateVerdict) -> u8 {
     match verdict {
         AggregateVerdict::Pass => 0,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dtb_gen::{Cells, Edit, Hardware, Module, Node, Platform, Tree, Value, spoil::Spoil};
+use dtb_gen::{Cells, Edit, Hardware, Module, Node, Platform, Tree, Value, corrupt::Corruption};
 use wire::BootArgs;
 
 use crate::arch::CONTROLLER_PHANDLE;
@@ -47,7 +47,7 @@ pub struct Boot {
 }
 
 /// What the trees of a run are made from, apart from the scenario.
-pub struct Ground<'a> {
+pub struct BuildContext<'a> {
     /// The machine's own tree.
     pub base: &'a Tree,
     /// The probe's image.
@@ -63,15 +63,15 @@ pub struct Ground<'a> {
 }
 
 /// Builds the trees and modules of `scenario`.
-pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> {
-    let mut shelf = Shelf {
-        next: ground.modules.base,
-        align: ground.modules.align,
-        end: ground.modules.base.saturating_add(ground.modules.size),
+pub fn blobs(scenario: &Scenario, context: &BuildContext<'_>) -> Result<Blobs, String> {
+    let mut allocator = ModuleAllocator {
+        next: context.modules.base,
+        align: context.modules.align,
+        end: context.modules.base.saturating_add(context.modules.size),
         put: Vec::new(),
     };
-    let base = machine(scenario, ground.base);
-    let probe = shelf.put("probe", ground.probe.clone())?;
+    let base = machine(scenario, context.base);
+    let probe = allocator.put("probe", context.probe.clone())?;
     let mut partials = Vec::new();
     let mut domains = Vec::new();
     let mut boots = Vec::new();
@@ -81,8 +81,8 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
         .iter()
         .filter(|domain| domain.child.is_none())
     {
-        let script = run_time::script(domain, ground.nonce);
-        let entries = run_time::entries(scenario, domain.number, ground, &base, &mut partials)?;
+        let script = run_time::script(domain, context.nonce);
+        let entries = run_time::entries(scenario, domain.number, context, &base, &mut partials)?;
         let (args, ramdisk) = match script.boot_args() {
             _ if entries.len() > 1 => {
                 let entries: Vec<&[u8]> = entries.iter().map(AsRef::as_ref).collect();
@@ -99,7 +99,7 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
             ramdisk: ramdisk.clone(),
         });
         let ramdisk = ramdisk
-            .map(|bytes| shelf.put(&format!("{}-script", domain.name), bytes))
+            .map(|bytes| allocator.put(&format!("{}-script", domain.name), bytes))
             .transpose()?;
         let kernel = Module {
             args: Some(args),
@@ -115,7 +115,7 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
                 let (tree, blob) = partial_tree(partial, &domain.pci, &base)
                     .map_err(|why| format!("{}: {why}", domain.name))?;
                 partials.push((domain.number, tree));
-                Some(shelf.put(&format!("{}-tree", domain.name), blob)?)
+                Some(allocator.put(&format!("{}-tree", domain.name), blob)?)
             }
         };
         domains.push(domain_node(domain, kernel, ramdisk, tree)?);
@@ -124,7 +124,7 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
     for text in &scenario.host {
         edits.push(edit(&with_modules(text, &domains))?);
     }
-    let hypervisor_args = ground.hypervisor_args.to_owned();
+    let hypervisor_args = context.hypervisor_args.to_owned();
     let platform = Platform {
         base,
         hypervisor_args,
@@ -135,13 +135,13 @@ pub fn blobs(scenario: &Scenario, ground: &Ground<'_>) -> Result<Blobs, String> 
     let host = dtb_gen::host(&platform).map_err(|error| error.to_string())?;
     Ok(Blobs {
         host: host.emit().map_err(|error| error.to_string())?,
-        modules: shelf.put,
+        modules: allocator.put,
         boots,
         partials,
     })
 }
 
-/// The machine's tree as the rig makes the machine.
+/// The machine's tree as the harness makes the machine.
 fn machine(scenario: &Scenario, base: &Tree) -> Tree {
     let mut base = base.clone();
     if scenario.machine.edu {
@@ -190,14 +190,14 @@ fn with_modules(text: &str, domains: &[dtb_gen::Domain]) -> String {
 }
 
 /// Boot modules one behind the other.
-struct Shelf {
+struct ModuleAllocator {
     next: u64,
     align: u64,
     end: u64,
     put: Vec<(String, u64, Arc<[u8]>)>,
 }
 
-impl Shelf {
+impl ModuleAllocator {
     fn put(&mut self, name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Module, String> {
         let bytes = bytes.into();
         let size = bytes.len() as u64;
@@ -306,7 +306,7 @@ fn owner(base: &Tree, address: u64) -> Option<String> {
         .map(|node| format!("/{}", node.name))
 }
 
-/// The edu device as the host's tree describes a platform device: its registers where the rig puts them, its interrupt
+/// The edu device as the host's tree describes a platform device: its registers where the harness puts them, its interrupt
 /// where the board's PCI host takes that of slot 3.
 fn edu() -> Node {
     Node::new(format!("edu@{EDU_BASE:x}"))
@@ -362,11 +362,11 @@ fn partial_tree(
             .map_err(|error| error.to_string())?;
     }
     let blob = tree.emit().map_err(|error| error.to_string())?;
-    let blob = match &partial.spoil {
+    let blob = match &partial.corruption {
         None => blob,
         Some(name) => {
-            let defect: Spoil = name.parse().map_err(|error| format!("{error}"))?;
-            dtb_gen::spoil::apply(&defect, &blob).map_err(|error| error.to_string())?
+            let defect: Corruption = name.parse().map_err(|error| format!("{error}"))?;
+            dtb_gen::corrupt::apply(&defect, &blob).map_err(|error| error.to_string())?
         }
     };
     Ok((tree, blob))
@@ -375,7 +375,7 @@ fn partial_tree(
 /// Describes a device to the guest: like the host node it is, unless the case says otherwise.
 fn device_node(device: &Device, controller: u32, base: &Tree) -> Result<dtb_gen::Device, String> {
     let mut props: Vec<(String, Value)> = Vec::new();
-    if let Some(node) = device.like.as_ref().and_then(|path| base.find(path)) {
+    if let Some(node) = device.describe_as.as_ref().and_then(|path| base.find(path)) {
         for name in ["compatible", "interrupts"] {
             props.extend(
                 node.get(name)

@@ -10,7 +10,7 @@ use runners::Request;
 
 use crate::dtb::Blobs;
 use crate::iommu;
-use crate::observe::Seen;
+use crate::observe::Observation;
 use crate::scenario::Scenario;
 
 #[cfg(test)]
@@ -27,7 +27,7 @@ pub fn write(
     scenario: &Scenario,
     blobs: &Blobs,
     request: Option<&Request>,
-    seen: &Seen,
+    seen: &Observation,
 ) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)
@@ -87,7 +87,7 @@ pub fn write(
         }
     }
     put(CONSOLE, &seen.console)?;
-    put("seen.txt", told(scenario, seen).as_bytes())?;
+    put("seen.txt", summary(scenario, seen).as_bytes())?;
     if let Some(iommus) = &seen.iommus {
         let told = serde_json::to_string_pretty(&iommu::merge_sources(iommus))? + "\n";
         put(EVENTS, told.as_bytes())?;
@@ -116,7 +116,7 @@ pub fn write_said(folder: &Path, said: Option<&str>) -> Result<()> {
 }
 
 /// Writes what was seen for people: a line an answer.
-fn told(scenario: &Scenario, seen: &Seen) -> String {
+fn summary(scenario: &Scenario, seen: &Observation) -> String {
     let mut lines = vec![format!("end: {:?}", seen.end)];
     let cut = seen.cut.iter().map(|(_, told)| told);
     lines.extend(seen.gaps.iter().chain(cut).map(|gap| format!("gap: {gap}")));
@@ -127,7 +127,7 @@ fn told(scenario: &Scenario, seen: &Seen) -> String {
         };
         lines.extend(
             spoke
-                .troubles
+                .errors
                 .iter()
                 .map(|trouble| format!("{}: {trouble}", domain.name)),
         );
@@ -163,11 +163,11 @@ pub fn read(folder: &Path) -> view::Evidence {
     view::Evidence {
         trees: trees(folder),
         console: String::from_utf8_lossy(&console).into_owned(),
-        iommu: events(folder),
+        iommu: iommu_events(folder),
     }
 }
 
-fn events(folder: &Path) -> Option<IommuRecord> {
+fn iommu_events(folder: &Path) -> Option<IommuRecord> {
     serde_json::from_slice(&fs::read(folder.join(EVENTS)).ok()?).ok()
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::{DeviceAccess, IommuRecord};
-use runners::{Access, Fate, Iommus, Reason};
+use runners::{Access, AccessFate, Iommus, Reason};
 
 #[cfg(test)]
 mod tests;
@@ -94,11 +94,13 @@ fn shown(access: &Access) -> String {
 /// What people look for comes first: what went past the IOMMU, then what it stopped.
 fn order(access: &Access) -> (u8, Option<u32>, u64, Option<bool>, Option<u64>) {
     let (rank, reason) = match access.fate {
-        Fate::Bypassed => (0, 0),
-        Fate::Recorded(reason) => (1, u64::from(reason.number())),
-        Fate::Unrecorded(reason) => (2, reason.map_or(0, |reason| u64::from(reason.number()))),
-        Fate::Aborted => (3, 0),
-        Fate::Translated(to) => (4, to),
+        AccessFate::Bypassed => (0, 0),
+        AccessFate::Recorded(reason) => (1, u64::from(reason.number())),
+        AccessFate::Unrecorded(reason) => {
+            (2, reason.map_or(0, |reason| u64::from(reason.number())))
+        }
+        AccessFate::Aborted => (3, 0),
+        AccessFate::Translated(to) => (4, to),
     };
     (rank, access.stream, reason, access.write, access.address)
 }
@@ -137,7 +139,7 @@ fn notes(iommus: &Iommus) -> Vec<String> {
 fn disagreements(iommus: &Iommus, full: bool) -> Vec<String> {
     let mut counts: BTreeMap<(Option<u32>, Reason), (u64, u64)> = BTreeMap::new();
     let recorded = |access: &Access| match access.fate {
-        Fate::Recorded(reason) => Some((access.stream, reason)),
+        AccessFate::Recorded(reason) => Some((access.stream, reason)),
         _ => None,
     };
     for counted in &iommus.trace.accesses.seen {

@@ -1,12 +1,13 @@
 //! Requirements, scenarios, oracle and verdicts of the device-passthrough conformance suite.
 //!
-//! The way of the data: requirement files ([`oft`]) and [`case`] files become [`scenario`]s; [`dtb`] makes trees of one, [`rig`] a
+//! The way of the data: requirement files ([`oft`]) and [`case`] files become [`scenario`]s; [`dtb`] makes trees of one, [`run_request`] a
 //! request, [`observe`] collects what was seen, [`verdict`] compares, [`ledger`] keeps. [`pipeline`] joins the stages.
 
-pub mod adapted;
+pub mod adapter_run;
 mod arch;
 pub mod baseline;
 pub mod benchmark;
+mod capability_detection;
 pub mod case;
 pub mod cli;
 pub mod compare;
@@ -14,14 +15,13 @@ pub mod dtb;
 pub mod evidence;
 pub mod groups;
 pub mod iommu;
-pub mod judged;
 pub mod kinds;
-pub mod last_words;
+pub mod ledger_builder;
 pub mod observe;
+pub mod panic_log;
 pub mod pci;
 pub mod pipeline;
-mod probing;
-pub mod rig;
+pub mod run_request;
 #[cfg(test)]
 mod sample;
 pub mod scenario;

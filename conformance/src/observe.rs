@@ -6,13 +6,13 @@ use runners::Iommus;
 use serde::Serialize;
 use wire::{Answer, Damage, Disorder, Frame, Note, Order, Reading};
 
-use crate::last_words::Stop;
+use crate::panic_log::HostPanic;
 
 /// Everything that one run showed.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct Observation {
     /// Domains that spoke, by the number in their frames.
-    pub domains: BTreeMap<u8, DomainSeen>,
+    pub domains: BTreeMap<u8, DomainObservation>,
     /// What is wrong with the record itself: damaged, repeated or lost lines.
     pub gaps: Vec<String>,
     /// Frames that break off: who sent each, where that can still be read, and what there is of it.
@@ -23,15 +23,15 @@ pub struct Seen {
     pub iommus: Option<Iommus>,
     /// How the run ended.
     pub end: End,
-    /// The host's last words, where it stopped.
-    pub stop: Option<Stop>,
+    /// The host's panic message, where it stopped.
+    pub stop: Option<HostPanic>,
     /// The console as it was.
     pub console: Vec<u8>,
 }
 
 /// What one domain showed.
 #[derive(Clone, Debug, Default)]
-pub struct DomainSeen {
+pub struct DomainObservation {
     /// Greetings of its virtual CPUs.
     pub hellos: usize,
     /// Frequency of its counter in Hz.
@@ -41,7 +41,7 @@ pub struct DomainSeen {
     /// The tree that it was booted with, as far as it was sent.
     pub tree: Vec<u8>,
     /// What went wrong inside: unexpected exceptions, an unusable script.
-    pub troubles: Vec<String>,
+    pub errors: Vec<String>,
     /// It reported the end of its script.
     pub ended: bool,
     /// Place of its last frame among those of all domains.
@@ -75,7 +75,7 @@ pub enum End {
     Deadline,
     /// The console was flooded: so many bytes came, and only the first and the last of them are kept.
     Flooded(u64),
-    /// The rig failed.
+    /// The harness failed.
     Failed(String),
 }
 
@@ -90,7 +90,7 @@ pub struct Recorder {
     /// Frames taken so far.
     frames: usize,
     /// What was seen so far.
-    pub seen: Seen,
+    pub seen: Observation,
 }
 
 impl Recorder {
@@ -99,7 +99,7 @@ impl Recorder {
         Self {
             order: Order::new(nonce),
             frames: 0,
-            seen: Seen::default(),
+            seen: Observation::default(),
         }
     }
 
@@ -175,7 +175,7 @@ impl Recorder {
                 }
             }
             Note::Fault { .. } | Note::Stray(_) | Note::Bad { .. } => {
-                domain.troubles.push(frame.note.to_string())
+                domain.errors.push(frame.note.to_string())
             }
             Note::End { .. } => domain.ended = true,
         }

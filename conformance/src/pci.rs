@@ -7,15 +7,15 @@
 use crate::arch;
 use serde::Serialize;
 
+pub mod device_models;
 pub mod firmware;
-pub mod functions;
 pub mod generate;
 mod place;
 mod query;
 #[cfg(test)]
 mod tests;
 
-pub use functions::{BarKind, Model, Role};
+pub use device_models::{BarKind, Model, Role};
 pub use place::{PlaceError, place};
 pub use query::listed;
 

@@ -12,44 +12,44 @@ use model::Capability;
 use runners::{Machine, Profile};
 use sha2::{Digest, Sha256};
 
-use crate::adapted::Adapted;
-use crate::dtb::{self, Blobs, Ground, neutral};
+use crate::adapter_run::AdapterRun;
+use crate::dtb::{self, Blobs, BuildContext, neutral};
 use crate::evidence;
-use crate::observe::{End, Seen};
-use crate::rig::{self, Conductor};
+use crate::observe::{End, Observation};
+use crate::run_request::{self, RunObserver};
 use crate::scenario::Scenario;
-use crate::verdict::{self, Judgement};
+use crate::verdict::{self, Outcome};
 use model::Row;
 use model::Verdict;
 
-mod twin;
+mod attribution;
 
 /// What executes the guests' instructions: nothing but QEMU's translator is used so far.
 pub const ACCELERATOR: &str = "tcg";
 
 /// A subject on its machine, ready to run scenarios.
-pub struct Rig {
+pub struct Harness {
     profile: Profile,
     /// Where the hypervisor's image lies; with an adapter, that is for the adapter to say.
     image: PathBuf,
-    adapter: Option<Adapted>,
+    adapter: Option<AdapterRun>,
     probe: Arc<[u8]>,
     seed: u64,
     /// Added to the hypervisor's arguments.
     arguments: Option<String>,
     digests: BTreeMap<String, String>,
     bases: Mutex<HashMap<Machine, Arc<Tree>>>,
-    /// Twins that were judged already, by what they are made of.
-    twins: twin::Twins,
+    /// Control runs that were judged already, by what they are made of.
+    control_runs: attribution::ControlRuns,
 }
 
 /// One run with its verdict.
 #[derive(Debug)]
 pub struct Ran {
     /// The verdict.
-    pub judgement: Judgement,
+    pub outcome: Outcome,
     /// What was seen.
-    pub seen: Seen,
+    pub seen: Observation,
     /// SHA-256 of what went in.
     pub digests: BTreeMap<String, String>,
     /// Wall time.
@@ -67,10 +67,10 @@ struct Attempt {
     image: Option<Vec<u8>>,
     /// What was said with an adapter.
     said: Option<String>,
-    seen: Seen,
+    seen: Observation,
 }
 
-impl Rig {
+impl Harness {
     /// Takes up a subject: its image and the probe are read once. A subject with an adapter is told of `image` if it
     /// exists, and says itself what it boots.
     pub fn new(mut profile: Profile, image: &Path, probe: &Path, seed: u64) -> Result<Self> {
@@ -78,7 +78,7 @@ impl Rig {
             std::fs::read(path).with_context(|| format!("{}: no image there", path.display()))
         };
         let probe: Arc<[u8]> = read(probe)?.into();
-        let adapter = Adapted::start(&mut profile, image.is_file().then_some(image));
+        let adapter = AdapterRun::start(&mut profile, image.is_file().then_some(image));
         let hypervisor = match &adapter {
             Some(adapter) => adapter.identity(),
             None => Some(read(image)?),
@@ -95,7 +95,7 @@ impl Rig {
             arguments: None,
             digests,
             bases,
-            twins: twin::Twins::default(),
+            control_runs: attribution::ControlRuns::default(),
         })
     }
 
@@ -152,7 +152,7 @@ impl Rig {
             said,
             seen,
         } = self.attempt(scenario)?;
-        let judgement = self.judge(scenario, &seen, &blobs.partials)?;
+        let outcome = self.judge(scenario, &seen, &blobs.partials)?;
         let took = began.elapsed();
         if let Some(folder) = folder {
             evidence::write(folder, scenario, &blobs, request.as_ref(), &seen)
@@ -161,7 +161,7 @@ impl Rig {
         }
         let digests = self.digests_of(&blobs, request.as_ref(), image.as_deref());
         Ok(Ran {
-            judgement,
+            outcome,
             seen,
             digests,
             took,
@@ -205,12 +205,12 @@ impl Rig {
     }
 
     fn broken(&self, reason: String, began: Instant) -> Ran {
-        let seen = Seen {
+        let seen = Observation {
             end: End::Failed(reason.clone()),
-            ..Seen::default()
+            ..Observation::default()
         };
         Ran {
-            judgement: Judgement {
+            outcome: Outcome {
                 verdict: Verdict::Broken,
                 reason,
                 checks: Vec::new(),
@@ -235,11 +235,11 @@ impl Rig {
                 seen,
             });
         };
-        let base = self.base(&rig::machine(&self.profile, &scenario.machine))?;
+        let base = self.base(&run_request::machine(&self.profile, &scenario.machine))?;
         let arguments = runners::machine_arguments(&request);
         let hypervisor = self.arguments_for(scenario);
-        let ground = self.ground(&base, scenario, &hypervisor);
-        let told = neutral::tell(scenario, &ground, &self.profile, &blobs, arguments)
+        let context = self.build_context(&base, scenario, &hypervisor);
+        let told = neutral::tell(scenario, &context, &self.profile, &blobs, arguments)
             .map_err(|why| anyhow!("{}: {why}", scenario.id))?;
         let ran = adapter.run(told, request, |request| self.observe(scenario, request))?;
         Ok(Attempt {
@@ -251,15 +251,15 @@ impl Rig {
         })
     }
 
-    /// Runs one scenario in a part of the usual time and judges it by itself, without twins: what it shows it shows, and
+    /// Runs one scenario in a part of the usual time and judges it by itself, without control runs: what it shows it shows, and
     /// nobody is blamed.
-    pub fn alone(&self, scenario: &Scenario, part: u32) -> Result<(Judgement, Seen)> {
+    pub fn alone(&self, scenario: &Scenario, part: u32) -> Result<(Outcome, Observation)> {
         let (blobs, mut request) = self.prepare(scenario)?;
         request.deadline /= part.max(1);
         let seen = self.observe(scenario, &request);
         let claims = verdict::Claims::of(&self.profile);
-        let judgement = verdict::judge(scenario, &seen, &blobs.partials, claims);
-        Ok((judgement, seen))
+        let outcome = verdict::judge(scenario, &seen, &blobs.partials, claims);
+        Ok((outcome, seen))
     }
 
     /// Judges the subject by other capabilities than its profile has.
@@ -289,17 +289,17 @@ impl Rig {
 
     /// Says what one run would look like, without running it.
     pub fn prepare(&self, scenario: &Scenario) -> Result<(Blobs, runners::Request)> {
-        let base = self.base(&rig::machine(&self.profile, &scenario.machine))?;
+        let base = self.base(&run_request::machine(&self.profile, &scenario.machine))?;
         if scenario.pci.is_some() {
             let host = self.profile.host.as_ref().and_then(|host| host.pci);
             dtb::host_bridge::check(&base, host).map_err(|why| anyhow!("{why}"))?;
         }
         let arguments = self.arguments_for(scenario);
-        let ground = self.ground(&base, scenario, &arguments);
+        let context = self.build_context(&base, scenario, &arguments);
         let blobs =
-            dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
-        let mut request = rig::request(scenario, &self.profile, &self.image, &blobs);
-        request.iommus = rig::iommus(&base);
+            dtb::blobs(scenario, &context).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
+        let mut request = run_request::request(scenario, &self.profile, &self.image, &blobs);
+        request.iommus = run_request::iommus(&base);
         Ok((blobs, request))
     }
 
@@ -316,13 +316,13 @@ impl Rig {
         all.join(" ")
     }
 
-    fn ground<'g>(
+    fn build_context<'g>(
         &'g self,
         base: &'g Tree,
         scenario: &Scenario,
         hypervisor_args: &'g str,
-    ) -> Ground<'g> {
-        Ground {
+    ) -> BuildContext<'g> {
+        BuildContext {
             base,
             probe: &self.probe,
             hypervisor_args,
@@ -332,14 +332,14 @@ impl Rig {
         }
     }
 
-    fn observe(&self, scenario: &Scenario, request: &runners::Request) -> Seen {
+    fn observe(&self, scenario: &Scenario, request: &runners::Request) -> Observation {
         let nonce = self.nonce(scenario);
-        let mut conductor = Conductor::new(scenario, nonce).knowing(&self.profile);
-        match runners::run(request, &mut conductor) {
-            Ok(outcome) => conductor.close(outcome),
-            Err(error) => Seen {
+        let mut observer = RunObserver::new(scenario, nonce).knowing(&self.profile);
+        match runners::run(request, &mut observer) {
+            Ok(outcome) => observer.close(outcome),
+            Err(error) => Observation {
                 end: End::Failed(error.to_string()),
-                ..Seen::default()
+                ..Observation::default()
             },
         }
     }
@@ -361,14 +361,14 @@ impl Rig {
 /// Runs scenarios on `jobs` threads and calls `row` for each as it is done, in no fixed order; the rows returned are in
 /// the order of the scenarios.
 pub fn run_all(
-    rig: &Rig,
+    harness: &Harness,
     scenarios: &[Scenario],
     jobs: usize,
     out: Option<&Path>,
     row: &(dyn Fn(&Row, Duration) + Sync),
 ) -> Result<Vec<(Row, Duration)>> {
     in_parallel(scenarios, jobs, |scenario| {
-        let made = one(rig, scenario, out)?;
+        let made = one(harness, scenario, out)?;
         row(&made.0, made.1);
         Ok(made)
     })
@@ -404,31 +404,31 @@ pub fn in_parallel<T: Sync, R: Send>(
     done.into_values().collect()
 }
 
-fn one(rig: &Rig, scenario: &Scenario, out: Option<&Path>) -> Result<(Row, Duration)> {
-    if let Some(reason) = rig.unclaimed(scenario) {
-        let judgement = Judgement {
+fn one(harness: &Harness, scenario: &Scenario, out: Option<&Path>) -> Result<(Row, Duration)> {
+    if let Some(reason) = harness.unclaimed(scenario) {
+        let outcome = Outcome {
             verdict: Verdict::Skip,
             reason,
             checks: Vec::new(),
         };
         return Ok((
-            row(rig, scenario, judgement, rig.digests.clone(), None),
+            row(harness, scenario, outcome, harness.digests.clone(), None),
             Duration::ZERO,
         ));
     }
     let folder = scenario.folder();
-    let ran = rig.run(scenario, out.map(|out| out.join(&folder)).as_deref())?;
+    let ran = harness.run(scenario, out.map(|out| out.join(&folder)).as_deref())?;
     let evidence = ran.kept.then_some(folder);
     Ok((
-        row(rig, scenario, ran.judgement, ran.digests, evidence),
+        row(harness, scenario, ran.outcome, ran.digests, evidence),
         ran.took,
     ))
 }
 
 fn row(
-    rig: &Rig,
+    harness: &Harness,
     scenario: &Scenario,
-    judgement: Judgement,
+    outcome: Outcome,
     digests: BTreeMap<String, String>,
     evidence: Option<String>,
 ) -> Row {
@@ -443,10 +443,10 @@ fn row(
         class: scenario.class,
         level: scenario.level,
         steps: scenario.steps(),
-        verdict: judgement.verdict,
-        reason: judgement.reason,
-        checks: judgement.checks,
-        seed: format!("{:08x}", rig.nonce(scenario)),
+        verdict: outcome.verdict,
+        reason: outcome.reason,
+        checks: outcome.checks,
+        seed: format!("{:08x}", harness.nonce(scenario)),
         digests,
         accelerator: ACCELERATOR.to_owned(),
         evidence,

@@ -9,17 +9,17 @@ use crate::pci::Topology;
 use model::{Arch, Class, Place};
 use oft::Id;
 
-mod cast;
-pub mod events;
+mod domain_table;
 pub mod generate;
-pub mod guards;
+pub mod iommu_events;
+pub mod isolation_checks;
 mod macros;
 mod parse;
-mod sense;
 mod steps;
 pub mod tree_check;
+mod validate;
 
-pub use events::EventRule;
+pub use iommu_events::EventRule;
 pub use parse::level;
 pub use tree_check::TreeCheck;
 
@@ -74,7 +74,7 @@ pub struct Scenario {
     /// Steps outside the guests.
     pub outside: Vec<Step>,
     /// What the IOMMU must have stopped or let pass, and what not.
-    pub events: Vec<EventRule>,
+    pub iommu_events: Vec<EventRule>,
 }
 
 /// A domain of a scenario.
@@ -114,23 +114,23 @@ pub struct Domain {
     /// What the domain's own tree must look like; empty when the tree is not looked at.
     pub tree: Vec<TreeCheck>,
     /// Whether it may run.
-    pub fate: Fate,
+    pub expectation: Expectation,
     /// Whether what it finds decides where it is to be refused and runs all the same.
-    pub otherwise: bool,
+    pub if_permitted: bool,
 }
 
 /// What must become of a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum Expectation {
     /// It runs its script to the end.
     Runs,
     /// It never runs; a subject with diagnostics names all these in one line.
     Refused(Vec<String>),
-    /// It runs at least up to its own mark `having`, and nothing comes from it behind mark `mark` of domain `by`.
+    /// It runs at least up to its own mark `after_mark`, and nothing comes from it behind mark `mark` of domain `by`.
     Destroyed {
         /// Its own mark.
-        having: String,
+        after_mark: String,
         /// Number of the domain that destroys it.
         by: u8,
         /// The mark of that one behind which it is gone.
@@ -169,7 +169,7 @@ pub struct Partial {
     /// Size to which it is padded.
     pub pad: Option<u64>,
     /// Named defect of the blob.
-    pub spoil: Option<String>,
+    pub corruption: Option<String>,
 }
 
 /// A device of a partial tree.
@@ -184,9 +184,9 @@ pub struct Device {
     /// `xen,force-assign-without-iommu`.
     pub force: bool,
     /// Host node that the guest's description is taken from.
-    pub like: Option<String>,
+    pub describe_as: Option<String>,
     /// Numbers of the interrupts that are bound for a child.
-    pub lines: Vec<u32>,
+    pub interrupts: Vec<u32>,
     /// Further properties: name and value in source form.
     pub props: Vec<(String, String)>,
 }
@@ -227,7 +227,7 @@ pub enum From {
 /// When a step outside is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Moment {
+pub enum TriggerPoint {
     /// Before the first instruction.
     Start,
     /// When the probe of this domain reports this mark.
@@ -240,18 +240,18 @@ pub enum Moment {
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
     /// When.
-    pub at: Moment,
+    pub at: TriggerPoint,
     /// What, in order.
-    pub acts: Vec<Act>,
+    pub acts: Vec<Action>,
 }
 
 /// One act outside the guests.
 #[derive(Clone, Debug, Serialize)]
-pub struct Act {
+pub struct Action {
     /// As written, without the expectation.
     pub text: String,
     /// What is done.
-    pub what: What,
+    pub what: ActionKind,
     /// What must be seen.
     pub expect: Expect,
 }
@@ -259,7 +259,7 @@ pub struct Act {
 /// Kinds of acts outside the guests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum ActionKind {
     /// Reads physical memory or a register: address and bytes.
     Read(u64, u8),
     /// Writes physical memory or a register: address, bytes, value.
@@ -309,9 +309,9 @@ impl Domain {
 
     /// Counts the answers that must come: all up to the one that silences it, or up to the mark that it must have reached.
     pub fn awaited(&self) -> usize {
-        if let Fate::Destroyed { having, .. } = &self.fate {
+        if let Expectation::Destroyed { after_mark, .. } = &self.expectation {
             let reached =
-                |line: &Line| matches!(&line.op, Op::Mark(name) if name.as_str() == having);
+                |line: &Line| matches!(&line.op, Op::Mark(name) if name.as_str() == after_mark);
             return self
                 .lines
                 .iter()

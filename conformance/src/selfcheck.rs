@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use runners::{Command, Director, Profile, Request};
+use runners::{Command, Profile, Request, RunController};
 
-use crate::pipeline::Rig;
+use crate::pipeline::Harness;
 use crate::scenario::Scenario;
 use model::Verdict;
 
@@ -30,7 +30,7 @@ pub enum Catch {
     Elsewhere(String),
     /// Everything passed.
     Escaped,
-    /// The rig could not tell: scenarios that were broken.
+    /// The harness could not tell: scenarios that were broken.
     Unclear(Vec<String>),
 }
 
@@ -64,7 +64,7 @@ struct Listing {
     complete: bool,
 }
 
-impl Director for Listing {
+impl RunController for Listing {
     fn line(&mut self, line: &str) -> Vec<Command> {
         if line.contains("faults end") {
             self.complete = true;
@@ -97,12 +97,12 @@ pub trait Judge {
     fn verdict(&self, scenario: &Scenario) -> Result<Verdict>;
 }
 
-impl Judge for Rig {
+impl Judge for Harness {
     fn verdict(&self, scenario: &Scenario) -> Result<Verdict> {
         if self.unclaimed(scenario).is_some() {
             return Ok(Verdict::Skip);
         }
-        Ok(self.run(scenario, None)?.judgement.verdict)
+        Ok(self.run(scenario, None)?.outcome.verdict)
     }
 }
 

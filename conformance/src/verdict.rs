@@ -7,11 +7,11 @@ use wire::{Answer, Hv, Op};
 use crate::case::errno;
 use crate::case::expect::Expect;
 use crate::iommu;
-use crate::observe::{DomainSeen, End, OutsideAnswer, Seen};
-use crate::scenario::{Domain, Fate, From, Line, SENTINEL, Scenario};
+use crate::observe::{DomainObservation, End, Observation, OutsideAnswer};
+use crate::scenario::{Domain, Expectation, From, Line, SENTINEL, Scenario};
 
 mod claims;
-mod events;
+mod iommu_events;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +19,7 @@ pub use claims::Claims;
 
 /// A verdict with its grounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Judgement {
+pub struct Outcome {
     /// The verdict.
     pub verdict: Verdict,
     /// Why, in a line; empty for a pass.
@@ -32,66 +32,71 @@ pub struct Judgement {
 pub type Partials = [(u8, dtb_gen::Tree)];
 
 /// Judges one run of a subject with these claims.
-pub fn judge(scenario: &Scenario, seen: &Seen, partials: &Partials, claims: Claims) -> Judgement {
+pub fn judge(
+    scenario: &Scenario,
+    seen: &Observation,
+    partials: &Partials,
+    claims: Claims,
+) -> Outcome {
     let mut checks = Vec::new();
     for domain in &scenario.domains {
         let given = partials
             .iter()
             .find(|(number, _)| *number == domain.number)
             .map(|(_, tree)| tree);
-        match &domain.fate {
-            Fate::Runs => judge_running(domain, seen, given, &mut checks),
-            Fate::Destroyed { by, mark, .. } => {
+        match &domain.expectation {
+            Expectation::Runs => judge_running(domain, seen, given, &mut checks),
+            Expectation::Destroyed { by, mark, .. } => {
                 judge_running(domain, seen, given, &mut checks);
                 judge_gone(scenario, domain, (*by, mark), seen, &mut checks);
             }
-            Fate::Refused(_) if claims.let_run(domain, seen) => {
+            Expectation::Refused(_) if claims.may_run(domain, seen) => {
                 judge_running(domain, seen, given, &mut checks);
             }
-            Fate::Refused(words) => {
+            Expectation::Refused(words) => {
                 judge_refused(domain, words, seen, claims.diagnostics, &mut checks);
             }
         }
     }
     judge_outside(scenario, seen, &mut checks);
-    events::judge(scenario, seen, &mut checks);
+    iommu_events::judge(scenario, seen, &mut checks);
     conclude(scenario, seen, checks)
 }
 
 /// Tells a sentinel that spoke its whole script.
-pub fn sentinel_ran(scenario: &Scenario, seen: &Seen) -> bool {
+pub fn sentinel_ran(scenario: &Scenario, seen: &Observation) -> bool {
     scenario
         .domain(SENTINEL)
         .and_then(|domain| seen.domains.get(&domain.number))
         .is_some_and(|domain| domain.ended)
 }
 
-fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
-    let judgement = |verdict, reason: String, checks| Judgement {
+fn conclude(scenario: &Scenario, seen: &Observation, checks: Vec<Check>) -> Outcome {
+    let outcome = |verdict, reason: String, checks| Outcome {
         verdict,
         reason,
         checks,
     };
     if let End::Failed(why) = &seen.end {
-        return judgement(Verdict::Broken, why.clone(), checks);
+        return outcome(Verdict::Broken, why.clone(), checks);
     }
     if scenario.domain(SENTINEL).is_some() && !sentinel_ran(scenario, seen) {
         let why =
             "the sentinel did not end its script: nothing shows that the machine ran".to_owned();
-        return judgement(Verdict::Broken, why, checks);
+        return outcome(Verdict::Broken, why, checks);
     }
     if scenario.domain(SENTINEL).is_none() && seen.domains.is_empty() {
-        return judgement(Verdict::Broken, "no domain spoke".to_owned(), checks);
+        return outcome(Verdict::Broken, "no domain spoke".to_owned(), checks);
     }
     // Answers that are there count although others were lost: a wrong one is wrong whatever the lost ones said.
     let wrong = checks
         .iter()
         .find(|check| !check.ok && check.seen != NOTHING);
     let gap = gap(scenario, seen).map(ToOwned::to_owned);
-    if let Some(gap) = gap.or_else(|| events::doubt(seen, &checks))
+    if let Some(gap) = gap.or_else(|| iommu_events::doubt(seen, &checks))
         && wrong.is_none()
     {
-        return judgement(
+        return outcome(
             Verdict::Broken,
             format!("the record has gaps: {gap}"),
             checks,
@@ -104,7 +109,7 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
         // What a flood cut off may have been the answer that is missing.
         (_, End::Flooded(bytes)) if wrong.is_none() => {
             let why = format!("the console was flooded: {bytes} bytes, only the ends are kept");
-            judgement(Verdict::Broken, why, checks)
+            outcome(Verdict::Broken, why, checks)
         }
         (Some(check), _) => {
             let mut reason = format!(
@@ -115,20 +120,20 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
             if let Some(told) = seen.iommus.as_ref().and_then(iommu::explain) {
                 reason = format!("{reason}; {told}");
             }
-            judgement(Verdict::Fail, reason, checks)
+            outcome(Verdict::Fail, reason, checks)
         }
         (None, End::Deadline) => {
             let why = "the time ran out although nothing awaited is missing".to_owned();
-            judgement(Verdict::Broken, why, checks)
+            outcome(Verdict::Broken, why, checks)
         }
-        (None, _) => judgement(Verdict::Pass, String::new(), checks),
+        (None, _) => outcome(Verdict::Pass, String::new(), checks),
     }
 }
 
 /// Finds what is missing from the record. A domain that is destroyed may be in the middle of a word then: one frame of
 /// it that breaks off is no loss.
-fn gap<'s>(scenario: &Scenario, seen: &'s Seen) -> Option<&'s str> {
-    let destroyed = |domain: &&Domain| matches!(domain.fate, Fate::Destroyed { .. });
+fn gap<'s>(scenario: &Scenario, seen: &'s Observation) -> Option<&'s str> {
+    let destroyed = |domain: &&Domain| matches!(domain.expectation, Expectation::Destroyed { .. });
     let mut forgiven: Vec<u8> = scenario
         .domains
         .iter()
@@ -171,7 +176,7 @@ fn in_numbers(line: &Line, listed: Option<&[u16]>) -> Expect {
 
 fn judge_running(
     domain: &Domain,
-    seen: &Seen,
+    seen: &Observation,
     given: Option<&dtb_gen::Tree>,
     checks: &mut Vec<Check>,
 ) {
@@ -186,7 +191,7 @@ fn judge_running(
         OutsideAnswer::Functions(listed) => Some(listed.as_slice()),
         _ => None,
     });
-    for trouble in &spoke.troubles {
+    for trouble in &spoke.errors {
         checks.push(check(
             &domain.name,
             "runs its script undisturbed",
@@ -230,7 +235,10 @@ fn judge_running(
             ok,
         ));
     }
-    if !matches!(domain.fate, Fate::Destroyed { .. }) && !domain.falls_silent() && !spoke.ended {
+    if !matches!(domain.expectation, Expectation::Destroyed { .. })
+        && !domain.falls_silent()
+        && !spoke.ended
+    {
         checks.push(check(
             &domain.name,
             "runs its script to the end",
@@ -267,7 +275,7 @@ const fn is_call(op: &Op) -> bool {
 const A_VALUE: &str = "a value";
 
 /// Finds the first answer to the same operation, which must be an earlier one: nothing is compared with itself.
-fn first<'s>(domain: &Domain, spoke: &'s DomainSeen, place: u16) -> Option<&'s Answer> {
+fn first<'s>(domain: &Domain, spoke: &'s DomainObservation, place: u16) -> Option<&'s Answer> {
     let place = usize::from(place);
     let op = domain.lines.get(place)?.op;
     let earliest = domain
@@ -280,7 +288,7 @@ fn first<'s>(domain: &Domain, spoke: &'s DomainSeen, place: u16) -> Option<&'s A
 
 fn judge_tree(
     domain: &Domain,
-    spoke: &DomainSeen,
+    spoke: &DomainObservation,
     given: Option<&dtb_gen::Tree>,
     checks: &mut Vec<Check>,
 ) {
@@ -316,7 +324,7 @@ fn judge_gone(
     scenario: &Scenario,
     domain: &Domain,
     (by, mark): (u8, &str),
-    seen: &Seen,
+    seen: &Observation,
     checks: &mut Vec<Check>,
 ) {
     let other = scenario.domains.iter().find(|other| other.number == by);
@@ -338,7 +346,7 @@ fn judge_gone(
 fn judge_refused(
     domain: &Domain,
     words: &[String],
-    seen: &Seen,
+    seen: &Observation,
     diagnostics: bool,
     checks: &mut Vec<Check>,
 ) {
@@ -392,7 +400,7 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-fn judge_outside(scenario: &Scenario, seen: &Seen, checks: &mut Vec<Check>) {
+fn judge_outside(scenario: &Scenario, seen: &Observation, checks: &mut Vec<Check>) {
     let mut earlier: Vec<(&str, &OutsideAnswer)> = Vec::new();
     for (place, step) in scenario.outside.iter().enumerate() {
         for (turn, act) in step.acts.iter().enumerate() {
@@ -403,7 +411,7 @@ fn judge_outside(scenario: &Scenario, seen: &Seen, checks: &mut Vec<Check>) {
             let comparable = act.expect != Expect::Unchanged || before.is_some();
             let answer = seen
                 .outside
-                .get(&crate::rig::label(place, turn))
+                .get(&crate::run_request::label(place, turn))
                 .filter(|_| comparable);
             let ok = answer.is_some_and(|answer| outside_met(&act.expect, answer, before));
             let shown = match answer {

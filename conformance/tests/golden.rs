@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use conformance::case::load::load;
-use conformance::dtb::{Ground, blobs};
-use conformance::rig::request;
+use conformance::dtb::{BuildContext, blobs};
+use conformance::run_request::request;
 use conformance::scenario::{Scenario, generate};
 use dtb_gen::Tree;
 use runners::{Io, Profile};
@@ -40,7 +40,7 @@ fn scenarios() -> Vec<Scenario> {
 fn shown(scenario: &Scenario) -> String {
     let (profile, base) = (profile(), base());
     let probe: Arc<[u8]> = vec![0; 0x1234].into();
-    let ground = Ground {
+    let context = BuildContext {
         base: &base,
         probe: &probe,
         hypervisor_args: &[&profile.boot_args]
@@ -53,14 +53,14 @@ fn shown(scenario: &Scenario) -> String {
         modules: profile.modules,
         guest: &profile.guest,
     };
-    let made = blobs(scenario, &ground).unwrap();
+    let made = blobs(scenario, &context).unwrap();
     let request = request(scenario, &profile, Path::new("hypervisor.img"), &made);
     let mut text = String::new();
     for domain in &scenario.domains {
         writeln!(
             text,
             "domain {} is {}, {:?}",
-            domain.name, domain.number, domain.fate
+            domain.name, domain.number, domain.expectation
         )
         .unwrap();
         for line in &domain.lines {

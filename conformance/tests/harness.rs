@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use conformance::case::load::{Loaded, load};
-use conformance::pipeline::Rig;
+use conformance::pipeline::Harness;
 use conformance::scenario::{Scenario, generate};
 use libtest_mimic::{Arguments, Failed, Trial};
 use model::Verdict;
@@ -30,8 +30,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// A rig that is taken up when the first of its trials runs.
-type Lazy = Arc<OnceLock<Result<Rig, String>>>;
+/// A harness that is taken up when the first of its trials runs.
+type Lazy = Arc<OnceLock<Result<Harness, String>>>;
 
 /// Makes a trial of each scenario. Listing needs no image; running without one is told once, not once a trial.
 fn trials(list: bool) -> Result<Vec<Trial>, String> {
@@ -47,7 +47,7 @@ fn trials(list: bool) -> Result<Vec<Trial>, String> {
     let scenarios = generate::scenarios(&loaded, &profile).map_err(all)?;
     let reference = Lazy::default();
     if !list {
-        let _ = reference.set(Ok(rig(profile.clone())?));
+        let _ = reference.set(Ok(harness(profile.clone())?));
     }
     let adapted = shipped("reference-by-adapter")?;
     let chosen = one_each(
@@ -109,16 +109,16 @@ fn as_printed(loaded: &Loaded) -> Result<(), Failed> {
         able.clone().find(by_trees),
         able.find(|scenario| !by_trees(scenario)),
     ];
-    let rig = rig(profile.clone())?;
+    let harness = harness(profile.clone())?;
     for scenario in chosen {
         let scenario = scenario.ok_or("no such scenario")?;
-        let judgement = rig
+        let outcome = harness
             .run(scenario, None)
             .map_err(|error| format!("{error:#}"))?
-            .judgement;
-        if judgement.verdict != Verdict::Pass {
-            let verdict = judgement.verdict.name();
-            return Err(format!("{}: {verdict}: {}", scenario.id, judgement.reason).into());
+            .outcome;
+        if outcome.verdict != Verdict::Pass {
+            let verdict = outcome.verdict.name();
+            return Err(format!("{}: {verdict}: {}", scenario.id, outcome.reason).into());
         }
     }
     Ok(())
@@ -138,30 +138,30 @@ fn one_each(scenarios: Vec<Scenario>, profile: &Profile) -> Vec<Scenario> {
         .collect()
 }
 
-fn trial(name: String, profile: &Profile, rig: &Lazy, scenario: Scenario) -> Trial {
+fn trial(name: String, profile: &Profile, harness: &Lazy, scenario: Scenario) -> Trial {
     let skipped = !profile.capabilities.missing(&scenario.needs).is_empty();
-    let (profile, rig) = (profile.clone(), rig.clone());
+    let (profile, harness) = (profile.clone(), harness.clone());
     Trial::test(name, move || {
-        let rig = rig.get_or_init(|| self::rig(profile)).as_ref()?;
-        let judgement = rig
+        let harness = harness.get_or_init(|| self::harness(profile)).as_ref()?;
+        let outcome = harness
             .run(&scenario, None)
             .map_err(|error| format!("{error:#}"))?
-            .judgement;
-        match judgement.verdict {
+            .outcome;
+        match outcome.verdict {
             Verdict::Pass => Ok(()),
             verdict => Err(Failed::from(format!(
                 "{}: {}",
                 verdict.name(),
-                judgement.reason
+                outcome.reason
             ))),
         }
     })
     .with_ignored_flag(skipped)
 }
 
-fn rig(profile: Profile) -> Result<Rig, String> {
+fn harness(profile: Profile) -> Result<Harness, String> {
     let folder = images().join(profile.arch.name());
-    Rig::new(
+    Harness::new(
         profile,
         &folder.join("refhv.img"),
         &folder.join("probe.img"),

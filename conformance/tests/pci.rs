@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use conformance::pci::firmware::{Access, accesses};
 use conformance::pci::{
-    BarKind, Firmware, Model, Role, Topology, Wanted, config, functions, generate, listed, place,
+    BarKind, Firmware, Model, Role, Topology, Wanted, config, device_models, generate, listed,
+    place,
 };
 use model::Arch;
-use runners::{Act, Action, Answer, Command, Director, Profile, Request};
+use runners::{Action, Answer, Command, LabelledAction, Profile, Request, RunController};
 
 /// Header type, and where the list of capabilities begins (PCI 6.1).
 const HEADER: u64 = 0xe;
@@ -25,7 +26,7 @@ struct Script {
     answers: Vec<Answer>,
 }
 
-impl Director for Script {
+impl RunController for Script {
     fn line(&mut self, _: &str) -> Vec<Command> {
         Vec::new()
     }
@@ -59,7 +60,7 @@ fn on(topology: &Topology, acts: Vec<Action>) -> Vec<Answer> {
     let image = folder.path().join("image");
     std::fs::write(&image, [0_u8; 64]).unwrap();
     let mut request = Request::new(arch, machine, Path::new(&image), Duration::from_secs(60));
-    let label = |(place, action): (usize, Action)| Act {
+    let label = |(place, action): (usize, Action)| LabelledAction {
         label: place.to_string(),
         action,
     };
@@ -88,7 +89,7 @@ fn write(addr: u64, value: u32) -> Action {
 fn every_model() -> [Vec<Wanted>; 2] {
     let one = |model: &'static Model| Wanted::new(model.name.replace('-', "_"), model);
     let mut wanted: Vec<Wanted> = Vec::new();
-    for model in functions::MODELS {
+    for model in device_models::MODELS {
         let mut made = one(model);
         if model.name == "xio3130-downstream" {
             continue;

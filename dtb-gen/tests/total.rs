@@ -1,6 +1,6 @@
 //! Foreign bytes never stop a reader: not the tree's, not the printer's, not the spoiler's.
 
-use dtb_gen::{Node, Spoil, Tree, dts, spoil};
+use dtb_gen::{Corruption, Node, Tree, corrupt, dts};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -60,8 +60,8 @@ fn try_all(blob: &[u8]) {
         assert!(!tree.paths().is_empty());
     }
     assert!(!dts(blob).is_empty());
-    for defect in Spoil::all() {
-        let _ = spoil::apply(&defect, blob);
+    for defect in Corruption::all() {
+        let _ = corrupt::apply(&defect, blob);
     }
 }
 

@@ -21,10 +21,10 @@ const HOSTILE: &str = concat!(
 /// Appends a text to every string of the run but verdicts and classes; empty ones stay empty, so that
 /// the reports keep their structure.
 fn spoilt(text: &str) -> Run {
-    spoil(&sample::run(), text)
+    corrupt(&sample::run(), text)
 }
 
-fn spoil(run: &Run, text: &str) -> Run {
+fn corrupt(run: &Run, text: &str) -> Run {
     let mut run = serde_json::to_value(run).expect("a run is data");
     append(&mut run, text);
     serde_json::from_value(run).expect("it is still a run")
@@ -114,7 +114,7 @@ fn check(text: &str) {
     assert_eq!(tags(&page), tags(&html(&sample::run())), "{text:?}");
     assert_eq!(surprises(&page), []);
     let runs = subjects::runs();
-    let together: Vec<Run> = runs.iter().map(|run| spoil(run, text)).collect();
+    let together: Vec<Run> = runs.iter().map(|run| corrupt(run, text)).collect();
     let together = side_by_side(&together).expect("it can be rendered");
     assert_eq!(
         tags(&without_titles(&together)),

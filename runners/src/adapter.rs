@@ -89,7 +89,7 @@ impl Stage {
         } = self;
         let kind = operation.kind();
         if !operations.contains(&kind) {
-            return Err(session.blame(format!("does not claim to `{kind}` at run time")));
+            return Err(session.error(format!("does not claim to `{kind}` at run time")));
         }
         write(files, &folder)?;
         let request = Request::Operate(Box::new(Operate {
@@ -183,7 +183,7 @@ impl Adapters {
                 folder,
             }),
             Err(why) => {
-                Err(session.blame(format!("answered `prepare` with what cannot be: {why}")))
+                Err(session.error(format!("answered `prepare` with what cannot be: {why}")))
             }
         }
     }
@@ -211,7 +211,7 @@ impl Adapters {
         }
         let (session, description) = introduced(&self.adapter, &self.describe)?;
         if description != self.description {
-            return Err(session.blame("described itself otherwise when it was started again"));
+            return Err(session.error("described itself otherwise when it was started again"));
         }
         Ok(session)
     }
@@ -250,10 +250,10 @@ fn unexpected(session: Session, name: &str, response: &Response) -> AdapterError
         Response::Operated(_) => "operated",
         Response::Done(_) => "done",
         Response::Error(failure) => {
-            return session.blame(format!("cannot `{name}`: {}", failure.reason));
+            return session.error(format!("cannot `{name}`: {}", failure.reason));
         }
     };
-    session.blame(format!("answered `{name}` with `{kind}`"))
+    session.error(format!("answered `{name}` with `{kind}`"))
 }
 
 fn absolute(path: &Path) -> String {

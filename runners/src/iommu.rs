@@ -121,7 +121,7 @@ pub struct Access {
     /// By what the IOMMU knows the device, where that is told.
     pub stream: Option<u32>,
     /// What became of it.
-    pub fate: Fate,
+    pub fate: AccessFate,
     /// The address as the device gave it, where that is told; of one that was translated, its page.
     pub address: Option<u64>,
     /// Whether it was a write, where that is told.
@@ -131,7 +131,7 @@ pub struct Access {
 /// What becomes of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fate {
+pub enum AccessFate {
     /// Stopped, and recorded as this event.
     Recorded(Reason),
     /// Stopped for this reason, where that is told, and not recorded: the event queue is off, or the entry of the stream asks
@@ -198,7 +198,7 @@ impl Serialize for Reason {
     }
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for AccessFate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Recorded(reason) => write!(f, "{reason}"),

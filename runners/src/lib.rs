@@ -26,17 +26,18 @@ mod subject;
 mod waiver;
 
 pub use arch::{GuestLayout, HostLayout, NotAvailable, iommu_option};
-pub use iommu::{Access, Counted, Fate, Iommu, Iommus, Queue, Reason, Tally, Trace};
+pub use iommu::{Access, AccessFate, Counted, Iommu, Iommus, Queue, Reason, Tally, Trace};
 pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
-    Control, DOMAIN, LastWords, Modules, PciHost, Profile, ProfileError, Refusal, Window,
+    Control, DOMAIN, Modules, PanicFormat, PciHost, Profile, ProfileError, Refusal, Window,
 };
 pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};
 pub use request::{
-    Act, Action, Answer, Command, Director, File, Firmware, Icount, Load, Machine, Request,
+    Action, Answer, Command, File, Firmware, Icount, LabelledAction, Load, Machine, Request,
+    RunController,
 };
 pub use subject::{FetchError, Package};
 pub use waiver::{Day, Waiver};

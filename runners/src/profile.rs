@@ -33,7 +33,7 @@ pub enum Refusal {
 /// words, as long as the hypervisor puts its own in front.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LastWords {
+pub struct PanicFormat {
     /// The line that says that it stops.
     pub begins: String,
     /// Lines behind that one which say over whom; `{domain}` is where the domain's name stands.
@@ -42,7 +42,7 @@ pub struct LastWords {
     pub ends: String,
 }
 
-/// Where the name of a domain stands in [`LastWords::names`].
+/// Where the name of a domain stands in [`PanicFormat::names`].
 pub const DOMAIN: &str = "{domain}";
 
 /// A range of guest-physical addresses.
@@ -120,7 +120,8 @@ pub struct Profile {
     pub refusal: Refusal,
     /// How it is seen that the whole host stops; without it a host that stops is one that says nothing more.
     #[serde(default)]
-    pub last_words: Option<LastWords>,
+    #[serde(rename = "last_words")]
+    pub panic_format: Option<PanicFormat>,
     /// What it can do.
     #[schemars(with = "BTreeSet<Capability>")]
     pub capabilities: Capabilities,
@@ -310,7 +311,7 @@ impl Profile {
                 "`deadline_ms` of the adapter is 0".to_owned(),
             )?;
         }
-        let names = profile.last_words.iter().flat_map(|words| &words.names);
+        let names = profile.panic_format.iter().flat_map(|words| &words.names);
         check(
             names.clone().all(|name| name.matches(DOMAIN).count() == 1),
             "names",

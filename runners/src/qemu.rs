@@ -24,7 +24,7 @@ use crate::arch::{self, NotAvailable};
 use crate::deadline::Deadline;
 use crate::iommu::{Iommus, trace};
 use crate::outcome::{End, Outcome, Status};
-use crate::request::{Director, Machine, Request};
+use crate::request::{Machine, Request, RunController};
 use crate::rundir::RunDir;
 use process::{Child, Tie};
 use session::Session;
@@ -116,15 +116,19 @@ enum Event {
 
 /// Runs a machine, steered by `director`, until it says so, the deadline passes, the console
 /// floods or QEMU ends. When this returns, QEMU is gone and so are its files.
-pub fn run(request: &Request, director: &mut dyn Director) -> Result<Outcome, RunError> {
+pub fn run(request: &Request, run_controller: &mut dyn RunController) -> Result<Outcome, RunError> {
     if request.machine_args.is_some() {
         // They name the type themselves.
-        return once(request, &request.machine.kind, director);
+        return once(request, &request.machine.kind, run_controller);
     }
-    with_kind(&request.machine, |kind| once(request, kind, director))
+    with_kind(&request.machine, |kind| once(request, kind, run_controller))
 }
 
-fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Outcome, RunError> {
+fn once(
+    request: &Request,
+    kind: &str,
+    run_controller: &mut dyn RunController,
+) -> Result<Outcome, RunError> {
     let platform = arch::platform(request.arch)?;
     let deadline = Deadline::after(request.deadline);
     let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
@@ -169,7 +173,7 @@ fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Ou
         let _ = on_end.send(Event::StderrEnd(stderr));
     });
 
-    let mut session = Session::new(platform, events, sender, ours, deadline, director);
+    let mut session = Session::new(platform, events, sender, ours, deadline, run_controller);
     let halt = session.drive(request, &serial, &qtest);
     let queues = session.queues(&halt, &request.iommus);
     let (end, seen) = session.conclude(halt, &mut child)?;

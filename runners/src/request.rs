@@ -162,7 +162,7 @@ pub struct Request {
     /// IOMMUs of the machine whose doings are to be followed.
     pub iommus: Vec<Iommu>,
     /// What is done while the machine is still paused, in order: the part of the firmware.
-    pub before: Vec<Act>,
+    pub before: Vec<LabelledAction>,
     /// The longest the whole run may take.
     pub deadline: Duration,
     /// Bytes of console after which the run ends as flooded.
@@ -239,18 +239,18 @@ pub enum Action {
 
 /// An action and the name its answer goes by.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Act {
+pub struct LabelledAction {
     /// The name.
     pub label: String,
     /// The action.
     pub action: Action,
 }
 
-/// What a [`Director`] wants done.
+/// What a [`RunController`] wants done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Do this, and say [`Director::done`].
-    Act(Act),
+    /// Do this, and say [`RunController::done`].
+    Perform(LabelledAction),
     /// All that was awaited is in: end the run now.
     Finish,
 }
@@ -258,7 +258,7 @@ pub enum Command {
 impl Command {
     /// Asks for `action`, its answer to be called `label`.
     pub fn act(label: impl Into<String>, action: Action) -> Self {
-        Self::Act(Act {
+        Self::Perform(LabelledAction {
             label: label.into(),
             action,
         })
@@ -296,7 +296,7 @@ impl Answer {
 }
 
 /// Follows a run and steers it.
-pub trait Director {
+pub trait RunController {
     /// Hears one console line, without its end and with U+FFFD for what is not UTF-8. A line of
     /// over 4096 bytes comes in pieces.
     fn line(&mut self, line: &str) -> Vec<Command>;

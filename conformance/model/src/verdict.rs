@@ -17,7 +17,7 @@ pub enum Verdict {
     Fail,
     /// Not judged: the subject does not claim what the case needs.
     Skip,
-    /// The rig could not tell.
+    /// The harness could not tell.
     Broken,
     /// The hypervisor did something else, and a waiver excuses it.
     Waived,
@@ -109,7 +109,7 @@ impl AggregateVerdict {
         }
     }
 
-    /// Aggregates the verdicts of scenarios: a failure outweighs a broken rig, and that outweighs what was left out.
+    /// Aggregates the verdicts of scenarios: a failure outweighs a broken harness, and that outweighs what was left out.
     /// Without any, nothing is verified.
     pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
         Self::over(verdicts.into_iter().map(Self::of_one))

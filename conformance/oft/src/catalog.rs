@@ -241,7 +241,7 @@ fn not_utf8(file: &str, text: &[u8], valid: usize) -> Diagnostic {
     let line = u32::try_from(line).unwrap_or(u32::MAX);
     let note = Diagnostic::error(file, line, format!("byte {byte:#04x} is not UTF-8"));
     let shown = format!("{start}\u{fffd}");
-    note.culprit(&shown, shown.get(start.len()..).unwrap_or_default())
+    note.highlight(&shown, shown.get(start.len()..).unwrap_or_default())
         .help("save the file as UTF-8")
 }
 

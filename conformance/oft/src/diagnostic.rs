@@ -72,7 +72,7 @@ impl Diagnostic {
     /// Adds the line as written and points at a part of it: at this very slice or, where `part` is none of `line`, at the
     /// first text in it that reads the same. A part that is empty or not there leaves the line as a whole.
     #[must_use]
-    pub fn culprit(self, line: &str, part: &str) -> Self {
+    pub fn highlight(self, line: &str, part: &str) -> Self {
         let own = part.as_ptr().addr().checked_sub(line.as_ptr().addr());
         let own = own.filter(|&at| line.get(at..at + part.len()) == Some(part));
         let found = own.or_else(|| line.find(part));
@@ -162,7 +162,7 @@ mod tests {
             ("", (0, 0)),
             ("gone", (0, 0)),
         ] {
-            let note = Diagnostic::error("a.rst", 1, "wrong").culprit(line, part);
+            let note = Diagnostic::error("a.rst", 1, "wrong").highlight(line, part);
             assert_eq!((note.column, note.width), place, "{part}");
             assert_eq!(note.excerpt, line);
         }

@@ -34,7 +34,7 @@ pub enum IdError {
 
 impl IdError {
     /// Returns the part of the line that is wrong: the text, or its revision alone; the whole line where neither is found.
-    pub fn culprit<'l>(&self, line: &'l str) -> &'l str {
+    pub fn highlight<'l>(&self, line: &'l str) -> &'l str {
         let (text, skipped) = match self {
             Self::Malformed(text) => (text.as_str(), 0),
             Self::Revision(text) => (text.as_str(), text.rfind('~').map_or(0, |tilde| tilde + 1)),

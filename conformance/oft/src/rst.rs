@@ -72,7 +72,7 @@ pub(super) fn read(
     reader.close();
     if let Some((number, line)) = switched_off {
         let note = Diagnostic::warning(&**file, number, "`oft:off` holds to the end of the file");
-        let note = note.culprit(line, "oft:off");
+        let note = note.highlight(line, "oft:off");
         notes.push(note.help("switch on again with a comment `.. oft:on`"));
     }
 }
@@ -400,7 +400,7 @@ impl<'t> Reader<'_, 't> {
             Err(error) => error,
         };
         let note = Diagnostic::error(&**self.file, self.number, error.to_string());
-        self.notes.push(note.culprit(line, error.culprit(line)));
+        self.notes.push(note.highlight(line, error.highlight(line)));
         None
     }
 
@@ -409,7 +409,7 @@ impl<'t> Reader<'_, 't> {
         let Some(hint) = hint else { return };
         let note = Diagnostic::warning(&**self.file, self.number, hint.message);
         self.notes
-            .push(note.culprit(line, hint.culprit).help(hint.help));
+            .push(note.highlight(line, hint.culprit).help(hint.help));
     }
 
     /// Looks at a line that the list of this state dropped.

@@ -42,7 +42,7 @@ pub(super) fn read(
                 Ok(item) => items.push(item),
                 Err(error) => {
                     let note = Diagnostic::error(&**file, number, error.to_string());
-                    notes.push(note.culprit(line, error.culprit(line)));
+                    notes.push(note.highlight(line, error.highlight(line)));
                 }
             }
         }

@@ -59,13 +59,13 @@ pub struct LoadedCase {
 
 /// A text of a case and what is wrong with it.
 #[derive(Debug)]
-pub struct Culprit {
+pub struct SourceError {
     text: String,
     why: String,
 }
 
-impl Culprit {
-    /// Blames `text`.
+impl SourceError {
+    /// Reports `text`.
     pub fn new(text: &str, why: impl Into<String>) -> Self {
         Self {
             text: text.to_owned(),
@@ -80,21 +80,21 @@ impl Culprit {
 }
 
 impl LoadedCase {
-    /// Points at the line of the case that holds the culprit.
-    pub fn diagnostic(&self, culprit: &Culprit) -> Diagnostic {
+    /// Points at the line of the case that holds the text.
+    pub fn diagnostic(&self, wrong: &SourceError) -> Diagnostic {
         let from = usize::try_from(self.line).unwrap_or(0).saturating_sub(1);
         let found = self
             .text
             .lines()
             .enumerate()
             .skip(from)
-            .find(|(_, line)| line.contains(&culprit.text));
+            .find(|(_, line)| line.contains(&wrong.text));
         let (line, excerpt) = match found {
             Some((line, text)) => (u32::try_from(line + 1).unwrap_or(0), text),
             None => (self.line, self.text.lines().nth(from).unwrap_or("")),
         };
-        Diagnostic::error(&self.file, line, format!("{}: {}", self.id, culprit.why))
-            .culprit(excerpt, &culprit.text)
+        Diagnostic::error(&self.file, line, format!("{}: {}", self.id, wrong.why))
+            .highlight(excerpt, &wrong.text)
     }
 }
 
@@ -228,45 +228,45 @@ fn accept(
     cases: &mut Vec<LoadedCase>,
     problems: &mut Vec<Diagnostic>,
 ) {
-    let blame = |culprit: &str, message: String| {
+    let report = |wrong: &str, message: String| {
         let found = text
             .lines()
             .enumerate()
-            .find(|(_, line)| line.contains(culprit));
+            .find(|(_, line)| line.contains(wrong));
         let (line, excerpt) = found.map_or((0, ""), |(line, text)| (line + 1, text));
         let note = Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message);
-        note.culprit(excerpt, culprit)
+        note.highlight(excerpt, wrong)
     };
     let requirement = match known(&file.requirement, catalog) {
         Ok(id) => Some(id),
         Err(why) => {
-            problems.push(blame(&file.requirement, why));
+            problems.push(report(&file.requirement, why));
             None
         }
     };
     if file.cases.is_empty() {
-        problems.push(blame("cases", format!("{} has no case", file.requirement)));
+        problems.push(report("cases", format!("{} has no case", file.requirement)));
     }
     for case in file.cases {
         let earlier = cases
             .iter()
             .filter(|other| other.file == shown && other.case.id == case.id);
         let line = line_of(text, &case.id, earlier.count());
-        let blame_case = |message: String| {
+        let report_case = |message: String| {
             let excerpt = text.lines().nth(line.saturating_sub(1)).unwrap_or("");
             let note = Diagnostic::error(shown, u32::try_from(line).unwrap_or(0), message);
-            note.culprit(excerpt, &case.id)
+            note.highlight(excerpt, &case.id)
         };
         let id = match case.id.parse::<Id>() {
             Ok(id) if id.kind() == CASE_KIND => id,
             Ok(id) => {
-                problems.push(blame_case(format!(
+                problems.push(report_case(format!(
                     "`{id}` should begin with `{CASE_KIND}~`"
                 )));
                 continue;
             }
             Err(error) => {
-                problems.push(blame_case(format!("`{}`: {error}", case.id)));
+                problems.push(report_case(format!("`{}`: {error}", case.id)));
                 continue;
             }
         };
@@ -280,12 +280,12 @@ fn accept(
             .filter(|requirement| !suffix(requirement))
         {
             let wanted = format!("{CASE_KIND}~{}.<suffix>~<revision>", requirement.name());
-            problems.push(blame_case(format!(
+            problems.push(report_case(format!(
                 "`{id}` stands under {requirement}: it should read `{wanted}`"
             )));
         }
         if let Some(other) = cases.iter().find(|other| other.id == id) {
-            problems.push(blame_case(format!(
+            problems.push(report_case(format!(
                 "`{id}` is defined twice, first in {}:{}",
                 other.file, other.line
             )));
@@ -298,7 +298,7 @@ fn accept(
         for text in &case.covers {
             match known(text, catalog) {
                 Ok(id) => covers.push(id),
-                Err(why) => problems.push(blame(text, format!("{id}: {why}"))),
+                Err(why) => problems.push(report(text, format!("{id}: {why}"))),
             }
         }
         let line = u32::try_from(line).unwrap_or(0);
@@ -369,16 +369,16 @@ fn not_a_case_file(shown: &str, text: &str, error: &YamlError) -> Diagnostic {
     let rest = from(error.column);
     match quoted.as_slice() {
         [name, known @ ..] if unknown => {
-            let culprit = match rest.find(name).and_then(|at| rest.get(at..at + name.len())) {
+            let wrong = match rest.find(name).and_then(|at| rest.get(at..at + name.len())) {
                 Some(there) => there,
                 None => name,
             };
-            let told = told.culprit(excerpt, culprit);
+            let told = told.highlight(excerpt, wrong);
             told.suggest(name, known.iter().copied())
         }
         _ => {
             let next = rest.char_indices().nth(1).map_or(rest.len(), |(at, _)| at);
-            told.culprit(excerpt, rest.get(..next).unwrap_or_default())
+            told.highlight(excerpt, rest.get(..next).unwrap_or_default())
         }
     }
 }

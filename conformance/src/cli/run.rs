@@ -10,14 +10,14 @@ use runners::Day;
 use text::visible;
 
 use crate::benchmark;
+use crate::capability_detection;
 use crate::cli::select::{self, choose, profile};
 use crate::cli::{
     BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, refused, reports, say, suite,
 };
 use crate::groups;
-use crate::judged;
-use crate::pipeline::{Rig, run_all};
-use crate::probing;
+use crate::ledger_builder;
+use crate::pipeline::{Harness, run_all};
 use crate::scenario::generate::scenarios;
 use crate::waiver;
 use model::Row;
@@ -58,17 +58,17 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
         &loaded.catalog,
         &profile.optional,
     )?;
-    let mut rig = rig(&args.choice, profile, images, "refhv.img")?;
-    for capability in rig.beyond_profile() {
+    let mut harness = harness(&args.choice, profile, images, "refhv.img")?;
+    for capability in harness.beyond_profile() {
         eprintln!(
             "note: the adapter claims `{capability}`, its profile does not: what needs it is skipped"
         );
     }
     let began = Instant::now();
-    let (notices, mut problems) = look(&mut rig, &args.choice)?;
+    let (notices, mut problems) = look(&mut harness, &args.choice)?;
     let progress = Progress::new(chosen.scenarios.len());
     let mut rows = run_all(
-        &rig,
+        &harness,
         &chosen.scenarios,
         jobs(&args.choice),
         Some(&out),
@@ -78,17 +78,17 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     let took = began.elapsed();
     let today = args.today.unwrap_or_else(Day::today);
     problems.extend(waiver::apply(&waivers, &all, &mut rows, today));
-    let run = judged::Run {
+    let run = ledger_builder::Run {
         loaded: &loaded,
-        rig: &rig,
+        harness: &harness,
         scope: &chosen.scope,
         optional: &optional,
         problems,
         notices,
-        selection: selection(args, rig.profile()),
+        selection: selection(args, harness.profile()),
         took,
     };
-    let ledger = judged::ledger(&run, rows);
+    let ledger = ledger_builder::ledger(&run, rows);
     let path = out.join(reports::LEDGER);
     fs::write(&path, ledger.to_json()?)
         .with_context(|| format!("{}: cannot be written", path.display()))?;
@@ -99,13 +99,13 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
 
 /// Looks at what a subject can do that was not built here; returns notices and problems. An image that was named is judged
 /// by what it was seen to do.
-fn look(rig: &mut Rig, choice: &Choice) -> Result<(Vec<String>, Vec<String>)> {
-    if choice.image.is_none() && rig.profile().package.is_none() {
+fn look(harness: &mut Harness, choice: &Choice) -> Result<(Vec<String>, Vec<String>)> {
+    if choice.image.is_none() && harness.profile().package.is_none() {
         return Ok(Default::default());
     }
-    let found = probing::probe(rig, jobs(choice), choice.image.is_none())?;
-    let claimed = rig.profile().capabilities.clone();
-    let name = rig.profile().name.clone();
+    let found = capability_detection::probe(harness, jobs(choice), choice.image.is_none())?;
+    let claimed = harness.profile().capabilities.clone();
+    let name = harness.profile().name.clone();
     let mut notices: Vec<String> = Vec::new();
     notices.extend(
         found
@@ -125,7 +125,7 @@ fn look(rig: &mut Rig, choice: &Choice) -> Result<(Vec<String>, Vec<String>)> {
         .map(|one| format!("`{name}` claims {one} and was not seen to have it"))
         .collect();
     if choice.image.is_some() {
-        rig.with_capabilities(found.capabilities(&claimed));
+        harness.with_capabilities(found.capabilities(&claimed));
     }
     Ok((notices, problems))
 }
@@ -191,7 +191,7 @@ pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
         .argument
         .as_ref()
         .is_some_and(|argument| argument.contains("fault="));
-    let mut rig = rig(
+    let mut harness = harness(
         &args.choice,
         profile,
         images,
@@ -202,12 +202,12 @@ pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
         },
     )?;
     if let Some(argument) = &args.argument {
-        rig = rig.with_argument(argument);
+        harness = harness.with_argument(argument);
     }
     let folder = out.join(scenario.folder());
-    let ran = rig.run(scenario, Some(&folder))?;
+    let ran = harness.run(scenario, Some(&folder))?;
     say(format_args!("{}\n{}\n\n", scenario.id, scenario.title));
-    for check in &ran.judgement.checks {
+    for check in &ran.outcome.checks {
         let mark = if check.ok { "ok  " } else { "FAIL" };
         say(format_args!(
             "{mark}  {}\n        wanted {}\n        saw    {}\n",
@@ -222,14 +222,14 @@ pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
     ));
     say(format_args!(
         "{} {}\n",
-        ran.judgement.verdict.name(),
-        visible(&ran.judgement.reason)
+        ran.outcome.verdict.name(),
+        visible(&ran.outcome.reason)
     ));
     say(format_args!(
         "evidence {}  (run.sh there repeats the run by hand)\n",
         folder.display()
     ));
-    Ok(u8::from(ran.judgement.verdict != Verdict::Pass))
+    Ok(u8::from(ran.outcome.verdict != Verdict::Pass))
 }
 
 /// Measures the suite.
@@ -240,9 +240,9 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
     if chosen.scenarios.is_empty() {
         bail!("nothing to measure: no scenario has all that was asked for");
     }
-    let rig = rig(&args.choice, profile, images, "refhv.img")?;
+    let harness = harness(&args.choice, profile, images, "refhv.img")?;
     let figures = benchmark::measure(
-        &rig,
+        &harness,
         &chosen.scenarios,
         args.rounds.get(),
         jobs(&args.choice),
@@ -253,7 +253,12 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
 
 /// Takes up the subject that was chosen: with the image that was named, the one of its package, or the one that is built
 /// here.
-pub fn rig(choice: &Choice, profile: runners::Profile, images: &Path, image: &str) -> Result<Rig> {
+pub fn harness(
+    choice: &Choice,
+    profile: runners::Profile,
+    images: &Path,
+    image: &str,
+) -> Result<Harness> {
     let folder = images.join(profile.arch.name());
     // An adapter is told of what its profile names; where that is nothing, of a folder, which is no image.
     let image = match &profile.adapter {
@@ -266,17 +271,17 @@ pub fn rig(choice: &Choice, profile: runners::Profile, images: &Path, image: &st
     let probe = folder.join("probe.img");
     let built = "the images are built by `cargo xtask image`";
     if let Some(own) = &choice.image {
-        return Rig::new(profile, own, &probe, choice.seed);
+        return Harness::new(profile, own, &probe, choice.seed);
     }
     let Some(package) = profile.package.clone() else {
-        return Rig::new(profile, &folder.join(image), &probe, choice.seed).context(built);
+        return Harness::new(profile, &folder.join(image), &probe, choice.seed).context(built);
     };
     let name = format!("{}-{}", profile.name, profile.arch.name());
     let place = images.with_file_name("subjects").join(name);
     let unpacked = package
         .image(&place, !choice.no_fetch)
         .with_context(|| format!("the image of `{}`", profile.name))?;
-    Rig::new(profile, &unpacked, &probe, choice.seed).context(built)
+    Harness::new(profile, &unpacked, &probe, choice.seed).context(built)
 }
 
 /// Returns how many scenarios run at a time.

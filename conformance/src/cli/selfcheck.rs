@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::run::{jobs, rig};
+use crate::cli::run::{harness, jobs};
 use crate::cli::select::{choose, profile};
 use crate::cli::{SelfcheckArgs, say, suite};
 use crate::pipeline::in_parallel;
@@ -28,12 +28,12 @@ pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
         }
         return Ok(0);
     }
-    let control = rig(&args.choice, profile.clone(), images, IMAGE)?;
+    let control = harness(&args.choice, profile.clone(), images, IMAGE)?;
     let catches = in_parallel(&all, jobs(&args.choice), |fault| -> Result<Catch> {
-        let seeded = rig(&args.choice, profile.clone(), images, IMAGE)?
+        let seeded = harness(&args.choice, profile.clone(), images, IMAGE)?
             .with_argument(&format!("fault={}", fault.name));
         let catch = check(&seeded, &control, fault, &chosen.scenarios)?;
-        say(format_args!("{}\n", told(fault, &catch)));
+        say(format_args!("{}\n", summary(fault, &catch)));
         Ok(catch)
     });
     let catches = catches.into_iter().collect::<Result<Vec<_>>>()?;
@@ -80,7 +80,7 @@ fn offered(args: &SelfcheckArgs, profile: &runners::Profile, images: &Path) -> R
     args.fault.iter().map(find).collect()
 }
 
-fn told(fault: &Fault, catch: &Catch) -> String {
+fn summary(fault: &Fault, catch: &Catch) -> String {
     match catch {
         Catch::Caught(by) => format!("caught   {}  by {by}", fault.name),
         Catch::Elsewhere(by) => {
@@ -97,7 +97,7 @@ fn told(fault: &Fault, catch: &Catch) -> String {
         }
         Catch::Unclear(rows) => {
             format!(
-                "BROKEN   {}  the rig could not tell: {}",
+                "BROKEN   {}  the harness could not tell: {}",
                 fault.name,
                 rows.join(", ")
             )

@@ -9,7 +9,7 @@ use runners::adapter::protocol::{
 };
 use runners::{File, GuestLayout, Profile};
 
-use super::{Blobs, Ground, plan, platform};
+use super::{Blobs, BuildContext, plan, platform};
 use crate::arch::{self, CONTROLLER_PHANDLE};
 use crate::case;
 use crate::scenario::{self, DOMAIN_MEMORY_KIB};
@@ -26,7 +26,7 @@ const KERNEL: &str = "kernel.img";
 
 /// What an adapter is told, and the files that this names.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct AdapterScenario {
     /// The scenario.
     pub scenario: Scenario,
     /// The files.
@@ -36,13 +36,13 @@ pub struct Told {
 /// Tells `scenario`, whose machine has these arguments.
 pub fn tell(
     scenario: &scenario::Scenario,
-    ground: &Ground<'_>,
+    context: &BuildContext<'_>,
     profile: &Profile,
     blobs: &Blobs,
     arguments: Vec<String>,
-) -> Result<Told, String> {
-    let kernel = FileRef::of(KERNEL, ground.probe);
-    let mut files = vec![File::new(KERNEL, ground.probe.clone())];
+) -> Result<AdapterScenario, String> {
+    let kernel = FileRef::of(KERNEL, context.probe);
+    let mut files = vec![File::new(KERNEL, context.probe.clone())];
     let mut known = vec![kernel.clone()];
     // What is there already, under whatever name, is not written again.
     let mut put = |name: String, bytes: Vec<u8>| {
@@ -54,8 +54,8 @@ pub fn tell(
         known.push(file.clone());
         file
     };
-    let tree = platform(scenario, ground.base)?;
-    let base = super::machine(scenario, ground.base);
+    let tree = platform(scenario, context.base)?;
+    let base = super::machine(scenario, context.base);
     let tree = tree.emit().map_err(|error| error.to_string())?;
     let machine = Machine {
         arguments,
@@ -73,7 +73,7 @@ pub fn tell(
         let Some(domain) = scenario.domains.iter().find(of_number) else {
             continue;
         };
-        let blame = |why: String| format!("{}: {why}", domain.name);
+        let in_domain = |why: String| format!("{}: {why}", domain.name);
         let memory = memory(domain, &profile.guest);
         let end = end(&memory);
         let size = boot.ramdisk.as_ref().map_or(0, |bytes| bytes.len() as u64);
@@ -89,9 +89,9 @@ pub fn tell(
             ramdisk.as_ref().map(|placed| (placed.address, size)),
             &base,
         );
-        let tree =
-            dtb_gen::guest(&guest.map_err(blame)?).map_err(|error| blame(error.to_string()))?;
-        let tree = tree.emit().map_err(|error| blame(error.to_string()))?;
+        let tree = dtb_gen::guest(&guest.map_err(in_domain)?)
+            .map_err(|error| in_domain(error.to_string()))?;
+        let tree = tree.emit().map_err(|error| in_domain(error.to_string()))?;
         let top = ramdisk.as_ref().map_or(end, |placed| placed.address);
         domains.push(Domain {
             name: domain.name.clone(),
@@ -113,7 +113,7 @@ pub fn tell(
                 address: below(top, tree.len()),
                 file: put(format!("{}.dtb", domain.name), tree),
             },
-            devices: devices(domain, &base).map_err(blame)?,
+            devices: devices(domain, &base).map_err(in_domain)?,
             pci: domain.pci.iter().map(function).collect(),
         });
     }
@@ -136,12 +136,12 @@ pub fn tell(
         id: scenario.id.clone(),
         arch: profile.arch,
         kernel,
-        hypervisor_arguments: ground.hypervisor_args.to_owned(),
+        hypervisor_arguments: context.hypervisor_args.to_owned(),
         machine,
         domains,
         dom0less,
     };
-    Ok(Told { scenario, files })
+    Ok(AdapterScenario { scenario, files })
 }
 
 /// Where a domain has its memory, in its own eyes.

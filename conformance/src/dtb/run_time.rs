@@ -6,7 +6,7 @@ use dtb_gen::{Guest, Tree};
 use runners::GuestLayout;
 use wire::{BootArgs, Script};
 
-use super::{Ground, plan};
+use super::{BuildContext, plan};
 use crate::arch;
 use crate::scenario::{CHILD_MEMORY_KIB, Child, Domain, Scenario};
 
@@ -14,26 +14,26 @@ use crate::scenario::{CHILD_MEMORY_KIB, Child, Domain, Scenario};
 pub fn entries(
     scenario: &Scenario,
     maker: u8,
-    ground: &Ground<'_>,
+    context: &BuildContext<'_>,
     base: &Tree,
     trees: &mut Vec<(u8, Tree)>,
 ) -> Result<Vec<Arc<[u8]>>, String> {
-    let mut entries = vec![ground.probe.clone()];
+    let mut entries = vec![context.probe.clone()];
     for domain in &scenario.domains {
         let Some(child) = domain.child.filter(|child| child.of == maker) else {
             continue;
         };
-        let blame = |why: String| format!("{}: {why}", domain.name);
-        let (args, ramdisk) = match script(domain, ground.nonce).boot_args() {
+        let in_domain = |why: String| format!("{}: {why}", domain.name);
+        let (args, ramdisk) = match script(domain, context.nonce).boot_args() {
             BootArgs::Inline(args) => (args, None),
             BootArgs::Ramdisk { args, ramdisk } => (args, Some(ramdisk)),
         };
         let size = ramdisk.as_ref().map(|text| text.len() as u64);
-        let guest = guest(domain, &child, ground.guest, args, size, base).map_err(blame)?;
-        let tree = dtb_gen::guest(&guest).map_err(|error| blame(error.to_string()))?;
-        let blob = tree.emit().map_err(|error| blame(error.to_string()))?;
+        let guest = guest(domain, &child, context.guest, args, size, base).map_err(in_domain)?;
+        let tree = dtb_gen::guest(&guest).map_err(|error| in_domain(error.to_string()))?;
+        let blob = tree.emit().map_err(|error| in_domain(error.to_string()))?;
         if child.tree + blob.len() as u64 > child.ramdisk {
-            return Err(blame(format!("a tree of {} bytes", blob.len())));
+            return Err(in_domain(format!("a tree of {} bytes", blob.len())));
         }
         entries.push(blob.into());
         // An entry that nobody reads keeps the places of the others.

@@ -30,7 +30,7 @@ fn base() -> Tree {
 fn built_in(rest: &str, modules: runners::Modules) -> Result<Blobs, String> {
     let probe: Arc<[u8]> = vec![0xaa_u8; 0x1800].into();
     let base = base();
-    let ground = Ground {
+    let context = BuildContext {
         base: &base,
         probe: &probe,
         hypervisor_args: "fault=x",
@@ -38,7 +38,7 @@ fn built_in(rest: &str, modules: runners::Modules) -> Result<Blobs, String> {
         modules,
         guest: &crate::sample::profile().guest,
     };
-    blobs(&scenario(rest), &ground)
+    blobs(&scenario(rest), &context)
 }
 
 fn built(rest: &str) -> Result<(Blobs, Tree), String> {

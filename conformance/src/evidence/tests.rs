@@ -4,7 +4,7 @@ use dtb_gen::Tree;
 use wire::Answer;
 
 use super::*;
-use crate::dtb::{Ground, blobs};
+use crate::dtb::{BuildContext, blobs};
 use crate::observe::Recorder;
 use crate::sample::{NONCE, Play, profile, scenario};
 
@@ -24,7 +24,7 @@ fn folders_hold_the_whole_run() {
     let profile = profile();
     let (base, probe): (Tree, Arc<[u8]>) = (Tree::default(), vec![0; 64].into());
     let modules = profile.modules;
-    let ground = Ground {
+    let context = BuildContext {
         base: &base,
         probe: &probe,
         hypervisor_args: "",
@@ -32,7 +32,7 @@ fn folders_hold_the_whole_run() {
         modules,
         guest: &profile.guest,
     };
-    let made = blobs(&scenario, &ground).unwrap();
+    let made = blobs(&scenario, &context).unwrap();
     let mut recorder = Recorder::new(NONCE);
     let play = Play::new()
         .hello(1)
@@ -42,7 +42,7 @@ fn folders_hold_the_whole_run() {
     for line in &play.lines {
         recorder.line(line);
     }
-    let mut seen = Seen {
+    let mut seen = Observation {
         console: play.lines.join("\n").into_bytes(),
         iommus: Some(runners::Iommus {
             trace: runners::Trace {
@@ -60,7 +60,7 @@ fn folders_hold_the_whole_run() {
     let folder = folder.path().join("deep").join(scenario.folder());
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("old.dts"), "old").unwrap();
-    let request = crate::rig::request(&scenario, &profile, Path::new("image"), &made);
+    let request = crate::run_request::request(&scenario, &profile, Path::new("image"), &made);
     write(&folder, &scenario, &made, Some(&request), &seen).unwrap();
     super::write_said(&folder, Some("> what?\n")).unwrap();
     assert!(folder.join("adapter.txt").is_file());
@@ -90,8 +90,8 @@ fn folders_hold_the_whole_run() {
     );
     assert!(trees(&folder.join("nowhere")).is_empty());
     assert_eq!(
-        events(&folder),
+        iommu_events(&folder),
         seen.iommus.as_ref().map(iommu::merge_sources)
     );
-    assert_eq!(events(&folder.join("nowhere")), None);
+    assert_eq!(iommu_events(&folder.join("nowhere")), None);
 }

@@ -2,9 +2,9 @@ use runners::{Counted, Queue, Tally, Trace};
 
 use super::*;
 
-const TRANSLATION: Fate = Fate::Recorded(Reason::new(0x10, Some("F_TRANSLATION")));
+const TRANSLATION: AccessFate = AccessFate::Recorded(Reason::new(0x10, Some("F_TRANSLATION")));
 
-fn access(fate: Fate, address: Option<u64>, write: Option<bool>) -> Access {
+fn access(fate: AccessFate, address: Option<u64>, write: Option<bool>) -> Access {
     Access {
         stream: Some(0x18),
         fate,
@@ -53,13 +53,16 @@ fn lines(iommus: &Iommus) -> Vec<String> {
 /// One access that both sources tell of is one row, with the address of the one and the direction of the other.
 #[test]
 fn sources_are_put_together() {
-    let bad = Fate::Recorded(Reason::new(4, Some("C_BAD_STREAMID")));
+    let bad = AccessFate::Recorded(Reason::new(4, Some("C_BAD_STREAMID")));
     let iommus = seen(
         &[
-            (access(Fate::Translated(0x5000), Some(0x1000), None), 3),
+            (
+                access(AccessFate::Translated(0x5000), Some(0x1000), None),
+                3,
+            ),
             (access(TRANSLATION, Some(0x2000), None), 2),
             (access(bad, Some(0x3000), None), 1),
-            (access(Fate::Bypassed, Some(0x4000), None), 1),
+            (access(AccessFate::Bypassed, Some(0x4000), None), 1),
         ],
         &[
             (access(TRANSLATION, Some(0x2000), Some(true)), 2),
@@ -136,10 +139,13 @@ fn crowds_are_one_row() {
 #[test]
 fn explanations_are_alike() {
     let mut accesses = vec![
-        (access(Fate::Translated(0x5000), Some(0x1000), None), 3),
-        (access(Fate::Aborted, Some(0x1000), None), 1),
+        (
+            access(AccessFate::Translated(0x5000), Some(0x1000), None),
+            3,
+        ),
+        (access(AccessFate::Aborted, Some(0x1000), None), 1),
         (access(TRANSLATION, Some(0x2000), None), 2),
-        (access(Fate::Bypassed, Some(0x4000), None), 1),
+        (access(AccessFate::Bypassed, Some(0x4000), None), 1),
     ];
     let told = explain(&seen(&accesses, &[]));
     let wanted = "the IOMMU tells of 0x18 0x4000: bypassed, 0x18 0x2000: F_TRANSLATION, 0x18 0x1000: aborted, more";

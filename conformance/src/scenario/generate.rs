@@ -7,12 +7,12 @@ use model::{Capability, Place};
 use runners::Profile;
 
 use crate::arch;
-use crate::case::load::{Culprit, Loaded, LoadedCase};
+use crate::case::load::{Loaded, LoadedCase, SourceError};
 use crate::case::template::Names;
 use crate::case::value::{edit, property};
 use crate::case::{Case, Text};
 use crate::pci::{Firmware, Topology};
-use crate::scenario::{Act, Domain, EventRule, SENTINEL, Scenario, Step, parse, sense};
+use crate::scenario::{Action, Domain, EventRule, SENTINEL, Scenario, Step, parse, validate};
 use oft::Diagnostic;
 
 mod machine;
@@ -33,10 +33,10 @@ pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Ve
                 Ok(scenario) => {
                     let why = format!("two rows are called `{}`; `as` must differ", scenario.id);
                     let label = row.get("as").map_or("", |label| label.0.as_str());
-                    problems.push(case.diagnostic(&Culprit::new(&format!("as: {label}"), why)));
+                    problems.push(case.diagnostic(&SourceError::new(&format!("as: {label}"), why)));
                 }
-                Err(culprits) => {
-                    problems.extend(culprits.iter().map(|culprit| case.diagnostic(culprit)));
+                Err(errors) => {
+                    problems.extend(errors.iter().map(|error| case.diagnostic(error)));
                 }
             }
         }
@@ -73,7 +73,7 @@ struct Expansion<'a> {
     /// The machine's PCI functions.
     pci: Option<Topology>,
     /// What is wrong with one text is no reason to leave the others unread.
-    problems: RefCell<Vec<Culprit>>,
+    problems: RefCell<Vec<SourceError>>,
 }
 
 impl<'a> Expansion<'a> {
@@ -95,7 +95,7 @@ impl<'a> Expansion<'a> {
         };
         match made.topology() {
             Ok(pci) => made.pci = pci,
-            Err(culprit) => made.blame([culprit]),
+            Err(error) => made.report([error]),
         }
         if let Some(pci) = &made.pci {
             // Where the firmware puts functions is known only now, and everything else may speak of it.
@@ -106,7 +106,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// Returns the scenario, or everything that is wrong with it.
-    fn scenario(&self) -> Result<Scenario, Vec<Culprit>> {
+    fn scenario(&self) -> Result<Scenario, Vec<SourceError>> {
         if !self.problems.borrow().is_empty() {
             // Without the machine every name of what is on it would be an error that is none.
             return Err(self.problems.take());
@@ -116,83 +116,84 @@ impl<'a> Expansion<'a> {
         match made {
             Ok(scenario) if problems.is_empty() => Ok(scenario),
             Ok(_) => Err(problems),
-            Err(culprit) => {
-                problems.push(culprit);
+            Err(error) => {
+                problems.push(error);
                 Err(problems)
             }
         }
     }
 
     /// Keeps what could be read, and what could not as problems.
-    fn gather<T>(&self, read: impl IntoIterator<Item = Result<T, Culprit>>) -> Vec<T> {
+    fn gather<T>(&self, read: impl IntoIterator<Item = Result<T, SourceError>>) -> Vec<T> {
         read.into_iter()
-            .filter_map(|one| one.map_err(|culprit| self.blame([culprit])).ok())
+            .filter_map(|one| one.map_err(|error| self.report([error])).ok())
             .collect()
     }
 
-    fn blame(&self, culprits: impl IntoIterator<Item = Culprit>) {
-        self.problems.borrow_mut().extend(culprits);
+    fn report(&self, errors: impl IntoIterator<Item = SourceError>) {
+        self.problems.borrow_mut().extend(errors);
     }
 
-    fn expand(&self) -> Result<Scenario, Culprit> {
+    fn expand(&self) -> Result<Scenario, SourceError> {
         let case = &self.case.case;
-        self.blame(sense::domains(case));
+        self.report(validate::domains(case));
         let id = match self.row.get("as") {
             Some(Text(label)) => {
-                sense::label(label).map_err(|why| Culprit::new(&format!("as: {label}"), why))?;
+                validate::label(label)
+                    .map_err(|why| SourceError::new(&format!("as: {label}"), why))?;
                 format!("{}/{label}", self.case.id.name())
             }
             None if self.row.is_empty() => self.case.id.name().to_owned(),
-            None => return Err(Culprit::new("each", "a row needs `as`, its name")),
+            None => return Err(SourceError::new("each", "a row needs `as`, its name")),
         };
-        let cast = self.cast()?;
+        let table = self.table()?;
         let mut domains = Vec::new();
         let mut children: Vec<Domain> = Vec::new();
         for domain in &case.domains {
-            let made = self.children(domain, &cast);
-            match self.domain(domain, &cast, &made, None) {
+            let made = self.children(domain, &table);
+            match self.domain(domain, &table, &made, None) {
                 Ok(domain) => domains.push(domain),
-                Err(culprit) => self.blame([culprit]),
+                Err(error) => self.report([error]),
             }
             children.extend(made);
         }
-        if let Some(part) = cast.part(SENTINEL).ok().filter(|_| case.sentinel) {
+        if let Some(part) = table.entry(SENTINEL).ok().filter(|_| case.sentinel) {
             domains.push(members::sentinel(part.number, self.profile));
         }
         domains.extend(children);
         let mut needs = self.gather(case.needs.iter().map(|name| {
             name.parse()
-                .map_err(|error| Culprit::new(name, format!("{error}")))
+                .map_err(|error| SourceError::new(name, format!("{error}")))
         }));
-        needs.extend(sense::needs(&domains));
+        needs.extend(validate::needs(&domains));
         let real = |pci: &&Topology| pci.firmware == Firmware::UBoot;
         needs.extend(self.pci.iter().find(real).map(|_| Capability::Firmware));
         let host = self.edits(&case.host)?;
-        if sense::only_trees_say(&domains, &host) {
+        if validate::only_trees_say(&domains, &host) {
             needs.push(Capability::Dom0lessTrees);
         }
-        let events: Vec<EventRule> = self.gather(
+        let iommu_events: Vec<EventRule> = self.gather(
             case.events
                 .iter()
                 .map(|text| self.each(text, EventRule::parse)),
         );
-        self.blame(sense::events(case, &events));
-        needs.extend(sense::event_needs(&events));
+        self.report(validate::iommu_events(case, &iommu_events));
+        needs.extend(validate::event_needs(&iommu_events));
         needs.sort_unstable();
         needs.dedup();
         let complete = self.problems.borrow().is_empty();
         if complete {
-            self.blame(sense::fates(&domains));
+            self.report(validate::expectations(&domains));
         }
-        self.blame(sense::listed(case, &domains));
+        self.report(validate::listed(case, &domains));
         let mut outside = Vec::new();
         for step in &case.outside {
-            let acts: Vec<Act> = self
+            let acts: Vec<Action> = self
                 .gather(step.acts.iter().map(|act| self.acts(act)))
                 .concat();
             // A mark may be missing only because its line could not be read.
             if complete {
-                let at = self.gather([self.each(&step.at, |text| parse::moment(text, &domains))]);
+                let at = self.gather([self.each(&step.at, |text| parse::trigger(text, &domains))]);
                 outside.extend(at.into_iter().map(|at| Step {
                     at,
                     acts: acts.clone(),
@@ -224,24 +225,27 @@ impl<'a> Expansion<'a> {
                 .transpose()?,
             domains,
             outside,
-            events,
+            iommu_events,
         })
     }
 
-    fn properties(&self, props: &BTreeMap<String, Text>) -> Result<Vec<(String, String)>, Culprit> {
+    fn properties(
+        &self,
+        props: &BTreeMap<String, Text>,
+    ) -> Result<Vec<(String, String)>, SourceError> {
         Ok(self.gather(props.iter().map(|(name, value)| {
             self.each(value, property)?;
             Ok((self.fill(&Text(name.clone()))?, self.fill(value)?))
         })))
     }
 
-    fn fill(&self, text: &Text) -> Result<String, Culprit> {
+    fn fill(&self, text: &Text) -> Result<String, SourceError> {
         self.names
             .fill(&text.0)
-            .map_err(|why| Culprit::new(&text.0, why))
+            .map_err(|why| SourceError::new(&text.0, why))
     }
 
-    fn all(&self, texts: &[Text]) -> Result<Vec<String>, Culprit> {
+    fn all(&self, texts: &[Text]) -> Result<Vec<String>, SourceError> {
         texts.iter().map(|text| self.fill(text)).collect()
     }
 
@@ -249,11 +253,11 @@ impl<'a> Expansion<'a> {
         &self,
         text: &Text,
         read: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<T, Culprit> {
-        read(&self.fill(text)?).map_err(|why| Culprit::new(&text.0, why))
+    ) -> Result<T, SourceError> {
+        read(&self.fill(text)?).map_err(|why| SourceError::new(&text.0, why))
     }
 
-    fn edits(&self, texts: &[Text]) -> Result<Vec<String>, Culprit> {
+    fn edits(&self, texts: &[Text]) -> Result<Vec<String>, SourceError> {
         let read = |text| {
             let filled = self.fill(text)?;
             if filled.trim().is_empty() {
@@ -270,7 +274,7 @@ impl<'a> Expansion<'a> {
         &self,
         text: Option<&Text>,
         read: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, Culprit> {
+    ) -> Result<Option<T>, SourceError> {
         match text {
             Some(text) if !self.fill(text)?.trim().is_empty() => self.each(text, read).map(Some),
             _ => Ok(None),

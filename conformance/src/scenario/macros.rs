@@ -5,7 +5,7 @@ use crate::case::Role;
 use crate::case::value::number;
 use crate::dtb::EDU_BASE;
 use crate::pci::Topology;
-use crate::scenario::cast::Cast;
+use crate::scenario::domain_table::DomainTable;
 use crate::scenario::{DOMAIN_MEMORY_KIB, Domain};
 
 mod pci;
@@ -25,7 +25,7 @@ pub struct Writer<'a> {
     /// What the case calls it.
     pub name: &'a str,
     /// Everybody.
-    pub cast: &'a Cast,
+    pub table: &'a DomainTable,
     /// What it may do to others.
     pub role: Role,
     /// The domains that it makes.
@@ -54,11 +54,11 @@ impl Writer<'_> {
         };
         match words.as_slice() {
             ["flag", value] => {
-                let own = self.cast.part(self.name)?;
+                let own = self.table.entry(self.name)?;
                 plain(vec![format!("w32 {:#x} {value}", own.flag())])
             }
             ["see", value] => {
-                let own = self.cast.part(self.name)?;
+                let own = self.table.entry(self.name)?;
                 plain(vec![until(own.flag(), value)])
             }
             ["await", name, value] => plain(self.within(name, until(WINDOW, value))?),
@@ -86,7 +86,7 @@ impl Writer<'_> {
             ["hv" | "hc" | "hcmem", ..] => {
                 let behind = expect.map_or_else(String::new, |expect| format!(" => {expect}"));
                 let body = self.functions_by_number(&words).join(" ");
-                Ok(vec![self.cast.resolve(&body) + &behind])
+                Ok(vec![self.table.resolve(&body) + &behind])
             }
             _ => Ok(vec![text.to_owned()]),
         }
@@ -99,7 +99,7 @@ impl Writer<'_> {
 
     /// Does something with the flag of a domain.
     fn within(&self, name: &str, line: String) -> Result<Vec<String>, String> {
-        let other = self.cast.part(name)?;
+        let other = self.table.entry(name)?;
         let (window, page) = (WINDOW >> PAGE, other.flag() >> PAGE);
         Ok(vec![
             format!("hv foreign {window:#x} {} {page:#x}", other.id),
@@ -204,7 +204,7 @@ fn give(child: &Domain) -> Vec<String> {
         }
         lines.extend(
             device
-                .lines
+                .interrupts
                 .iter()
                 .map(|line| format!("hv bind {id} {line}")),
         );

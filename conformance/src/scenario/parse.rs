@@ -5,7 +5,7 @@ use wire::{Hv, Op};
 use crate::arch;
 use crate::case::expect::Expect;
 use crate::case::value::{cut, number, number32};
-use crate::scenario::{Act, Domain, From, Line, Moment, Range, What};
+use crate::scenario::{Action, ActionKind, Domain, From, Line, Range, TriggerPoint};
 
 /// Reads how much a case asks of a subject.
 pub fn level(text: &str) -> Result<model::Level, String> {
@@ -135,10 +135,10 @@ pub fn truth(text: &str) -> Result<bool, String> {
 }
 
 /// Reads when a step outside is taken.
-pub fn moment(text: &str, domains: &[Domain]) -> Result<Moment, String> {
+pub fn trigger(text: &str, domains: &[Domain]) -> Result<TriggerPoint, String> {
     match cut(text) {
-        ("start", "") => Ok(Moment::Start),
-        ("end", "") => Ok(Moment::End),
+        ("start", "") => Ok(TriggerPoint::Start),
+        ("end", "") => Ok(TriggerPoint::End),
         (name, mark) => {
             let names = || domains.iter().map(|domain| domain.name.as_str());
             let Some(domain) = domains.iter().find(|domain| domain.name == name) else {
@@ -150,7 +150,7 @@ pub fn moment(text: &str, domains: &[Domain]) -> Result<Moment, String> {
             };
             let said = |line: &&Line| matches!(&line.op, Op::Mark(name) if name.as_str() == mark);
             match domain.lines.iter().find(said) {
-                Some(_) => Ok(Moment::Mark(domain.number, mark.to_owned())),
+                Some(_) => Ok(TriggerPoint::Mark(domain.number, mark.to_owned())),
                 None => Err(format!("the script of `{name}` has no `mark {mark}`")),
             }
         }
@@ -158,26 +158,28 @@ pub fn moment(text: &str, domains: &[Domain]) -> Result<Moment, String> {
 }
 
 /// Reads one act outside the guests.
-pub fn act(text: &str) -> Result<Act, String> {
+pub fn act(text: &str) -> Result<Action, String> {
     let (act, mut expect) = halves(text)?;
     let words: Vec<&str> = act.split_whitespace().collect();
     let what = match words.as_slice() {
-        [verb, at] if verb.starts_with("read") => What::Read(number(at)?, width(verb, "read")?),
+        [verb, at] if verb.starts_with("read") => {
+            ActionKind::Read(number(at)?, width(verb, "read")?)
+        }
         [verb, at, value] if verb.starts_with("write") => {
             let (bytes, value) = (width(verb, "write")?, number(value)?);
             if bytes < 8 && value >> (8 * bytes) != 0 {
                 return Err(format!("`{act}`: {value:#x} does not fit {bytes} bytes"));
             }
-            What::Write(number(at)?, bytes, value)
+            ActionKind::Write(number(at)?, bytes, value)
         }
-        [verb, at, mask, value] if verb.starts_with("wait") => What::Wait(
+        [verb, at, mask, value] if verb.starts_with("wait") => ActionKind::Wait(
             number(at)?,
             width(verb, "wait")?,
             number(mask)?,
             number(value)?,
         ),
         [word, line, level @ ("high" | "low")] if *word == arch::LINE => {
-            What::Line(number32(line)?, *level == "high")
+            ActionKind::Line(number32(line)?, *level == "high")
         }
         ["qmp", name, arguments @ ..] => {
             let pair = |text: &&str| {
@@ -187,11 +189,11 @@ pub fn act(text: &str) -> Result<Act, String> {
                 Ok((name.to_owned(), value.to_owned()))
             };
             let arguments = arguments.iter().map(pair).collect::<Result<_, String>>()?;
-            What::Qmp((*name).to_owned(), arguments)
+            ActionKind::Qmp((*name).to_owned(), arguments)
         }
-        ["query-pci"] => What::QueryPci,
-        ["stop"] => What::Stop,
-        ["cont"] => What::Continue,
+        ["query-pci"] => ActionKind::QueryPci,
+        ["stop"] => ActionKind::Stop,
+        ["cont"] => ActionKind::Continue,
         _ => {
             return Err(format!(
                 "`{act}` is no act outside; acts are `read32 A`, `write32 A V`, `wait32 A MASK V`, `{} N high|low`, `qmp NAME [KEY=VALUE...]`, `query-pci`, `stop`, `cont`, and of PCI functions `cfgread32 NAME OFFSET`, `cfgwrite32 NAME OFFSET V`, `cfgwait32 NAME OFFSET MASK V`, `unplug NAME`",
@@ -199,13 +201,13 @@ pub fn act(text: &str) -> Result<Act, String> {
             ));
         }
     };
-    if let What::Wait(_, _, mask, value) = what {
+    if let ActionKind::Wait(_, _, mask, value) = what {
         if expect != Expect::Works {
             return Err(format!("`{act}` says itself what must be seen"));
         }
         expect = Expect::Value { value, mask };
     }
-    Ok(Act {
+    Ok(Action {
         text: act.to_owned(),
         what,
         expect,
@@ -266,7 +268,10 @@ mod tests {
                 .contains("2 numbers instead of three")
         );
         assert!(ranges("1 2 3 x 2").unwrap_err().contains("a row reads"));
-        assert_eq!(act("write16 0x10 3").unwrap().what, What::Write(16, 2, 3));
+        assert_eq!(
+            act("write16 0x10 3").unwrap().what,
+            ActionKind::Write(16, 2, 3)
+        );
         assert_eq!(
             act("read32 0x10 => unchanged").unwrap().expect,
             Expect::Unchanged
@@ -284,7 +289,7 @@ mod tests {
         assert_eq!(line("hv destroy 2").unwrap().expect, ZERO);
         assert_eq!(line("hv list => ok").unwrap().expect, Expect::Answered);
         let act_on_line = |level| act(&format!("{} 1 {level}", arch::LINE));
-        assert_eq!(act_on_line("low").unwrap().what, What::Line(1, false));
+        assert_eq!(act_on_line("low").unwrap().what, ActionKind::Line(1, false));
         assert!(act_on_line("up").unwrap_err().contains("no act outside"));
         assert_eq!(cells("none").unwrap(), None);
         assert_eq!(cells("1 2").unwrap(), Some((1, 2)));

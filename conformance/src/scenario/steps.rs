@@ -2,7 +2,7 @@
 
 use model::Step;
 
-use crate::scenario::{From, Moment, SENTINEL, Scenario};
+use crate::scenario::{From, SENTINEL, Scenario, TriggerPoint};
 
 /// Who takes a step that no domain takes.
 const OUTSIDE: &str = "outside";
@@ -31,11 +31,11 @@ impl Scenario {
         inside.chain(outside).collect()
     }
 
-    fn named(&self, at: &Moment) -> String {
+    fn named(&self, at: &TriggerPoint) -> String {
         match at {
-            Moment::Start => "start".to_owned(),
-            Moment::End => "end".to_owned(),
-            Moment::Mark(number, mark) => {
+            TriggerPoint::Start => "start".to_owned(),
+            TriggerPoint::End => "end".to_owned(),
+            TriggerPoint::Mark(number, mark) => {
                 let domain = self.domains.iter().find(|domain| domain.number == *number);
                 format!("{} {mark}", domain.map_or("?", |domain| &domain.name))
             }

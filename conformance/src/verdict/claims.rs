@@ -1,6 +1,6 @@
 //! What a subject claims, as far as verdicts depend on it.
 
-use crate::observe::Seen;
+use crate::observe::Observation;
 use crate::scenario::Domain;
 
 /// What a subject claims about refusals.
@@ -22,7 +22,7 @@ impl Claims {
     }
 
     /// Tells a domain that runs although the case has it refused, and may: what it finds decides.
-    pub(super) fn let_run(self, domain: &Domain, seen: &Seen) -> bool {
-        !self.strict && domain.otherwise && seen.domains.contains_key(&domain.number)
+    pub(super) fn may_run(self, domain: &Domain, seen: &Observation) -> bool {
+        !self.strict && domain.if_permitted && seen.domains.contains_key(&domain.number)
     }
 }

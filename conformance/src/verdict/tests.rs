@@ -1,7 +1,7 @@
-mod events;
-mod gone;
+mod destroyed;
+mod iommu_events;
+mod noisy_console;
 mod parts;
-mod soup;
 
 use wire::{Answer, Irq, Note, Reason, Same, ScriptError, Sweep};
 
@@ -26,20 +26,20 @@ const TWO: &str = "    domains:
       - {name: dB, refused: [gpio, '0x9030000']}
 ";
 
-fn seen(lines: &[String], end: End) -> Seen {
+fn seen(lines: &[String], end: End) -> Observation {
     let mut recorder = Recorder::new(NONCE);
     for line in lines {
         recorder.line(line);
     }
     let console = lines.join("\n").into_bytes();
-    Seen {
+    Observation {
         end,
         console,
         ..recorder.seen
     }
 }
 
-fn judged(rest: &str, play: Play) -> Judgement {
+fn judged(rest: &str, play: Play) -> Outcome {
     judge(
         &scenario(rest),
         &seen(&play.lines, End::Complete),
@@ -50,9 +50,9 @@ fn judged(rest: &str, play: Play) -> Judgement {
 
 #[track_caller]
 fn check(rest: &str, play: Play, verdict: Verdict, reason: &str) {
-    let judgement = judged(rest, play);
-    assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
-    assert!(judgement.reason.contains(reason), "{}", judgement.reason);
+    let outcome = judged(rest, play);
+    assert_eq!(outcome.verdict, verdict, "{outcome:#?}");
+    assert!(outcome.reason.contains(reason), "{}", outcome.reason);
 }
 
 /// What `dA` and the sentinel say when all is well and the refused `dB` never runs.
@@ -260,7 +260,7 @@ fn a_refused_domain_that_speaks_fails() {
     );
 }
 
-/// Lost, damaged, repeated and foreign lines leave the rig unable to tell, unless something wrong was seen.
+/// Lost, damaged, repeated and foreign lines leave the harness unable to tell, unless something wrong was seen.
 #[test]
 fn a_record_with_gaps_is_broken_unless_something_was_wrong() {
     let lost = |value| {
@@ -305,13 +305,9 @@ fn a_record_with_gaps_is_broken_unless_something_was_wrong() {
 /// Control characters of a damaged line do not reach the reason.
 #[test]
 fn reasons_are_printable() {
-    let judgement = judged(TWO, well().says("\x1b[2J@pt1 00005eed"));
-    assert_eq!(judgement.verdict, Verdict::Broken);
-    assert!(
-        judgement.reason.contains("\\x1b[2J"),
-        "{}",
-        judgement.reason
-    );
+    let outcome = judged(TWO, well().says("\x1b[2J@pt1 00005eed"));
+    assert_eq!(outcome.verdict, Verdict::Broken);
+    assert!(outcome.reason.contains("\\x1b[2J"), "{}", outcome.reason);
 }
 
 /// What was never answered fails a domain on a machine that runs, and no answer but the first counts.
@@ -403,7 +399,7 @@ fn no_sentinel_no_verdict() {
     check(alone, Play::new().hello(1), Verdict::Fail, "saw nothing");
 }
 
-/// How the run ended matters: a rig that failed is no evidence, a deadline is no pass, a flood hides.
+/// How the run ended matters: a harness that failed is no evidence, a deadline is no pass, a flood hides.
 #[test]
 fn the_end_of_the_run_counts() {
     let scenario = scenario(TWO);
@@ -437,8 +433,8 @@ fn the_end_of_the_run_counts() {
         ),
     ];
     for (play, end, verdict) in rows {
-        let judgement = at(play, end.clone());
-        assert_eq!(judgement.verdict, verdict, "{end:?}: {}", judgement.reason);
+        let outcome = at(play, end.clone());
+        assert_eq!(outcome.verdict, verdict, "{end:?}: {}", outcome.reason);
     }
     assert_eq!(
         at(well(), End::Failed("QEMU died".into())).reason,

@@ -166,7 +166,7 @@ impl Session {
     }
 
     /// Ends the conversation over an answer that could be read but not used.
-    pub fn blame(self, what: impl Into<String>) -> AdapterError {
+    pub fn error(self, what: impl Into<String>) -> AdapterError {
         let (_, stderr) = self.child.end(false);
         AdapterError {
             what: what.into(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::argv::{HOST_DTB, Io, argv, load_name};
 use super::{qmp, qtest};
-use crate::request::{Act, Action, File, Request};
+use crate::request::{Action, File, LabelledAction, Request};
 use serde_json::Value;
 
 /// Returns the files a run needs beside its image, by the names its command line has for them.
@@ -68,7 +68,7 @@ pub fn script(request: &Request, image: &str) -> String {
 }
 
 /// Writes one step of the firmware.
-fn step(text: &mut String, id: u64, act: &Act) {
+fn step(text: &mut String, id: u64, act: &LabelledAction) {
     // The label is the case's; a line break in it must not become a command.
     let label = act.label.replace(['\n', '\r'], " ");
     let _ = writeln!(text, "# {label}");

@@ -17,7 +17,7 @@ use crate::arch::{Controller, Platform};
 use crate::deadline::Deadline;
 use crate::iommu::{Iommu, Queue, queue};
 use crate::outcome::{End, Record, Status, Timing};
-use crate::request::{Act, Action, Answer, Command, Director, Request};
+use crate::request::{Action, Answer, Command, LabelledAction, Request, RunController};
 
 /// How long the streams of a QEMU that is gone may take to end. They end with it; the bound is
 /// for a program that passed them on to another.
@@ -39,7 +39,7 @@ pub struct Session<'a> {
     qtest: Option<Qtest>,
     controller: Option<Controller>,
     deadline: Deadline,
-    director: &'a mut dyn Director,
+    run_controller: &'a mut dyn RunController,
     lines: Lines,
     /// Bytes printed beyond the limit, and the last of them.
     flood: Option<(u64, Vec<u8>)>,
@@ -66,7 +66,7 @@ impl Open {
 }
 
 /// What a session brings back besides its end.
-pub struct Seen {
+pub struct SessionRecord {
     pub console: Vec<u8>,
     pub stderr: String,
     pub answers: Vec<Record>,
@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
         sender: Sender<Event>,
         qmp: UnixStream,
         deadline: Deadline,
-        director: &'a mut dyn Director,
+        run_controller: &'a mut dyn RunController,
     ) -> Self {
         Self {
             platform,
@@ -93,7 +93,7 @@ impl<'a> Session<'a> {
             qtest: None,
             controller: None,
             deadline,
-            director,
+            run_controller,
             lines: Lines::default(),
             flood: None,
             answers: Vec::new(),
@@ -139,7 +139,14 @@ impl<'a> Session<'a> {
         self.qtest = Some(Qtest::new(accept(qtest, "qtest")?));
         self.must("qmp_capabilities")?;
         self.timing.ready = Some(self.deadline.elapsed());
-        self.obey(request.before.iter().cloned().map(Command::Act).collect())?;
+        self.obey(
+            request
+                .before
+                .iter()
+                .cloned()
+                .map(Command::Perform)
+                .collect(),
+        )?;
         self.timing.started = Some(self.deadline.elapsed());
         self.must("cont")?;
         loop {
@@ -147,14 +154,14 @@ impl<'a> Session<'a> {
                 Event::Serial { bytes, at } => {
                     self.hear(&bytes, at);
                     while let Some(line) = self.lines.pop() {
-                        let commands = self.director.line(&line);
+                        let commands = self.run_controller.line(&line);
                         self.obey(commands)?;
                     }
                 }
                 Event::SerialEnd { total, tail } => {
                     self.serial_ended(total, tail);
                     if let Some(line) = self.lines.rest() {
-                        let commands = self.director.line(&line);
+                        let commands = self.run_controller.line(&line);
                         self.obey(commands)?;
                     }
                 }
@@ -274,9 +281,9 @@ impl<'a> Session<'a> {
     fn obey(&mut self, commands: Vec<Command>) -> Result<(), Halt> {
         let mut queue = VecDeque::from(commands);
         while let Some(command) = queue.pop_front() {
-            let Act { label, action } = match command {
+            let LabelledAction { label, action } = match command {
                 Command::Finish => return Err(Halt::Finished),
-                Command::Act(act) => act,
+                Command::Perform(act) => act,
             };
             // Bounds a director that answers refusals with the same question for ever.
             self.deadline.left().ok_or(Halt::Deadline)?;
@@ -286,7 +293,7 @@ impl<'a> Session<'a> {
                 Err(Halt::Gone) => Answer::Refused(ENDED.to_owned()),
                 answer => answer?,
             };
-            for command in self.director.done(&label, &answer).into_iter().rev() {
+            for command in self.run_controller.done(&label, &answer).into_iter().rev() {
                 queue.push_front(command);
             }
             self.answers.push(Record {
@@ -383,7 +390,11 @@ impl<'a> Session<'a> {
     }
 
     /// Ends QEMU if it has not ended, takes in what is left of its streams, and tells how it went.
-    pub fn conclude(mut self, halt: Halt, child: &mut Child) -> Result<(End, Seen), RunError> {
+    pub fn conclude(
+        mut self,
+        halt: Halt,
+        child: &mut Child,
+    ) -> Result<(End, SessionRecord), RunError> {
         // What came after the line that finished the run came by chance: it is left out.
         let heard = matches!(halt, Halt::Finished).then(|| std::mem::take(&mut self.lines).heard());
         // A QEMU that has closed its side is ending by itself. It has until the deadline.
@@ -415,7 +426,7 @@ impl<'a> Session<'a> {
         let console = heard.unwrap_or_else(|| whole(self.lines.all(), self.flood));
         Ok((
             end,
-            Seen {
+            SessionRecord {
                 console,
                 stderr: self.stderr,
                 answers: self.answers,

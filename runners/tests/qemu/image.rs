@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runners::{Act, Action, Answer, Command, Director, End, Machine, Request, iommu_option, run};
+use runners::{
+    Action, Answer, Command, End, LabelledAction, Machine, Request, RunController, iommu_option,
+    run,
+};
 use tempfile::TempDir;
 
 use crate::trials::reference;
@@ -47,7 +50,7 @@ pub fn add_iommu(machine: &mut Machine) {
 }
 
 /// Does `acts` before the first instruction and returns their answers.
-pub fn before(code: &[u32], acts: Vec<Act>) -> Vec<Answer> {
+pub fn before(code: &[u32], acts: Vec<LabelledAction>) -> Vec<Answer> {
     let (mut request, _dir) = request(code);
     request.before = acts;
     add_iommu(&mut request.machine);
@@ -62,8 +65,8 @@ pub fn before(code: &[u32], acts: Vec<Act>) -> Vec<Answer> {
 }
 
 /// Names an action.
-pub fn act(label: &str, action: Action) -> Act {
-    Act {
+pub fn act(label: &str, action: Action) -> LabelledAction {
+    LabelledAction {
         label: label.to_owned(),
         action,
     }
@@ -77,7 +80,7 @@ pub fn read(addr: u64, len: usize) -> Action {
 /// A director made of two closures.
 pub struct By<L, D>(pub L, pub D);
 
-impl<L, D> Director for By<L, D>
+impl<L, D> RunController for By<L, D>
 where
     L: FnMut(&str) -> Vec<Command>,
     D: FnMut(&str, &Answer) -> Vec<Command>,
@@ -94,7 +97,7 @@ where
 /// A director that wants nothing.
 pub struct Idle;
 
-impl Director for Idle {
+impl RunController for Idle {
     fn line(&mut self, _: &str) -> Vec<Command> {
         Vec::new()
     }
@@ -107,7 +110,7 @@ impl Director for Idle {
 /// A director that finishes at a line.
 pub struct Until(pub &'static str);
 
-impl Director for Until {
+impl RunController for Until {
     fn line(&mut self, line: &str) -> Vec<Command> {
         if line == self.0 {
             vec![Command::Finish]

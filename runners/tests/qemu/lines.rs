@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
 use runners::{
-    Act, Action, File, Firmware, Icount, Io, Load, Request, argv, evidence_files,
+    Action, File, Firmware, Icount, Io, LabelledAction, Load, Request, argv, evidence_files,
     machine_arguments, script,
 };
 use serde_json::json;
@@ -82,7 +82,7 @@ fn full_request() -> Request {
         shift: 0,
         sleep: false,
     });
-    let act = |label: &str, action| Act {
+    let act = |label: &str, action| LabelledAction {
         label: label.to_owned(),
         action,
     };

@@ -150,14 +150,14 @@ fn mumbling() {
 
 fn half_line() {
     let mut lines = Vec::new();
-    let mut director = By(
+    let mut run_controller = By(
         |line: &str| {
             lines.push(line.to_owned());
             Vec::new()
         },
         |_: &str, _: &Answer| Vec::new(),
     );
-    let seen = run(&request("powers-off"), &mut director).expect("a run");
+    let seen = run(&request("powers-off"), &mut run_controller).expect("a run");
     assert_eq!(
         seen.end,
         End::PoweredOff {
@@ -241,12 +241,12 @@ fn outside_file() {
 
 fn endless_director() {
     let again = || vec![Command::act("again", Action::Stop)];
-    let mut director = By(|_: &str| again(), |_: &str, _: &Answer| again());
+    let mut run_controller = By(|_: &str| again(), |_: &str, _: &Answer| again());
     let request = Request {
         deadline: Duration::from_secs(1),
         ..request("obliges")
     };
-    let seen = run(&request, &mut director).expect("a run");
+    let seen = run(&request, &mut run_controller).expect("a run");
     assert_eq!(seen.end, End::Deadline);
     assert!(seen.answers.len() > 1);
 }

@@ -157,12 +157,12 @@ fn panic_in_director() {
     let image = image::write(dir.path(), &RESPONDER);
     let mark = unique("panic");
     let request = marked(&mark, &image);
-    let mut director = By(
+    let mut run_controller = By(
         |_: &str| panic!("by design"),
         |_: &str, _: &runners::Answer| Vec::new(),
     );
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        run(&request, &mut director)
+        run(&request, &mut run_controller)
     }));
     assert!(caught.is_err());
     assert_none_stays(&mark, "after a panic");

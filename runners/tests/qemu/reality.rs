@@ -130,7 +130,7 @@ fn memory() {
 
 fn write_while_running() {
     let (request, _dir) = image::request(&RESPONDER);
-    let mut director = By(
+    let mut run_controller = By(
         |line: &str| match line {
             "go" => vec![
                 Command::act("before", read(COUNTER, 4)),
@@ -146,7 +146,7 @@ fn write_while_running() {
         },
         |_: &str, _: &Answer| Vec::new(),
     );
-    let seen = run(&request, &mut director).expect("a run");
+    let seen = run(&request, &mut run_controller).expect("a run");
     assert_eq!(seen.end, End::Finished);
     assert_eq!(seen.console, b"go\nseen\n");
     let labels: Vec<_> = seen
@@ -162,7 +162,7 @@ fn write_while_running() {
 fn stop_and_continue() {
     let (request, _dir) = image::request(&RESPONDER);
     let mut last = 0;
-    let mut director = By(
+    let mut run_controller = By(
         |line: &str| match line {
             "go" => vec![Command::act(
                 "flag",
@@ -199,7 +199,7 @@ fn stop_and_continue() {
             _ => Vec::new(),
         },
     );
-    let seen = run(&request, &mut director).expect("a run");
+    let seen = run(&request, &mut run_controller).expect("a run");
     assert_eq!(seen.end, End::Finished);
     let of = |label: &str| {
         let record = seen.answers.iter().find(|record| record.label == label);
@@ -271,7 +271,7 @@ fn instructions() {
     ];
     let runs = [(); 2].map(|()| {
         let mut last = None;
-        let mut director = By(
+        let mut run_controller = By(
             |_: &str| Vec::new(),
             |label: &str, answer: &Answer| {
                 let Answer::Json(json) = answer else {
@@ -289,7 +289,7 @@ fn instructions() {
                 Vec::new()
             },
         );
-        let seen = run(&request, &mut director).expect("a run");
+        let seen = run(&request, &mut run_controller).expect("a run");
         assert_eq!(seen.end, End::Finished);
         last
     });
@@ -312,7 +312,7 @@ fn side_by_side() {
                     },
                 )];
                 scope.spawn(move || {
-                    let mut director = By(
+                    let mut run_controller = By(
                         |_: &str| {
                             vec![
                                 Command::act("mark read", read(0x5100_0000, 16)),
@@ -321,7 +321,7 @@ fn side_by_side() {
                         },
                         |_: &str, _: &Answer| Vec::new(),
                     );
-                    let seen = run(&request, &mut director).expect("a run");
+                    let seen = run(&request, &mut run_controller).expect("a run");
                     assert_eq!(seen.answers[1].answer, Answer::Bytes(vec![number; 16]));
                 })
             })

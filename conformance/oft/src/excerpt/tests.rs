@@ -11,7 +11,7 @@ fn culprits_are_marked() {
     let line = "\tCover: req~a~1";
     let note = Diagnostic::error("a.rst", 3, "`Cover:` is no keyword");
     assert_eq!(
-        plain(&note.culprit(line, "Cover").suggest("Cover", ["Covers"])),
+        plain(&note.highlight(line, "Cover").suggest("Cover", ["Covers"])),
         "\
 error: `Cover:` is no keyword
  --> a.rst:3:2
@@ -47,7 +47,7 @@ warning: lost
 #[test]
 fn far_culprits_are_not_shown() {
     let line = format!("{}culprit", "x".repeat(400));
-    let note = Diagnostic::error("a.rst", 1, "wrong").culprit(&line, "culprit");
+    let note = Diagnostic::error("a.rst", 1, "wrong").highlight(&line, "culprit");
     assert_eq!((note.column, note.width), (401, 7));
     assert!(!plain(&note).contains("culprit"));
 }
@@ -62,7 +62,7 @@ fn without_colours(text: &str) -> String {
 #[test]
 fn hostile_lines_are_shown() {
     let line = "Cover:\u{1b}[2J\u{1b}[31m\u{202e}";
-    let note = Diagnostic::error("a\u{1b}c.rst", 3, "no \u{7}").culprit(line, "\u{202e}");
+    let note = Diagnostic::error("a\u{1b}c.rst", 3, "no \u{7}").highlight(line, "\u{202e}");
     assert_eq!(
         plain(&note.help("\u{9b}2J")),
         "\
@@ -103,7 +103,7 @@ proptest! {
     fn no_file_drives_the_terminal(
         file in hostile(), message in hostile(), line in hostile(), part in hostile(), help in hostile(), number in 0..3_u32,
     ) {
-        let note = Diagnostic::error(file, number, message).culprit(&line, &part).help(help);
+        let note = Diagnostic::error(file, number, message).highlight(&line, &part).help(help);
         let shown = plain(&note);
         prop_assert!(!shown.chars().any(|c| !matches!(c, '\n' | '\t') && c.is_control() || "\u{202e}\u{200b}".contains(c)), "{shown:?}");
         prop_assert_eq!(without_colours(&render(&note, true)), shown);

@@ -3,7 +3,7 @@
 mod arch;
 mod control;
 mod fake;
-mod functions;
+mod pci;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU16, Ordering};

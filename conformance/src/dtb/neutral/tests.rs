@@ -9,10 +9,10 @@ use crate::sample::{NONCE, profile, scenario};
 const BASE: &[u8] = include_bytes!("../../../tests/fixtures/base.dtb");
 
 /// Tells a scenario of the sample's machine.
-pub fn told_of(scenario: &scenario::Scenario, profile: &Profile) -> Told {
+pub fn told_of(scenario: &scenario::Scenario, profile: &Profile) -> AdapterScenario {
     let base = Tree::read(BASE).unwrap();
     let probe: Arc<[u8]> = vec![0xaa_u8; 0x1800].into();
-    let ground = Ground {
+    let context = BuildContext {
         base: &base,
         probe: &probe,
         hypervisor_args: "more",
@@ -20,15 +20,15 @@ pub fn told_of(scenario: &scenario::Scenario, profile: &Profile) -> Told {
         modules: profile.modules,
         guest: &profile.guest,
     };
-    let made = blobs(scenario, &ground).unwrap();
-    tell(scenario, &ground, profile, &made, vec!["-M".to_owned()]).unwrap()
+    let made = blobs(scenario, &context).unwrap();
+    tell(scenario, &context, profile, &made, vec!["-M".to_owned()]).unwrap()
 }
 
-fn told(rest: &str) -> Told {
+fn told(rest: &str) -> AdapterScenario {
     told_of(&scenario(rest), &profile())
 }
 
-fn tree(told: &Told, path: &str) -> Tree {
+fn tree(told: &AdapterScenario, path: &str) -> Tree {
     let file = told.files.iter().find(|file| file.name == path);
     Tree::read(&file.unwrap_or_else(|| panic!("{path} is not there")).bytes).unwrap()
 }
@@ -124,7 +124,7 @@ fn memory_is_told() {
             "    domains: [{{name: dA, {rest}, script: [timer 1]}}]\n"
         ))
     };
-    let banks = |told: &Told| {
+    let banks = |told: &AdapterScenario| {
         let all = told.scenario.domains[0].memory.iter();
         all.map(|bank| (bank.base, bank.size, bank.host))
             .collect::<Vec<_>>()
@@ -155,7 +155,7 @@ fn memory_is_told() {
     );
 }
 
-/// A device that only the rig adds to the machine is known to it and to the domain.
+/// A device that only the harness adds to the machine is known to it and to the domain.
 #[test]
 fn devices_of_the_rig_are_known() {
     let told = told(

@@ -1,12 +1,12 @@
 //! The PCI functions of a case's machine, and what is done to them from outside.
 
 use super::Expansion;
-use crate::case::load::Culprit;
+use crate::case::load::SourceError;
 use crate::case::value::{number, number32};
 use crate::case::{PciFunction, Text};
 use crate::dtb::{EDU_BASE, EDU_SIZE};
 use crate::pci::{self, Firmware, Model, Role, Topology, Wanted};
-use crate::scenario::{Act, What, parse};
+use crate::scenario::{Action, ActionKind, parse};
 use text::nearest;
 
 /// Slot control (PCIe 7.5.3.10): power controller off, and both indicators off, so that nothing else is waited for.
@@ -14,7 +14,7 @@ const SLOT_OFF: u64 = 0x7c0;
 
 impl Expansion<'_> {
     /// Understands what the case says about PCI functions, and has the firmware place them.
-    pub(super) fn topology(&self) -> Result<Option<Topology>, Culprit> {
+    pub(super) fn topology(&self) -> Result<Option<Topology>, SourceError> {
         let machine = &self.case.case.machine;
         let seed = self.optional(machine.topology.as_ref(), number)?;
         let mut wanted = self.functions(&machine.pci);
@@ -27,22 +27,22 @@ impl Expansion<'_> {
             .unwrap_or_default();
         let Some(host) = self.profile.host.as_ref().and_then(|host| host.pci) else {
             let why = format!("the profile of `{}` has no `host.pci`", self.profile.name);
-            return Err(Culprit::new("pci:", why));
+            return Err(SourceError::new("pci:", why));
         };
         let real = firmware == Firmware::UBoot;
         if real && (machine.edu || machine.flash_pattern) {
             let why = "with real firmware there is no `edu`, which would be placed before it, and no `flash_pattern`, where its environment is";
-            return Err(Culprit::new("firmware:", why));
+            return Err(SourceError::new("firmware:", why));
         }
         // The platform view of the edu device has its registers at the begin of the window.
         let taken = if machine.edu { EDU_BASE + EDU_SIZE } else { 0 };
         pci::place(&wanted, firmware, &host, taken)
             .map(Some)
-            .map_err(|error| Culprit::new(&error.name, error.to_string()))
+            .map_err(|error| SourceError::new(&error.name, error.to_string()))
     }
 
     /// Reads which function a domain is given; nothing where a row leaves it out.
-    pub(super) fn given(&self, text: &Text) -> Result<Option<[u32; 3]>, Culprit> {
+    pub(super) fn given(&self, text: &Text) -> Result<Option<[u32; 3]>, SourceError> {
         self.optional(Some(text), |text| {
             if !text.starts_with(|c: char| c.is_ascii_digit()) {
                 let functions = self.pci.as_ref();
@@ -68,7 +68,7 @@ impl Expansion<'_> {
         self.gather(made).into_iter().flatten().collect()
     }
 
-    fn function(&self, written: &PciFunction) -> Result<Option<Wanted>, Culprit> {
+    fn function(&self, written: &PciFunction) -> Result<Option<Wanted>, SourceError> {
         let Some(model) = self.optional(Some(&written.device), Model::find)? else {
             return Ok(None);
         };
@@ -78,7 +78,7 @@ impl Expansion<'_> {
             let why = format!(
                 "`{name}` is no name of a function: a letter, then letters, digits, `-` and `_`"
             );
-            return Err(Culprit::new(name, why));
+            return Err(SourceError::new(name, why));
         }
         let options = self.properties_as_text(written)?;
         let mut bars = Vec::new();
@@ -100,12 +100,15 @@ impl Expansion<'_> {
         }))
     }
 
-    fn properties_as_text(&self, written: &PciFunction) -> Result<Vec<(String, String)>, Culprit> {
+    fn properties_as_text(
+        &self,
+        written: &PciFunction,
+    ) -> Result<Vec<(String, String)>, SourceError> {
         let options = written.options.iter().map(|(name, value)| {
             let value = self.fill(value)?;
             if value.contains(',') || name.contains([',', '=']) {
                 let why = format!("`{name}={value}` is no single option");
-                return Err(Culprit::new(name, why));
+                return Err(SourceError::new(name, why));
             }
             Ok((name.clone(), value))
         });
@@ -113,11 +116,11 @@ impl Expansion<'_> {
     }
 
     /// Reads what is done outside; one text may stand for several acts.
-    pub(super) fn acts(&self, text: &Text) -> Result<Vec<Act>, Culprit> {
+    pub(super) fn acts(&self, text: &Text) -> Result<Vec<Action>, SourceError> {
         self.each(text, |text| self.read_acts(text))
     }
 
-    fn read_acts(&self, text: &str) -> Result<Vec<Act>, String> {
+    fn read_acts(&self, text: &str) -> Result<Vec<Action>, String> {
         let (body, expect) = text
             .split_once("=>")
             .map_or((text, None), |(body, expect)| (body, Some(expect)));
@@ -135,7 +138,7 @@ impl Expansion<'_> {
                 plain.push_str(expect);
             }
             let act = parse::act(&plain)?;
-            Ok(vec![Act {
+            Ok(vec![Action {
                 text: words.join(" "),
                 ..act
             }])
@@ -152,7 +155,7 @@ impl Expansion<'_> {
 
 /// Plugs a function out. The port's slot loses its power behind the request, as a guest that follows it would have it, so
 /// that the function is gone at once whatever the guests do.
-fn unplug(functions: &Topology, name: &str, text: &str) -> Result<Vec<Act>, String> {
+fn unplug(functions: &Topology, name: &str, text: &str) -> Result<Vec<Action>, String> {
     let one = functions.find(name)?;
     let port = one.above.and_then(|above| functions.functions.get(above));
     let Some((port, Role::Port(control))) = port.map(|port| (port, port.model.role)) else {
@@ -161,15 +164,15 @@ fn unplug(functions: &Topology, name: &str, text: &str) -> Result<Vec<Act>, Stri
         ));
     };
     let at = functions.config(&port.name, u64::from(control))?;
-    let act = |what| Act {
+    let act = |what| Action {
         text: text.to_owned(),
         what,
         expect: crate::case::expect::Expect::Works,
     };
     let id = vec![("id".to_owned(), one.id())];
     Ok(vec![
-        act(What::Qmp("device_del".to_owned(), id)),
-        act(What::Write(at, 2, SLOT_OFF)),
+        act(ActionKind::Qmp("device_del".to_owned(), id)),
+        act(ActionKind::Write(at, 2, SLOT_OFF)),
     ])
 }
 

@@ -6,15 +6,15 @@ use wire::Op;
 use super::Expansion;
 use crate::arch::{self, CONTROLLER_PHANDLE};
 use crate::case::expect::Expect;
-use crate::case::load::Culprit;
+use crate::case::load::SourceError;
 use crate::case::value::{number, number32};
 use crate::case::{self, Role, Text};
-use crate::scenario::cast::{Cast, Part, bank};
-use crate::scenario::guards::{Occupied, guards};
+use crate::scenario::domain_table::{DomainEntry, DomainTable, bank};
+use crate::scenario::isolation_checks::{Occupied, isolation_checks};
 use crate::scenario::macros::Writer;
 use crate::scenario::{
-    CHILD_MEMORY_KIB, Child, DOMAIN_MEMORY_KIB, Device, Domain, Fate, From, Line, Partial,
-    SENTINEL, TreeCheck, parse, sense,
+    CHILD_MEMORY_KIB, Child, DOMAIN_MEMORY_KIB, Device, Domain, Expectation, From, Line, Partial,
+    SENTINEL, TreeCheck, parse, validate,
 };
 
 /// Where a controller puts the tree and the ramdisk of a child, from the start of its memory: behind the probe and the
@@ -24,7 +24,7 @@ const RAMDISK: u64 = 0x1a_0000;
 
 impl Expansion<'_> {
     /// Numbers everybody: the domains that are made at boot, then those that are made later.
-    pub(super) fn cast(&self) -> Result<Cast, Culprit> {
+    pub(super) fn table(&self) -> Result<DomainTable, SourceError> {
         let case = &self.case.case;
         let mut next = 1_u8;
         let mut numbered = |name: &str, hardware: bool| {
@@ -34,7 +34,7 @@ impl Expansion<'_> {
             let number = next;
             next = next
                 .checked_add(1)
-                .ok_or_else(|| Culprit::new(name, "too many domains"))?;
+                .ok_or_else(|| SourceError::new(name, "too many domains"))?;
             Ok(number)
         };
         let ram = self.profile.guest.ram.base;
@@ -46,23 +46,28 @@ impl Expansion<'_> {
                 Some((base, _)) if domain.direct_map => *base,
                 _ => ram,
             };
-            parts.push(Part::new(&domain.name, number, u16::from(number), ram));
+            parts.push(DomainEntry::new(
+                &domain.name,
+                number,
+                u16::from(number),
+                ram,
+            ));
         }
         if case.sentinel {
             let number = numbered(SENTINEL, false)?;
-            parts.push(Part::new(SENTINEL, number, u16::from(number), ram));
+            parts.push(DomainEntry::new(SENTINEL, number, u16::from(number), ram));
         }
         for child in case.domains.iter().flat_map(|domain| &domain.children) {
             let number = numbered(&child.name, false)?;
             let id = self.optional(child.id.as_ref(), id)?;
-            parts.push(Part::new(
+            parts.push(DomainEntry::new(
                 &child.name,
                 number,
                 id.unwrap_or(u16::from(number)),
                 ram,
             ));
         }
-        Ok(Cast(parts))
+        Ok(DomainTable(parts))
     }
 
     fn banks(&self, domain: &case::Domain) -> Vec<(u64, u64)> {
@@ -83,16 +88,16 @@ impl Expansion<'_> {
     }
 
     /// Expands the domains that this one makes at run time.
-    pub(super) fn children(&self, maker: &case::Domain, cast: &Cast) -> Vec<Domain> {
+    pub(super) fn children(&self, maker: &case::Domain, table: &DomainTable) -> Vec<Domain> {
         self.gather(maker.children.iter().enumerate().map(|(place, child)| {
-            let of = cast
-                .part(&maker.name)
-                .map_err(|why| Culprit::new(&maker.name, why))?;
-            let part = cast
-                .part(&child.name)
-                .map_err(|why| Culprit::new(&child.name, why))?;
+            let of = table
+                .entry(&maker.name)
+                .map_err(|why| SourceError::new(&maker.name, why))?;
+            let part = table
+                .entry(&child.name)
+                .map_err(|why| SourceError::new(&child.name, why))?;
             let entry = u8::try_from(1 + 2 * place)
-                .map_err(|_| Culprit::new(&child.name, "too many children"))?;
+                .map_err(|_| SourceError::new(&child.name, "too many children"))?;
             let plan = Child {
                 of: of.number,
                 id: part.id,
@@ -100,7 +105,7 @@ impl Expansion<'_> {
                 tree: part.ram.saturating_add(TREE),
                 ramdisk: part.ram.saturating_add(RAMDISK),
             };
-            self.domain(child, cast, &[], Some(plan))
+            self.domain(child, table, &[], Some(plan))
         }))
     }
 
@@ -108,34 +113,38 @@ impl Expansion<'_> {
     pub(super) fn domain(
         &self,
         domain: &case::Domain,
-        cast: &Cast,
+        table: &DomainTable,
         children: &[Domain],
         child: Option<Child>,
-    ) -> Result<Domain, Culprit> {
-        let part = cast
-            .part(&domain.name)
-            .map_err(|why| Culprit::new(&domain.name, why))?;
+    ) -> Result<Domain, SourceError> {
+        let part = table
+            .entry(&domain.name)
+            .map_err(|why| SourceError::new(&domain.name, why))?;
         let pci = self.gather(domain.pci.iter().map(|text| self.given(text)));
         let pci: Vec<[u32; 3]> = pci.into_iter().flatten().collect();
-        let mut lines = self.script(domain, cast, children, &pci);
+        let mut lines = self.script(domain, table, children, &pci);
         if !domain.otherwise.is_empty() {
             let refused = case::Domain {
                 script: domain.otherwise.clone(),
                 ..domain.clone()
             };
-            lines = self.script(&refused, cast, children, &pci);
+            lines = self.script(&refused, table, children, &pci);
         }
-        let fate = match (&domain.refused, &domain.destroyed) {
-            (Some(words), _) => Fate::Refused(self.all(words)?),
+        let expectation = match (&domain.refused, &domain.destroyed) {
+            (Some(words), _) => Expectation::Refused(self.all(words)?),
             (None, Some(gone)) => {
                 let (by, mark) = self.each(&gone.by, |text| {
                     let (name, mark) = case::value::cut(text);
-                    Ok((cast.part(name)?.number, mark.to_owned()))
+                    Ok((table.entry(name)?.number, mark.to_owned()))
                 })?;
-                let having = self.fill(&gone.having)?;
-                Fate::Destroyed { having, by, mark }
+                let after_mark = self.fill(&gone.having)?;
+                Expectation::Destroyed {
+                    after_mark,
+                    by,
+                    mark,
+                }
             }
-            (None, None) => Fate::Runs,
+            (None, None) => Expectation::Runs,
         };
         let rules = domain.tree.iter();
         let mut tree: Vec<TreeCheck> =
@@ -186,13 +195,14 @@ impl Expansion<'_> {
             pci,
             lines,
             tree,
-            fate,
-            otherwise: !domain.otherwise.is_empty(),
+            expectation,
+            if_permitted: !domain.otherwise.is_empty(),
         };
-        if !matches!(made.fate, Fate::Refused(_)) && domain.guards {
-            let guards = guards(&made, &self.occupied(&made), self.profile.ipa_bits);
+        if !matches!(made.expectation, Expectation::Refused(_)) && domain.guards {
+            let isolation_checks =
+                isolation_checks(&made, &self.occupied(&made), self.profile.ipa_bits);
             // Guards come first: what a case does to a device or to its interrupts must not disturb them.
-            made.lines.splice(0..0, guards);
+            made.lines.splice(0..0, isolation_checks);
         }
         Ok(made)
     }
@@ -200,7 +210,7 @@ impl Expansion<'_> {
     fn script(
         &self,
         domain: &case::Domain,
-        cast: &Cast,
+        table: &DomainTable,
         children: &[Domain],
         own: &[[u32; 3]],
     ) -> Vec<Line> {
@@ -212,7 +222,7 @@ impl Expansion<'_> {
         };
         let writer = Writer {
             name: &domain.name,
-            cast,
+            table,
             role: domain.role,
             children,
             functions: self.pci.as_ref(),
@@ -240,13 +250,17 @@ impl Expansion<'_> {
             .collect();
         let lines: Vec<Line> = script.into_iter().flat_map(|(_, lines)| lines).collect();
         if complete {
-            self.blame(sense::script(&texts, &lines, domain));
+            self.report(validate::script(&texts, &lines, domain));
         }
         lines
     }
 
     /// Expands the partial tree; none is needed where the tree is built by somebody else or names no functions.
-    fn partial(&self, domain: &case::Domain, needless: bool) -> Result<Option<Partial>, Culprit> {
+    fn partial(
+        &self,
+        domain: &case::Domain,
+        needless: bool,
+    ) -> Result<Option<Partial>, SourceError> {
         if domain.partial.is_none() && domain.devices.is_empty() && needless {
             return Ok(None);
         }
@@ -271,15 +285,15 @@ impl Expansion<'_> {
             devices: self.gather(domain.devices.iter().map(|device| self.device(device))),
             edits: self.edits(&shape.edit)?,
             pad: self.optional(shape.pad.as_ref(), padding)?,
-            spoil: self.optional(shape.spoil.as_ref(), |text| {
-                text.parse::<dtb_gen::spoil::Spoil>()
+            corruption: self.optional(shape.spoil.as_ref(), |text| {
+                text.parse::<dtb_gen::corrupt::Corruption>()
                     .map_err(|error| error.to_string())?;
                 Ok(text.to_owned())
             })?,
         }))
     }
 
-    fn device(&self, device: &case::Device) -> Result<Device, Culprit> {
+    fn device(&self, device: &case::Device) -> Result<Device, SourceError> {
         let path = device
             .path
             .as_ref()
@@ -297,12 +311,12 @@ impl Expansion<'_> {
             ranges: self
                 .gather(device.reg.iter().map(|text| self.each(text, parse::ranges)))
                 .concat(),
-            like: like.or_else(|| path.clone()),
+            describe_as: like.or_else(|| path.clone()),
             path,
             force: self
                 .optional(device.force.as_ref(), parse::truth)?
                 .unwrap_or(false),
-            lines: self.gather(device.lines.iter().map(|text| self.each(text, number32))),
+            interrupts: self.gather(device.lines.iter().map(|text| self.each(text, number32))),
             props: self.properties(&device.props)?,
         })
     }
@@ -369,8 +383,8 @@ pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
         pci: Vec::new(),
         lines: lines.collect(),
         tree: Vec::new(),
-        fate: Fate::Runs,
-        otherwise: false,
+        expectation: Expectation::Runs,
+        if_permitted: false,
     }
 }
 

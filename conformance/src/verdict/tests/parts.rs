@@ -57,8 +57,8 @@ fn refusals_are_explained_in_one_line() {
     let spoke = well()
         .hello(2)
         .says("(HV) refuse domain dB: gpio 0x9030000");
-    let judgement = judge(&scenario, &seen(&spoke.lines, End::Complete), &[], STRICT);
-    assert_eq!(judgement.verdict, Verdict::Fail);
+    let outcome = judge(&scenario, &seen(&spoke.lines, End::Complete), &[], STRICT);
+    assert_eq!(outcome.verdict, Verdict::Fail);
 }
 
 /// Answers from outside are compared like those from inside; what nobody answered is missing.
@@ -95,7 +95,7 @@ fn what_is_seen_from_outside_counts() {
             }
         }
         let outside = labels.into_iter().map(str::to_owned).zip(answers).collect();
-        let seen = Seen {
+        let seen = Observation {
             outside,
             ..seen(&play.lines, End::Complete)
         };
@@ -118,12 +118,12 @@ fn what_is_seen_from_outside_counts() {
         (4, None, "saw nothing"),
     ];
     for (place, answer, reason) in rows {
-        let judgement = with(place, answer.clone());
-        assert_eq!(judgement.verdict, Verdict::Fail, "{place} {answer:?}");
+        let outcome = with(place, answer.clone());
+        assert_eq!(outcome.verdict, Verdict::Fail, "{place} {answer:?}");
         assert!(
-            judgement.reason.contains(reason),
+            outcome.reason.contains(reason),
             "{place} {answer:?}: {}",
-            judgement.reason
+            outcome.reason
         );
     }
 }

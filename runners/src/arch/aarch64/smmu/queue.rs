@@ -2,7 +2,7 @@
 
 use super::{named_by, tells_access};
 use crate::iommu::queue::{Read, Ring, number};
-use crate::iommu::{Access, Fate};
+use crate::iommu::{Access, AccessFate};
 
 /// SMMU_CR0, and its bit for the event queue (6.3.9).
 const CR0: u64 = 0x20;
@@ -48,7 +48,7 @@ pub fn decode(record: &[u8]) -> Option<Access> {
     let about = tells_access(kind);
     Some(Access {
         stream: u32::try_from(bytes(4, 8)).ok(),
-        fate: Fate::Recorded(named_by(kind)),
+        fate: AccessFate::Recorded(named_by(kind)),
         // InputAddr, bits 191 to 128.
         address: about.then(|| bytes(16, 24)),
         // RnW, bit 99.

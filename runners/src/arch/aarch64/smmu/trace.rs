@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::named;
 use crate::iommu::trace::Lines;
-use crate::iommu::{Access, Fate, Reason};
+use crate::iommu::{Access, AccessFate, Reason};
 
 /// What QEMU is asked to trace. That an access was stopped for a reason is a complaint about the guest, not an event of the
 /// trace, and comes with the address that the event lacks.
@@ -37,7 +37,7 @@ impl Lines for Reading {
             let paired = self.fault.take_if(|(_, known)| *known == Some(reason));
             Access {
                 stream: Some(stream),
-                fate: Fate::Recorded(reason),
+                fate: AccessFate::Recorded(reason),
                 address: paired.map(|(address, _)| address),
                 write: None,
             }
@@ -55,7 +55,7 @@ impl Lines for Reading {
     fn end(&mut self, settled: &mut VecDeque<Access>) {
         settled.extend(self.fault.take().map(|(address, reason)| Access {
             stream: None,
-            fate: Fate::Unrecorded(reason),
+            fate: AccessFate::Unrecorded(reason),
             address: Some(address),
             write: None,
         }));
@@ -83,12 +83,15 @@ fn passed(line: &str) -> Option<Access> {
     let (fate, rest) = rest.split_once(' ')?;
     let address = hex(after(rest, &["iova=", "iova:"])?)?;
     let (fate, address) = match fate {
-        "abort" => (Fate::Aborted, address),
-        "bypass" | "disable" => (Fate::Bypassed, address),
+        "abort" => (AccessFate::Aborted, address),
+        "bypass" | "disable" => (AccessFate::Bypassed, address),
         "success" => {
             let to = hex(after(rest, &["translated="])?)?;
             // Of a stream of data each page is news, and nothing else.
-            (Fate::Translated(to & !(PAGE - 1)), address & !(PAGE - 1))
+            (
+                AccessFate::Translated(to & !(PAGE - 1)),
+                address & !(PAGE - 1),
+            )
         }
         _ => return None,
     };
@@ -230,7 +233,9 @@ smmuv3_translate_disable r sid=0x0 bypass (smmu disabled) iova:0x50000000 is_wri
         assert_eq!(trace.accesses.seen.len(), 4096);
         assert_eq!(trace.accesses.more, 5000 - 4096);
         assert_eq!(
-            trace.accesses.count(|access| access.fate == Fate::Aborted),
+            trace
+                .accesses
+                .count(|access| access.fate == AccessFate::Aborted),
             4096
         );
     }

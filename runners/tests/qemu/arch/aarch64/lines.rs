@@ -90,7 +90,7 @@ fn powerdown() {
         ),
     ];
     let pending = || Command::act("pending", read(GICD_ISPENDR + 4, 4));
-    let mut director = By(
+    let mut run_controller = By(
         |_: &str| {
             let execute = "system_powerdown".to_owned();
             let press = Action::Qmp {
@@ -116,7 +116,7 @@ fn powerdown() {
         },
     );
     assert_eq!(
-        run(&request, &mut director).expect("a run").end,
+        run(&request, &mut run_controller).expect("a run").end,
         End::Finished
     );
 }

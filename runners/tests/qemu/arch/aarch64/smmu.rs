@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use libtest_mimic::Trial;
-use runners::{Action, Answer, Command, Director, End, Iommus, Outcome, run};
+use runners::{Action, Answer, Command, End, Iommus, Outcome, RunController, run};
 
 use super::{LAST_WORDS, RESPONDER, SMMU, iommu};
 use crate::image;
@@ -39,7 +39,7 @@ impl Steps {
     }
 }
 
-impl Director for Steps {
+impl RunController for Steps {
     fn line(&mut self, _: &str) -> Vec<Command> {
         self.next()
     }

@@ -1,0 +1,135 @@
+//! Judges runs with the help of control runs, where a run alone does not tell. Many scenarios have the same control run, which is run
+//! once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use anyhow::{Result, anyhow};
+
+use super::{Harness, hex};
+use crate::observe::{End, Observation};
+use crate::run_request::control_run::{alone, without};
+use crate::scenario::{Domain, Expectation, Scenario};
+use crate::verdict::{self, Claims, Outcome, Partials};
+use model::{Check, Verdict};
+
+/// The verdicts on control runs, by what they are made of.
+pub type ControlRuns = Mutex<HashMap<String, Arc<OnceLock<Result<Outcome, String>>>>>;
+
+impl Harness {
+    /// Judges what was seen, with the help of control runs where the run alone does not tell.
+    pub(super) fn judge(
+        &self,
+        scenario: &Scenario,
+        seen: &Observation,
+        partials: &Partials,
+    ) -> Result<Outcome> {
+        if let Some(name) = self.refused(scenario, seen) {
+            return self.refusal(scenario, name);
+        }
+        let outcome = verdict::judge(scenario, seen, partials, Claims::of(self.profile()));
+        // Where the harness itself failed, a control run that runs blames nobody.
+        let told = outcome.verdict == Verdict::Broken && !matches!(seen.end, End::Failed(_));
+        if told && !verdict::sentinel_ran(scenario, seen) {
+            return self.attribute(scenario, seen, outcome);
+        }
+        Ok(outcome)
+    }
+
+    /// Names the domain that is to be refused and over which the host stopped before anybody ran.
+    fn refused<'s>(&self, scenario: &'s Scenario, seen: &Observation) -> Option<&'s str> {
+        let (stop, form) = seen
+            .stop
+            .as_ref()
+            .zip(self.profile().panic_format.as_ref())?;
+        let refused = |domain: &&Domain| matches!(domain.expectation, Expectation::Refused(_));
+        let mut domains = scenario.domains.iter().filter(refused);
+        let named = domains.find(|domain| stop.refuses(form, &domain.name))?;
+        Some(&named.name)
+    }
+
+    /// Judges a run that the host stopped over a domain that was to be refused. Nobody else ran either, so everybody else
+    /// is judged on a control run, in which that domain has nothing to be refused for.
+    fn refusal(&self, scenario: &Scenario, name: &str) -> Result<Outcome> {
+        let there = self.control_run(&without(scenario, name))?;
+        let place = format!("with nothing to refuse to {name}");
+        let mut checks = vec![Check {
+            what: name.to_owned(),
+            wanted: "never runs".to_owned(),
+            seen: "the host stopped over it".to_owned(),
+            ok: true,
+        }];
+        checks.extend(there.checks.into_iter().map(|check| Check {
+            what: format!("{place}: {}", check.what),
+            ..check
+        }));
+        let reason = match there.verdict {
+            Verdict::Pass => String::new(),
+            _ => format!("{place}: {}", there.reason),
+        };
+        Ok(Outcome {
+            verdict: there.verdict,
+            reason,
+            checks,
+        })
+    }
+
+    /// Finds out whose fault it is that not even the sentinel ran: where it runs without the other domains, they
+    /// took it down, and the hypervisor let them.
+    fn attribute(
+        &self,
+        scenario: &Scenario,
+        seen: &Observation,
+        outcome: Outcome,
+    ) -> Result<Outcome> {
+        let Some(control) = alone(scenario) else {
+            return Ok(outcome);
+        };
+        if self.control_run(&control)?.verdict != Verdict::Pass {
+            return Ok(outcome);
+        }
+        let what = match &seen.stop {
+            Some(stop) => format!("the host stopped (\"{}\")", stop.shown()),
+            None => "the other domains did not run on".to_owned(),
+        };
+        Ok(Outcome {
+            verdict: Verdict::Fail,
+            reason: format!("{what}: alone on the same machine, the sentinel runs"),
+            ..outcome
+        })
+    }
+
+    /// Judges a control run, once however many scenarios have it.
+    fn control_run(&self, control: &Scenario) -> Result<Outcome> {
+        let content = content(control)?;
+        let place = {
+            let mut control_runs = self
+                .control_runs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            control_runs.entry(content.clone()).or_default().clone()
+        };
+        let judged = place.get_or_init(|| {
+            let control = Scenario {
+                id: format!("control/{content}"),
+                ..control.clone()
+            };
+            let judged = self
+                .attempt(&control)
+                .and_then(|ran| self.judge(&control, &ran.seen, &ran.blobs.partials));
+            judged.map_err(|error| format!("{error:#}"))
+        });
+        judged.clone().map_err(|why| anyhow!("{why}"))
+    }
+}
+
+/// Names what a control run is made of: two of one name are run and judged alike.
+fn content(control: &Scenario) -> Result<String> {
+    let mut value = serde_json::to_value(control)?;
+    if let Some(fields) = value.as_object_mut() {
+        for name in ["id", "case", "title", "covers", "class", "needs", "note"] {
+            fields.remove(name);
+        }
+    }
+    Ok(hex(value.to_string().as_bytes()).chars().take(16).collect())
+}

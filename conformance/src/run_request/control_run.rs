@@ -1,0 +1,60 @@
+//! Control runs of a scenario: the same machine without what the scenario is about. One that runs shows that the harness could tell,
+//! so that silence is the subject's doing.
+
+use crate::scenario::{Domain, Expectation, SENTINEL, Scenario, TriggerPoint};
+
+/// The same machine with nothing but the sentinel.
+pub fn alone(scenario: &Scenario) -> Option<Scenario> {
+    let sentinel = scenario.domain(SENTINEL)?.clone();
+    let id = format!("{}/control", scenario.id);
+    let control = Scenario {
+        id,
+        domains: vec![sentinel],
+        outside: Vec::new(),
+        iommu_events: Vec::new(),
+        host: Vec::new(),
+        // Marks go with the edits: they may be on nodes that only the edits make.
+        passthrough: Some(Vec::new()),
+        ..scenario.clone()
+    };
+    (scenario.domains.len() > 1).then_some(control)
+}
+
+/// The same scenario in which this domain has no devices, nothing to do, and nothing to be refused for. It stays, so that
+/// the ids of the others do, and must run: what is refused must be refused for what was taken away.
+pub fn without(scenario: &Scenario, name: &str) -> Scenario {
+    let mut control = scenario.clone();
+    let node = format!("/chosen/{name}");
+    let about = |edit: &String| {
+        let below = format!("{node}/");
+        let mut words = edit.split_whitespace();
+        words.any(|word| word == node || word.starts_with(&below))
+    };
+    control.host.retain(|edit| !about(edit));
+    // What the IOMMUs do may be what the refused domain's devices did.
+    control.iommu_events = Vec::new();
+    let number = scenario.domain(name).map(|domain| domain.number);
+    control.outside.retain(|step| match &step.at {
+        TriggerPoint::Mark(by, _) => Some(*by) != number,
+        TriggerPoint::Start | TriggerPoint::End => true,
+    });
+    for domain in control.domains.iter_mut().filter(|one| one.name == name) {
+        // Where its memory was certain pages, it now has as much as any domain.
+        let memory_kib = domain.memory_kib.filter(|_| domain.banks.is_empty());
+        *domain = Domain {
+            memory_kib,
+            banks: Vec::new(),
+            direct: false,
+            guest_lines: None,
+            extra: Vec::new(),
+            partial: None,
+            pci: Vec::new(),
+            lines: Vec::new(),
+            tree: Vec::new(),
+            expectation: Expectation::Runs,
+            if_permitted: false,
+            ..domain.clone()
+        };
+    }
+    control
+}

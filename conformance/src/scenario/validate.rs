@@ -1,0 +1,254 @@
+//! Cases that are well written and yet show nothing: expectations that nobody could disappoint or meet, domains that
+//! nobody could hear. They are errors of the case file, told before anything runs.
+
+use model::Capability;
+use wire::{Hv, Op};
+
+use crate::arch;
+use crate::case::expect::Expect;
+use crate::case::load::SourceError;
+use crate::case::{self, Case, Text};
+use crate::scenario::{EventRule, Line, SENTINEL, silences};
+
+mod roles;
+mod trees;
+
+pub use roles::{expectations, needs};
+pub use trees::only_trees_say;
+
+/// Checks the name of a row, which becomes part of a file name and of a command line.
+pub fn label(text: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+=^".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is no name for a row: letters, digits and `._-+=^` only"
+    ))
+}
+
+/// Checks that what is wanted of an IOMMU can be seen, and that no line of it says what another does.
+pub fn iommu_events(case: &Case, rules: &[EventRule]) -> Vec<SourceError> {
+    let mut found = Vec::new();
+    if !case.events.is_empty() && !case.machine.iommu {
+        let why = "the machine has no IOMMU: `machine: {iommu: true}` gives it one";
+        found.push(SourceError::new("events:", why));
+    }
+    let twice = |place: usize| {
+        let (rule, before) = (rules.get(place)?, rules.get(..place)?);
+        let other = before.iter().find(|other| other.about == rule.about)?;
+        Some(SourceError::new(
+            &other.text,
+            format!("`{}` is said twice", rule.text),
+        ))
+    };
+    found.extend((0..rules.len()).filter_map(twice));
+    found
+}
+
+/// Tells what a subject must be able to do for lines about its IOMMU to be met.
+pub fn event_needs(rules: &[EventRule]) -> impl Iterator<Item = Capability> {
+    let any = (!rules.is_empty()).then_some(Capability::Iommu);
+    let records = rules.iter().any(EventRule::needs_records);
+    any.into_iter()
+        .chain(records.then_some(Capability::IommuEvents))
+}
+
+/// Checks the domains of a case: their names, and that one of them can show that the machine ran at all.
+pub fn domains(case: &Case) -> Vec<SourceError> {
+    let mut found = Vec::new();
+    let all = || {
+        case.domains
+            .iter()
+            .flat_map(|domain| [domain].into_iter().chain(&domain.children))
+    };
+    for (place, domain) in all().enumerate() {
+        let name = domain.name.as_str();
+        let report = |why: String| SourceError::new(&format!("name: {name}"), why);
+        // Devicetree Specification 2.2.1: the characters of a node name.
+        let plain = |c: char| c.is_ascii_alphanumeric() || ",._+-".contains(c);
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(plain) {
+            found.push(report(format!("`{name}` is no node name")));
+        }
+        if case.sentinel && name == SENTINEL {
+            found.push(report(format!("`{name}` is the suite's own domain")));
+        }
+        if all().take(place).any(|other| other.name == name) {
+            found.push(report(format!("two domains are called `{name}`")));
+        }
+        if !domain.vpl011 && domain.refused.is_some() {
+            let why = "without a console nobody hears whether it was refused";
+            found.push(report(format!("domain `{name}`: {why}")));
+        }
+        if !domain.vpl011 && !domain.tree.is_empty() {
+            let why = "without a console it cannot show its tree";
+            found.push(report(format!("domain `{name}`: {why}")));
+        }
+    }
+    found.extend(roles::roles(case));
+    let speaks = |domain: &case::Domain| domain.vpl011 && domain.refused.is_none();
+    if !case.sentinel && !case.domains.iter().any(speaks) {
+        let why = "no domain speaks: nothing would show that the machine ran";
+        found.push(SourceError::new("sentinel", why));
+    }
+    found
+}
+
+/// Checks that somebody lists the functions that a domain must know.
+pub fn listed(case: &Case, domains: &[crate::scenario::Domain]) -> Option<SourceError> {
+    let asked = domains
+        .iter()
+        .flat_map(|domain| &domain.lines)
+        .any(|line| line.expect == Expect::Listed);
+    let lists = |text: &Text| text.0.trim() == "query-pci";
+    let told = case.outside.iter().flat_map(|step| &step.acts).any(lists);
+    (asked && !told).then(|| {
+        let why = "`listed` needs a `query-pci` outside, at `start`";
+        SourceError::new("pci known", why)
+    })
+}
+
+/// Checks the lines of a script against one another; `texts` are the lines as written.
+pub fn script(texts: &[Text], lines: &[Line], domain: &case::Domain) -> Vec<SourceError> {
+    let mut found = Vec::new();
+    for (place, (text, line)) in texts.iter().zip(lines).enumerate() {
+        let before = lines.get(..place).unwrap_or_default();
+        let mut report = |why: String| found.push(SourceError::new(&text.0, why));
+        if let Some(last) = before.iter().find(|line| silences(&line.op)) {
+            report(format!("nothing runs behind `{}`", last.op));
+        }
+        if line.expect == Expect::Unchanged && !before.iter().any(|earlier| earlier.op == line.op) {
+            report(format!("`unchanged` needs an earlier `{}`", line.op));
+        }
+        if !suits(&line.expect, &line.op) {
+            report(format!("`{}` never answers with: {}", line.op, line.expect));
+        }
+        if !domain.vpl011 && !matches!(line.expect, Expect::Works | Expect::Any) {
+            report("without a console nobody hears the answer".to_owned());
+        }
+    }
+    found
+}
+
+/// Tells whether the probe can answer `op` in the way that is expected.
+const fn suits(expect: &Expect, op: &Op) -> bool {
+    match expect {
+        Expect::Works | Expect::Any | Expect::Unchanged => true,
+        Expect::Value { .. } | Expect::Not(_) | Expect::Range { .. } => {
+            matches!(
+                op,
+                Op::Read { .. }
+                    | Op::Wait { .. }
+                    | Op::Storm { .. }
+                    | Op::Hv(_)
+                    | Op::Hypercall { .. }
+                    | Op::ScratchRead { .. }
+                    | Op::Loop { .. }
+            ) || is_value(op)
+        }
+        Expect::Errno(_) | Expect::Refused => {
+            matches!(op, Op::Hv(_) | Op::Hypercall { .. })
+        }
+        Expect::Answered => matches!(op, Op::Hv(_)),
+        Expect::Listed => matches!(op, Op::Hv(Hv::PciList { .. })),
+        Expect::Fault | Expect::AlignmentFault => matches!(
+            op,
+            Op::Read { .. }
+                | Op::Write { .. }
+                | Op::Wait { .. }
+                | Op::Ram { .. }
+                | Op::Exec { .. }
+                | Op::WriteScratchAddress { .. }
+        ),
+        Expect::AnyFault => {
+            matches!(
+                op,
+                Op::Read { .. }
+                    | Op::Write { .. }
+                    | Op::Wait { .. }
+                    | Op::Ram { .. }
+                    | Op::Exec { .. }
+                    | Op::Hypercall { .. }
+            ) || is_value(op)
+        }
+        Expect::Timeout => {
+            matches!(
+                op,
+                Op::Wait { .. } | Op::IrqWait { .. } | Op::Timer { .. } | Op::Hv(Hv::Wait { .. })
+            )
+        }
+        Expect::Irqs(_) => matches!(
+            op,
+            Op::IrqWait { .. } | Op::IrqCount { .. } | Op::Timer { .. }
+        ),
+        Expect::Sweep { .. } => matches!(op, Op::Sweep { .. }),
+        Expect::Arch(expect) => matches!(op, Op::Arch(op) if expect.suits(op)),
+    }
+}
+
+/// Tells an op of one architecture that answers with a value or raises an exception.
+const fn is_value(op: &Op) -> bool {
+    matches!(op, Op::Arch(op) if arch::answers_a_value(op))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::parse;
+
+    #[track_caller]
+    fn check(script: &[&str], vpl011: bool, wanted: &[&str]) {
+        let texts: Vec<Text> = script.iter().map(|text| Text((*text).to_owned())).collect();
+        let lines: Vec<Line> = script
+            .iter()
+            .map(|text| parse::line(text).unwrap())
+            .collect();
+        let domain: case::Domain =
+            crate::case::yaml::read(&format!("{{name: dA, vpl011: {vpl011}}}")).unwrap();
+        let found: Vec<String> = super::script(&texts, &lines, &domain)
+            .iter()
+            .map(|error| error.why().to_owned())
+            .collect();
+        assert_eq!(found.len(), wanted.len(), "{script:?}: {found:?}");
+        for (found, wanted) in found.iter().zip(wanted) {
+            assert!(found.contains(wanted), "{script:?}: {found}");
+        }
+    }
+
+    /// A line that could not fail, or not pass, is refused; its neighbours are not.
+    #[test]
+    fn lines_that_show_nothing_are_refused() {
+        check(&["r32 0x10", "r32 0x10 => unchanged"], true, &[]);
+        check(
+            &["r32 0x14", "r32 0x10 => unchanged"],
+            true,
+            &["needs an earlier `r32 0x10`"],
+        );
+        check(&["r32 0x10 => unchanged"], true, &["needs an earlier"]);
+        check(&["off", "r32 0x10"], true, &["nothing runs behind `off`"]);
+        check(&["r32 0x10", "off"], true, &[]);
+        check(
+            &["sweep r32 0x1000 2 4 => fault"],
+            true,
+            &["never answers with"],
+        );
+        check(&["sweep r32 0x1000 2 4 => sweep ok=0 fault=2"], true, &[]);
+        check(&["irq state 34 => irqs 1"], true, &["never answers with"]);
+        check(&["r32 0x10 => 1"], false, &["nobody hears"]);
+        check(&["w32 0x10 1"], false, &[]);
+    }
+
+    /// Names of rows can be files and words of a shell.
+    #[test]
+    fn labels_are_plain() {
+        for good in ["one_page", "size+1", "a=b", "2^40", "1.5"] {
+            assert_eq!(label(good), Ok(()));
+        }
+        for bad in ["", "a b", "a/b", "$(x)", "ä"] {
+            assert!(
+                label(bad).unwrap_err().contains("no name for a row"),
+                "{bad}"
+            );
+        }
+    }
+}
