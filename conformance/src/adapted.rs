@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
+use model::Capability;
 use runners::adapter::{AdapterError, Adapters};
-use runners::{Capability, Profile, Request};
+use runners::{Profile, Request};
 
 use crate::dtb::neutral::Told;
 use crate::observe::{End, Seen};

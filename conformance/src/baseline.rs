@@ -6,9 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::case::Class;
-use crate::ledger::{self, Ledger, Requirement, Rollup, Row, Subject};
-use crate::verdict::Verdict;
+use model::{AggregateVerdict, Class, Ledger, Place, Requirement, Row, Subject, Verdict};
 
 /// Name and version of the form.
 pub const SCHEMA: &str = "passthrough-conformance-baseline/1";
@@ -32,7 +30,7 @@ struct Baseline {
     /// Whether everything in scope passed.
     conformant: bool,
     /// The requirements that the run was to judge.
-    requirements: BTreeMap<String, Rollup>,
+    requirements: BTreeMap<String, AggregateVerdict>,
     /// The scenarios, below the requirements that they cover.
     scenarios: BTreeMap<String, BTreeMap<String, Verdict>>,
 }
@@ -70,10 +68,12 @@ pub fn load(path: &Path) -> Result<Ledger> {
     let form: Form = serde_json::from_str(&text).with_context(|| format!("{shown}: not JSON"))?;
     match form.schema.as_deref() {
         Some(SCHEMA) => {}
-        Some(ledger::SCHEMA) | None => return Ledger::load(path),
+        Some(model::SCHEMA) | None => {
+            return Ok(Ledger::load(path)?);
+        }
         Some(other) => bail!(
             "{shown}: schema `{other}`, this suite reads `{SCHEMA}` and `{}`",
-            ledger::SCHEMA
+            model::SCHEMA
         ),
     }
     let baseline: Baseline = serde_json::from_str(&text)
@@ -93,9 +93,12 @@ impl From<Baseline> for Ledger {
                 case: String::new(),
                 title: String::new(),
                 covers: covers.clone(),
+                clause: None,
+                place: Place::default(),
                 arch: arch.clone(),
                 class: Class::Positive,
-                level: runners::Level::default(),
+                level: model::Level::default(),
+                steps: Vec::new(),
                 verdict,
                 reason: String::new(),
                 checks: Vec::new(),
@@ -107,7 +110,7 @@ impl From<Baseline> for Ledger {
         });
         let rows = rows.collect();
         Self {
-            schema: ledger::SCHEMA.to_owned(),
+            schema: model::SCHEMA.to_owned(),
             suite: baseline.suite,
             subject: baseline.subject,
             selection: baseline.selection,
@@ -121,6 +124,9 @@ impl From<Baseline> for Ledger {
                     group: String::new(),
                     texts: Vec::new(),
                     parents: Vec::new(),
+                    needs: Vec::new(),
+                    status: String::new(),
+                    place: Place::default(),
                     in_scope: true,
                     optional: false,
                     verdict,

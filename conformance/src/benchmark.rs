@@ -178,7 +178,10 @@ pub fn measure(rig: &Rig, scenarios: &[Scenario], rounds: usize, jobs: usize) ->
     }
     let (mut empties, mut cases) = (Vec::new(), Vec::new());
     for round in 0..rounds {
-        empties.push(runners::time_empty_start(&rig.profile().machine)?);
+        empties.push(runners::time_empty_start(
+            rig.profile().arch,
+            &rig.profile().machine,
+        )?);
         // Every round takes another scenario, spread over the suite.
         let scenario = judged[round * judged.len() / rounds % judged.len()];
         // The first run of a machine asks it for its tree; that is paid once a run, not once a case.

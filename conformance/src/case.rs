@@ -4,8 +4,11 @@
 //! parameters. [`crate::scenario::generate`] expands and understands them. A text that a row leaves empty counts as
 //! left out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use model::{Arch, Class};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use domain::{Destroyed, Device, Domain, Partial, Role};
@@ -21,7 +24,7 @@ pub mod value;
 pub mod yaml;
 
 /// One file: a requirement and the cases that show it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaseFile {
     /// Full id of the requirement, with its revision.
@@ -31,7 +34,7 @@ pub struct CaseFile {
 }
 
 /// One test case.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// Full id, `XenValTestCase~<requirement>.<suffix>~<revision>`.
@@ -41,6 +44,9 @@ pub struct Case {
     /// Requirements shown by this case; the file's own when left out.
     #[serde(default)]
     pub covers: Vec<String>,
+    /// The clause of the requirement that is shown, where the requirement has several.
+    #[serde(default)]
+    pub clause: Option<String>,
     /// What kind of evidence this is.
     pub class: Class,
     /// `required` for what the requirement says, `strict` for what only a subject that fails closed promises.
@@ -52,6 +58,7 @@ pub struct Case {
     /// Capabilities that a subject must have for this case to be judged, beside those that its roles, children and
     /// hypercalls show.
     #[serde(default)]
+    #[schemars(with = "Vec<model::Capability>")]
     pub needs: Vec<String>,
     /// Rows of parameters; the case runs once a row.
     #[serde(default)]
@@ -74,11 +81,11 @@ pub struct Case {
     /// What happens outside the guests, and what is seen there.
     #[serde(default)]
     pub outside: Vec<Outside>,
-    /// What the machine's SMMU must have done with accesses of devices:
+    /// What the machine's IOMMU must have done with accesses of devices:
     /// `STREAM EVENT [read|write] [FIRST[..LAST]] [=> at least N|none|any]`. STREAM is a number or `any`; EVENT is a name of
     /// the architecture (`F_TRANSLATION`), `event` for any that was recorded, `stopped` for what was, recorded or not,
     /// `aborted` for what was stopped without a record, `bypassed` or `translated`. `others => none`: nothing is recorded besides what the other lines are about.
-    /// Where something must be stopped or recorded, the subject must claim `smmu-events`.
+    /// Where something must be stopped or recorded, the subject must claim `iommu-events`.
     #[serde(default)]
     pub events: Vec<Text>,
     /// False leaves out the domain that proves that the rest of the machine runs on.
@@ -89,59 +96,13 @@ pub struct Case {
     pub note: Option<String>,
 }
 
-/// Kind of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    /// What must work.
-    Positive,
-    /// What must be refused.
-    Negative,
-    /// The last value that works, or the first that does not.
-    Boundary,
-    /// Hostile configuration or behaviour.
-    Fault,
-}
-
-impl Class {
-    /// Returns the name used in files and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Positive => "positive",
-            Self::Negative => "negative",
-            Self::Boundary => "boundary",
-            Self::Fault => "fault",
-        }
-    }
-}
-
-/// Architecture of a subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Arch {
-    /// 64-bit Arm.
-    Aarch64,
-    /// AMD64, PVH.
-    Amd64,
-}
-
-impl Arch {
-    /// Returns the name used in files and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aarch64 => "aarch64",
-            Self::Amd64 => "amd64",
-        }
-    }
-}
-
 /// A step outside the guests.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outside {
     /// `start` (before the first instruction), `end` (after the last awaited line) or `<domain> <mark>`.
     pub at: Text,
-    /// `read32 A => V`, `write32 A V`, `wait32 A MASK V`, `spi N high|low`, `qmp NAME [KEY=VALUE...]`, `stop`, `cont`. Of
+    /// `read32 A => V`, `write32 A V`, `wait32 A MASK V`, an input line of the interrupt controller by its number `high` or `low`, `qmp NAME [KEY=VALUE...]`, `stop`, `cont`. Of
     /// the functions of the machine's `pci`: `cfgread16 NAME OFFSET => V`, `cfgwrite16 NAME OFFSET V`, `cfgwait16 NAME OFFSET
     /// MASK V` in configuration space, `unplug NAME` from the port that it is in, and `query-pci`, which asks QEMU what
     /// functions there are.
@@ -152,6 +113,19 @@ pub struct Outside {
 /// A scalar as written: text, number or truth value, kept as text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Text(pub String);
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A text, a number or a truth value; `${NAME}` stands for a parameter of the row or a constant of the subject.",
+            "type": ["string", "number", "boolean"],
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -186,5 +160,5 @@ fn yes() -> bool {
 }
 
 fn every_arch() -> Vec<Arch> {
-    vec![Arch::Aarch64]
+    vec![Arch::default()]
 }

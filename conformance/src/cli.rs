@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
-use crate::case::Class;
 use crate::case::load::{Loaded, load, read};
 use crate::kinds::CASE_KIND;
 use crate::scenario::generate::scenarios;
+use model::Class;
 use oft::Diagnostic;
 use oft::cli::{Format, Output};
 
@@ -68,9 +68,9 @@ pub struct Choice {
     /// Subject: the name of a shipped profile, or a profile of your own
     #[arg(long, value_name = "NAME|PROFILE.toml", default_value = "reference")]
     pub subject: String,
-    /// Architecture: aarch64 (unless a PROFILE.toml says otherwise) or amd64
-    #[arg(long, value_parser = arch)]
-    pub arch: Option<runners::Arch>,
+    /// Architecture, where it is not the first of these or the one of a PROFILE.toml
+    #[arg(long, value_parser = arch, help = architectures())]
+    pub arch: Option<model::Arch>,
     /// Only scenarios of this requirement: full id or name; may be given again
     #[arg(long, value_name = "ID")]
     pub requirement: Vec<String>,
@@ -82,7 +82,7 @@ pub struct Choice {
     pub class: Vec<Class>,
     /// How much to ask, instead of what the subject claims: required, strict
     #[arg(long, value_parser = level)]
-    pub level: Option<runners::Level>,
+    pub level: Option<model::Level>,
     /// Requirement and case files
     #[arg(long, value_name = "DIR", default_value_os_t = default_requirements())]
     pub requirements: PathBuf,
@@ -117,6 +117,9 @@ pub struct RunArgs {
     /// Failures that are accepted for a time, beside those of the profile
     #[arg(long, value_name = "FILE.toml")]
     waivers: Option<PathBuf>,
+    /// Reports to make, by name, in this order: html, junit, terminal; the ledger is always written
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
+    report: Vec<String>,
     /// The day on which waivers are looked at, instead of today
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = str::parse::<runners::Day>)]
     today: Option<runners::Day>,
@@ -172,6 +175,9 @@ pub struct ReportArgs {
     /// Where the reports go; beside the ledger unless given, and a page of several beside the runs
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Reports to make, by name, in this order: html, junit, terminal
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
+    report: Vec<String>,
     /// Write the verdicts alone into this file, for later runs to be compared with, and no reports
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     baseline: Option<PathBuf>,
@@ -292,26 +298,32 @@ fn refused(problems: &[Diagnostic]) -> anyhow::Error {
     )
 }
 
-fn arch(text: &str) -> Result<runners::Arch> {
-    let known = [runners::Arch::Aarch64, runners::Arch::Amd64];
-    match known.into_iter().find(|arch| arch.name() == text) {
+fn arch(text: &str) -> Result<model::Arch> {
+    let known = model::Arch::ALL.into_iter();
+    match known.clone().find(|arch| arch.name() == text) {
         Some(arch) => Ok(arch),
-        None => bail!("architectures are aarch64, amd64"),
+        None => bail!(
+            "architectures are {}",
+            known.map(model::Arch::name).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
-fn level(text: &str) -> Result<runners::Level> {
+fn architectures() -> String {
+    let usual = model::Arch::default();
+    let others = model::Arch::ALL.into_iter().filter(|arch| *arch != usual);
+    format!(
+        "Architecture: {usual} (unless a PROFILE.toml says otherwise) or {}",
+        others.map(model::Arch::name).collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn level(text: &str) -> Result<model::Level> {
     crate::scenario::level(text).map_err(anyhow::Error::msg)
 }
 
 fn class(text: &str) -> Result<Class> {
-    let known = [
-        Class::Positive,
-        Class::Negative,
-        Class::Boundary,
-        Class::Fault,
-    ];
-    match known.into_iter().find(|class| class.name() == text) {
+    match Class::ALL.into_iter().find(|class| class.name() == text) {
         Some(class) => Ok(class),
         None => bail!("classes are positive, negative, boundary, fault"),
     }

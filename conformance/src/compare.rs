@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use model::{AggregateVerdict, Ledger};
 use reports::comparison::{Change, Comparison, Kind, Side};
-use reports::view;
-
-use crate::ledger::Ledger;
-use crate::view::{rollup, subject, verdict};
 
 /// Compares two runs by scenario and by requirement.
 ///
@@ -30,7 +27,7 @@ pub fn compare(old: &Ledger, new: &Ledger) -> Comparison {
     });
     let worse = |change: &Change| match change.kind {
         Kind::Regressed | Kind::Gone => true,
-        Kind::New => change.new.is_some_and(view::Verdict::is_red),
+        Kind::New => change.new.is_some_and(AggregateVerdict::is_red),
         Kind::Fixed | Kind::Changed => false,
     };
     Comparison {
@@ -45,13 +42,13 @@ pub fn compare(old: &Ledger, new: &Ledger) -> Comparison {
 }
 
 /// Verdicts by id, with the reason for each.
-type Verdicts<'l> = BTreeMap<&'l str, (view::Verdict, &'l str)>;
+type Verdicts<'l> = BTreeMap<&'l str, (AggregateVerdict, &'l str)>;
 
 fn of_requirements(ledger: &Ledger) -> Verdicts<'_> {
     let judged = ledger.requirements.iter();
     judged
         .filter(|requirement| requirement.in_scope)
-        .map(|requirement| (requirement.id.as_str(), (rollup(requirement.verdict), "")))
+        .map(|requirement| (requirement.id.as_str(), (requirement.verdict, "")))
         .collect()
 }
 
@@ -62,7 +59,7 @@ fn of_scenarios(ledger: &Ledger) -> Verdicts<'_> {
         .map(|row| {
             (
                 row.scenario.as_str(),
-                (verdict(row.verdict), row.reason.as_str()),
+                (row.verdict.into(), row.reason.as_str()),
             )
         })
         .collect()
@@ -119,7 +116,7 @@ fn changes(
     (found, same, left_out)
 }
 
-fn kind(was: view::Verdict, is: view::Verdict) -> Kind {
+fn kind(was: AggregateVerdict, is: AggregateVerdict) -> Kind {
     match rank(is).cmp(&rank(was)) {
         std::cmp::Ordering::Greater => Kind::Regressed,
         std::cmp::Ordering::Less => Kind::Fixed,
@@ -128,18 +125,18 @@ fn kind(was: view::Verdict, is: view::Verdict) -> Kind {
 }
 
 /// How far from a pass; a failure and a broken rig are equally far, since neither tells that it holds.
-const fn rank(verdict: view::Verdict) -> u8 {
+const fn rank(verdict: AggregateVerdict) -> u8 {
     match verdict {
-        view::Verdict::Pass => 0,
-        view::Verdict::Waived => 1,
-        view::Verdict::Skip | view::Verdict::NotVerified => 2,
-        view::Verdict::Fail | view::Verdict::Broken => 3,
+        AggregateVerdict::Pass => 0,
+        AggregateVerdict::Waived => 1,
+        AggregateVerdict::Skip | AggregateVerdict::NotVerified => 2,
+        AggregateVerdict::Fail | AggregateVerdict::Broken => 3,
     }
 }
 
 fn side(ledger: &Ledger) -> Side {
     Side {
-        subject: subject(&ledger.subject),
+        subject: ledger.subject.clone(),
         suite: ledger.suite.clone(),
         scenarios: ledger.rows.len(),
         conformant: ledger.conformant,

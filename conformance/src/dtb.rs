@@ -5,8 +5,8 @@ use std::sync::Arc;
 use dtb_gen::{Cells, Edit, Hardware, Module, Node, Platform, Tree, Value, spoil::Spoil};
 use wire::BootArgs;
 
+use crate::arch::CONTROLLER_PHANDLE;
 use crate::case::value::{edit, property};
-use crate::scenario::generate::GIC_PHANDLE;
 use crate::scenario::{DOMAIN_MEMORY_KIB, Device, Domain, Partial, Scenario};
 
 pub mod host_bridge;
@@ -240,7 +240,7 @@ fn domain_node(
     Ok(dtb_gen::Domain {
         cpus: domain.cpus,
         vpl011: domain.vpl011,
-        nr_spis: domain.nr_spis,
+        guest_lines: domain.guest_lines,
         ramdisk,
         tree,
         extra,
@@ -322,12 +322,18 @@ fn plan(partial: &Partial, base: &Tree) -> Result<dtb_gen::Partial, String> {
     let devices = partial
         .devices
         .iter()
-        .map(|device| device_node(device, partial.gic.unwrap_or(GIC_PHANDLE), base))
+        .map(|device| {
+            device_node(
+                device,
+                partial.controller.unwrap_or(CONTROLLER_PHANDLE),
+                base,
+            )
+        })
         .collect::<Result<_, String>>()?;
     Ok(dtb_gen::Partial {
         passthrough: cells(partial.cells),
         encoding: cells(partial.encoding),
-        gic: partial.gic,
+        controller: partial.controller,
         devices,
         ..dtb_gen::Partial::default()
     })
@@ -367,7 +373,7 @@ fn partial_tree(
 }
 
 /// Describes a device to the guest: like the host node it is, unless the case says otherwise.
-fn device_node(device: &Device, gic: u32, base: &Tree) -> Result<dtb_gen::Device, String> {
+fn device_node(device: &Device, controller: u32, base: &Tree) -> Result<dtb_gen::Device, String> {
     let mut props: Vec<(String, Value)> = Vec::new();
     if let Some(node) = device.like.as_ref().and_then(|path| base.find(path)) {
         for name in ["compatible", "interrupts"] {
@@ -378,7 +384,10 @@ fn device_node(device: &Device, gic: u32, base: &Tree) -> Result<dtb_gen::Device
         }
     }
     if props.iter().any(|(name, _)| name == "interrupts") {
-        props.push(("interrupt-parent".to_owned(), Value::Cells(vec![gic])));
+        props.push((
+            "interrupt-parent".to_owned(),
+            Value::Cells(vec![controller]),
+        ));
     }
     for (name, text) in &device.props {
         props.retain(|(known, _)| known != name);

@@ -4,19 +4,21 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use model::IommuRecord;
+use reports::view;
 use runners::Request;
 
 use crate::dtb::Blobs;
+use crate::iommu;
 use crate::observe::Seen;
 use crate::scenario::Scenario;
-use crate::smmu;
 
 #[cfg(test)]
 mod tests;
 
 /// Names of the files that reports read again.
 pub const CONSOLE: &str = "console.txt";
-/// What the SMMUs did, put together; there where the machine has any.
+/// What the IOMMUs did, put together; there where the machine has any.
 pub const EVENTS: &str = "events.json";
 
 /// Writes everything about one run into `folder`, which is emptied first. Without a request nothing was run.
@@ -86,8 +88,8 @@ pub fn write(
     }
     put(CONSOLE, &seen.console)?;
     put("seen.txt", told(scenario, seen).as_bytes())?;
-    if let Some(smmus) = &seen.smmus {
-        let told = serde_json::to_string_pretty(&smmu::told(smmus))? + "\n";
+    if let Some(iommus) = &seen.iommus {
+        let told = serde_json::to_string_pretty(&iommu::merge_sources(iommus))? + "\n";
         put(EVENTS, told.as_bytes())?;
     }
     let Some(request) = request else {
@@ -147,36 +149,44 @@ fn told(scenario: &Scenario, seen: &Seen) -> String {
             .iter()
             .map(|(label, answer)| format!("outside {label}: {answer:?}")),
     );
-    if let Some(smmus) = &seen.smmus {
-        let smmu::Told { rows, notes } = smmu::told(smmus);
-        lines.extend(rows.iter().map(|row| format!("SMMU: {row}")));
-        lines.extend(notes.iter().map(|note| format!("SMMU: {note}")));
+    if let Some(iommus) = &seen.iommus {
+        let IommuRecord { rows, notes } = iommu::merge_sources(iommus);
+        lines.extend(rows.iter().map(|row| format!("IOMMU: {row}")));
+        lines.extend(notes.iter().map(|note| format!("IOMMU: {note}")));
     }
     lines.join("\n") + "\n"
 }
 
-/// Reads back what the SMMUs did, from a folder; nothing where there are none, or nobody can read it.
-pub fn events(folder: &Path) -> Option<smmu::Told> {
+/// Reads back what reports show of a folder; what nobody can read is left out.
+pub fn read(folder: &Path) -> view::Evidence {
+    let console = fs::read(folder.join(CONSOLE)).unwrap_or_default();
+    view::Evidence {
+        trees: trees(folder),
+        console: String::from_utf8_lossy(&console).into_owned(),
+        iommu: events(folder),
+    }
+}
+
+fn events(folder: &Path) -> Option<IommuRecord> {
     serde_json::from_slice(&fs::read(folder.join(EVENTS)).ok()?).ok()
 }
 
-/// Reads back the trees of a folder, as source, in the order of their names.
-pub fn trees(folder: &Path) -> Vec<(String, String)> {
+/// Reads back the trees, as source, in the order of their names.
+fn trees(folder: &Path) -> Vec<view::Tree> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
-    let mut found: Vec<(String, String)> = entries
+    let mut found: Vec<view::Tree> = entries
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|end| end == "dts"))
         .filter_map(|path| {
-            let name = path.file_name()?.to_string_lossy().into_owned();
-            Some((
-                name,
-                String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned(),
-            ))
+            Some(view::Tree {
+                name: path.file_name()?.to_string_lossy().into_owned(),
+                dts: String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned(),
+            })
         })
         .collect();
-    found.sort();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
     found
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::case::load::Loaded;
 use crate::kinds::REQUIREMENT_KIND;
-use crate::ledger::{Ledger, Parent, Requirement, Rollup, Row, SCHEMA, Subject};
 use crate::pipeline::{ACCELERATOR, Rig};
-use crate::verdict::Verdict;
+use model::Verdict;
+use model::{AggregateVerdict, Ledger, Parent, Requirement, Row, SCHEMA, Subject, Text};
 use oft::Id;
 use oft::Item;
 
@@ -45,7 +45,7 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
     let level = run.rig.profile().level;
     let over = |id: &Id| {
         let id = id.to_string();
-        Rollup::of(
+        AggregateVerdict::of(
             rows.iter()
                 .filter(|row| row.covers.contains(&id))
                 // What was left out because the requirement does not ask for it says nothing about the requirement.
@@ -73,7 +73,7 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
             Parent {
                 title: title(item),
                 direct: over(&item.id),
-                inherited: Rollup::over(below.map(|requirement| requirement.verdict)),
+                inherited: AggregateVerdict::over(below.map(|requirement| requirement.verdict)),
                 id,
             }
         })
@@ -114,13 +114,13 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
 /// Tells whether a requirement does not stand against the subject.
 fn stands(requirement: &Requirement) -> bool {
     match requirement.verdict {
-        Rollup::Pass | Rollup::Waived => true,
-        Rollup::Skip | Rollup::NotVerified => requirement.optional,
-        Rollup::Fail | Rollup::Broken => false,
+        AggregateVerdict::Pass | AggregateVerdict::Waived => true,
+        AggregateVerdict::Skip | AggregateVerdict::NotVerified => requirement.optional,
+        AggregateVerdict::Fail | AggregateVerdict::Broken => false,
     }
 }
 
-fn requirement(item: &Item, run: &Run<'_>, verdict: Rollup) -> Requirement {
+fn requirement(item: &Item, run: &Run<'_>, verdict: AggregateVerdict) -> Requirement {
     let texts = [
         ("Description", &item.description),
         ("Rationale", &item.rationale),
@@ -134,13 +134,16 @@ fn requirement(item: &Item, run: &Run<'_>, verdict: Rollup) -> Requirement {
         title: title(item),
         group: item.group.clone().unwrap_or_default(),
         texts: kept
-            .map(|(title, text)| (title.to_owned(), text.trim().to_owned()))
+            .map(|(title, text)| Text(title.to_owned(), text.trim().to_owned()))
             .collect(),
         parents: item
             .covers
             .iter()
             .map(|cover| cover.id.to_string())
             .collect(),
+        needs: item.needs.clone(),
+        status: item.status.to_string(),
+        place: run.loaded.place(&item.at.file, item.at.line),
         in_scope: run.scope.contains(&item.id),
         optional: run.optional.contains(&item.id),
         verdict,

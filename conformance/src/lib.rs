@@ -4,6 +4,7 @@
 //! request, [`observe`] collects what was seen, [`verdict`] compares, [`ledger`] keeps. [`pipeline`] joins the stages.
 
 pub mod adapted;
+mod arch;
 pub mod baseline;
 pub mod benchmark;
 pub mod case;
@@ -12,10 +13,10 @@ pub mod compare;
 pub mod dtb;
 pub mod evidence;
 pub mod groups;
+pub mod iommu;
 pub mod judged;
 pub mod kinds;
 pub mod last_words;
-pub mod ledger;
 pub mod observe;
 pub mod pci;
 pub mod pipeline;
@@ -25,7 +26,5 @@ pub mod rig;
 mod sample;
 pub mod scenario;
 pub mod selfcheck;
-pub mod smmu;
 pub mod verdict;
-pub mod view;
 pub mod waiver;

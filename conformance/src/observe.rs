@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use runners::Smmus;
+use runners::Iommus;
 use serde::Serialize;
 use wire::{Answer, Damage, Disorder, Frame, Note, Order, Reading};
 
@@ -19,8 +19,8 @@ pub struct Seen {
     pub cut: Vec<(Option<u8>, String)>,
     /// Answers from outside, by label.
     pub outside: BTreeMap<String, OutsideAnswer>,
-    /// What the SMMUs did, where the machine has any.
-    pub smmus: Option<Smmus>,
+    /// What the IOMMUs did, where the machine has any.
+    pub iommus: Option<Iommus>,
     /// How the run ended.
     pub end: End,
     /// The host's last words, where it stopped.
@@ -174,7 +174,9 @@ impl Recorder {
                     domain.tree.extend_from_slice(data.as_ref());
                 }
             }
-            Note::Fault { .. } | Note::Bad { .. } => domain.troubles.push(frame.note.to_string()),
+            Note::Fault { .. } | Note::Stray(_) | Note::Bad { .. } => {
+                domain.troubles.push(frame.note.to_string())
+            }
             Note::End { .. } => domain.ended = true,
         }
     }
@@ -210,9 +212,9 @@ mod tests {
             0,
             Note::Hello {
                 version: 1,
-                el: 1,
+                privilege: 1,
                 frequency: 1,
-                mpidr: 0,
+                cpu: 0,
             },
         ));
         recorder.line(&format!(

@@ -4,24 +4,23 @@
 //! same. The runner only carries the firmware's accesses out ([`firmware`]), and what the machine then shows is compared with
 //! what was decided. Clauses are those of PCI Local Bus 3.0 ("PCI") and PCI-to-PCI Bridge 1.2 ("Bridge").
 
+use crate::arch;
 use serde::Serialize;
 
 pub mod firmware;
+pub mod functions;
 pub mod generate;
-pub mod model;
 mod place;
 mod query;
 #[cfg(test)]
 mod tests;
 
-pub use model::{BarKind, Model, Role};
+pub use functions::{BarKind, Model, Role};
 pub use place::{PlaceError, place};
 pub use query::listed;
 
 /// Bytes of configuration space that ECAM has for a function, in bits.
 const SPACE: u32 = 12;
-/// Interrupts of a GIC that are shared begin here.
-const FIRST_SPI: u32 = 32;
 /// QEMU's `virt` takes the pins of the first bus to these four lines, one after the other.
 const FIRST_LINE: u32 = 3;
 /// Pins of a device, and lines that they go to.
@@ -136,8 +135,8 @@ pub struct Function {
     pub buses: Option<(u8, u8)>,
     /// What a bridge forwards: 32 bits, and 64 bits, each the first and the last byte; none is nothing.
     pub windows: [Option<(u64, u64)>; 2],
-    /// The shared interrupt (INTID) that its pin arrives at.
-    pub intid: Option<u32>,
+    /// The shared interrupt that its pin arrives at.
+    pub line: Option<u32>,
 }
 
 /// A memory register.
@@ -239,9 +238,9 @@ impl Topology {
                 say("bdf", u64::from(bdf));
                 say("config", config(self.ecam, bdf));
             }
-            if let Some(intid) = one.intid {
-                say("irq", u64::from(intid));
-                say("spi", u64::from(intid - FIRST_SPI));
+            if let Some(line) = one.line {
+                say("irq", u64::from(line));
+                say(arch::LINE, u64::from(line - arch::FIRST_SHARED));
             }
             if let Some((secondary, _)) = one.buses {
                 say("bus", u64::from(secondary));

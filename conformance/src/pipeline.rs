@@ -8,17 +8,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use dtb_gen::Tree;
-use runners::{Capability, Machine, Profile};
+use model::Capability;
+use runners::{Machine, Profile};
 use sha2::{Digest, Sha256};
 
 use crate::adapted::Adapted;
 use crate::dtb::{self, Blobs, Ground, neutral};
 use crate::evidence;
-use crate::ledger::Row;
 use crate::observe::{End, Seen};
 use crate::rig::{self, Conductor};
 use crate::scenario::Scenario;
-use crate::verdict::{self, Judgement, Verdict};
+use crate::verdict::{self, Judgement};
+use model::Row;
+use model::Verdict;
 
 mod twin;
 
@@ -261,7 +263,7 @@ impl Rig {
     }
 
     /// Judges the subject by other capabilities than its profile has.
-    pub fn with_capabilities(&mut self, capabilities: runners::Capabilities) {
+    pub fn with_capabilities(&mut self, capabilities: model::Capabilities) {
         self.profile.capabilities = capabilities;
     }
 
@@ -297,7 +299,7 @@ impl Rig {
         let blobs =
             dtb::blobs(scenario, &ground).map_err(|why| anyhow!("{}: {why}", scenario.id))?;
         let mut request = rig::request(scenario, &self.profile, &self.image, &blobs);
-        request.smmus = rig::smmus(&base);
+        request.iommus = rig::iommus(&base);
         Ok((blobs, request))
     }
 
@@ -435,9 +437,12 @@ fn row(
         case: scenario.case.to_string(),
         title: scenario.title.clone(),
         covers: scenario.covers.iter().map(ToString::to_string).collect(),
+        clause: scenario.clause.clone(),
+        place: scenario.place.clone(),
         arch: scenario.arch.name().to_owned(),
         class: scenario.class,
         level: scenario.level,
+        steps: scenario.steps(),
         verdict: judgement.verdict,
         reason: judgement.reason,
         checks: judgement.checks,

@@ -1,16 +1,18 @@
 //! What a subject can do, found out before it is judged: a profile says what is claimed, the machine shows what is there.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use runners::{Capabilities, Capability, Control, Profile};
+use model::{Capabilities, Capability};
+use runners::{Control, Profile};
 use wire::{Answer, Hv, Op};
 
 use crate::case::load::{Loaded, unbound};
 use crate::observe::Seen;
 use crate::pipeline::{Rig, in_parallel};
 use crate::scenario::{Scenario, generate};
-use crate::verdict::Verdict;
+use model::Verdict;
 use oft::Catalog;
 
 /// The cases that show capabilities.
@@ -75,6 +77,7 @@ pub fn probe(rig: &Rig, jobs: usize, known: bool) -> Result<Found> {
 
 fn expanded(profile: &Profile) -> Result<Vec<Scenario>> {
     let loaded = Loaded {
+        root: PathBuf::new(),
         catalog: Catalog::default(),
         cases: unbound("capabilities.yaml", CASES).map_err(|why| anyhow!("{why}"))?,
     };
@@ -158,31 +161,24 @@ mod tests {
             .into_iter()
             .filter(|one| !tried.contains(one))
             .collect();
-        use Capability::{AmdIommu, Dom0lessTrees, Firmware, PciRuntime, PciScan, SmmuEvents};
-        let added = [
-            SmmuEvents,
-            AmdIommu,
-            PciScan,
-            PciRuntime,
-            Firmware,
-            Dom0lessTrees,
-        ];
+        use Capability::{Dom0lessTrees, Firmware, IommuEvents, PciRuntime, PciScan};
+        let added = [IommuEvents, PciScan, PciRuntime, Firmware, Dom0lessTrees];
         assert_eq!(untried, added);
     }
 
     /// What was seen decides where it was tried; elsewhere the profile does.
     #[test]
     fn what_was_seen_decides() {
-        use Capability::{DirectMap, Pci, PciScan, Smmu};
+        use Capability::{DirectMap, Iommu, Pci, PciScan};
         let claimed: Capabilities = [DirectMap, PciScan].into_iter().collect();
         let found = Found {
-            shown: BTreeSet::from([Smmu]),
-            tried: BTreeSet::from([Smmu, DirectMap, Pci]),
+            shown: BTreeSet::from([Iommu]),
+            tried: BTreeSet::from([Iommu, DirectMap, Pci]),
             interface: None,
         };
         let counts: Vec<Capability> = found.capabilities(&claimed).iter().collect();
-        assert_eq!(counts, [Smmu, PciScan]);
-        assert_eq!(found.unclaimed(&claimed), [Smmu]);
+        assert_eq!(counts, [Iommu, PciScan]);
+        assert_eq!(found.unclaimed(&claimed), [Iommu]);
         assert_eq!(found.unseen(&claimed), [DirectMap]);
     }
 }

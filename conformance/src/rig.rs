@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
+use model::Level;
 use runners::{
-    Action, Command, Director, File, Level, Load, Machine, Outcome, Profile, Refusal, Request,
+    Action, Command, Director, File, Icount, Iommu, Load, Machine, Outcome, Profile, Refusal,
+    Request,
 };
 use wire::{Answer, Frame, Note};
 
+use crate::arch;
 use crate::dtb::{Blobs, EDU_BASE};
 use crate::last_words::Listener;
 use crate::observe::{End, OutsideAnswer, Recorder, Seen};
@@ -30,13 +33,16 @@ const LOOKS: u32 = 100_000;
 /// How much of it is filled when a case asks for a pattern.
 const PATTERN_BYTES: u32 = 8 << 20;
 
-/// The edu device: slot 3, so that its interrupt is SPI 6, and able to reach all of memory.
+/// The edu device: slot 3, so that its interrupt is line 6, and able to reach all of memory.
 const EDU: &str = "edu,addr=3,dma_mask=0xffffffffffffffff";
 /// The edu device takes a tenth of a second for each transfer, by the machine's clock. It runs ahead while everybody waits,
 /// where nobody outside would then come too late.
-const CLOCK: [&str; 2] = ["-icount", "shift=8,sleep=off"];
+const CLOCK: Icount = Icount {
+    shift: CLOCK_SHIFT,
+    sleep: false,
+};
 /// An instruction then takes two to the power of so many nanoseconds.
-pub const CLOCK_SHIFT: u32 = 8;
+pub const CLOCK_SHIFT: u8 = 8;
 /// Its configuration space: the board's ECAM, bus 0, slot 3.
 const EDU_CONFIG: u64 = 0x40_1000_0000 + (3 << 15);
 
@@ -77,11 +83,13 @@ fn firmware(scenario: &Scenario) -> impl Iterator<Item = runners::Act> {
 /// The machine of a scenario: the subject's, with what the case adds.
 pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     let mut machine = profile.machine.clone();
-    if let Some(iommu) = &wanted.iommu {
+    if wanted.iommu {
         machine
             .options
             .retain(|option| !option.starts_with("iommu="));
-        machine.options.push(format!("iommu={iommu}"));
+        // A profile of an architecture that has none yet is not read.
+        let option = runners::iommu_option(profile.arch).ok();
+        machine.options.extend(option.map(ToOwned::to_owned));
     }
     if wanted.second_uart {
         machine
@@ -98,22 +106,22 @@ pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     machine
 }
 
-/// Finds the registers of a machine's SMMUs in its own tree.
-pub fn smmus(tree: &dtb_gen::Tree) -> Vec<u64> {
+/// Finds a machine's IOMMUs in its own tree.
+pub fn iommus(tree: &dtb_gen::Tree) -> Vec<Iommu> {
     let cells = |name| tree.root.get(name).and_then(dtb_gen::Prop::u32);
     // Devicetree Specification 2.3.5: two cells where nothing is said.
     let wide = cells("#address-cells").unwrap_or(2) == 2;
-    let of_kind = |node: &&dtb_gen::Node| {
-        let models = node.get("compatible").and_then(dtb_gen::Prop::texts);
-        models.is_some_and(|models| models.contains(&"arm,smmu-v3"))
-    };
-    let nodes = tree.root.children.iter().filter(of_kind);
-    let places = nodes.filter_map(|node| match node.get("reg")?.cells()?.as_slice() {
+    let place = |node: &dtb_gen::Node| match node.get("reg")?.cells()?.as_slice() {
         [high, low, ..] if wide => Some(u64::from(*high) << 32 | u64::from(*low)),
         [low, ..] if !wide => Some(u64::from(*low)),
         _ => None,
+    };
+    let nodes = tree.root.children.iter();
+    let iommus = nodes.filter_map(|node| {
+        let compatible = node.get("compatible").and_then(dtb_gen::Prop::texts)?;
+        Iommu::described(&compatible, place(node)?)
     });
-    places.collect()
+    iommus.collect()
 }
 
 /// The request for one run.
@@ -131,10 +139,9 @@ pub fn request(
     let real = |pci: &Topology| pci.firmware == Firmware::UBoot;
     let real = scenario.pci.as_ref().is_some_and(real);
     let edu = scenario.machine.edu || scenario.pci.iter().any(|pci| pci.has("edu"));
-    if edu && !real && scenario.outside.iter().all(apart) {
-        machine.extra.extend(CLOCK.map(ToOwned::to_owned));
-    }
-    let mut request = Request::new(machine, image, profile.deadline());
+    let mut request = Request::new(profile.arch, machine, image, profile.deadline());
+    let ahead = edu && !real && scenario.outside.iter().all(apart);
+    request.icount = ahead.then_some(CLOCK);
     request.host_dtb = Some(blobs.host.clone());
     request.loads = blobs
         .modules
@@ -214,9 +221,9 @@ fn action(what: &What) -> Action {
             addr: *addr,
             bytes: value.to_le_bytes()[..usize::from(*bytes)].to_vec(),
         },
-        What::Spi(spi, level) => Action::SetIrq {
-            spi: *spi,
-            level: *level,
+        What::Line(line, level) => Action::SetLine {
+            line: format!("{}{line}", arch::LINE),
+            high: *level,
         },
         What::Qmp(name, arguments) => Action::Qmp {
             execute: name.clone(),
@@ -307,7 +314,7 @@ impl<'s> Conductor<'s> {
             )),
         };
         seen.console = outcome.console;
-        seen.smmus = outcome.smmus;
+        seen.iommus = outcome.iommus;
         seen
     }
 
@@ -401,7 +408,7 @@ impl<'s> Conductor<'s> {
             Note::Op { index, .. } => {
                 domain.falls_silent() && usize::from(index) + 1 == domain.awaited()
             }
-            Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } => false,
+            Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } | Note::Stray(_) => false,
         };
         // A domain that should not run and does is the verdict, and need not be heard out, unless what it finds decides.
         let refused = matches!(domain.fate, Fate::Refused(_));

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use runners::{Arch, Profile};
+use model::Arch;
+use runners::Profile;
 use tempfile::TempDir;
 use wire::{Answer, Frame, Note};
 
@@ -79,7 +80,7 @@ pub fn folder(files: &[(&str, &str)]) -> TempDir {
 
 /// The shipped profile of the reference hypervisor.
 pub fn profile() -> Profile {
-    Profile::shipped("reference", Arch::Aarch64).unwrap()
+    Profile::shipped("reference", Arch::default()).unwrap()
 }
 
 /// Reads cases that stand under `demo`.
@@ -154,9 +155,9 @@ impl Play {
             dom,
             Note::Hello {
                 version: 1,
-                el: 1,
+                privilege: 1,
                 frequency: 62_500_000,
-                mpidr: 0,
+                cpu: 0,
             },
         )
     }
@@ -180,7 +181,7 @@ impl Play {
     /// Adds all that a sentinel has to say.
     pub fn sentinel(self, dom: u8) -> Self {
         let timer = Answer::Irqs {
-            intid: 27,
+            irq: wire::Irq(27),
             count: 1,
         };
         self.hello(dom)

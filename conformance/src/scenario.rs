@@ -1,11 +1,12 @@
 //! A scenario: one case with one row of parameters on one architecture, understood to the last word.
 
 use serde::Serialize;
-use wire::{Op, Width};
+use wire::Op;
 
 use crate::case::expect::Expect;
-use crate::case::{Arch, Class, Machine, Role};
+use crate::case::{Machine, Role};
 use crate::pci::Topology;
+use model::{Arch, Class, Place};
 use oft::Id;
 
 mod cast;
@@ -15,6 +16,7 @@ pub mod guards;
 mod macros;
 mod parse;
 mod sense;
+mod steps;
 pub mod tree_check;
 
 pub use events::EventRule;
@@ -43,14 +45,18 @@ pub struct Scenario {
     /// Requirements it covers.
     #[serde(serialize_with = "all_as_text")]
     pub covers: Vec<Id>,
+    /// The clause of the requirement that it shows, where the case names one.
+    pub clause: Option<String>,
+    /// Where the case stands.
+    pub place: Place,
     /// Kind of evidence.
     pub class: Class,
     /// Architecture.
     pub arch: Arch,
     /// How much it asks of a subject.
-    pub level: runners::Level,
+    pub level: model::Level,
     /// Capabilities it needs.
-    pub needs: Vec<runners::Capability>,
+    pub needs: Vec<model::Capability>,
     /// What the case says about its reading of the requirement.
     pub note: Option<String>,
     /// The machine.
@@ -67,7 +73,7 @@ pub struct Scenario {
     pub domains: Vec<Domain>,
     /// Steps outside the guests.
     pub outside: Vec<Step>,
-    /// What the SMMU must have stopped or let pass, and what not.
+    /// What the IOMMU must have stopped or let pass, and what not.
     pub events: Vec<EventRule>,
 }
 
@@ -95,8 +101,8 @@ pub struct Domain {
     pub cpus: u32,
     /// Emulated console.
     pub vpl011: bool,
-    /// Number of SPIs; none: left out.
-    pub nr_spis: Option<u32>,
+    /// Number of interrupt lines; none: left out.
+    pub guest_lines: Option<u32>,
     /// Further properties of the domain node: name and value in source form.
     pub extra: Vec<(String, String)>,
     /// The partial tree, where there is one.
@@ -154,8 +160,8 @@ pub struct Partial {
     pub cells: Option<(u32, u32)>,
     /// Widths in which the values are written.
     pub encoding: Option<(u32, u32)>,
-    /// phandle of the `gic` placeholder.
-    pub gic: Option<u32>,
+    /// phandle of the node that stands for the interrupt controller.
+    pub controller: Option<u32>,
     /// The devices.
     pub devices: Vec<Device>,
     /// Edits of the finished tree, as written.
@@ -179,7 +185,7 @@ pub struct Device {
     pub force: bool,
     /// Host node that the guest's description is taken from.
     pub like: Option<String>,
-    /// INTIDs that are bound for a child.
+    /// Numbers of the interrupts that are bound for a child.
     pub lines: Vec<u32>,
     /// Further properties: name and value in source form.
     pub props: Vec<(String, String)>,
@@ -260,8 +266,8 @@ pub enum What {
     Write(u64, u8, u64),
     /// Reads a register again and again until it shows a value under a mask: address, bytes, mask and value.
     Wait(u64, u8, u64, u64),
-    /// Sets the level of an SPI's input line at the interrupt controller (numbered from 0).
-    Spi(u32, bool),
+    /// Sets the level of an input line at the interrupt controller, numbered from 0.
+    Line(u32, bool),
     /// A QMP command and its arguments, all texts.
     Qmp(String, Vec<(String, String)>),
     /// Asks QEMU which PCI functions there are.
@@ -323,32 +329,6 @@ impl Domain {
 /// Tells an operation after which the probe says nothing more.
 pub const fn silences(op: &Op) -> bool {
     matches!(op, Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin)
-}
-
-/// Returns the address that an operation is about, where it is about one.
-pub const fn address(op: &Op) -> Option<u64> {
-    match op {
-        Op::Read { at, .. }
-        | Op::Write { at, .. }
-        | Op::Sweep { at, .. }
-        | Op::Same { at, .. }
-        | Op::Wait { at, .. }
-        | Op::Ram { at, .. }
-        | Op::Exec { at }
-        | Op::Aim { at, .. }
-        | Op::Storm { at, .. } => Some(*at),
-        _ => None,
-    }
-}
-
-/// Returns the number of bytes that an access of this width touches.
-pub const fn bytes(width: Width) -> u64 {
-    match width {
-        Width::W8 => 1,
-        Width::W16 => 2,
-        Width::W32 => 4,
-        Width::W64 => 8,
-    }
 }
 
 fn as_text<T: ToString, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {

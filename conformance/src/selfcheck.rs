@@ -8,7 +8,7 @@ use runners::{Command, Director, Profile, Request};
 
 use crate::pipeline::Rig;
 use crate::scenario::Scenario;
-use crate::verdict::Verdict;
+use model::Verdict;
 
 /// A fault that the image offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,12 @@ pub enum Catch {
 
 /// Asks the image which faults it offers.
 pub fn faults(profile: &Profile, image: &Path, host: Vec<u8>) -> Result<Vec<Fault>> {
-    let mut request = Request::new(profile.machine.clone(), image, profile.deadline());
+    let mut request = Request::new(
+        profile.arch,
+        profile.machine.clone(),
+        image,
+        profile.deadline(),
+    );
     request.host_dtb = Some(host);
     let mut listing = Listing::default();
     let outcome = runners::run(&request, &mut listing)?;

@@ -1,13 +1,14 @@
 //! What a run says about the hypervisor: a pure function of what was wanted and what was seen.
 
+use model::{Check, Verdict};
 use serde::Serialize;
 use wire::{Answer, Hv, Op};
 
 use crate::case::errno;
 use crate::case::expect::Expect;
+use crate::iommu;
 use crate::observe::{DomainSeen, End, OutsideAnswer, Seen};
 use crate::scenario::{Domain, Fate, From, Line, SENTINEL, Scenario};
-use crate::smmu;
 
 mod claims;
 mod events;
@@ -15,48 +16,6 @@ mod events;
 mod tests;
 
 pub use claims::Claims;
-
-/// Verdict on one scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Everything wanted was seen.
-    Pass,
-    /// The hypervisor did something else.
-    Fail,
-    /// Not judged: the subject does not claim what the case needs.
-    Skip,
-    /// The rig could not tell.
-    Broken,
-    /// The hypervisor did something else, and a waiver excuses it.
-    Waived,
-}
-
-impl Verdict {
-    /// Returns the name used in ledgers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::Skip => "skip",
-            Self::Broken => "broken",
-            Self::Waived => "waived",
-        }
-    }
-}
-
-/// One thing that was wanted, and what was seen of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct Check {
-    /// What was looked at.
-    pub what: String,
-    /// What the requirement asks for.
-    pub wanted: String,
-    /// What was there.
-    pub seen: String,
-    /// Whether they agree.
-    pub ok: bool,
-}
 
 /// A verdict with its grounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -153,7 +112,7 @@ fn conclude(scenario: &Scenario, seen: &Seen, checks: Vec<Check>) -> Judgement {
                 check.what, check.wanted, check.seen
             );
             // What was seen decided; how that came about is explained.
-            if let Some(told) = seen.smmus.as_ref().and_then(smmu::explain) {
+            if let Some(told) = seen.iommus.as_ref().and_then(iommu::explain) {
                 reason = format!("{reason}; {told}");
             }
             judgement(Verdict::Fail, reason, checks)
@@ -293,7 +252,7 @@ fn settled(expect: &Expect, answer: &Answer) -> String {
         (Expect::Errno(number), _) => errno::shown(*number),
         (Expect::Refused, _) => "an error".to_owned(),
         (_, Answer::Value(_)) => A_VALUE.to_owned(),
-        (Expect::Works | Expect::Any, Answer::Irqs { intid, .. }) => format!("interrupts {intid}"),
+        (Expect::Works | Expect::Any, Answer::Irqs { irq, .. }) => format!("interrupts {irq}"),
         (_, Answer::Timeout(_)) => "timeout".to_owned(),
         _ => answer.to_string(),
     }

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use runners::{Day, Waiver};
 use serde::Deserialize;
 
-use crate::ledger::Row;
 use crate::scenario::Scenario;
-use crate::verdict::Verdict;
+use model::Row;
+use model::Verdict;
 use oft::Id;
 use text::nearest;
 

@@ -13,10 +13,11 @@ use std::sync::{Arc, OnceLock};
 use conformance::case::load::{Loaded, load};
 use conformance::pipeline::Rig;
 use conformance::scenario::{Scenario, generate};
-use conformance::verdict::Verdict;
 use libtest_mimic::{Arguments, Failed, Trial};
+use model::Verdict;
+use model::{Arch, Capability};
+use runners::Profile;
 use runners::adapter::Adapter;
-use runners::{Arch, Capability, Profile};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -124,7 +125,7 @@ fn as_printed(loaded: &Loaded) -> Result<(), Failed> {
 }
 
 fn shipped(name: &str) -> Result<Profile, String> {
-    Profile::shipped(name, Arch::Aarch64).map_err(|error| error.to_string())
+    Profile::shipped(name, Arch::default()).map_err(|error| error.to_string())
 }
 
 /// Chooses for each requirement the first scenario that the subject can run.
@@ -159,7 +160,7 @@ fn trial(name: String, profile: &Profile, rig: &Lazy, scenario: Scenario) -> Tri
 }
 
 fn rig(profile: Profile) -> Result<Rig, String> {
-    let folder = images().join("aarch64");
+    let folder = images().join(profile.arch.name());
     Rig::new(
         profile,
         &folder.join("refhv.img"),

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use conformance::pci::firmware::{Access, accesses};
 use conformance::pci::{
-    BarKind, Firmware, Model, Role, Topology, Wanted, config, generate, listed, model, place,
+    BarKind, Firmware, Model, Role, Topology, Wanted, config, functions, generate, listed, place,
 };
-use runners::{Act, Action, Answer, Arch, Command, Director, Profile, Request};
+use model::Arch;
+use runners::{Act, Action, Answer, Command, Director, Profile, Request};
 
 /// Header type, and where the list of capabilities begins (PCI 6.1).
 const HEADER: u64 = 0xe;
@@ -40,7 +41,7 @@ impl Director for Script {
 }
 
 fn profile() -> Profile {
-    Profile::shipped("reference", Arch::Aarch64).unwrap()
+    Profile::shipped("reference", Arch::default()).unwrap()
 }
 
 fn placed(wanted: &[Wanted], firmware: Firmware) -> Topology {
@@ -50,12 +51,14 @@ fn placed(wanted: &[Wanted], firmware: Firmware) -> Topology {
 
 /// Starts a machine with these functions and returns what came of the acts.
 fn on(topology: &Topology, acts: Vec<Action>) -> Vec<Answer> {
-    let mut machine = profile().machine;
+    let Profile {
+        arch, mut machine, ..
+    } = profile();
     machine.devices.extend(topology.arguments());
     let folder = tempfile::tempdir().unwrap();
     let image = folder.path().join("image");
     std::fs::write(&image, [0_u8; 64]).unwrap();
-    let mut request = Request::new(machine, Path::new(&image), Duration::from_secs(60));
+    let mut request = Request::new(arch, machine, Path::new(&image), Duration::from_secs(60));
     let label = |(place, action): (usize, Action)| Act {
         label: place.to_string(),
         action,
@@ -85,7 +88,7 @@ fn write(addr: u64, value: u32) -> Action {
 fn every_model() -> [Vec<Wanted>; 2] {
     let one = |model: &'static Model| Wanted::new(model.name.replace('-', "_"), model);
     let mut wanted: Vec<Wanted> = Vec::new();
-    for model in model::MODELS {
+    for model in functions::MODELS {
         let mut made = one(model);
         if model.name == "xio3130-downstream" {
             continue;

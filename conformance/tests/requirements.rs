@@ -7,31 +7,22 @@ use oft::{
 };
 use std::{fs, path::Path};
 
-const COMMON: &str = "Requirements for both Arm64 and AMD64 PVH";
-const ARM64: &str = "Requirements for Arm64 only";
+/// The chapter: its groups and, indented below each, the names of its requirements, all in their order.
+const CHAPTER: &str = include_str!("fixtures/chapter.txt");
 
-/// Name and group of each requirement, in the order of the chapter.
-const REQUIREMENTS: [(&str, &str); 19] = [
-    ("hide_iommu_from_domain", COMMON),
-    ("discover_pci_devices_from_hwdom", COMMON),
-    ("discover_pci_devices_from_xen", COMMON),
-    ("assign_pci_device_with_iommu", COMMON),
-    ("deassign_pci_device_with_iommu", COMMON),
-    ("forbid_same_pci_device_assignment", COMMON),
-    ("assign_interrupt_less_platform_device", ARM64),
-    ("deassign_interrupt_less_platform_device", ARM64),
-    ("assign_non_dma_platform_device", ARM64),
-    ("deassign_non_dma_platform_device", ARM64),
-    ("assign_dma_platform_device_with_iommu", ARM64),
-    ("deassign_dma_platform_device_with_iommu", ARM64),
-    ("assign_dma_platform_device_without_iommu", ARM64),
-    ("deassign_dma_platform_device_without_iommu", ARM64),
-    ("map_platform_device_mmio_region_ident", ARM64),
-    ("map_platform_device_mmio_region_non_ident", ARM64),
-    ("assign_pci_device_without_iommu", ARM64),
-    ("deassign_pci_device_without_iommu", ARM64),
-    ("forbid_same_platform_device_assignment", ARM64),
-];
+/// Returns name and group of each requirement.
+fn chapter_names() -> Vec<(&'static str, &'static str)> {
+    let mut group = "";
+    let lines = CHAPTER.lines().filter(|line| !line.is_empty());
+    let named = lines.filter_map(|line| match line.strip_prefix("  ") {
+        Some(name) => Some((name, group)),
+        None => {
+            group = line;
+            None
+        }
+    });
+    named.collect()
+}
 
 const PARENT: &str = "XenPRQ~device_passthrough~1";
 
@@ -48,7 +39,7 @@ fn catalog() -> Catalog {
 fn chapter() -> Catalog {
     let mut text = "Device Passthrough\n==================\n\nSome words [1], [2].\n".to_owned();
     let mut group = "";
-    for (name, here) in REQUIREMENTS {
+    for (name, here) in chapter_names() {
         if group != here {
             text += &format!("\n{here}\n{}\n", "=".repeat(here.len()));
             group = here;
@@ -75,7 +66,7 @@ fn upstream_form_is_read() {
     assert_eq!(catalog.diagnostics(), []);
     let items = requirements(&catalog);
     assert_eq!(items.len(), catalog.items().len());
-    for (item, (name, group)) in items.iter().zip(REQUIREMENTS) {
+    for (item, (name, group)) in items.iter().zip(chapter_names()) {
         assert_eq!(item.id.to_string(), format!("XenSSR~{name}~1"));
         assert_eq!(item.title, Some(format!("On {name}")));
         assert_eq!(item.group.as_deref(), Some(group));
@@ -90,7 +81,7 @@ fn upstream_form_is_read() {
         );
         assert_eq!(item.needs, [CASE_KIND]);
     }
-    assert_eq!(items.len(), REQUIREMENTS.len());
+    assert_eq!(items.len(), chapter_names().len());
     assert_eq!(
         catalog.trace().defects(),
         19,
@@ -107,9 +98,10 @@ fn repository_has_the_same_items() {
         .iter()
         .map(|item| (item.id.to_string(), item.group.clone().unwrap_or_default()))
         .collect();
-    let wanted: Vec<_> = REQUIREMENTS
+    let wanted: Vec<_> = chapter_names()
+        .into_iter()
         .map(|(name, group)| (format!("XenSSR~{name}~1"), group.to_owned()))
-        .into();
+        .collect();
     assert_eq!(found, wanted);
     for item in requirements(&catalog) {
         assert_eq!(
@@ -203,7 +195,7 @@ fn chain_closes_with_cases() {
     let mut catalog = catalog();
     assert_eq!(deep(&catalog.trace()), Deep::Uncovered);
     assert_eq!(cli::trace(&catalog, CASE_KIND, Format::Text).code, 1);
-    for (name, _) in REQUIREMENTS {
+    for (name, _) in chapter_names() {
         let requirement = catalog.find(REQUIREMENT_KIND, name).next().expect(name);
         let reference = oft::Reference {
             id: requirement.id.clone(),

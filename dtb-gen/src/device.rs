@@ -1,7 +1,7 @@
 //! Partial trees: the devices a domain is to get, as the device-tree contract has them.
 
 use crate::domain::push;
-use crate::{Cells, Node, PlanError, Tree, Value};
+use crate::{Cells, Node, PlanError, Tree, Value, arch};
 
 /// What readers assume where a parent declares no widths.
 const DEFAULT_CELLS: Cells = Cells {
@@ -19,8 +19,8 @@ pub struct Partial {
     /// Widths `reg` and `xen,reg` are written in; `None` follows what /passthrough declares, or the
     /// default 2 and 1. Apart from the declaration, because a declaration can be nonsense.
     pub encoding: Option<Cells>,
-    /// Phandle of the `gic` placeholder; `None` leaves the node out.
-    pub gic: Option<u32>,
+    /// Phandle of the node that stands for the guest's interrupt controller; `None` leaves the node out.
+    pub controller: Option<u32>,
     /// Devices, in order.
     pub devices: Vec<Device>,
     /// Further children of the root.
@@ -37,8 +37,7 @@ impl Default for Partial {
             root: Some(Cells::default()),
             passthrough: Some(Cells::default()),
             encoding: None,
-            // The phandle that Xen gives a guest's interrupt controller when nobody asks.
-            gic: Some(0xfde8),
+            controller: Some(arch::CONTROLLER_PHANDLE),
             devices: Vec::new(),
             extra: Vec::new(),
             aliases: Vec::new(),
@@ -89,10 +88,8 @@ pub struct Range {
 pub fn partial(partial: &Partial) -> Result<Tree, PlanError> {
     let mut tree = Tree::default();
     declare(&mut tree.root, partial.root);
-    if let Some(phandle) = partial.gic {
-        tree.root
-            .children
-            .push(Node::new("gic").with("phandle", phandle));
+    if let Some(phandle) = partial.controller {
+        tree.root.children.push(arch::placeholder(phandle));
     }
     if !partial.aliases.is_empty() {
         let mut aliases = Node::new("aliases");

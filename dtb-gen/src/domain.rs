@@ -42,8 +42,8 @@ pub struct Domain {
     pub cpus: u32,
     /// Whether the domain gets an emulated PL011.
     pub vpl011: bool,
-    /// SPIs of its interrupt controller; `None` leaves the choice to the hypervisor.
-    pub nr_spis: Option<u32>,
+    /// Shared lines of its interrupt controller; `None` leaves the choice to the hypervisor.
+    pub guest_lines: Option<u32>,
     /// Widths in which the modules' `reg` is written.
     pub cells: Cells,
     /// The kernel image.
@@ -64,7 +64,7 @@ impl Domain {
             memory_kib,
             cpus: 1,
             vpl011: true,
-            nr_spis: None,
+            guest_lines: None,
             cells: Cells::default(),
             kernel,
             ramdisk: None,
@@ -84,7 +84,7 @@ impl Domain {
         if self.vpl011 {
             node.set("vpl011", ());
         }
-        if let Some(count) = self.nr_spis {
+        if let Some(count) = self.guest_lines {
             node.set("nr_spis", count);
         }
         for (name, value) in &self.extra {

@@ -1,7 +1,7 @@
 //! The tree of a domain that somebody other than the hypervisor builds: a control domain, at run time, or whoever brings
 //! a hypervisor that builds none.
 
-use crate::{Node, Partial, PlanError, Tree, Value, partial};
+use crate::{GuestArch, Node, Partial, PlanError, Tree, Value, arch, partial};
 
 /// What a guest's tree should say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,12 +10,8 @@ pub struct Guest {
     pub memory: Vec<(u64, u64)>,
     /// Virtual CPUs.
     pub cpus: u32,
-    /// Registers of the interrupt controller's distributor: first byte and length.
-    pub gicd: (u64, u64),
-    /// Registers of its redistributors.
-    pub gicr: (u64, u64),
-    /// Number of the virtual timer's interrupt among the private ones.
-    pub timer: u32,
+    /// Its processors and its interrupt controller.
+    pub arch: GuestArch,
     /// `bootargs`.
     pub args: String,
     /// Where its ramdisk lies: first byte and length.
@@ -28,9 +24,6 @@ pub struct Guest {
     pub devices: Option<Partial>,
 }
 
-/// Phandle of the interrupt controller where the devices ask for none.
-const GIC: u32 = 0xfde8;
-
 /// What a partial tree says to the hypervisor alone.
 const FOR_HYPERVISOR: [&str; 3] = ["xen,reg", "xen,path", "xen,force-assign-without-iommu"];
 
@@ -41,12 +34,15 @@ const CLOCK_RATE: u32 = 24_000_000;
 
 /// Plans a guest's tree.
 pub fn guest(guest: &Guest) -> Result<Tree, PlanError> {
-    let phandle = guest.devices.as_ref().and_then(|devices| devices.gic);
-    let gic = phandle.unwrap_or(GIC);
+    let asked = guest
+        .devices
+        .as_ref()
+        .and_then(|devices| devices.controller);
+    let controller = asked.unwrap_or(arch::CONTROLLER_PHANDLE);
     let mut root = Node::new("")
         .with("#address-cells", 2_u32)
         .with("#size-cells", 2_u32)
-        .with("interrupt-parent", gic)
+        .with("interrupt-parent", controller)
         .with(
             "model",
             if guest.callable {
@@ -57,16 +53,12 @@ pub fn guest(guest: &Guest) -> Result<Tree, PlanError> {
         )
         .with("compatible", "linux,dummy-virt")
         .child(chosen(guest))
-        .child(
-            Node::new("psci")
-                .with("compatible", ["arm,psci-1.0", "arm,psci-0.2"])
-                .with("method", "hvc"),
-        );
+        .child(guest.arch.firmware());
     if guest.callable {
         let node = Node::new("hypervisor").with("compatible", ["xen,xen-4.20", "xen,xen"]);
         root.children.push(node);
     }
-    root.children.push(cpus(guest.cpus));
+    root.children.push(cpus(guest));
     for (base, size) in &guest.memory {
         root.children.push(
             Node::new(format!("memory@{base:x}"))
@@ -74,10 +66,10 @@ pub fn guest(guest: &Guest) -> Result<Tree, PlanError> {
                 .with("reg", Value::Cells64(vec![*base, *size])),
         );
     }
-    root.children.push(controller(guest, gic));
-    root.children.push(timer(guest.timer));
+    root.children.push(guest.arch.controller(controller));
+    root.children.push(guest.arch.timer());
     if let Some(uart) = guest.uart {
-        root.children.extend(console(uart));
+        root.children.extend(console(uart, &guest.arch));
     }
     if let Some(devices) = &guest.devices {
         let mut tree = partial(devices)?;
@@ -113,7 +105,7 @@ fn uart_name(base: u64) -> String {
 }
 
 /// The console, and the clock without which Linux takes no PL011.
-fn console((base, size, line): (u64, u64, u32)) -> [Node; 2] {
+fn console((base, size, line): (u64, u64, u32), arch: &GuestArch) -> [Node; 2] {
     let clock = Node::new("apb-pclk")
         .with("compatible", "fixed-clock")
         .with("#clock-cells", 0_u32)
@@ -122,44 +114,17 @@ fn console((base, size, line): (u64, u64, u32)) -> [Node; 2] {
     let uart = Node::new(uart_name(base))
         .with("compatible", ["arm,pl011", "arm,primecell"])
         .with("reg", Value::Cells64(vec![base, size]))
-        .with("interrupts", [0, line, 4])
+        .with("interrupts", arch.shared_line(line))
         .with("clock-names", ["uartclk", "apb_pclk"])
         .with("clocks", [CLOCK, CLOCK]);
     [clock, uart]
 }
 
-fn cpus(count: u32) -> Node {
+fn cpus(guest: &Guest) -> Node {
     let mut cpus = Node::new("cpus")
         .with("#address-cells", 1_u32)
         .with("#size-cells", 0_u32);
-    for number in 0..count {
-        cpus.children.push(
-            Node::new(format!("cpu@{number:x}"))
-                .with("device_type", "cpu")
-                .with("compatible", "arm,armv8")
-                .with("reg", number)
-                .with("enable-method", "psci"),
-        );
-    }
+    let all = (0..guest.cpus).map(|number| guest.arch.cpu(number));
+    cpus.children.extend(all);
     cpus
-}
-
-fn controller(guest: &Guest, phandle: u32) -> Node {
-    let frames = vec![guest.gicd.0, guest.gicd.1, guest.gicr.0, guest.gicr.1];
-    Node::new(format!("interrupt-controller@{:x}", guest.gicd.0))
-        .with("compatible", "arm,gic-v3")
-        .with("#interrupt-cells", 3_u32)
-        .with("#address-cells", 0_u32)
-        .with("interrupt-controller", ())
-        .with("reg", Value::Cells64(frames))
-        .with("phandle", phandle)
-}
-
-fn timer(line: u32) -> Node {
-    // arm,armv8-timer: secure, non-secure, virtual; 13 and 14 are the usual numbers of the two that nobody uses here.
-    let lines = [13, 14, line].map(|line| [1, line, 4]);
-    Node::new("timer")
-        .with("compatible", "arm,armv8-timer")
-        .with("interrupts", lines.as_flattened())
-        .with("always-on", ())
 }

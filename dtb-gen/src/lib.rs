@@ -8,6 +8,7 @@
 //! to dtoolkit), and no opinion on what a hypervisor should make of a tree. A tree that no library
 //! agrees to write is the business of [`spoil`], which works on bytes.
 
+pub mod arch;
 mod device;
 mod domain;
 mod dts;
@@ -21,6 +22,7 @@ pub mod spoil;
 mod tree;
 mod value;
 
+pub use arch::GuestArch;
 pub use device::{Device, Partial, Range, partial};
 pub use domain::{Cells, Domain, Module};
 pub use dts::dts;

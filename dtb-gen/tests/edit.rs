@@ -2,10 +2,13 @@
 
 use dtb_gen::{Edit, Node, Platform, Tree, Value, apply_all, host};
 
-use crate::machine::{machine, printed};
+use crate::machine::machine;
+use crate::source::printed;
 
 #[path = "support/machine.rs"]
 mod machine;
+#[path = "support/source.rs"]
+mod source;
 
 fn set(path: &str, prop: &str, value: impl Into<Value>) -> Edit {
     Edit::Set {

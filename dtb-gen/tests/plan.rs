@@ -1,14 +1,17 @@
 //! Plans say what the device-tree contract says, and errors say where and what.
 
 use dtb_gen::{
-    Cells, Device, Domain, Guest, Hardware, Module, Node, Partial, PlanError, Platform, Range,
-    Tree, Value, guest, host, partial,
+    Cells, Device, Domain, Hardware, Module, Node, Partial, PlanError, Platform, Range, Tree,
+    Value, host, partial,
 };
 
-use crate::machine::{machine, printed};
+use crate::machine::machine;
+use crate::source::printed;
 
 #[path = "support/machine.rs"]
 mod machine;
+#[path = "support/source.rs"]
+mod source;
 
 const GPIO: Range = Range {
     host: 0x0903_0000,
@@ -37,7 +40,7 @@ fn platform(domains: Vec<Domain>) -> Platform {
 #[test]
 fn domains_stand_under_chosen() {
     let domain = Domain {
-        nr_spis: Some(64),
+        guest_lines: Some(64),
         ramdisk: Some(Module {
             address: 0x4900_0000,
             size: 0x100,
@@ -93,59 +96,6 @@ fn domains_stand_under_chosen() {
             compatible = "multiboot,device-tree", "multiboot,module";
             reg = <0x1 0x4a000000 0x0 0x200>;
         };
-    };
-};
-"#,
-    );
-}
-
-#[test]
-fn devices_stand_under_passthrough() {
-    let device = Device {
-        ranges: vec![GPIO],
-        path: Some("/pl061@9030000".to_owned()),
-        force: true,
-        props: vec![("compatible".to_owned(), "arm,pl061".into())],
-        ..Device::new("gpio@3a000000")
-    };
-    let plan = Partial {
-        devices: vec![device],
-        aliases: vec![("gpio0".to_owned(), "/passthrough/gpio@3a000000".to_owned())],
-        extra: vec![Node::new("clock").with("phandle", 9_u32)],
-        ..Partial::default()
-    };
-    printed(
-        &partial(&plan).expect("it can be planned"),
-        "/",
-        r#"/ {
-    #address-cells = <0x2>;
-    #size-cells = <0x2>;
-
-    gic {
-        phandle = <0xfde8>;
-    };
-
-    aliases {
-        gpio0 = "/passthrough/gpio@3a000000";
-    };
-
-    passthrough {
-        compatible = "simple-bus";
-        ranges;
-        #address-cells = <0x2>;
-        #size-cells = <0x2>;
-
-        gpio@3a000000 {
-            reg = <0x0 0x3a000000 0x0 0x1000>;
-            xen,reg = <0x0 0x9030000 0x0 0x1000 0x0 0x3a000000>;
-            xen,path = "/pl061@9030000";
-            xen,force-assign-without-iommu;
-            compatible = "arm,pl061";
-        };
-    };
-
-    clock {
-        phandle = <0x9>;
     };
 };
 "#,
@@ -361,85 +311,4 @@ fn a_hardware_domain_stands_directly_under_chosen() {
         image.get("bootargs").and_then(|prop| prop.text()),
         Some("n=1")
     );
-}
-
-#[test]
-fn a_guest_finds_its_devices_and_nothing_meant_for_a_hypervisor() {
-    let device = Device {
-        ranges: vec![GPIO],
-        path: Some("/pl061@9030000".to_owned()),
-        force: true,
-        ..Device::new("gpio@3a000000")
-    };
-    let plan = Guest {
-        memory: vec![(0x4000_0000, 0x20_0000)],
-        cpus: 2,
-        gicd: (0x300_1000, 0x1_0000),
-        gicr: (0x302_0000, 0x4_0000),
-        timer: 11,
-        args: "n=1".to_owned(),
-        ramdisk: Some((0x4019_0000, 0x10)),
-        uart: None,
-        callable: true,
-        devices: Some(Partial {
-            devices: vec![device],
-            ..Partial::default()
-        }),
-    };
-    let tree = guest(&plan).expect("it can be planned");
-    printed(
-        &tree,
-        "/passthrough",
-        r#"/ {
-    compatible = "simple-bus";
-    ranges;
-    #address-cells = <0x2>;
-    #size-cells = <0x2>;
-
-    gpio@3a000000 {
-        reg = <0x0 0x3a000000 0x0 0x1000>;
-    };
-};
-"#,
-    );
-    let chosen = tree.find("/chosen").expect("it is there");
-    let number = |name| chosen.get(name).and_then(|prop| prop.u64());
-    assert_eq!(number("linux,initrd-start"), Some(0x4019_0000));
-    assert_eq!(number("linux,initrd-end"), Some(0x4019_0010));
-    assert!(tree.find("/cpus/cpu@1").is_some() && tree.find("/hypervisor").is_some());
-    let parent = tree
-        .root
-        .get("interrupt-parent")
-        .and_then(|prop| prop.u32());
-    assert_eq!(tree.phandle_of("/interrupt-controller@3001000"), parent);
-    assert!(chosen.get("stdout-path").is_none());
-}
-
-/// A guest whose hypervisor emulates a UART finds it as its console, and one that cannot call finds nobody to call.
-#[test]
-fn a_guest_finds_its_console() {
-    let plan = Guest {
-        memory: vec![(0x4000_0000, 0x20_0000)],
-        cpus: 1,
-        gicd: (0x300_1000, 0x1_0000),
-        gicr: (0x302_0000, 0x2_0000),
-        timer: 11,
-        args: String::new(),
-        ramdisk: None,
-        uart: Some((0x2200_0000, 0x1000, 5)),
-        callable: false,
-        devices: None,
-    };
-    let tree = guest(&plan).expect("it can be planned");
-    let path = tree
-        .find("/chosen")
-        .and_then(|node| node.get("stdout-path"));
-    assert_eq!(path.and_then(|prop| prop.text()), Some("/pl011@22000000"));
-    let uart = tree.find("/pl011@22000000").expect("it is there");
-    let cells = |name| uart.get(name).and_then(|prop| prop.cells());
-    assert_eq!(cells("reg"), Some(vec![0, 0x2200_0000, 0, 0x1000]));
-    assert_eq!(cells("interrupts"), Some(vec![0, 5, 4]));
-    let clock = tree.phandle_of("/apb-pclk").expect("a clock");
-    assert_eq!(cells("clocks"), Some(vec![clock, clock]));
-    assert!(tree.find("/hypervisor").is_none());
 }

@@ -7,6 +7,8 @@ use dtb_gen::{Node, Prop, Tree, Value, dts};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+#[path = "support/arch.rs"]
+mod arch;
 #[path = "support/tools.rs"]
 mod tools;
 
@@ -119,14 +121,14 @@ fn dtc(args: &[&str], input: &[u8]) -> Vec<u8> {
 fn dump(machine: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("machine.dtb");
-    let output = Command::new("qemu-system-aarch64")
+    let output = Command::new(arch::QEMU)
         .args([
             "-display",
             "none",
             "-net",
             "none",
             "-cpu",
-            "cortex-a57",
+            arch::CPU,
             "-m",
             "256",
             "-M",
@@ -185,10 +187,7 @@ proptest! {
 /// A real machine's tree survives reading and writing, and dtc sees no difference.
 #[test]
 fn qemu_tree_survives() {
-    for machine in [
-        "virt-10.0,gic-version=3",
-        "virt-10.0,gic-version=3,virtualization=on,iommu=smmuv3",
-    ] {
+    for machine in arch::MACHINES {
         let blob = dump(machine);
         let tree = Tree::read(&blob).expect("QEMU's tree can be read");
         let again = tree.emit().expect("it can be written");

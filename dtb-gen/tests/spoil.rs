@@ -11,7 +11,7 @@ fn good() -> Vec<u8> {
         .child(Node::new("gpio@1").with("reg", [0_u32, 1, 0, 0x1000]));
     let root = Node::new("")
         .with("#address-cells", 2_u32)
-        .child(Node::new("gic").with("phandle", 1_u32))
+        .child(Node::new("pic").with("phandle", 1_u32))
         .child(passthrough);
     Tree {
         reserved: vec![(0x1000, 0x1000)],

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde::{Deserialize, Serialize};
 
-use crate::view::{Subject, Verdict};
+use model::{AggregateVerdict, Subject};
 use text::one_line;
 
 /// What changed from an old run to a new one.
@@ -48,9 +48,9 @@ pub struct Change {
     /// What kind of change it is.
     pub kind: Kind,
     /// Verdict in the old run; none: it is not in there.
-    pub old: Option<Verdict>,
+    pub old: Option<AggregateVerdict>,
     /// Verdict in the new run; none: it is not in there.
-    pub new: Option<Verdict>,
+    pub new: Option<AggregateVerdict>,
     /// Why the new verdict is what it is, in a line.
     pub reason: String,
 }
@@ -164,13 +164,13 @@ impl Page {
     }
 
     fn change(&mut self, change: &Change) {
-        let word = |verdict: Option<Verdict>| verdict.map_or("-", Verdict::word);
+        let word = |verdict: Option<AggregateVerdict>| verdict.map_or("-", AggregateVerdict::word);
         let colour = match change.new {
-            Some(Verdict::Pass) => AnsiColor::Green,
-            Some(Verdict::Fail) => AnsiColor::Red,
-            Some(Verdict::Broken) => AnsiColor::Magenta,
-            Some(Verdict::Skip | Verdict::Waived) => AnsiColor::Yellow,
-            Some(Verdict::NotVerified) | None => AnsiColor::BrightBlack,
+            Some(AggregateVerdict::Pass) => AnsiColor::Green,
+            Some(AggregateVerdict::Fail) => AnsiColor::Red,
+            Some(AggregateVerdict::Broken) => AnsiColor::Magenta,
+            Some(AggregateVerdict::Skip | AggregateVerdict::Waived) => AnsiColor::Yellow,
+            Some(AggregateVerdict::NotVerified) | None => AnsiColor::BrightBlack,
         };
         // Padded before it is painted: escape sequences have no width.
         let verdicts = format!("{:>12} -> {:<12}", word(change.old), word(change.new));

@@ -2,8 +2,9 @@
 
 use askama::Template;
 
-use crate::view::{Case, Class, Counts, Parent, Requirement, Run, Scenario, Verdict};
-use crate::{RenderError, Sink};
+use crate::RenderError;
+use crate::view::{Case, Evidence, Requirement, Run, Scenario};
+use model::{AggregateVerdict, Class, Counts, Parent};
 use text::visible;
 
 /// Digest of the page's one script, for its content security policy: should hostile text ever find a
@@ -23,8 +24,9 @@ const ROW: usize = 160;
 #[derive(Clone, Copy, Debug)]
 pub struct Html;
 
-impl Sink for Html {
-    fn render(&self, run: &Run) -> Result<String, RenderError> {
+impl Html {
+    /// Renders the report. The same run always gives the same text.
+    pub fn render(self, run: &Run) -> Result<String, RenderError> {
         let page = Page::new(run).render()?;
         // Escaping is the template's; this takes what no escaping makes harmless to the eye.
         Ok(visible(&page).into_owned())
@@ -41,7 +43,7 @@ struct Page<'a> {
     counts: Counts,
     requirement_counts: Counts,
     classes: [Class; 4],
-    verdicts: [Verdict; 6],
+    verdicts: [AggregateVerdict; 6],
     parents: Vec<ParentRow<'a>>,
     blocks: Vec<Block<'a>>,
 }
@@ -60,14 +62,14 @@ impl<'a> ParentRow<'a> {
         let covering: Vec<_> = requirements
             .iter()
             .enumerate()
-            .filter(|(_, requirement)| requirement.parents.contains(&parent.id))
+            .filter(|(_, requirement)| requirement.item.parents.contains(&parent.id))
             .collect();
         Self {
             parent,
             covering: covering.len(),
             deciding: covering
                 .into_iter()
-                .filter(|(_, requirement)| requirement.verdict == parent.inherited)
+                .filter(|(_, requirement)| requirement.item.verdict == parent.inherited)
                 .map(|(place, _)| place)
                 .collect(),
         }
@@ -105,10 +107,10 @@ impl<'a> Page<'a> {
             .flat_map(|requirement| &requirement.cases);
         let red = red
             .flat_map(|case| &case.scenarios)
-            .filter(|scenario| scenario.verdict.is_red());
+            .filter(|scenario| scenario.row.verdict.is_red());
         let mut left = EVIDENCE_BUDGET.saturating_sub(red.map(evidence).sum());
         let mut row = |scenario: &'a Scenario| {
-            let red = scenario.verdict.is_red();
+            let red = scenario.row.verdict.is_red();
             let room = if red {
                 Some(left)
             } else {
@@ -149,8 +151,9 @@ impl<'a> Page<'a> {
             counts: run.counts(),
             requirement_counts: run.requirement_counts(),
             classes: Class::ALL,
-            verdicts: Verdict::ALL,
+            verdicts: AggregateVerdict::ALL,
             parents: run
+                .ledger
                 .parents
                 .iter()
                 .map(|parent| ParentRow::new(parent, &run.requirements))
@@ -164,7 +167,7 @@ impl<'a> Page<'a> {
         let block = self
             .blocks
             .iter()
-            .find(|block| block.requirement.id == id)?;
+            .find(|block| block.requirement.item.id == id)?;
         Some(&block.anchor)
     }
 }
@@ -173,21 +176,22 @@ impl Block<'_> {
     /// Tells whether a new group of requirements begins here.
     fn begins_group(&self, blocks: &[Self], index: &usize) -> bool {
         let before = index.checked_sub(1).and_then(|before| blocks.get(before));
-        before.is_none_or(|before| before.requirement.group != self.requirement.group)
+        before.is_none_or(|before| before.requirement.item.group != self.requirement.item.group)
     }
 }
 
 fn evidence(scenario: &Scenario) -> usize {
-    scenario.console.len()
-        + scenario
-            .trees
-            .iter()
-            .map(|tree| tree.dts.len())
-            .sum::<usize>()
-        + scenario.smmu.as_ref().map_or(0, |smmu| {
-            let lines = smmu.notes.iter().map(String::len).sum::<usize>();
-            lines + smmu.accesses.len() * ROW
-        })
+    let Evidence {
+        trees,
+        console,
+        iommu,
+    } = &scenario.evidence;
+    let trees = trees.iter().map(|tree| tree.dts.len()).sum::<usize>();
+    let iommu = iommu.as_ref().map_or(0, |iommu| {
+        let lines = iommu.notes.iter().map(String::len).sum::<usize>();
+        lines + iommu.rows.len() * ROW
+    });
+    console.len() + trees + iommu
 }
 
 /// Milliseconds as people say them.
@@ -199,6 +203,6 @@ fn duration(millis: &u64) -> String {
 }
 
 /// Returns how many there are of one verdict.
-pub(crate) fn count(counts: &Counts, verdict: &Verdict) -> usize {
+pub(crate) fn count(counts: &Counts, verdict: &AggregateVerdict) -> usize {
     counts.get(*verdict)
 }

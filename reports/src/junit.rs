@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::view::{Case, Run, Scenario, Verdict};
-use crate::{RenderError, Sink};
+use crate::RenderError;
+use crate::view::{Case, Run, Scenario};
+use model::{AggregateVerdict, Verdict};
 use text::visible;
 
 /// Renders JUnit XML.
@@ -17,30 +18,35 @@ use text::visible;
 #[derive(Clone, Copy, Debug)]
 pub struct Junit;
 
-impl Sink for Junit {
-    fn render(&self, run: &Run) -> Result<String, RenderError> {
+impl Junit {
+    /// Renders the report. The same run always gives the same text.
+    pub fn render(self, run: &Run) -> Result<String, RenderError> {
         let mut report = Report::new(format!(
             "device passthrough conformance: {}",
-            visible(&run.subject.name)
+            visible(&run.ledger.subject.name)
         ));
-        report.time = run.millis.map(Duration::from_millis);
+        report.time = run.millis().map(Duration::from_millis);
         let mut scenarios = run.scenarios().peekable();
         for requirement in &run.requirements {
-            let mut suite = TestSuite::new(shown(&requirement.id));
-            suite.add_property(property("requirement", &requirement.id));
-            suite.add_property(property("title", &requirement.title));
-            suite.add_property(property("verdict", &requirement.verdict.to_string()));
+            let mut suite = TestSuite::new(shown(&requirement.item.id));
+            suite.add_property(property("requirement", &requirement.item.id));
+            suite.add_property(property("title", &requirement.item.title));
+            suite.add_property(property("verdict", &requirement.item.verdict.to_string()));
             suite.add_property(property(
                 "mandatory",
-                if requirement.mandatory { "yes" } else { "no" },
+                if requirement.is_mandatory() {
+                    "yes"
+                } else {
+                    "no"
+                },
             ));
             for (name, value) in [
-                ("subject", &run.subject.name),
-                ("subject-version", &run.subject.version),
-                ("subject-digest", &run.subject.digest),
-                ("arch", &run.subject.arch),
-                ("accelerator", &run.accelerator),
-                ("seed", &run.seed),
+                ("subject", &run.ledger.subject.name),
+                ("subject-version", &run.ledger.subject.version),
+                ("subject-digest", &run.ledger.subject.digest),
+                ("arch", &run.ledger.subject.arch),
+                ("accelerator", &run.ledger.accelerator),
+                ("seed", &run.ledger.seed.to_string()),
             ] {
                 suite.add_property(property(name, value));
             }
@@ -57,7 +63,7 @@ impl Sink for Junit {
                 suite.add_test_case(test_case(case, scenario));
             }
             if suite.test_cases.is_empty() && requirement.cases.is_empty() {
-                suite.add_test_case(unverified(&requirement.id));
+                suite.add_test_case(unverified(&requirement.item.id));
             }
             suite.time = millis.map(Duration::from_millis);
             report.add_test_suite(suite);
@@ -69,50 +75,53 @@ impl Sink for Junit {
 /// Makes the row of a requirement for which nothing was run.
 fn unverified(requirement: &str) -> TestCase {
     let mut status = TestCaseStatus::skipped();
-    status.set_type(Verdict::NotVerified.to_string());
+    status.set_type(AggregateVerdict::NotVerified.to_string());
     status.set_message("no case ran for this requirement");
     let mut row = TestCase::new("not verified", status);
     row.set_classname(shown(requirement));
     row.add_property(property("requirement", requirement));
-    row.add_property(property("verdict", &Verdict::NotVerified.to_string()));
+    row.add_property(property(
+        "verdict",
+        &AggregateVerdict::NotVerified.to_string(),
+    ));
     row
 }
 
 fn test_case(case: &Case, scenario: &Scenario) -> TestCase {
-    let mut row = TestCase::new(shown(&scenario.id), status(scenario));
+    let mut row = TestCase::new(shown(&scenario.row.scenario), status(scenario));
     row.set_classname(shown(&case.id));
     row.time = scenario.millis.map(Duration::from_millis);
-    row.assertions = Some(scenario.checks.len());
+    row.assertions = Some(scenario.row.checks.len());
     for id in &case.covers {
         row.add_property(property("requirement", id));
     }
     row.add_property(property("case", &case.id));
     row.add_property(property("title", &case.title));
     row.add_property(property("class", &case.class.to_string()));
-    row.add_property(property("verdict", &scenario.verdict.to_string()));
-    row.add_property(property("seed", &scenario.seed));
+    row.add_property(property("verdict", &scenario.row.verdict.to_string()));
+    row.add_property(property("seed", &scenario.row.seed));
     row.add_property(property("reproduce", &scenario.reproduce));
-    if let Some(evidence) = &scenario.evidence {
+    if let Some(evidence) = &scenario.row.evidence {
         row.add_property(property("evidence", evidence));
     }
     // A passing row's console is in its evidence folder; CI servers keep these files for years.
-    if scenario.verdict.is_red() {
-        row.set_system_out(shown(&scenario.console));
+    if scenario.row.verdict.is_red() {
+        row.set_system_out(shown(&scenario.evidence.console));
     }
     row
 }
 
 fn status(scenario: &Scenario) -> TestCaseStatus {
-    let mut status = match scenario.verdict {
+    let mut status = match scenario.row.verdict {
         Verdict::Pass => return TestCaseStatus::success(),
         Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Verdict::Broken => TestCaseStatus::non_success(NonSuccessKind::Error),
-        Verdict::Skip | Verdict::Waived | Verdict::NotVerified => TestCaseStatus::skipped(),
+        Verdict::Skip | Verdict::Waived => TestCaseStatus::skipped(),
     };
-    status.set_type(scenario.verdict.to_string());
-    status.set_message(shown(&scenario.reason));
-    if scenario.verdict.is_red() || scenario.verdict == Verdict::Waived {
-        let failed = scenario.checks.iter().filter(|check| !check.ok);
+    status.set_type(scenario.row.verdict.to_string());
+    status.set_message(shown(&scenario.row.reason));
+    if scenario.row.verdict.is_red() || scenario.row.verdict == Verdict::Waived {
+        let failed = scenario.row.checks.iter().filter(|check| !check.ok);
         let rows = failed.map(|check| {
             let text = format!(
                 "{}\n  wanted: {}\n  seen:   {}\n",

@@ -7,7 +7,8 @@ use askama::Template;
 
 use crate::RenderError;
 use crate::html::count;
-use crate::view::{Counts, Requirement, Run, Verdict};
+use crate::view::{Requirement, Run};
+use model::{AggregateVerdict, Counts};
 use text::{one_line, visible};
 
 /// Digest of the page's one script, for its content security policy.
@@ -27,7 +28,7 @@ struct Page<'a> {
     own_style: &'static str,
     script: &'static str,
     script_digest: &'static str,
-    verdicts: [Verdict; 6],
+    verdicts: [AggregateVerdict; 6],
     subjects: Vec<Subject<'a>>,
     blocks: Vec<Block<'a>>,
     scenarios: usize,
@@ -50,7 +51,7 @@ struct Block<'a> {
     title: &'a str,
     group: &'a str,
     /// What each subject makes of it; none: its run does not know it.
-    cells: Vec<Option<(Verdict, Counts)>>,
+    cells: Vec<Option<(AggregateVerdict, Counts)>>,
     cases: Vec<Case<'a>>,
     scenarios: usize,
     differing: usize,
@@ -65,7 +66,7 @@ struct Case<'a> {
 struct Row<'a> {
     id: &'a str,
     /// Verdict and reason of each subject; none: it was not run.
-    cells: Vec<Option<(Verdict, String)>>,
+    cells: Vec<Option<(AggregateVerdict, String)>>,
     differs: bool,
 }
 
@@ -88,12 +89,16 @@ impl<'a> Page<'a> {
             own_style: include_str!("../templates/side_by_side.css"),
             script: include_str!("../templates/side_by_side.js"),
             script_digest: SCRIPT_DIGEST,
-            verdicts: Verdict::ALL,
+            verdicts: AggregateVerdict::ALL,
             subjects: runs
                 .iter()
                 .map(|run| Subject {
                     run,
-                    asked: run.requirements.iter().filter(|one| one.mandatory).count(),
+                    asked: run
+                        .requirements
+                        .iter()
+                        .filter(|one| one.is_mandatory())
+                        .count(),
                     counts: run.counts(),
                     requirement_counts: run.requirement_counts(),
                 })
@@ -110,25 +115,25 @@ impl<'a> Page<'a> {
 fn requirements(runs: &[Run]) -> Vec<&str> {
     let mut known = BTreeSet::new();
     let all = runs.iter().flat_map(|run| &run.requirements);
-    all.map(|requirement| requirement.id.as_str())
+    all.map(|requirement| requirement.item.id.as_str())
         .filter(|id| known.insert(*id))
         .collect()
 }
 
 impl<'a> Block<'a> {
     fn new(id: &'a str, runs: &'a [Run]) -> Self {
-        let of_run = |run: &'a Run| run.requirements.iter().find(|one| one.id == id);
+        let of_run = |run: &'a Run| run.requirements.iter().find(|one| one.item.id == id);
         let columns: Vec<Option<&'a Requirement>> = runs.iter().map(of_run).collect();
         let first = columns.iter().flatten().next();
         let cases = cases(&columns);
         let rows = || cases.iter().flat_map(|case| &case.rows);
         Self {
             id,
-            title: first.map_or("", |requirement| requirement.title.as_str()),
-            group: first.map_or("", |requirement| requirement.group.as_str()),
+            title: first.map_or("", |requirement| requirement.item.title.as_str()),
+            group: first.map_or("", |requirement| requirement.item.group.as_str()),
             cells: columns
                 .iter()
-                .map(|column| column.map(|one| (one.verdict, one.counts())))
+                .map(|column| column.map(|one| (one.item.verdict, one.counts())))
                 .collect(),
             scenarios: rows().count(),
             differing: rows().filter(|row| row.differs).count(),
@@ -166,11 +171,11 @@ fn cases<'a>(columns: &[Option<&'a Requirement>]) -> Vec<Case<'a>> {
             };
             for scenario in &case.scenarios {
                 let row = *rows
-                    .entry((place, &scenario.id))
+                    .entry((place, &scenario.row.scenario))
                     .or_insert(known.rows.len());
                 if row == known.rows.len() {
                     known.rows.push(Row {
-                        id: &scenario.id,
+                        id: &scenario.row.scenario,
                         cells: vec![None; columns.len()],
                         differs: false,
                     });
@@ -180,7 +185,7 @@ fn cases<'a>(columns: &[Option<&'a Requirement>]) -> Vec<Case<'a>> {
                     .get_mut(row)
                     .and_then(|row| row.cells.get_mut(column));
                 if let Some(cell) = cell {
-                    *cell = Some((scenario.verdict, one_line(&scenario.reason)));
+                    *cell = Some((scenario.row.verdict.into(), one_line(&scenario.row.reason)));
                 }
             }
         }

@@ -2,8 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::view::{Case, Check, Requirement, Run, Scenario, Verdict};
-use crate::{RenderError, Sink};
+use crate::view::{Case, Requirement, Run, Scenario};
+use model::{AggregateVerdict, Check};
 use text::one_line;
 
 /// The narrowest a line is made; below that, lines run over.
@@ -21,8 +21,9 @@ pub struct Terminal {
     pub width: usize,
 }
 
-impl Sink for Terminal {
-    fn render(&self, run: &Run) -> Result<String, RenderError> {
+impl Terminal {
+    /// Renders the summary. The same run always gives the same text.
+    pub fn render(self, run: &Run) -> String {
         let mut page = Page {
             out: String::new(),
             colour: self.colour,
@@ -31,20 +32,20 @@ impl Sink for Terminal {
         page.head(run);
         let mut group = None;
         for requirement in &run.requirements {
-            if group.replace(&requirement.group) != Some(&requirement.group) {
+            if group.replace(&requirement.item.group) != Some(&requirement.item.group) {
                 page.blank();
-                page.line(&page.bold(&one_line(&requirement.group)));
+                page.line(&page.bold(&one_line(&requirement.item.group)));
             }
             page.requirement(requirement);
         }
         for (_, case, scenario) in run
             .scenarios()
-            .filter(|(_, _, scenario)| scenario.verdict.is_red())
+            .filter(|(_, _, scenario)| scenario.row.verdict.is_red())
         {
             page.finding(case, scenario);
         }
         page.foot(run);
-        Ok(page.out)
+        page.out
     }
 }
 
@@ -56,12 +57,12 @@ struct Page {
 
 impl Page {
     fn head(&mut self, run: &Run) {
-        let subject = &run.subject;
+        let subject = &run.ledger.subject;
         self.wrap(
             "",
             &format!(
                 "Device passthrough conformance, suite {}",
-                one_line(&run.suite_version)
+                one_line(&run.ledger.suite)
             ),
         );
         self.field(
@@ -71,9 +72,12 @@ impl Page {
         self.whole("  ", "image", &subject.digest);
         self.field(
             "run",
-            &format!("accelerator {}, seed {}", run.accelerator, run.seed),
+            &format!(
+                "accelerator {}, seed {}",
+                run.ledger.accelerator, run.ledger.seed
+            ),
         );
-        self.whole("  ", "command", &run.command);
+        self.whole("  ", "command", &run.command());
     }
 
     fn requirement(&mut self, requirement: &Requirement) {
@@ -81,12 +85,12 @@ impl Page {
             [] => "no case".to_owned(),
             _ => requirement.counts().to_string(),
         };
-        let optional = if requirement.mandatory {
+        let optional = if requirement.is_mandatory() {
             ""
         } else {
             " (optional)"
         };
-        let id = format!("{}{optional}", one_line(&requirement.id));
+        let id = format!("{}{optional}", one_line(&requirement.item.id));
         let room = self.width.saturating_sub(INDENT.len() + columns(&counts));
         // The counts stand at the right edge, or on a line of their own.
         let beside = columns(&id) + 2 <= room;
@@ -95,8 +99,8 @@ impl Page {
         } else {
             id
         };
-        self.verdict(requirement.verdict, &first);
-        self.wrap(INDENT, &one_line(&requirement.title));
+        self.verdict(requirement.item.verdict, &first);
+        self.wrap(INDENT, &one_line(&requirement.item.title));
         if !beside {
             self.wrap(INDENT, &counts);
         }
@@ -104,31 +108,37 @@ impl Page {
 
     fn finding(&mut self, case: &Case, scenario: &Scenario) {
         self.blank();
-        self.verdict(scenario.verdict, &one_line(&scenario.id));
+        self.verdict(
+            scenario.row.verdict.into(),
+            &one_line(&scenario.row.scenario),
+        );
         self.wrap(
             INDENT,
             &format!("{} ({})", one_line(&case.title), case.class),
         );
         self.wrap(INDENT, &format!("case {}", one_line(&case.id)));
-        if !scenario.reason.is_empty() {
-            self.wrap(INDENT, &one_line(&scenario.reason));
+        if !scenario.row.reason.is_empty() {
+            self.wrap(INDENT, &one_line(&scenario.row.reason));
         }
         for Check {
             what, wanted, seen, ..
-        } in scenario.checks.iter().filter(|check| !check.ok)
+        } in scenario.row.checks.iter().filter(|check| !check.ok)
         {
             self.wrap(INDENT, &format!("- {}", one_line(what)));
             self.labelled("wanted", wanted);
             self.labelled("seen", seen);
         }
-        if let Some(evidence) = &scenario.evidence {
+        if let Some(evidence) = &scenario.row.evidence {
             self.whole(INDENT, "evidence", evidence);
         }
         self.whole(INDENT, "again", &scenario.reproduce);
     }
 
     fn foot(&mut self, run: &Run) {
-        for (head, texts) in [("Problems", &run.problems), ("Notices", &run.notices)] {
+        for (head, texts) in [
+            ("Problems", &run.ledger.problems),
+            ("Notices", &run.ledger.notices),
+        ] {
             if texts.is_empty() {
                 continue;
             }
@@ -138,9 +148,9 @@ impl Page {
                 self.wrap("  ", &format!("- {}", one_line(text)));
             }
         }
-        if !run.parents.is_empty() {
+        if !run.ledger.parents.is_empty() {
             self.blank();
-            for parent in &run.parents {
+            for parent in &run.ledger.parents {
                 let text = format!(
                     "{}: direct {}, inherited {}",
                     one_line(&parent.id),
@@ -175,7 +185,7 @@ impl Page {
             "",
             &format!("{} scenarios: {ran}, {rest}{missing}", counts.total()),
         );
-        let (word, colour) = match run.conformant {
+        let (word, colour) = match run.ledger.conformant {
             true => ("CONFORMANT", AnsiColor::Green),
             false => ("NOT CONFORMANT", AnsiColor::Red),
         };
@@ -183,14 +193,14 @@ impl Page {
         self.line(&self.paint(word, style));
     }
 
-    fn verdict(&mut self, verdict: Verdict, text: &str) {
+    fn verdict(&mut self, verdict: AggregateVerdict, text: &str) {
         let (word, colour) = match verdict {
-            Verdict::Pass => ("PASS", AnsiColor::Green),
-            Verdict::Fail => ("FAIL", AnsiColor::Red),
-            Verdict::Broken => ("BROKEN", AnsiColor::Magenta),
-            Verdict::Skip => ("SKIP", AnsiColor::Yellow),
-            Verdict::Waived => ("WAIVED", AnsiColor::Yellow),
-            Verdict::NotVerified => ("-", AnsiColor::BrightBlack),
+            AggregateVerdict::Pass => ("PASS", AnsiColor::Green),
+            AggregateVerdict::Fail => ("FAIL", AnsiColor::Red),
+            AggregateVerdict::Broken => ("BROKEN", AnsiColor::Magenta),
+            AggregateVerdict::Skip => ("SKIP", AnsiColor::Yellow),
+            AggregateVerdict::Waived => ("WAIVED", AnsiColor::Yellow),
+            AggregateVerdict::NotVerified => ("-", AnsiColor::BrightBlack),
         };
         let painted = self.paint(word, Style::new().bold().fg_color(Some(colour.into())));
         let gap = " ".repeat(INDENT.len() - word.len());

@@ -1,9 +1,14 @@
 //! The page that tells what changed from one run to another.
 
+use model::{AggregateVerdict, Arch, Level, Subject};
 use reports::comparison::{Change, Comparison, Kind, Side};
-use reports::view::{Subject, Verdict};
 
-fn change(id: &str, kind: Kind, old: Option<Verdict>, new: Option<Verdict>) -> Change {
+fn change(
+    id: &str,
+    kind: Kind,
+    old: Option<AggregateVerdict>,
+    new: Option<AggregateVerdict>,
+) -> Change {
     Change {
         id: id.to_owned(),
         kind,
@@ -18,8 +23,9 @@ fn sample() -> Comparison {
         subject: Subject {
             name: "reference".to_owned(),
             version: "0.1.0".to_owned(),
-            arch: "aarch64".to_owned(),
+            arch: Arch::default().name().to_owned(),
             digest: digest.to_owned(),
+            level: Level::default(),
         },
         suite: "0.1.0".to_owned(),
         scenarios: 3,
@@ -31,18 +37,18 @@ fn sample() -> Comparison {
         requirements: vec![change(
             "XenSSR~demo~1",
             Kind::Regressed,
-            Some(Verdict::Pass),
-            Some(Verdict::Fail),
+            Some(AggregateVerdict::Pass),
+            Some(AggregateVerdict::Fail),
         )],
         scenarios: vec![
             change(
                 "demo.one",
                 Kind::Regressed,
-                Some(Verdict::Pass),
-                Some(Verdict::Fail),
+                Some(AggregateVerdict::Pass),
+                Some(AggregateVerdict::Fail),
             ),
-            change("demo.two", Kind::New, None, Some(Verdict::Pass)),
-            change("demo.three", Kind::Gone, Some(Verdict::Pass), None),
+            change("demo.two", Kind::New, None, Some(AggregateVerdict::Pass)),
+            change("demo.three", Kind::Gone, Some(AggregateVerdict::Pass), None),
         ],
         same: 1,
         left_out: 4,

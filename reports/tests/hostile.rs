@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use reports::view::Run;
-use reports::{Html, Junit, Sink, Terminal, side_by_side};
+use reports::{Html, Junit, Terminal, side_by_side};
 use serde_json::Value;
 
 #[path = "support/sample.rs"]
@@ -35,7 +35,7 @@ fn append(value: &mut Value, text: &str) {
         Value::String(string) if !string.is_empty() => string.push_str(text),
         Value::Array(all) => all.iter_mut().for_each(|value| append(value, text)),
         Value::Object(fields) => {
-            let kept = ["verdict", "class", "direct", "inherited"];
+            let kept = ["verdict", "class", "level", "direct", "inherited"];
             let others = fields
                 .iter_mut()
                 .filter(|(name, _)| !kept.contains(&name.as_str()));
@@ -45,8 +45,12 @@ fn append(value: &mut Value, text: &str) {
     }
 }
 
-fn render(sink: &dyn Sink, run: &Run) -> String {
-    sink.render(run).expect("it can be rendered")
+fn html(run: &Run) -> String {
+    Html.render(run).expect("it can be rendered")
+}
+
+fn junit(run: &Run) -> String {
+    Junit.render(run).expect("it can be rendered")
 }
 
 /// Returns a page's tags in order, each as it stands.
@@ -106,12 +110,8 @@ fn surprises(text: &str) -> Vec<char> {
 
 fn check(text: &str) {
     let run = spoilt(text);
-    let page = render(&Html, &run);
-    assert_eq!(
-        tags(&page),
-        tags(&render(&Html, &sample::run())),
-        "{text:?}"
-    );
+    let page = html(&run);
+    assert_eq!(tags(&page), tags(&html(&sample::run())), "{text:?}");
     assert_eq!(surprises(&page), []);
     let runs = subjects::runs();
     let together: Vec<Run> = runs.iter().map(|run| spoil(run, text)).collect();
@@ -124,20 +124,14 @@ fn check(text: &str) {
         "{text:?}"
     );
     assert_eq!(surprises(&together), []);
-    let xml = render(&Junit, &run);
-    assert_eq!(
-        elements(&xml),
-        elements(&render(&Junit, &sample::run())),
-        "{text:?}"
-    );
+    let xml = junit(&run);
+    assert_eq!(elements(&xml), elements(&junit(&sample::run())), "{text:?}");
     assert_eq!(surprises(&xml), []);
-    let plain = render(
-        &Terminal {
-            colour: false,
-            width: 100,
-        },
-        &run,
-    );
+    let plain = Terminal {
+        colour: false,
+        width: 100,
+    }
+    .render(&run);
     assert_eq!(surprises(&plain), []);
     assert!(!plain.contains('\t'));
 }
@@ -145,7 +139,7 @@ fn check(text: &str) {
 #[test]
 fn attacks_stay_text() {
     check(HOSTILE);
-    let page = render(&Html, &spoilt(HOSTILE));
+    let page = html(&spoilt(HOSTILE));
     assert_eq!(page.matches("<script>").count(), 1);
     assert!(
         page.contains("&#60;/script&#62;&#60;script&#62;alert(1)"),
@@ -175,14 +169,14 @@ proptest! {
 fn colours_are_the_sinks_own() {
     let sink = |colour| Terminal { colour, width: 100 };
     for run in [sample::run(), spoilt(HOSTILE)] {
-        let mut coloured = render(&sink(true), &run);
+        let mut coloured = sink(true).render(&run);
         assert!(coloured.contains("\x1b["));
         for own in [
             "\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[90m",
         ] {
             coloured = coloured.replace(own, "");
         }
-        assert_eq!(coloured, render(&sink(false), &run));
+        assert_eq!(coloured, sink(false).render(&run));
     }
 }
 
@@ -190,13 +184,11 @@ fn colours_are_the_sinks_own() {
 #[test]
 fn lines_keep_to_the_width() {
     for width in [40, 60, 80, 132] {
-        let text = render(
-            &Terminal {
-                colour: false,
-                width,
-            },
-            &sample::run(),
-        );
+        let text = Terminal {
+            colour: false,
+            width,
+        }
+        .render(&sample::run());
         for line in text.lines() {
             let whole = ["image", "command", "evidence", "again"];
             let copied = whole

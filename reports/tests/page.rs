@@ -1,6 +1,9 @@
 //! The page stands alone.
 
-use reports::{Html, Junit, Sink, Terminal};
+use std::collections::BTreeSet;
+
+use reports::view::Run;
+use reports::{Html, Junit, Look, SINKS, Sink, Terminal};
 use sha2::{Digest as _, Sha256};
 
 #[path = "support/sample.rs"]
@@ -72,12 +75,12 @@ fn evidence_of_failures_comes_first() {
         .flat_map(|case| &mut case.scenarios)
         .enumerate()
     {
-        scenario.console = format!("console-{index} {}", "x".repeat(20 << 20));
+        scenario.evidence.console = format!("console-{index} {}", "x".repeat(20 << 20));
     }
     let page = Html.render(&run).expect("it can be rendered");
     let red = run
         .scenarios()
-        .filter(|(_, _, scenario)| scenario.verdict.is_red())
+        .filter(|(_, _, scenario)| scenario.row.verdict.is_red())
         .count();
     assert_eq!(red, 2);
     assert_eq!(page.matches("console-").count(), red);
@@ -94,15 +97,14 @@ fn headline_is_the_callers() {
         (false, "<h1>Not conformant</h1>", "<h1>Conformant"),
     ] {
         let mut run = sample::run();
-        run.conformant = conformant;
+        run.ledger.conformant = conformant;
         let page = Html.render(&run).expect("it can be rendered");
         assert!(page.contains(word) && !page.contains(other));
         let text = Terminal {
             colour: false,
             width: 80,
         }
-        .render(&run)
-        .expect("it can be rendered");
+        .render(&run);
         assert_eq!(text.contains("\nNOT CONFORMANT"), !conformant);
         assert_eq!(text.contains("\nCONFORMANT"), conformant);
     }
@@ -111,29 +113,39 @@ fn headline_is_the_callers() {
 /// The caveat stands wherever a pass does, unless the guests ran on hardware.
 #[test]
 fn emulation_is_said_in_every_report() {
-    let sinks: [&dyn Sink; 3] = [
-        &Html,
-        &Junit,
-        &Terminal {
-            colour: false,
-            width: 1000,
-        },
-    ];
-    for sink in sinks {
+    let look = Look {
+        colour: false,
+        width: 1000,
+    };
+    for sink in SINKS {
+        let said = |run: &Run| {
+            let made = (sink.render)(run, look).expect("it can be rendered");
+            made.iter()
+                .any(|artifact| artifact.text.contains("idealizes caches"))
+        };
         let mut run = sample::run();
-        assert!(
-            sink.render(&run)
-                .expect("it can be rendered")
-                .contains("idealizes caches")
-        );
-        run.accelerator = "kvm".to_owned();
-        assert!(
-            !sink
-                .render(&run)
-                .expect("it can be rendered")
-                .contains("idealizes caches")
-        );
+        assert!(said(&run), "{}", sink.name);
+        run.ledger.accelerator = "kvm".to_owned();
+        assert!(!said(&run), "{}", sink.name);
     }
+}
+
+/// Each report is found by its name, and no two have a name or a file in common.
+#[test]
+fn reports_have_names_of_their_own() {
+    let look = Look {
+        colour: false,
+        width: 80,
+    };
+    let mut files = BTreeSet::new();
+    for sink in SINKS {
+        let found = Sink::find(sink.name).expect("it is there");
+        assert_eq!(found.about, sink.about);
+        for artifact in (sink.render)(&sample::run(), look).expect("it can be rendered") {
+            assert!(files.insert(artifact.file), "{:?}", artifact.file);
+        }
+    }
+    assert!(Sink::find("pdf").is_none());
 }
 
 /// A scenario whose case covers two requirements is one row, under the first of them.

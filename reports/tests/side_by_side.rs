@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use model::{AggregateVerdict, Verdict};
 use reports::side_by_side;
-use reports::view::{Run, Verdict};
+use reports::view::Run;
 use sha2::{Digest as _, Sha256};
 
 #[path = "support/sample.rs"]
@@ -48,7 +49,7 @@ fn cells_are_the_runs_own() {
     let verdicts = |id| {
         let cells = row(&page, id).split("<td>").skip(1);
         let word = |cell: &str| {
-            let known = Verdict::ALL
+            let known = AggregateVerdict::ALL
                 .iter()
                 .find(|verdict| cell.contains(&format!(">{}<", verdict.word())));
             known.map(|verdict| verdict.word())
@@ -148,9 +149,9 @@ fn three_times_ten_thousand_rows_take_less_than_a_second() {
             case.scenarios
                 .resize_with(4, || pattern.scenarios[place % 3].clone());
             for (row, scenario) in case.scenarios.iter_mut().enumerate() {
-                scenario.id = format!("case.{place}/{row}");
+                scenario.row.scenario = format!("case.{place}/{row}");
                 if (place + row + number) % 50 == 0 {
-                    scenario.verdict = Verdict::Fail;
+                    scenario.row.verdict = Verdict::Fail;
                 }
             }
             run.requirements[place % requirements].cases.push(case);

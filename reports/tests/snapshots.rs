@@ -1,6 +1,6 @@
 //! What each report looks like, held still. `INSTA_UPDATE=always cargo test -p reports` accepts a change.
 
-use reports::{Html, Junit, Sink as _, Terminal};
+use reports::{Html, Junit, Terminal};
 
 #[path = "support/sample.rs"]
 mod sample;
@@ -12,13 +12,13 @@ fn terminal() {
         width: 100,
     }
     .render(&sample::run());
-    insta::assert_snapshot!("terminal", wide.expect("it can be rendered"));
+    insta::assert_snapshot!("terminal", wide);
     let narrow = Terminal {
         colour: false,
         width: 50,
     }
     .render(&sample::run());
-    insta::assert_snapshot!("terminal-narrow", narrow.expect("it can be rendered"));
+    insta::assert_snapshot!("terminal-narrow", narrow);
 }
 
 #[test]

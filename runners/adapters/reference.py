@@ -12,10 +12,10 @@ import os
 import struct
 import sys
 
-VERSION = 1
+VERSION = 2
 
 CAPABILITIES = [
-    "boot-domains", "several-domains", "platform-devices", "forced-assignment", "direct-map", "smmu", "smmu-events",
+    "boot-domains", "several-domains", "platform-devices", "forced-assignment", "direct-map", "iommu", "iommu-events",
     "hardware-domain", "control-domain", "control-node", "domctl-0x17", "runtime-create", "runtime-console", "destroy",
     "pci", "pci-scan", "pci-runtime", "pci-hotplug",
 ]
@@ -176,7 +176,7 @@ def partial_tree(devices, functions):
     return write_tree(root)
 
 
-def domain_node(domain, kernel, folder, shelf):
+def domain_node(domain, kernel, shelf):
     node = Node(domain["name"])
     node.props.update({
         "compatible": text("xen,domain"), "#address-cells": cells(2), "#size-cells": cells(2),
@@ -184,8 +184,8 @@ def domain_node(domain, kernel, folder, shelf):
     })
     if domain["console"]:
         node.props["vpl011"] = b""
-    if domain["spis"] is not None:
-        node.props["nr_spis"] = cells(domain["spis"])
+    if domain["interrupt_lines"] is not None:
+        node.props["nr_spis"] = cells(domain["interrupt_lines"])
     if domain["role"] == "control":
         node.props["capabilities"] = cells(1)
     banks = [bank for bank in domain["memory"] if bank["host"] is not None]
@@ -193,7 +193,7 @@ def domain_node(domain, kernel, folder, shelf):
         node.props["xen,static-mem"] = b"".join(wide(bank["host"], bank["size"]) for bank in banks)
     if domain["direct_map"]:
         node.props["direct-map"] = b""
-    node.children = modules(domain, kernel, folder, shelf)
+    node.children = modules(domain, kernel, shelf)
     if domain["devices"] or domain["pci"]:
         tree = partial_tree(domain["devices"], domain["pci"])
         blob = {"base64": base64.b64encode(tree).decode()}
@@ -201,12 +201,11 @@ def domain_node(domain, kernel, folder, shelf):
     return node
 
 
-def modules(domain, kernel, folder, shelf):
+def modules(domain, kernel, shelf):
     found = [module("multiboot,kernel", kernel, domain["arguments"])]
     if domain["ramdisk"] is not None:
-        path = domain["ramdisk"]["path"]
-        size = os.path.getsize(os.path.join(folder, path))
-        found.append(module("multiboot,ramdisk", shelf.put({"path": path}, size)))
+        file = domain["ramdisk"]["file"]
+        found.append(module("multiboot,ramdisk", shelf.put({"file": file}, file["size"])))
     return found
 
 
@@ -214,7 +213,7 @@ def prepare(request):
     folder, scenario = request["folder"], request["scenario"]
     if request["image"] is None:
         raise ValueError("no image: name one with --image")
-    with open(os.path.join(folder, scenario["machine"]["tree"]), "rb") as file:
+    with open(os.path.join(folder, scenario["machine"]["tree"]["path"]), "rb") as file:
         root = read_tree(file.read())
     chosen = root.child("chosen")
     chosen.props.pop("bootargs", None)
@@ -222,14 +221,13 @@ def prepare(request):
         "#address-cells": cells(2), "#size-cells": cells(2), "xen,xen-bootargs": text(scenario["hypervisor_arguments"]),
     })
     shelf = Shelf(scenario["machine"]["modules"])
-    size = os.path.getsize(os.path.join(folder, scenario["kernel"]))
-    kernel = shelf.put({"path": scenario["kernel"]}, size)
+    kernel = shelf.put({"file": scenario["kernel"]}, scenario["kernel"]["size"])
     for domain in scenario["domains"]:
         if domain["role"] == "hardware":
             # It has no node of its own: what lies directly under /chosen is its.
-            chosen.children.extend(modules(domain, kernel, folder, shelf))
+            chosen.children.extend(modules(domain, kernel, shelf))
         else:
-            chosen.children.append(domain_node(domain, kernel, folder, shelf))
+            chosen.children.append(domain_node(domain, kernel, shelf))
     tree = {"base64": base64.b64encode(write_tree(root)).decode()}
     return {"prepared": {"image": request["image"], "tree": tree, "loads": shelf.loads}}
 

@@ -10,23 +10,29 @@ pub mod protocol;
 mod session;
 mod setup;
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::profile::Arch;
 use crate::request::File;
 use crate::rundir::RunDir;
-use protocol::{Describe, Description, Prepare, Request, Response, Teardown};
+use model::Arch;
+use protocol::{
+    Describe, Description, Operate, Operated, Operation, OperationKind, Prepare, Request, Response,
+    Teardown,
+};
 use session::Session;
 
 pub use session::AdapterError;
 pub use setup::Setup;
 
 /// What a profile says about its adapter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adapter {
     /// The program and its arguments. It is started in the profile's folder.
@@ -62,7 +68,62 @@ pub struct Stage {
     pub setup: Setup,
     session: Session,
     scenario: String,
-    _folder: RunDir,
+    operations: BTreeSet<OperationKind>,
+    folder: RunDir,
+}
+
+impl Stage {
+    /// Has the hypervisor do something while the machine runs: `files` are put into the scenario's folder first, where the
+    /// operation names them. What the adapter does not claim is not asked for.
+    pub fn operate(
+        self,
+        operation: Operation,
+        files: &[File],
+    ) -> Result<(Self, Operated), AdapterError> {
+        let Self {
+            setup,
+            session,
+            scenario,
+            operations,
+            folder,
+        } = self;
+        let kind = operation.kind();
+        if !operations.contains(&kind) {
+            return Err(session.blame(format!("does not claim to `{kind}` at run time")));
+        }
+        write(files, &folder)?;
+        let request = Request::Operate(Box::new(Operate {
+            scenario: scenario.clone(),
+            operation,
+        }));
+        match session.ask(request)? {
+            (session, Response::Operated(operated)) => {
+                let stage = Self {
+                    setup,
+                    session,
+                    scenario,
+                    operations,
+                    folder,
+                };
+                Ok((stage, operated))
+            }
+            (session, other) => Err(unexpected(session, "operate", &other)),
+        }
+    }
+}
+
+/// Puts files into the folder of a scenario.
+fn write(files: &[File], folder: &RunDir) -> Result<(), AdapterError> {
+    for file in files {
+        file.write(folder.path())
+            .map_err(|error| ungiven(&file.name, &error))?;
+    }
+    Ok(())
+}
+
+/// Says that we could not do our part.
+fn ungiven(doing: &str, error: &io::Error) -> AdapterError {
+    AdapterError::new(format!("could not be given its files: {doing}: {error}"))
 }
 
 impl Adapters {
@@ -100,16 +161,8 @@ impl Adapters {
         files: &[File],
         own: &[String],
     ) -> Result<Stage, AdapterError> {
-        let ours = |doing: &str| {
-            let doing = doing.to_owned();
-            move |error| {
-                AdapterError::new(format!("could not be given its files: {doing}: {error}"))
-            }
-        };
-        let folder = RunDir::create().map_err(ours("creating their folder"))?;
-        for file in files {
-            file.write(folder.path()).map_err(ours(&file.name))?;
-        }
+        let folder = RunDir::create().map_err(|error| ungiven("creating their folder", &error))?;
+        write(files, &folder)?;
         let id = scenario.id.clone();
         let request = Request::Prepare(Box::new(Prepare {
             folder: absolute(folder.path()),
@@ -126,7 +179,8 @@ impl Adapters {
                 setup,
                 session,
                 scenario: id,
-                _folder: folder,
+                operations: self.description.operations.clone(),
+                folder,
             }),
             Err(why) => {
                 Err(session.blame(format!("answered `prepare` with what cannot be: {why}")))
@@ -193,6 +247,7 @@ fn unexpected(session: Session, name: &str, response: &Response) -> AdapterError
     let kind = match response {
         Response::Description(_) => "description",
         Response::Prepared(_) => "prepared",
+        Response::Operated(_) => "operated",
         Response::Done(_) => "done",
         Response::Error(failure) => {
             return session.blame(format!("cannot `{name}`: {}", failure.reason));

@@ -14,22 +14,22 @@
 #![forbid(unsafe_code)]
 
 pub mod adapter;
-mod capability;
+mod arch;
 mod deadline;
+mod iommu;
 mod outcome;
 mod profile;
 mod qemu;
 mod request;
 mod rundir;
-mod smmu;
 mod subject;
 mod waiver;
 
-pub use capability::{Capabilities, Capability, UnknownName};
+pub use arch::{GuestLayout, HostLayout, NotAvailable, iommu_option};
+pub use iommu::{Access, Counted, Fate, Iommu, Iommus, Queue, Reason, Tally, Trace};
 pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
-    Arch, Control, DOMAIN, GuestLayout, HostLayout, LastWords, Level, Modules, PciHost, Profile,
-    ProfileError, Refusal, Window,
+    Control, DOMAIN, LastWords, Modules, PciHost, Profile, ProfileError, Refusal, Window,
 };
 pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};
@@ -38,6 +38,5 @@ pub use qemu::{RunError, run};
 pub use request::{
     Act, Action, Answer, Command, Director, File, Firmware, Icount, Load, Machine, Request,
 };
-pub use smmu::{Access, Counted, Fate, Queue, Reason, Smmus, Tally, Trace};
 pub use subject::{FetchError, Package};
 pub use waiver::{Day, Waiver};

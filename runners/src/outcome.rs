@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::iommu::Iommus;
 use crate::request::{Action, Answer};
-use crate::smmu::Smmus;
 
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -117,8 +117,8 @@ pub struct Outcome {
     pub stderr: String,
     /// The actions carried out, in order.
     pub answers: Vec<Record>,
-    /// What SMMUs did, where the request names any.
-    pub smmus: Option<Smmus>,
+    /// What IOMMUs did, where the request names any.
+    pub iommus: Option<Iommus>,
     /// QEMU's command line.
     pub argv: Vec<String>,
     /// When things happened.

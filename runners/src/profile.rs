@@ -1,17 +1,17 @@
 //! Subjects: which machine they need, what they can do, and what their guests see.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::{Arch, Capabilities, Capability, Level};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::adapter::Adapter;
-use crate::capability::{Capabilities, Capability};
+use crate::arch::{self, GuestLayout, HostLayout};
 use crate::request::{Firmware, Machine};
 use crate::subject::Package;
 use crate::waiver::Waiver;
@@ -19,56 +19,8 @@ use crate::waiver::Waiver;
 /// Where the profiles lie that come with the suite.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles");
 
-/// The profiles that come with the suite, by file name.
-const SHIPPED: [(&str, &str); 4] = [
-    (
-        "reference-aarch64.toml",
-        include_str!("../profiles/reference-aarch64.toml"),
-    ),
-    (
-        "reference-by-adapter-aarch64.toml",
-        include_str!("../profiles/reference-by-adapter-aarch64.toml"),
-    ),
-    (
-        "xen-4.17-aarch64.toml",
-        include_str!("../profiles/xen-4.17-aarch64.toml"),
-    ),
-    (
-        "xen-4.20-aarch64.toml",
-        include_str!("../profiles/xen-4.20-aarch64.toml"),
-    ),
-];
-
-/// An architecture.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arch {
-    /// 64-bit Arm.
-    Aarch64,
-    /// 64-bit x86 with AMD's extensions.
-    Amd64,
-}
-
-impl Arch {
-    /// Returns the name used in files and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aarch64 => "aarch64",
-            Self::Amd64 => "amd64",
-        }
-    }
-}
-
-impl fmt::Display for Arch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// How a subject refuses a domain at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The domain is absent, the others run.
@@ -79,7 +31,7 @@ pub enum Refusal {
 
 /// What a host says when it stops. The texts are the beginnings of whole lines: what a guest prints begins with other
 /// words, as long as the hypervisor puts its own in front.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LastWords {
     /// The line that says that it stops.
@@ -92,39 +44,6 @@ pub struct LastWords {
 
 /// Where the name of a domain stands in [`LastWords::names`].
 pub const DOMAIN: &str = "{domain}";
-
-/// How much is asked of a subject.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// What the requirements say.
-    #[default]
-    Required,
-    /// Beyond that: it fails closed. What is described wrongly, in part or at odds with the machine is refused, whatever
-    /// the requirements leave open.
-    Strict,
-}
-
-impl Level {
-    /// Every level, from the least to the most.
-    pub const ALL: [Self; 2] = [Self::Required, Self::Strict];
-
-    /// Returns the name used in files and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Required => "required",
-            Self::Strict => "strict",
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// A range of guest-physical addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -149,7 +68,7 @@ pub struct PciHost {
 }
 
 /// How a subject makes the domain that controls others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
     /// A domain node says `capabilities`.
@@ -157,46 +76,6 @@ pub enum Control {
     Capabilities,
     /// The hardware domain, whose modules lie directly under /chosen, is the only one.
     Dom0,
-}
-
-/// Where the machine itself has what a hypervisor emulates for guests: a domain whose addresses are the host's finds it
-/// there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HostLayout {
-    /// The GIC's distributor.
-    pub gicd: Window,
-    /// The GIC's redistributors.
-    pub gicr: Window,
-    /// The console's UART.
-    pub uart: Window,
-    /// The PCI host bridge.
-    #[serde(default)]
-    pub pci: Option<PciHost>,
-}
-
-/// Where a guest finds what the hypervisor gives every guest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GuestLayout {
-    /// The emulated GIC's distributor.
-    pub gicd: Window,
-    /// The emulated GIC's redistributors.
-    pub gicr: Window,
-    /// The emulated PL011.
-    pub uart: Window,
-    /// INTID of the emulated PL011.
-    pub uart_irq: u32,
-    /// INTID of the virtual timer.
-    pub timer_irq: u32,
-    /// The first bank of RAM, as large as it can be.
-    pub ram: Window,
-    /// The second bank of RAM, for what the first does not hold.
-    #[serde(default)]
-    pub ram_high: Option<Window>,
-    /// The PCI host bridge of a domain that is given functions, unless its addresses are the host's.
-    #[serde(default)]
-    pub pci: Option<PciHost>,
 }
 
 /// Where in host RAM the modules of a run may be loaded.
@@ -212,7 +91,7 @@ pub struct Modules {
 }
 
 /// A subject.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// The subject's name.
@@ -243,6 +122,7 @@ pub struct Profile {
     #[serde(default)]
     pub last_words: Option<LastWords>,
     /// What it can do.
+    #[schemars(with = "BTreeSet<Capability>")]
     pub capabilities: Capabilities,
     /// How much it claims to meet.
     #[serde(default)]
@@ -334,14 +214,15 @@ impl Profile {
 
     /// Returns all profiles that come with the suite.
     pub fn all_shipped() -> Result<Vec<Self>, ProfileError> {
-        let all = SHIPPED.into_iter();
-        all.map(|(file, text)| Self::parse(text, file)).collect()
+        arch::shipped()
+            .map(|(file, text)| Self::parse(text, file))
+            .collect()
     }
 
     /// Returns a profile that comes with the suite.
     pub fn shipped(name: &str, arch: Arch) -> Result<Self, ProfileError> {
         let mut known = BTreeSet::new();
-        for (file, text) in SHIPPED {
+        for (file, text) in arch::shipped() {
             let profile = Self::parse(text, file)?;
             if profile.name == name && profile.arch == arch {
                 return Ok(profile.lying_in(Some(Path::new(FOLDER))));
@@ -400,6 +281,11 @@ impl Profile {
             true => Ok(()),
             false => Err(wrong(place(text, key), error, None)),
         };
+        check(
+            arch::platform(profile.arch).is_ok(),
+            "arch",
+            arch::NotAvailable(profile.arch).to_string(),
+        )?;
         let bits = profile.ipa_bits;
         // Arm ARM D8.1.8: the smallest and the largest output of a stage 2 this suite speaks of.
         check(

@@ -1,7 +1,6 @@
 //! Runs QEMU: the ways to it are set up here, the run itself is [`session`].
 
 pub mod argv;
-mod gic;
 mod process;
 mod qmp;
 mod qtest;
@@ -21,11 +20,12 @@ use std::time::Instant;
 
 use thiserror::Error;
 
+use crate::arch::{self, NotAvailable};
 use crate::deadline::Deadline;
+use crate::iommu::{Iommus, trace};
 use crate::outcome::{End, Outcome, Status};
 use crate::request::{Director, Machine, Request};
 use crate::rundir::RunDir;
-use crate::smmu::{Smmus, trace};
 use process::{Child, Tie};
 use session::Session;
 
@@ -33,6 +33,9 @@ use session::Session;
 /// followed is an [`Outcome`], however bad.
 #[derive(Debug, Error)]
 pub enum RunError {
+    /// The architecture cannot be run yet.
+    #[error(transparent)]
+    NotAvailable(#[from] NotAvailable),
     /// A program is missing.
     #[error("{0}: no such program")]
     NoProgram(String),
@@ -91,7 +94,7 @@ fn said(stderr: &str) -> String {
 
 /// Why a session goes no further.
 #[derive(Debug)]
-enum Halt {
+pub(crate) enum Halt {
     Finished,
     Deadline,
     Flooded,
@@ -122,6 +125,7 @@ pub fn run(request: &Request, director: &mut dyn Director) -> Result<Outcome, Ru
 }
 
 fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Outcome, RunError> {
+    let platform = arch::platform(request.arch)?;
     let deadline = Deadline::after(request.deadline);
     let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
     for file in script::evidence_files(request) {
@@ -165,12 +169,12 @@ fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Ou
         let _ = on_end.send(Event::StderrEnd(stderr));
     });
 
-    let mut session = Session::new(events, sender, ours, deadline, director);
+    let mut session = Session::new(platform, events, sender, ours, deadline, director);
     let halt = session.drive(request, &serial, &qtest);
-    let queues = session.queues(&halt, &request.smmus);
+    let queues = session.queues(&halt, &request.iommus);
     let (end, seen) = session.conclude(halt, &mut child)?;
-    let smmus = (!request.smmus.is_empty()).then(|| Smmus {
-        trace: trace::read(&dir.path().join(trace::FILE)),
+    let iommus = (!request.iommus.is_empty()).then(|| Iommus {
+        trace: trace::read(&dir.path().join(trace::FILE), &request.iommus),
         queues,
     });
     drop((child, dir));
@@ -179,7 +183,7 @@ fn once(request: &Request, kind: &str, director: &mut dyn Director) -> Result<Ou
         console: seen.console,
         stderr: seen.stderr,
         answers: seen.answers,
-        smmus,
+        iommus,
         argv,
         timing: crate::outcome::Timing {
             total: deadline.elapsed(),

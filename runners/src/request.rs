@@ -6,14 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::iommu::Iommu;
+use model::Arch;
 
 /// Bytes of console after which a run is ended as flooded, unless a request says otherwise.
 pub const CONSOLE_LIMIT: usize = 2 << 20;
 
 /// Describes a machine: everything that also decides the device tree QEMU makes for it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
     /// QEMU's program, a name looked for in `PATH` or a path.
@@ -24,7 +30,7 @@ pub struct Machine {
     /// change the hardware under the suite.
     #[serde(default)]
     pub pin: Option<String>,
-    /// Machine options, such as `gic-version=3`.
+    /// Machine options, such as `virtualization=on`.
     #[serde(default)]
     pub options: Vec<String>,
     /// The CPU model.
@@ -105,7 +111,7 @@ impl File {
 
 /// Makes virtual time follow executed instructions: one instruction takes `2^shift` ns.
 ///
-/// The guest reads the virtual clock as `CNTVCT_EL0` over `CNTFRQ_EL0`. From outside, the count
+/// The guest reads the virtual clock as its own timer's counter. From outside, the count
 /// of executed instructions is the `icount` of QMP `query-replay`, so an
 /// [`Action::Qmp`] can read it at any line of the console or while stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -117,7 +123,7 @@ pub struct Icount {
 }
 
 /// Firmware that starts the image, in the place of QEMU, which only puts image and tree into memory.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Firmware {
     /// Its own image, which the board begins with.
@@ -131,6 +137,8 @@ pub struct Firmware {
 /// One run.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The architecture of the machine.
+    pub arch: Arch,
     /// The machine.
     pub machine: Machine,
     /// What `-kernel` or the firmware starts, where the arguments do not say it.
@@ -151,8 +159,8 @@ pub struct Request {
     pub console: u8,
     /// Virtual time by instructions instead of by the host's clock.
     pub icount: Option<Icount>,
-    /// Where the machine has the registers of SMMUs whose doings are to be followed.
-    pub smmus: Vec<u64>,
+    /// IOMMUs of the machine whose doings are to be followed.
+    pub iommus: Vec<Iommu>,
     /// What is done while the machine is still paused, in order: the part of the firmware.
     pub before: Vec<Act>,
     /// The longest the whole run may take.
@@ -163,8 +171,14 @@ pub struct Request {
 
 impl Request {
     /// Describes a run of `image` on `machine` with nothing else in it.
-    pub fn new(machine: Machine, image: impl Into<PathBuf>, deadline: Duration) -> Self {
+    pub fn new(
+        arch: Arch,
+        machine: Machine,
+        image: impl Into<PathBuf>,
+        deadline: Duration,
+    ) -> Self {
         Self {
+            arch,
             machine,
             image: Some(image.into()),
             firmware: None,
@@ -175,7 +189,7 @@ impl Request {
             machine_args: None,
             console: 0,
             icount: None,
-            smmus: Vec::new(),
+            iommus: Vec::new(),
             before: Vec::new(),
             deadline,
             console_limit: CONSOLE_LIMIT,
@@ -202,13 +216,13 @@ pub enum Action {
         /// What is written, lowest address first.
         bytes: Vec<u8>,
     },
-    /// Drives an input line of the GIC. A device wired to the same line drives it as well: the
+    /// Drives an input line of the interrupt controller. A device wired to the same line drives it as well: the
     /// line has the level that was set last.
-    SetIrq {
-        /// The shared peripheral interrupt, counted from 0 (INTID less 32).
-        spi: u32,
-        /// The level from now on.
-        level: bool,
+    SetLine {
+        /// The name that the architecture has for the line.
+        line: String,
+        /// Whether it is high from now on.
+        high: bool,
     },
     /// Executes a QMP command.
     Qmp {

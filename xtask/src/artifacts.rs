@@ -9,15 +9,11 @@ use std::thread;
 use anyhow::{Context as _, bail};
 use cargo_metadata::{Message, TargetKind};
 
+use crate::arch::ARCH;
 use crate::image;
 use crate::progress::Progress;
 use crate::traces;
 use crate::workspace::Workspace;
-
-/// The one bare-metal target whose images exist so far.
-pub const TARGET: &str = "aarch64-unknown-none";
-/// The folder of its images.
-const ARCH: &str = "aarch64";
 
 /// Which images a task boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +41,7 @@ pub fn images(workspace: &Workspace, wanted: Images) -> anyhow::Result<Vec<PathB
     if wanted == Images::None {
         return Ok(made);
     }
-    let folder = workspace.images().join(ARCH);
+    let folder = workspace.images().join(ARCH.name);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
 
     let mut command = bare_metal(workspace);
@@ -78,7 +74,7 @@ pub fn images(workspace: &Workspace, wanted: Images) -> anyhow::Result<Vec<PathB
 
 fn bare_metal(workspace: &Workspace) -> Command {
     let mut command = workspace.cargo("build");
-    command.args(["--profile", "image", "--target", TARGET]);
+    command.args(["--profile", "image", "--target", ARCH.target]);
     command
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use crate::artifacts::TARGET;
+use crate::arch::ARCH;
 use crate::tidy;
 use crate::workspace::Workspace;
 
@@ -68,7 +68,8 @@ fn commands(workspace: &Workspace) -> anyhow::Result<Vec<(&'static str, Command)
         command.arg("--quiet").args(words);
         command
     };
-    let images = format!("clippy --package refhv --package probe --lib --bins --target {TARGET}");
+    let target = ARCH.target;
+    let images = format!("clippy --package refhv --package probe --lib --bins --target {target}");
     let deny = "-- --deny warnings";
     let faults = "--features refhv/seeded-faults";
     let mut docs = cargo("doc --workspace --no-deps --document-private-items");
@@ -83,12 +84,9 @@ fn commands(workspace: &Workspace) -> anyhow::Result<Vec<(&'static str, Command)
             "clippy (host)",
             cargo(&format!("clippy --workspace --all-targets {deny}")),
         ),
+        ("clippy (images)", cargo(&format!("{images} {deny}"))),
         (
-            "clippy (aarch64 images)",
-            cargo(&format!("{images} {deny}")),
-        ),
-        (
-            "clippy (aarch64 images, seeded faults)",
+            "clippy (images, seeded faults)",
             cargo(&format!("{images} {faults} {deny}")),
         ),
         ("host tests", tests),

@@ -141,8 +141,8 @@ mod tests {
                 Install::Allowed,
             ),
             (
-                &["xtask", "conformance", "--arch", "aarch64", "-x"],
-                &["--arch", "aarch64", "-x"],
+                &["xtask", "conformance", "--arch", "any", "-x"],
+                &["--arch", "any", "-x"],
                 Install::Allowed,
             ),
             (

@@ -112,7 +112,7 @@ mod tests {
         let table: &[(&[&str], bool)] = &[
             (&[], false),
             (&["--help"], true),
-            (&["--arch", "aarch64", "-h"], true),
+            (&["--arch", "any", "-h"], true),
             (&["--list"], true),
             (&["--listen"], false),
             (&["--", "--list"], false),

@@ -1,11 +1,12 @@
 //! ELF file to flat Linux `Image`: the bytes as a boot loader puts them into memory.
 //!
-//! The header itself comes from the image's own start code (Linux, Documentation/arch/arm64/booting.rst);
-//! here it is only checked, since a wrong one makes the boot loader do something else in silence.
+//! The header itself comes from the image's own start code; here it is only checked, since a wrong one makes the boot loader do something else in silence.
 
 use object::Endianness;
-use object::elf::{EM_AARCH64, FileHeader64, PT_LOAD};
+use object::elf::{FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
+
+use crate::arch::{ARCH, HeaderError};
 
 /// An image beyond this is a linker script gone wrong, not an image.
 const LARGEST: u64 = 64 << 20;
@@ -17,7 +18,7 @@ pub enum ImageError {
     #[error("the ELF file cannot be read: {0}")]
     Elf(String),
     /// Made for another processor.
-    #[error("the ELF machine is {0}, not {EM_AARCH64} (aarch64)")]
+    #[error("the ELF machine is {0}, not {wanted} ({name})", wanted = ARCH.elf_machine, name = ARCH.name)]
     Machine(u16),
     /// Nothing to load.
     #[error("no PT_LOAD segment holds a byte")]
@@ -45,25 +46,9 @@ pub enum ImageError {
     /// Segments so far apart that the flat file would be mostly holes.
     #[error("the segments span {0:#x} bytes, more than {LARGEST:#x}")]
     TooLarge(u64),
-    /// The first segment is no Linux image header.
-    #[error(
-        "offset 0x38 holds {0:#010x}, not the magic \"ARM\\x64\": the first segment must begin with the image header"
-    )]
-    Magic(u32),
-    /// The header's size does not cover what the program uses.
-    #[error("the header's image_size is {said:#x}, but the segments need {needed:#x}")]
-    ImageSize {
-        /// What the header says.
-        said: u64,
-        /// What the segments need, with everything that starts as zero.
-        needed: u64,
-    },
-    /// The header says big endian.
-    #[error("the header's flags are {0:#x}: bit 0 says big endian")]
-    Endian(u64),
-    /// The header asks for an offset that no loader grants.
-    #[error("the header's text_offset is {0:#x}, not below 2 MiB")]
-    TextOffset(u64),
+    /// The image header is wrong.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
 }
 
 /// Lays the loadable segments out as in memory, from the lowest load address on, and checks the
@@ -74,7 +59,7 @@ pub fn flatten(elf: &[u8]) -> Result<Vec<u8>, ImageError> {
     let header = FileHeader64::<Endianness>::parse(elf).map_err(broken)?;
     let endian = header.endian().map_err(broken)?;
     let machine = header.e_machine(endian);
-    if machine != EM_AARCH64 {
+    if machine.0 != ARCH.elf_machine {
         return Err(ImageError::Machine(machine.0));
     }
 
@@ -124,40 +109,11 @@ pub fn flatten(elf: &[u8]) -> Result<Vec<u8>, ImageError> {
             flat.extend_from_slice(bytes);
         }
     }
-    check(&flat, reached - base)?;
-    Ok(flat)
-}
-
-/// Checks the header of a flat image whose program uses `needed` bytes of memory.
-fn check(flat: &[u8], needed: u64) -> Result<(), ImageError> {
     if flat.is_empty() {
         return Err(ImageError::Empty);
     }
-    // A field beyond the end reads as zero, and then the magic is wrong.
-    let field = |offset: usize, length: usize| {
-        flat.iter()
-            .skip(offset)
-            .take(length)
-            .rev()
-            .fold(0, |value, byte| value << 8 | u64::from(*byte))
-    };
-    let magic = field(0x38, 4);
-    if magic != u64::from(u32::from_le_bytes(*b"ARM\x64")) {
-        return Err(ImageError::Magic(magic as u32));
-    }
-    let text_offset = field(0x08, 8);
-    if text_offset >= 2 << 20 {
-        return Err(ImageError::TextOffset(text_offset));
-    }
-    let said = field(0x10, 8);
-    if said < needed {
-        return Err(ImageError::ImageSize { said, needed });
-    }
-    let flags = field(0x18, 8);
-    if flags & 1 != 0 {
-        return Err(ImageError::Endian(flags));
-    }
-    Ok(())
+    (ARCH.check_header)(&flat, reached - base)?;
+    Ok(flat)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! Exit status: what the called program says; `check` and `test` say 1 for a finding; 2 means
 //! that nothing could be judged (wrong use, or something is missing on this machine).
 
+mod arch;
 mod artifacts;
 mod check;
 mod cli;

@@ -33,7 +33,7 @@ pub enum Part {
     Targets,
     /// The toolchain components it names.
     Components,
-    /// `qemu-system-aarch64`, new enough.
+    /// QEMU for the architecture of the images, new enough.
     Qemu,
     /// The device-tree compiler, which shows trees and reads ours as a second opinion.
     Dtc,

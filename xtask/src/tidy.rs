@@ -1,16 +1,19 @@
 //! House rules as code. Each rule reads the tree of files, which is read once, and returns what it
 //! found; none of them changes anything.
 
-mod arch;
+mod architecture;
 mod layers;
 mod licences;
+mod not_yet;
 mod order;
 mod orphans;
+mod parts;
 mod req_ids;
 mod size;
 pub mod source;
 mod unsafety;
 mod unused;
+mod vocabulary;
 mod words;
 
 use std::fmt;
@@ -45,12 +48,13 @@ impl fmt::Display for Finding {
 type Rule = fn(&Tree) -> Vec<Finding>;
 
 const RULES: &[Rule] = &[
-    arch::check,
+    architecture::check,
     unsafety::check,
     req_ids::check,
     order::check,
     orphans::check,
     size::check,
+    vocabulary::check,
     words::check,
 ];
 

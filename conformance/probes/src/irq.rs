@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use wire::Width;
+use wire::{Irq, Width};
 
 const SLOTS: usize = 16;
 const ACTIONS: usize = 4;
@@ -75,14 +75,14 @@ impl Irqs {
     }
 
     /// Expects an interrupt, and counts it from 0. Its actions stay.
-    pub fn expect(&self, intid: u32) -> Result<(), Full> {
-        self.claim(intid)?.count.store(0, Relaxed);
+    pub fn expect(&self, irq: Irq) -> Result<(), Full> {
+        self.claim(irq)?.count.store(0, Relaxed);
         Ok(())
     }
 
     /// Has the handler do one more write.
-    pub fn act(&self, intid: u32, width: Width, at: u64, value: u64) -> Result<(), Full> {
-        let slot = self.claim(intid)?;
+    pub fn act(&self, irq: Irq, width: Width, at: u64, value: u64) -> Result<(), Full> {
+        let slot = self.claim(irq)?;
         let used = slot.used.load(Relaxed);
         let action = slot.actions.get(usize::from(used)).ok_or(Full)?;
         let bits = Width::ALL
@@ -99,19 +99,19 @@ impl Irqs {
     }
 
     /// Has the handler leave the interrupt active.
-    pub fn leave_active(&self, intid: u32) -> Result<(), Full> {
-        self.claim(intid)?.stays_active.store(true, Relaxed);
+    pub fn leave_active(&self, irq: Irq) -> Result<(), Full> {
+        self.claim(irq)?.stays_active.store(true, Relaxed);
         Ok(())
     }
 
     /// Returns how often the interrupt was taken since it was last expected.
-    pub fn count(&self, intid: u32) -> u32 {
-        self.find(intid).map_or(0, |slot| slot.count.load(Relaxed))
+    pub fn count(&self, irq: Irq) -> u32 {
+        self.find(irq).map_or(0, |slot| slot.count.load(Relaxed))
     }
 
     /// Counts an interrupt that was taken and says what to do; `None` for one that nobody expects.
-    pub fn take(&self, intid: u32) -> Option<Handling> {
-        let slot = self.find(intid)?;
+    pub fn take(&self, irq: Irq) -> Option<Handling> {
+        let slot = self.find(irq)?;
         slot.count.fetch_add(1, Relaxed);
         let mut writes = [None; ACTIONS];
         let used = usize::from(slot.used.load(Relaxed));
@@ -128,23 +128,24 @@ impl Irqs {
         })
     }
 
-    fn find(&self, intid: u32) -> Option<&Slot> {
-        self.tagged(intid.checked_add(1)?)
+    fn find(&self, irq: Irq) -> Option<&Slot> {
+        self.tagged(irq.0.checked_add(1)?)
     }
 
     fn tagged(&self, tag: u32) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.tag.load(Relaxed) == tag)
     }
 
-    fn claim(&self, intid: u32) -> Result<&Slot, Full> {
-        let slot = self.find(intid).or_else(|| self.tagged(FREE)).ok_or(Full)?;
-        slot.tag.store(intid.checked_add(1).ok_or(Full)?, Relaxed);
+    fn claim(&self, irq: Irq) -> Result<&Slot, Full> {
+        let slot = self.find(irq).or_else(|| self.tagged(FREE)).ok_or(Full)?;
+        slot.tag.store(irq.0.checked_add(1).ok_or(Full)?, Relaxed);
         Ok(slot)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use wire::Irq;
     use wire::Width::{self, W8, W32};
 
     use super::{ACTIONS, Full, Handling, Irqs, SLOTS};
@@ -153,33 +154,33 @@ mod tests {
     #[test]
     fn interrupts_are_counted() {
         let irqs = Irqs::new();
-        assert_eq!(irqs.take(39), None);
-        irqs.expect(39).unwrap();
+        assert_eq!(irqs.take(Irq(39)), None);
+        irqs.expect(Irq(39)).unwrap();
         assert_eq!(
-            irqs.take(39),
+            irqs.take(Irq(39)),
             Some(Handling {
                 writes: [None; ACTIONS],
                 ends: true
             })
         );
-        irqs.take(39);
-        assert_eq!((irqs.count(39), irqs.count(40)), (2, 0));
-        irqs.expect(39).unwrap();
-        assert_eq!(irqs.count(39), 0);
+        irqs.take(Irq(39));
+        assert_eq!((irqs.count(Irq(39)), irqs.count(Irq(40))), (2, 0));
+        irqs.expect(Irq(39)).unwrap();
+        assert_eq!(irqs.count(Irq(39)), 0);
     }
 
     /// The handler's orders may come before the interrupt is switched on, and are kept.
     #[test]
     fn orders_are_kept() {
         let irqs = Irqs::new();
-        irqs.act(39, W32, 0x0903_041c, 8).unwrap();
-        irqs.act(39, W8, 1, 2).unwrap();
-        irqs.leave_active(39).unwrap();
-        irqs.expect(39).unwrap();
+        irqs.act(Irq(39), W32, 0x0903_041c, 8).unwrap();
+        irqs.act(Irq(39), W8, 1, 2).unwrap();
+        irqs.leave_active(Irq(39)).unwrap();
+        irqs.expect(Irq(39)).unwrap();
         let writes: [Option<(Width, u64, u64)>; 4] =
             [Some((W32, 0x0903_041c, 8)), Some((W8, 1, 2)), None, None];
         assert_eq!(
-            irqs.take(39),
+            irqs.take(Irq(39)),
             Some(Handling {
                 writes,
                 ends: false
@@ -192,13 +193,13 @@ mod tests {
     fn tables_are_bounded() {
         let irqs = Irqs::new();
         for _ in 0..ACTIONS {
-            irqs.act(0, W32, 0, 0).unwrap();
+            irqs.act(Irq(0), W32, 0, 0).unwrap();
         }
-        assert_eq!(irqs.act(0, W32, 0, 0), Err(Full));
-        for intid in (1..).take(SLOTS - 1) {
-            irqs.expect(intid).unwrap();
+        assert_eq!(irqs.act(Irq(0), W32, 0, 0), Err(Full));
+        for irq in (1..).take(SLOTS - 1) {
+            irqs.expect(Irq(irq)).unwrap();
         }
-        assert_eq!(irqs.expect(100), Err(Full));
-        assert_eq!(irqs.expect(1), Ok(()));
+        assert_eq!(irqs.expect(Irq(100)), Err(Full));
+        assert_eq!(irqs.expect(Irq(1)), Ok(()));
     }
 }

@@ -1,6 +1,6 @@
 //! # probe: a guest that does as it is told and says what it saw
 //!
-//! One image, started by any arm64 boot loader or hypervisor, plays every guest of the suite. It
+//! One image an architecture, started by any boot loader or hypervisor, plays every guest of the suite. It
 //! carries out a script, op by op, answers each op with one frame on the console, and judges
 //! nothing.
 //!
@@ -20,52 +20,42 @@
 //!
 //! ## What it says
 //!
-//! One line a frame, at most 110 bytes, anywhere in what the console shows ([`wire::read`] finds
+//! One line a frame, at most 120 bytes, anywhere in what the console shows ([`wire::read`] finds
 //! it):
 //!
 //! ```text
-//! @pt1 0badcafe 01 0000 3d5381ff h 1 1 3b9aca0 80000000.    hello: version, EL, counter's Hz, MPIDR
-//! @pt1 0badcafe 01 0001 d1b16e2b o 0 v 61.                  op 0: the value 0x61
-//! @pt1 0badcafe 01 0002 effe7e81 o 1 f 96000000 9040000.    op 1: a fault, ESR and FAR
-//! @pt1 0badcafe 01 0003 1f59ab04 o 2 n done.                op 2: the mark `done`
-//! @pt1 0badcafe 01 0004 56c65728 z 3.                       end, after three ops
+//! @pt1 0badcafe 01 0000 92facc35 h 2 1 3b9aca0 80000000.     hello: version, privilege, the clock's Hz, CPU
+//! @pt1 0badcafe 01 0001 d1b16e2b o 0 v 61.                   op 0: the value 0x61
+//! @pt1 0badcafe 01 0002 b5e3307c o 1 f a96000010 9040000.    op 1: a fault, its syndrome and address
+//! @pt1 0badcafe 01 0003 1db87c01 o 2 n done.                 op 2: the mark `done`
+//! @pt1 0badcafe 01 0004 f5c2eb3b z 3.                        end, after three ops
 //! ```
 //!
-//! Beside answers there are `u` (an exception that no op was waiting for, or an interrupt that
-//! none switched on) and `x` (script or tree of no use); both end the script. Nonce and domain
+//! Beside answers there are `u` (an exception that no op was waiting for), `j` (an interrupt that
+//! none switched on) and `x` (script or tree of no use); each ends the script. Nonce and domain
 //! are 0 where the script did not come so far. After the end the probe waits for interrupts for
 //! ever; a domain that should leave says `off`.
 //!
 //! Frames are terse because each byte of output is a trap under a hypervisor.
 //!
-//! ## What it needs
-//!
-//! Linux's boot protocol for arm64: entered at the image's first byte, at EL1, MMU off, the
-//! tree's address in x0. The image places no demand on where it lies, is smaller than 80 KiB and
-//! takes less than 256 KiB of RAM. From the tree come the console (`stdout-path`, else the first
-//! `arm,sbsa-uart` or `arm,pl011` under the root, else 0x2200_0000), the RAM, the GICv3 or GICv2,
-//! the ramdisk and the PSCI conduit. Whatever is missing or nonsense has a default, and what
-//! depends on it says so when it is asked for. A whole PL011 is switched on, an SBSA UART is used
-//! as it is found.
-//!
 //! ## How it runs
 //!
-//! * **Translation.** Stage 1 maps everything where it is, below 2^48, on demand above 2^39: own
-//!   RAM (the tree's memory nodes) as Normal write-back, the rest as Device-nGnRE, or Normal
-//!   after `attr normal`, and never executable but during `exec`. So a fault is the hypervisor's
-//!   answer. Addresses from 2^48 on answer `cannot map`; beyond the CPU's physical range the
-//!   answer is an address size fault.
+//! [`probe::arch`] has what each architecture adds: how it is booted and what it needs of the machine.
+//!
+//! * **Translation.** The probe's own tables map everything where it is, own RAM as memory, the rest
+//!   as a device, or as memory after `attr normal`, and never executable but during `exec`. So a fault
+//!   is the hypervisor's answer. What no table can map answers `cannot map`.
 //! * **Faults.** An access, call, register read or `exec` that raises an exception comes back
-//!   with ESR and, where the exception class has one, FAR. SError is unmasked, and a barrier
-//!   after each access makes an asynchronous abort come with the access that caused it.
+//!   with the CPU's syndrome and, where it reports one, the address. An asynchronous abort comes with
+//!   the access that caused it.
 //! * **Own memory.** Writes and branches into the image, the tree or the ramdisk answer `cannot
 //!   own`, and `ram` steps over them. Reads are free.
 //! * **Interrupts** are taken between ops and while one waits, never within one, each by an
-//!   exception. The GIC is switched on by the first op that needs it. The virtual timer (INTID
-//!   27) ends every wait in WFI; it has priority 0x20 where others have 0xa0, so that an
-//!   interrupt left active holds up others but not the waits.
+//!   exception. The interrupt controller is switched on by the first op that needs it. The timer ends
+//!   every sleep; its priority is above that of others, so that an interrupt left active holds up
+//!   others but not the waits.
 //! * **Polls** look 16 times at once, and then every 100 microseconds, asleep in between.
-//! * **Other CPUs** (`cpuon`, up to three) say hello and idle.
+//! * **Other CPUs**, up to three, say hello and idle.
 //! * **`crash`** is Xen's `sched_op` `shutdown` with reason "crash".
 //!
 //! ## As control domain
@@ -75,8 +65,8 @@
 //!
 //! * **Scratch.** Scripts fill and read slots of a page each. Slot 3 is the last page of RAM, so that
 //!   what begins at its end ends beyond RAM; slots 0 to 2, and the probe's own structures, are the
-//!   highest pages that are free below, but for one that is left alone. All of it is Normal
-//!   write-back memory.
+//!   highest pages that are free below, but for one that is left alone. All of it is memory
+//!   to the probe's tables.
 //! * **Interface versions** are tried from that of Xen 4.17 upward, once, until one is not refused;
 //!   structures are laid out accordingly.
 //! * **Building a domain.** `hv load` copies an entry of the [pack](wire::pack) behind the ramdisk's
@@ -84,14 +74,6 @@
 //!   node offers or else in a hole behind RAM, and cleans the caches.
 //! * **Loops** repeat ops without answering, count the answers that differ from the first pass's, and
 //!   answer with the last pass.
-//!
-//! ## Under QEMU
-//!
-//! ```text
-//! qemu-system-aarch64 -M virt,gic-version=3 -cpu max -nographic -kernel probe.img -append "n=1 d=1;r32 0x9030fe0;off"
-//! ```
-//!
-//! TCG checks the alignment of Device accesses only for machines with more than one CPU (10.0).
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]

@@ -7,37 +7,28 @@ mod memory;
 use core::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use wire::pack::Pack;
-use wire::{Answer, CHUNK, Data, MAX_REPEATED, Note, Op, Ops, Reason, Vector, Width};
+use wire::{Answer, CHUNK, Data, Irq, MAX_REPEATED, Note, Op, Ops, Reason, Width};
 
 pub use control::Control;
 
-use crate::board;
-use crate::gic::Gic;
 use crate::irq::Irqs;
-use crate::machine::{Abort, Conduit, Machine, Stop};
-
-/// The virtual timer's interrupt (BSA, and Xen's guests).
-pub const TIMER: u32 = 27;
-
-const PSCI_CPU_ON: u64 = 0xc400_0003;
+use crate::machine::{Abort, Machine, Stop};
 
 /// A script's surroundings.
 #[derive(Debug)]
-pub struct Runner<'a, M> {
+pub struct Runner<'a, M: Machine> {
     /// The hardware.
     pub machine: &'a M,
     /// What the interrupt handler works from.
     pub irqs: &'a Irqs,
     /// Ops answered.
     pub done: &'a AtomicU16,
-    /// The interrupt controller that the tree shows.
-    pub controller: Option<board::Gic>,
-    /// The same, once an op needed it.
-    pub gic: Option<Gic>,
+    /// Where the interrupt controller is, if the machine has one that the probe can drive.
+    pub interrupts_at: Option<M::InterruptsAt>,
+    /// The interrupt controller, once an op needed it.
+    pub interrupts: Option<M::Interrupts>,
     /// The blob that the probe was started with.
     pub tree: &'a [u8],
-    /// How PSCI is called.
-    pub conduit: Conduit,
     /// RAM as address and size; unused entries have size 0.
     pub banks: &'a [(u64, u64)],
     /// What the script came with.
@@ -48,8 +39,8 @@ pub struct Runner<'a, M> {
 
 /// Serves an interrupt that the CPU interface handed out. Tells whether it is to be deactivated; `None`
 /// for one that no op asked for.
-pub fn handle(machine: &impl Machine, irqs: &Irqs, intid: u32) -> Option<bool> {
-    let handling = irqs.take(intid)?;
+pub fn handle(machine: &impl Machine, irqs: &Irqs, irq: Irq) -> Option<bool> {
+    let handling = irqs.take(irq)?;
     for (width, at, value) in handling.writes.into_iter().flatten() {
         // An abort here shows in the op's next answer: the line stays up, and the count grows.
         let _abort = machine.write(width, at, value);
@@ -63,7 +54,7 @@ impl<M: Machine> Runner<'_, M> {
         while let Some(Ok(op)) = &ops.next() {
             if let Some(how) = ending(op) {
                 self.answer(Answer::Ok);
-                self.machine.stop(self.conduit, how);
+                self.machine.stop(how);
             }
             if let Op::Loop {
                 passes,
@@ -118,7 +109,7 @@ impl<M: Machine> Runner<'_, M> {
     }
 
     fn serve(&self) {
-        if self.gic.is_some() {
+        if self.interrupts.is_some() {
             self.machine.serve();
         }
     }
@@ -163,20 +154,13 @@ impl<M: Machine> Runner<'_, M> {
                 machine.attr(attr)?;
                 Answer::Ok
             }
-            Op::Hvc(arguments) => Answer::Value(machine.call(Conduit::Hvc, arguments)?),
-            Op::Smc(arguments) => Answer::Value(machine.call(Conduit::Smc, arguments)?),
-            Op::Mrs(register) => Answer::Value(machine.mrs(register)?),
             Op::Mark(name) => Answer::Mark(name),
-            Op::CpuOn { mpidr } => match machine.start_cpu(self.conduit, mpidr)? {
-                0 => Answer::Ok,
-                status => Answer::Value(status),
-            },
             Op::Storm { at, count } => {
                 let mut faults = 0;
                 for _ in 0..count {
                     match machine.read(Width::W32, at) {
                         Ok(_) => {}
-                        Err(Abort::Fault { .. } | Abort::Serror { .. }) => faults += 1,
+                        Err(Abort::Fault(_)) => faults += 1,
                         Err(abort) => return Err(abort),
                     }
                 }
@@ -188,24 +172,21 @@ impl<M: Machine> Runner<'_, M> {
             | Op::IrqNoEoi { .. }
             | Op::IrqWait { .. }
             | Op::IrqCount { .. }
-            | Op::IrqPend { .. }
-            | Op::IrqUnpend { .. }
-            | Op::IrqState { .. }
-            | Op::Sgi { .. }
             | Op::Timer { .. }
-            | Op::Yield { .. } => match self.interrupts()? {
-                Some(gic) => self.interrupt(gic, *op)?,
-                None => Answer::Cannot(Reason::NoGic),
+            | Op::Yield { .. } => match self.controller()? {
+                Some(controller) => self.interrupt(controller, *op)?,
+                None => Answer::Cannot(Reason::NoController),
             },
             Op::Hypercall { number, ref args } => self.hypercall(u64::from(number), args)?,
-            Op::Fill { at, ref values } => self.fill(at, values)?,
-            Op::Aim { at, place } => {
+            Op::ScratchWrite { at, ref values } => self.fill(at, values)?,
+            Op::WriteScratchAddress { at, place } => {
                 let place = self.scratch(place)?;
                 machine.write(Width::W64, at, place)?;
                 Answer::Ok
             }
-            Op::Look { at, width } => Answer::Value(machine.read(width, self.scratch(at)?)?),
+            Op::ScratchRead { at, width } => Answer::Value(machine.read(width, self.scratch(at)?)?),
             Op::Hv(ref hv) => self.hv(hv)?,
+            Op::Arch(ref op) => machine.perform(op, || self.controller())?,
             // Taken care of by the caller: they never come back, or stand for others.
             Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin | Op::Loop { .. } => Answer::Ok,
         })
@@ -229,27 +210,6 @@ impl<M: Machine> Runner<'_, M> {
     fn after(&self, ms: u32) -> u64 {
         let ticks = u64::from(ms).saturating_mul(self.machine.frequency()) / 1000;
         self.machine.now().saturating_add(ticks)
-    }
-}
-
-/// Starts another CPU by PSCI.
-pub fn cpu_on(
-    machine: &impl Machine,
-    conduit: Conduit,
-    mpidr: u64,
-    entry: u64,
-    context: u64,
-) -> Result<u64, Abort> {
-    machine.call(conduit, [PSCI_CPU_ON, mpidr, entry, context])
-}
-
-/// Says that an interrupt came which no op asked for, as an accident without an instruction.
-pub fn stray(intid: u32) -> Note {
-    Note::Fault {
-        vector: Vector::Irq,
-        esr: u64::from(intid),
-        elr: 0,
-        far: 0,
     }
 }
 

@@ -12,6 +12,9 @@ const END_NODE: u32 = 2;
 const PROP: u32 = 3;
 const NOP: u32 = 4;
 
+/// The node by which a hypervisor shows that it has hypercalls.
+pub const HYPERVISOR: &[u8] = b"/hypervisor";
+
 /// A tree whose header holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Tree<'a> {
@@ -102,6 +105,11 @@ impl<'a> Tree<'a> {
         path.split(|byte| *byte == b'/')
             .filter(|name| !name.is_empty())
             .try_fold(self.root()?, |node, name| node.child(name))
+    }
+
+    /// Returns the addresses that the hypervisor's node leaves free for mappings of the guest's: first one and size.
+    pub fn free_space(self) -> Option<(u64, u64)> {
+        self.find(HYPERVISOR)?.reg(self.root()?).next()
     }
 
     /// Reads the token at `at` and says where the next one is.

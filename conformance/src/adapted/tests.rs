@@ -1,20 +1,21 @@
 use std::fs;
 use std::time::Instant;
 
+use model::{Arch, Capability};
+use runners::Profile;
 use runners::adapter::Adapter;
-use runners::{Arch, Capability, Profile};
 use tempfile::TempDir;
 
 use super::*;
 use crate::pipeline::{Rig, run_all};
 use crate::sample::scenario;
-use crate::verdict::Verdict;
+use model::Verdict;
 
-const DESCRIBED: &str = r#"read -r _; echo '{"version":1,"id":1,"response":{"description":{"name":"x","version":"9.9","capabilities":["CLAIMS"]}}}';"#;
+const DESCRIBED: &str = r#"read -r _; echo '{"version":2,"id":1,"response":{"description":{"name":"x","version":"9.9","capabilities":["CLAIMS"]}}}';"#;
 
 /// A rig whose adapter is this shell script.
 fn rig(script: &str, folder: &TempDir) -> Rig {
-    let mut profile = Profile::shipped("reference-by-adapter", Arch::Aarch64).unwrap();
+    let mut profile = Profile::shipped("reference-by-adapter", Arch::default()).unwrap();
     profile.adapter = Some(Adapter {
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         deadline_ms: 20_000,
@@ -52,7 +53,7 @@ fn a_dead_adapter_breaks_every_scenario() {
 #[test]
 fn claims_have_to_agree() {
     let folder = TempDir::new().unwrap();
-    let script = DESCRIBED.replace("\"CLAIMS\"", "\"smmu\",\"dom0less-trees\"");
+    let script = DESCRIBED.replace("\"CLAIMS\"", "\"iommu\",\"dom0less-trees\"");
     let rig = rig(&format!("{script} read -r _"), &folder);
     assert_eq!(rig.profile().version, "9.9");
     assert_eq!(rig.beyond_profile(), [Capability::Dom0lessTrees]);
@@ -69,8 +70,8 @@ fn claims_have_to_agree() {
 fn what_was_seen_before_a_breakdown_does_not_count() {
     let folder = TempDir::new().unwrap();
     let script = DESCRIBED.replace("\"CLAIMS\"", "");
-    let prepared = r#"read -r _; echo '{"version":1,"id":2,"response":{"prepared":{}}}';"#;
-    let mut profile = Profile::shipped("reference-by-adapter", Arch::Aarch64).unwrap();
+    let prepared = r#"read -r _; echo '{"version":2,"id":2,"response":{"prepared":{}}}';"#;
+    let mut profile = Profile::shipped("reference-by-adapter", Arch::default()).unwrap();
     let text = format!("{script} {prepared} read -r _; echo 'lost the board' >&2; exit 1");
     profile.adapter = Some(Adapter {
         command: ["sh", "-c", &text].map(str::to_owned).to_vec(),
@@ -81,7 +82,12 @@ fn what_was_seen_before_a_breakdown_does_not_count() {
     let adapted = Adapted::start(&mut profile, None).unwrap();
     let scenario = scenario(PLAIN);
     let told = crate::dtb::neutral::sample(&scenario, &profile);
-    let request = Request::new(profile.machine.clone(), "x", profile.deadline());
+    let request = Request::new(
+        profile.arch,
+        profile.machine.clone(),
+        "x",
+        profile.deadline(),
+    );
     let seen = |_: &Request| Seen {
         end: End::Complete,
         console: b"all is well".to_vec(),

@@ -1,6 +1,7 @@
+use model::Arch;
 use std::path::PathBuf;
 
-use runners::Level;
+use model::Level;
 
 use super::*;
 use crate::compare::compare;
@@ -11,9 +12,12 @@ fn row(scenario: &str, covers: &[&str], verdict: Verdict) -> Row {
         case: "XenValTestCase~demo.one~1".to_owned(),
         title: "One".to_owned(),
         covers: covers.iter().map(|id| (*id).to_owned()).collect(),
-        arch: "aarch64".to_owned(),
+        clause: None,
+        place: Place::default(),
+        arch: Arch::default().name().to_owned(),
         class: Class::Fault,
         level: Level::Strict,
+        steps: Vec::new(),
         verdict,
         reason: "because".to_owned(),
         checks: Vec::new(),
@@ -31,18 +35,21 @@ fn run(verdict: Verdict) -> Ledger {
         group: String::new(),
         texts: Vec::new(),
         parents: Vec::new(),
+        needs: Vec::new(),
+        status: String::new(),
+        place: Place::default(),
         in_scope,
         optional: false,
-        verdict: Rollup::of([verdict]),
+        verdict: AggregateVerdict::of([verdict]),
     };
     Ledger {
-        schema: ledger::SCHEMA.to_owned(),
+        schema: model::SCHEMA.to_owned(),
         suite: "0.1.0".to_owned(),
         subject: Subject {
             name: "demo".to_owned(),
             version: "1".to_owned(),
             digest: "00".to_owned(),
-            arch: "aarch64".to_owned(),
+            arch: Arch::default().name().to_owned(),
             level: Level::Strict,
         },
         selection: vec!["--subject".to_owned(), "demo".to_owned()],

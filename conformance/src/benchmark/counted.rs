@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use runners::{Capability, Control, Icount};
+use model::Capability;
+use runners::{Control, Icount};
 use wire::{Answer, Op};
 
+use crate::arch::NOW;
 use crate::case::expect::Expect;
-use crate::case::{Arch, Class, Machine, Role};
+use crate::case::{Machine, Role};
 use crate::observe::DomainSeen;
 use crate::pipeline::Rig;
 use crate::rig::Conductor;
 use crate::scenario::{Domain, Fate, From, Line, Scenario};
+use model::{Arch, Class, Place};
 use oft::Id;
 
 /// Memory of the domain that is destroyed.
 pub const MIB: u64 = 64;
 /// How often a domain is made and destroyed.
 pub const CYCLES: u32 = 300;
-
-/// Asks for the time. The virtual counter would do as well, but for its offset.
-pub(super) const NOW: &str = "mrs cntpct_el0";
 
 /// What making and destroying domains costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,10 +112,12 @@ pub(super) type Said = BTreeMap<u8, DomainSeen>;
 /// Runs a scenario; returns what its domains said and how long all took.
 pub(super) fn run(rig: &Rig, scenario: &Scenario, counting: bool) -> Result<(Said, Duration)> {
     let (_, mut request) = rig.prepare(scenario)?;
-    request.icount = counting.then_some(Icount {
-        shift: 0,
-        sleep: false,
-    });
+    if counting {
+        request.icount = Some(Icount {
+            shift: 0,
+            sleep: false,
+        });
+    }
     let mut conductor = Conductor::new(scenario, rig.nonce(scenario));
     let outcome = runners::run(&request, &mut conductor)?;
     let took = outcome.timing.total;
@@ -184,7 +186,7 @@ pub(super) fn domain(rig: &Rig, number: u8, role: Role, ops: &[String]) -> Resul
         ram: 0x4000_0000,
         cpus: 1,
         vpl011: true,
-        nr_spis: None,
+        guest_lines: None,
         extra,
         partial: None,
         pci: Vec::new(),
@@ -198,13 +200,15 @@ pub(super) fn domain(rig: &Rig, number: u8, role: Role, ops: &[String]) -> Resul
 /// A scenario of these domains.
 pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
     Ok(Scenario {
+        clause: None,
+        place: Place::default(),
         id: "benchmark".to_owned(),
         case: Id::new("XenValTestCase", "benchmark", 1).context("a well formed id")?,
         title: "what something costs".to_owned(),
         covers: Vec::new(),
         class: Class::Positive,
-        arch: Arch::Aarch64,
-        level: runners::Level::default(),
+        arch: Arch::default(),
+        level: model::Level::default(),
         needs: Vec::new(),
         note: None,
         machine: Machine::default(),

@@ -1,9 +1,10 @@
 //! Costs of PCI functions: of finding them at boot, of looking at their configuration, and of using their registers.
 
 use anyhow::{Context, Result, anyhow};
-use runners::Capability;
+use model::Capability;
 
-use super::counted::{NOW, domain, first, instant, run, scenario, span};
+use super::counted::{domain, first, instant, run, scenario, span};
+use crate::arch::NOW;
 use crate::case::Role;
 use crate::pci::{Firmware, Model, Topology, Wanted, place};
 use crate::pipeline::Rig;
@@ -37,7 +38,7 @@ pub struct Functions {
 
 /// Measures; none where the subject does not find PCI functions, or gives them to nobody.
 pub fn functions(rig: &Rig) -> Result<Option<Functions>> {
-    let needs = [Capability::Pci, Capability::PciScan, Capability::Smmu];
+    let needs = [Capability::Pci, Capability::PciScan, Capability::Iommu];
     if !rig.profile().capabilities.missing(&needs).is_empty() {
         return Ok(None);
     }
@@ -89,7 +90,7 @@ fn reads(rig: &Rig) -> Result<(u64, u64)> {
     owner.partial = Some(Partial::default());
     let edu = Wanted::new("edu", model("edu")?);
     let mut scenario = with(rig, scenario(vec![owner])?, &[edu])?;
-    scenario.machine.iommu = Some("smmuv3".to_owned());
+    scenario.machine.iommu = true;
     let (said, _) = run(rig, &scenario, true)?;
     let seen = first(&said)?;
     let took = |place: usize| {

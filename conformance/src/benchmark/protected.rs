@@ -1,10 +1,12 @@
 //! Costs of a device behind an IOMMU: of giving it, and of bearing with one that does nothing but fault.
 
+use crate::arch;
 use anyhow::{Result, bail};
-use runners::Capability;
+use model::Capability;
 use wire::Answer;
 
-use super::counted::{NOW, domain, first, run, scenario, span, succeeded};
+use super::counted::{domain, first, run, scenario, span, succeeded};
+use crate::arch::NOW;
 use crate::case::Role;
 use crate::dtb::EDU_BASE;
 use crate::pipeline::Rig;
@@ -47,7 +49,7 @@ impl Protected {
 /// Measures; none where the subject drives no IOMMU.
 pub fn protected(rig: &Rig) -> Result<Option<Protected>> {
     let needs = [
-        Capability::Smmu,
+        Capability::Iommu,
         Capability::ControlDomain,
         Capability::RuntimeCreate,
     ];
@@ -138,8 +140,8 @@ fn edu() -> Device {
 fn with_edu(domains: Vec<Domain>) -> Result<Scenario> {
     let mut scenario = scenario(domains)?;
     scenario.machine.edu = true;
-    scenario.machine.iommu = Some("smmuv3".to_owned());
-    scenario.host = vec![format!("point {EDU} iommus /smmuv3@9050000 0x18")];
+    scenario.machine.iommu = true;
+    scenario.host = vec![format!("point {EDU} iommus {} 0x18", arch::IOMMU_NODE)];
     scenario.passthrough = Some(vec![EDU.to_owned()]);
     Ok(scenario)
 }

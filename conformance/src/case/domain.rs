@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Text, yes};
 
 /// A domain and what it must find.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Domain {
     /// Node name under /chosen; of a child, what scripts call it.
@@ -37,9 +38,9 @@ pub struct Domain {
     /// False leaves out the emulated console (and with it every word of the domain).
     #[serde(default = "yes")]
     pub vpl011: bool,
-    /// Number of SPIs of the virtual interrupt controller.
-    #[serde(default)]
-    pub nr_spis: Option<Text>,
+    /// Number of lines of the virtual interrupt controller.
+    #[serde(default, rename = "nr_spis")]
+    pub guest_lines: Option<Text>,
     /// Further properties of the domain node.
     #[serde(default)]
     pub extra: BTreeMap<String, Text>,
@@ -92,7 +93,7 @@ pub struct Domain {
 }
 
 /// What a domain may do to others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Nothing.
@@ -105,7 +106,7 @@ pub enum Role {
 }
 
 /// When a domain is there and from when on it is not.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Destroyed {
     /// A mark of its own that it must have reached; everything before it is judged.
@@ -115,7 +116,7 @@ pub struct Destroyed {
 }
 
 /// Shape of a partial tree.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Partial {
     /// `<address> <size>` cells that /passthrough declares; `none` leaves both out.
@@ -124,9 +125,9 @@ pub struct Partial {
     /// Widths in which the values are written, where they differ from the declared ones.
     #[serde(default)]
     pub encoding: Option<Text>,
-    /// phandle of the `gic` placeholder; `none` leaves the node out.
+    /// phandle of the node that stands for the interrupt controller; `none` leaves the node out.
     #[serde(default)]
-    pub gic: Option<Text>,
+    pub controller: Option<Text>,
     /// Edits of the finished tree.
     #[serde(default)]
     pub edit: Vec<Text>,
@@ -139,7 +140,7 @@ pub struct Partial {
 }
 
 /// A node of the partial tree.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// Node name under /passthrough.
@@ -156,7 +157,7 @@ pub struct Device {
     /// Host node whose `compatible` and `interrupts` the guest's description takes over; left out: that of `path`.
     #[serde(default)]
     pub like: Option<Text>,
-    /// Interrupts (INTIDs) that `give` binds, where the domain is a child.
+    /// Numbers of the interrupts that `give` binds, where the domain is a child.
     #[serde(default)]
     pub lines: Vec<Text>,
     /// Further or other properties, in device-tree source form.

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use wire::{Answer, Op};
+use wire::{Answer, FaultClass, Op};
 
+use crate::arch;
 use crate::case::errno;
 use crate::case::value::number;
 
@@ -42,9 +43,9 @@ pub enum Expect {
     Listed,
     /// The same value as the first answer to the same words in this scenario.
     Unchanged,
-    /// A synchronous external or translation abort, reported for the very address of the access.
+    /// An access that nothing answers or that is not translated, reported for the very address of the access.
     Fault,
-    /// An alignment abort.
+    /// An access that is not aligned.
     AlignmentFault,
     /// Any exception at all.
     AnyFault,
@@ -59,14 +60,17 @@ pub enum Expect {
         /// Accesses that faulted.
         faults: u64,
     },
-    /// State of an interrupt: letters of `epa` for enabled, pending and active that are set.
-    Gic(String),
+    /// What only ops of one architecture can observe.
+    Arch(arch::Expect),
 }
 
 impl Expect {
     /// Reads the text behind `=>`; none at all means that the operation must work.
     pub fn parse(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
+        if let Some(expect) = arch::Expect::parse(&words) {
+            return Ok(Self::Arch(expect));
+        }
         Ok(match words.as_slice() {
             ["ok"] => Self::Works,
             ["any"] => Self::Any,
@@ -89,10 +93,6 @@ impl Expect {
                     to: number(to)?,
                 }
             }
-            ["gic", "none"] => Self::Gic(String::new()),
-            ["gic", letters] if letters.chars().all(|letter| "epa".contains(letter)) => {
-                Self::Gic((*letters).to_owned())
-            }
             ["sweep", ok, faults] => Self::Sweep {
                 ok: field(ok, "ok=")?,
                 faults: field(faults, "fault=")?,
@@ -106,9 +106,10 @@ impl Expect {
                 mask: number(mask)?,
             },
             _ => {
-                let known = KNOWN.iter().copied().chain(errno::names());
+                let own = KNOWN.iter().chain(arch::EXPECTATIONS).copied();
+                let known = own.clone().chain(errno::names());
                 let near = text::nearest(words.first().copied().unwrap_or(""), known);
-                let hint = near.map_or_else(|| KNOWN.join("`, `"), str::to_owned);
+                let hint = near.map_or_else(|| own.collect::<Vec<_>>().join("`, `"), str::to_owned);
                 return Err(format!(
                     "`{}` is no expectation; did you mean `{hint}`?",
                     text.trim()
@@ -141,24 +142,25 @@ impl Expect {
             Self::Unchanged => works(answer) && first.is_some_and(|first| first == answer),
             // Becomes a value where what was seen outside is known.
             Self::Listed => false,
-            Self::Fault => match (crate::scenario::address(op), answer) {
-                (Some(at), Answer::Fault { esr, far }) => abort_of_access(*esr) && *far == at,
+            Self::Fault => match (op.address(), answer) {
+                (Some(at), Answer::Fault(fault)) => {
+                    let unanswered =
+                        matches!(fault.class(), FaultClass::Unmapped | FaultClass::External);
+                    unanswered && fault.address() == Some(at)
+                }
                 _ => false,
             },
             Self::AlignmentFault => {
-                matches!(answer, Answer::Fault { esr, .. } if status(*esr) == ALIGNMENT)
+                matches!(answer, Answer::Fault(fault) if fault.class() == FaultClass::Alignment)
             }
-            Self::AnyFault => matches!(answer, Answer::Fault { .. } | Answer::Serror { .. }),
+            Self::AnyFault => matches!(answer, Answer::Fault(_)),
             Self::Timeout => matches!(answer, Answer::Timeout(_)),
             Self::Irqs(count) => {
                 matches!(answer, Answer::Irqs { count: seen, .. } if u64::from(*seen) == *count)
             }
             Self::Sweep { ok, faults } => matches!(answer, Answer::Sweep(seen)
-                if u64::from(seen.ok) == *ok && u64::from(seen.faults) == *faults && seen.bad_far == 0),
-            Self::Gic(letters) => matches!(answer, Answer::Gic { enabled, pending, active }
-                if *enabled == letters.contains('e')
-                    && *pending == letters.contains('p')
-                    && *active == letters.contains('a')),
+                if u64::from(seen.ok) == *ok && u64::from(seen.faults) == *faults && seen.elsewhere == 0),
+            Self::Arch(expect) => expect.met_by(answer),
         }
     }
 }
@@ -175,25 +177,8 @@ const KNOWN: &[&str] = &[
     "irqs",
     "not",
     "errno",
-    "gic",
     "sweep",
 ];
-
-/// Fault status of a data or instruction abort (`ISS[5:0]`, Arm ARM D24.2.40).
-const fn status(esr: u64) -> u64 {
-    esr & 0x3f
-}
-
-/// Alignment fault.
-const ALIGNMENT: u64 = 0b10_0001;
-
-/// Tells an abort that an access without a mapping may cause: a synchronous external abort (on the access itself or
-/// on a walk), a translation fault or an address size fault. The class is an abort taken from EL1 or EL0.
-fn abort_of_access(esr: u64) -> bool {
-    let class = (esr >> 26) & 0x3f;
-    let from_abort = matches!(class, 0x20 | 0x21 | 0x24 | 0x25);
-    from_abort && matches!(status(esr), 0x00..=0x07 | 0x10 | 0x14..=0x17)
-}
 
 /// Tells an operation that went through.
 pub fn works(answer: &Answer) -> bool {
@@ -202,15 +187,11 @@ pub fn works(answer: &Answer) -> bool {
         | Answer::Value(_)
         | Answer::Tree(_)
         | Answer::Irqs { .. }
-        | Answer::Gic { .. }
+        | Answer::Arch(_)
         | Answer::Mark(_) => true,
         Answer::Sweep(sweep) => sweep.faults == 0,
         Answer::Same(same) => same.mismatches == 0 && same.faults == 0,
-        Answer::Fault { .. }
-        | Answer::Serror { .. }
-        | Answer::Timeout(_)
-        | Answer::BadRam(_)
-        | Answer::Cannot(_) => false,
+        Answer::Fault(_) | Answer::Timeout(_) | Answer::BadRam(_) | Answer::Cannot(_) => false,
     }
 }
 
@@ -247,18 +228,7 @@ impl fmt::Display for Expect {
                 f,
                 "{ok} accesses go through, {faults} abort at their own addresses"
             ),
-            Self::Gic(letters) if letters.is_empty() => {
-                f.write_str("not enabled, not pending, not active")
-            }
-            Self::Gic(letters) => {
-                let states = [('e', "enabled"), ('p', "pending"), ('a', "active")];
-                let set: Vec<&str> = states
-                    .iter()
-                    .filter(|(letter, _)| letters.contains(*letter))
-                    .map(|(_, name)| *name)
-                    .collect();
-                write!(f, "exactly {}", set.join(" and "))
-            }
+            Self::Arch(expect) => expect.fmt(f),
         }
     }
 }
@@ -277,58 +247,6 @@ mod tests {
         );
     }
 
-    /// A fault counts only when it is an abort reported for the address that was accessed.
-    #[test]
-    fn a_fault_names_its_address() {
-        let external = 0x9600_0010;
-        check(
-            "fault",
-            "r32 0x1000",
-            Answer::Fault {
-                esr: external,
-                far: 0x1000,
-            },
-            true,
-        );
-        check(
-            "fault",
-            "r32 0x1000",
-            Answer::Fault {
-                esr: external,
-                far: 0x1004,
-            },
-            false,
-        );
-        check(
-            "fault",
-            "r32 0x1000",
-            Answer::Fault {
-                esr: 0x9600_0021,
-                far: 0x1000,
-            },
-            false,
-        );
-        check(
-            "fault",
-            "r32 0x1000",
-            Answer::Fault {
-                esr: 0x0200_0000,
-                far: 0x1000,
-            },
-            false,
-        );
-        check("fault", "r32 0x1000", Answer::Value(0), false);
-        check(
-            "alignment-fault",
-            "r32 0x1001",
-            Answer::Fault {
-                esr: 0x9600_0021,
-                far: 0x1001,
-            },
-            true,
-        );
-    }
-
     /// Values are compared under their mask; an operation without a word must work.
     #[test]
     fn values_are_compared() {
@@ -340,20 +258,10 @@ mod tests {
             "irqs 1",
             "irq count 34",
             Answer::Irqs {
-                intid: 34,
+                irq: wire::Irq(34),
                 count: 2,
             },
             false,
-        );
-        check(
-            "gic ep",
-            "irq state 34",
-            Answer::Gic {
-                enabled: true,
-                pending: true,
-                active: false,
-            },
-            true,
         );
     }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use model::Place;
+
 use crate::case::yaml::{self, YamlError};
 use crate::case::{Case, CaseFile};
 use crate::kinds::{CASE_KIND, REQUIREMENT_KIND};
@@ -17,10 +19,28 @@ mod tests;
 /// Requirements with the cases that show them.
 #[derive(Debug)]
 pub struct Loaded {
+    /// The folder that both were read from.
+    pub root: PathBuf,
     /// All items, the cases among them.
     pub catalog: Catalog,
     /// The cases in the order of their files and, inside, as written.
     pub cases: Vec<LoadedCase>,
+}
+
+impl Loaded {
+    /// Names a place in a file by its path inside the folder of requirements: the same on every machine.
+    pub fn place(&self, file: &str, line: u32) -> Place {
+        let inside = Path::new(file).strip_prefix(&self.root).ok();
+        Place {
+            file: inside.map_or_else(|| file.to_owned(), |path| path.display().to_string()),
+            line,
+        }
+    }
+
+    /// Names the place of a case.
+    pub fn place_of(&self, case: &LoadedCase) -> Place {
+        self.place(&case.file, case.line)
+    }
 }
 
 /// A case that stands where it says and covers what exists.
@@ -139,7 +159,15 @@ pub fn read(root: &Path) -> (Loaded, Vec<Diagnostic>) {
             ..Item::new(case.id.clone(), at)
         });
     }
-    (Loaded { catalog, cases }, problems)
+    let root = root.to_path_buf();
+    (
+        Loaded {
+            root,
+            catalog,
+            cases,
+        },
+        problems,
+    )
 }
 
 /// Reads cases that no requirement has: they show what a subject can do before it is judged.
@@ -157,13 +185,14 @@ pub fn unbound(shown: &str, text: &str) -> Result<Vec<LoadedCase>, Diagnostic> {
             let line = u32::try_from(line).unwrap_or(0);
             Diagnostic::error(shown, line, format!("`{}`: {error}", case.id))
         })?;
+        let line = u32::try_from(line).unwrap_or(0);
         Ok(LoadedCase {
             case,
             id,
             covers: Vec::new(),
             file: shown.to_owned(),
             text: whole.clone(),
-            line: u32::try_from(line).unwrap_or(0),
+            line,
         })
     });
     bound.collect()

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Text;
 
 /// Differences of the machine from the plain one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// `none` or `smmuv3`.
+    /// The IOMMU that the machine can have.
     #[serde(default)]
-    pub iommu: Option<String>,
+    pub iommu: bool,
     /// A second PL011 at 0x0904_0000.
     #[serde(default)]
     pub second_uart: bool,
@@ -20,11 +23,11 @@ pub struct Machine {
     #[serde(default)]
     pub flash_pattern: bool,
     /// The `edu` device as a platform device: a PCI function whose registers (0x1000_0000, 1 MiB) are set before the first
-    /// instruction, and the host node /edu@10000000 with SPI 6 that describes them.
+    /// instruction, and the host node /edu@10000000 with line 6 that describes them.
     #[serde(default)]
     pub edu: bool,
     /// The version of the board, as QEMU's `-M` takes it, where it is not the one that the profile pins: `virt-9.1` is the
-    /// last whose SMMUv3 has no second stage.
+    /// last whose IOMMU has no second stage.
     #[serde(default)]
     pub board: Option<String>,
     /// More QEMU devices, as `-device` takes them.
@@ -45,7 +48,7 @@ pub struct Machine {
 }
 
 /// A PCI function as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PciFunction {
     /// What texts call it.

@@ -70,27 +70,27 @@ mod tests {
     /// A row hides a constant of the same name; an unknown name is told with its neighbour.
     #[test]
     fn names_are_replaced_or_reported() {
-        let constants = BTreeMap::from([("gicd".to_owned(), "0x3001000".to_owned())]);
+        let constants = BTreeMap::from([("uart".to_owned(), "0x3001000".to_owned())]);
         let row = BTreeMap::from([("size".to_owned(), Text("7".to_owned()))]);
         let names = Names::new(&constants, &row);
         assert_eq!(
-            names.fill("r32 ${gicd} x${size}").unwrap(),
+            names.fill("r32 ${uart} x${size}").unwrap(),
             "r32 0x3001000 x7"
         );
         assert_eq!(names.fill("plain").unwrap(), "plain");
-        assert_eq!(names.fill("${gicd+0x104}").unwrap(), "0x3001104");
+        assert_eq!(names.fill("${uart+0x104}").unwrap(), "0x3001104");
         assert!(
             names
-                .fill("${gicd+x}")
+                .fill("${uart+x}")
                 .unwrap_err()
                 .contains("not a number")
         );
         assert!(
             names
-                .fill("${gicx}")
+                .fill("${uarx}")
                 .unwrap_err()
-                .contains("did you mean `${gicd}`")
+                .contains("did you mean `${uart}`")
         );
-        assert!(names.fill("${gicd").unwrap_err().contains("without"));
+        assert!(names.fill("${uart").unwrap_err().contains("without"));
     }
 }

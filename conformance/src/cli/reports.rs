@@ -4,13 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use reports::{Html, Junit, Sink, Terminal};
+use model::Ledger;
+use reports::view::{Evidence, Run};
+use reports::{Artifact, Look, SINKS, Sink};
+use text::nearest;
 
 use crate::baseline;
 use crate::cli::{CompareArgs, ReportArgs, say};
 use crate::compare;
-use crate::ledger::Ledger;
-use crate::view;
+use crate::evidence;
 
 /// Name of the ledger in its folder.
 pub const LEDGER: &str = "ledger.json";
@@ -42,8 +44,9 @@ pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
     let evidence = path.parent().unwrap_or(Path::new("."));
     let out = args.out.as_deref().unwrap_or(evidence);
     fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
-    say(format_args!("{}", write(&ledger, evidence, out)?));
-    Ok(u8::from(!ledger.conformant))
+    let conformant = ledger.conformant;
+    write(ledger, &args.report, evidence, out)?;
+    Ok(u8::from(!conformant))
 }
 
 /// Lays the subjects of several ledgers side by side. Nothing is judged, so nothing is found wanting.
@@ -51,7 +54,11 @@ fn together(args: &ReportArgs, runs: &Path) -> Result<u8> {
     if args.from.len() < 2 {
         bail!("`--side-by-side` takes two ledgers or more");
     }
-    let load = |path: &PathBuf| Ok(view::of(&Ledger::load(&named(path))?, None));
+    let load = |path: &PathBuf| {
+        Ok(Run::new(Ledger::load(&named(path))?, |_| {
+            Evidence::default()
+        }))
+    };
     let columns = args.from.iter().map(load).collect::<Result<Vec<_>>>()?;
     let out = args.out.as_deref().unwrap_or(runs);
     fs::create_dir_all(out).with_context(|| format!("{}: cannot be made", out.display()))?;
@@ -102,25 +109,53 @@ fn newest(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Writes all reports of a ledger into `out` and returns the summary for people.
-pub fn write(ledger: &Ledger, evidence: &Path, out: &Path) -> Result<String> {
-    let run = view::of(ledger, Some(evidence));
-    let put = |name: &str, text: String| {
-        let path = out.join(name);
-        fs::write(&path, text).with_context(|| format!("{}: cannot be written", path.display()))
+/// Makes the reports of these names: what is for a terminal is printed, the rest is written into `out` and named.
+pub fn write(ledger: Ledger, names: &[String], evidence: &Path, out: &Path) -> Result<()> {
+    let run = Run::new(ledger, |row| match &row.evidence {
+        Some(folder) => evidence::read(&evidence.join(folder)),
+        None => Evidence::default(),
+    });
+    let look = Look {
+        colour: colour(),
+        width: terminal_width(),
     };
-    put("report.html", Html.render(&run)?)?;
-    put("junit.xml", Junit.render(&run)?)?;
-    let width = terminal_width();
-    let colour = colour();
-    let mut summary = Terminal { colour, width }.render(&run)?;
-    summary.push_str(&format!("\nledger    {}\n", out.join(LEDGER).display()));
-    summary.push_str(&format!(
-        "report    {}\n",
-        out.join("report.html").display()
-    ));
-    summary.push_str(&format!("JUnit     {}\n", out.join("junit.xml").display()));
-    Ok(summary)
+    let mut written = vec![("ledger", out.join(LEDGER))];
+    for sink in names.iter().filter_map(|name| Sink::find(name)) {
+        for Artifact { file, text } in (sink.render)(&run, look)? {
+            let Some(file) = file else {
+                say(format_args!("{text}"));
+                continue;
+            };
+            let path = out.join(file);
+            fs::write(&path, text)
+                .with_context(|| format!("{}: cannot be written", path.display()))?;
+            written.push((sink.name, path));
+        }
+    }
+    say(format_args!("\n"));
+    for (name, path) in written {
+        say(format_args!("{name:<9} {}\n", path.display()));
+    }
+    Ok(())
+}
+
+/// Reads the name of a report.
+pub fn sink(name: &str) -> Result<String> {
+    let names = || SINKS.iter().map(|sink| sink.name);
+    match Sink::find(name) {
+        Some(sink) => Ok(sink.name.to_owned()),
+        None => bail!(
+            "no report `{name}`{}; there are {}",
+            nearest(name, names())
+                .map_or_else(String::new, |near| format!(", did you mean `{near}`?")),
+            names().collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// Names every report.
+pub fn every_sink() -> Vec<String> {
+    SINKS.iter().map(|sink| sink.name.to_owned()).collect()
 }
 
 /// Tells whether colours are welcome on standard output.

@@ -16,12 +16,12 @@ use crate::cli::{
 };
 use crate::groups;
 use crate::judged;
-use crate::ledger::Row;
 use crate::pipeline::{Rig, run_all};
 use crate::probing;
 use crate::scenario::generate::scenarios;
-use crate::verdict::Verdict;
 use crate::waiver;
+use model::Row;
+use model::Verdict;
 
 /// Judges a subject.
 pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
@@ -92,8 +92,9 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     let path = out.join(reports::LEDGER);
     fs::write(&path, ledger.to_json()?)
         .with_context(|| format!("{}: cannot be written", path.display()))?;
-    say(format_args!("{}", reports::write(&ledger, &out, &out)?));
-    Ok(u8::from(!ledger.conformant))
+    let conformant = ledger.conformant;
+    reports::write(ledger, &args.report, &out, &out)?;
+    Ok(u8::from(!conformant))
 }
 
 /// Looks at what a subject can do that was not built here; returns notices and problems. An image that was named is judged

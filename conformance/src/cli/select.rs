@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use runners::{Arch, Profile};
+
+use runners::Profile;
 
 use crate::case::load::Loaded;
 use crate::cli::{Choice, refused};
@@ -58,7 +59,7 @@ pub fn profile(choice: &Choice) -> Result<Profile> {
 
 fn described(choice: &Choice) -> Result<Profile> {
     if !choice.subject.ends_with(".toml") {
-        let arch = choice.arch.unwrap_or(Arch::Aarch64);
+        let arch = choice.arch.unwrap_or_default();
         return Ok(Profile::shipped(&choice.subject, arch)?);
     }
     let profile = Profile::load(Path::new(&choice.subject))?;

@@ -1,11 +1,13 @@
+use model::Arch;
 use std::collections::BTreeMap;
 
-use reports::view::Verdict as Shown;
+use model::AggregateVerdict as Shown;
+use model::Place;
 
 use super::*;
-use crate::case::Class;
-use crate::ledger::{Requirement, Rollup, Row, SCHEMA, Subject};
-use crate::verdict::Verdict::{self, Broken, Fail, Pass, Skip};
+use model::Class;
+use model::Verdict::{self, Broken, Fail, Pass, Skip};
+use model::{AggregateVerdict, Requirement, Row, SCHEMA, Subject};
 
 const DEMO: &str = "XenSSR~demo~1";
 const OTHER: &str = "XenSSR~other~1";
@@ -21,9 +23,12 @@ fn run(rows: &[(&str, Verdict)], scope: &[&str], selection: &[&str]) -> Ledger {
             group: String::new(),
             texts: Vec::new(),
             parents: Vec::new(),
+            needs: Vec::new(),
+            status: String::new(),
+            place: Place::default(),
             in_scope: scope.contains(&id),
             optional: false,
-            verdict: Rollup::of(
+            verdict: AggregateVerdict::of(
                 rows.iter()
                     .filter(|row| row.covers == [id])
                     .map(|row| row.verdict),
@@ -37,8 +42,8 @@ fn run(rows: &[(&str, Verdict)], scope: &[&str], selection: &[&str]) -> Ledger {
             name: "demo".to_owned(),
             version: "1".to_owned(),
             digest: "00".to_owned(),
-            arch: "aarch64".to_owned(),
-            level: runners::Level::Strict,
+            arch: Arch::default().name().to_owned(),
+            level: model::Level::Strict,
         },
         selection: selection.iter().map(|word| (*word).to_owned()).collect(),
         seed: 0,
@@ -60,9 +65,12 @@ fn row(id: &str, verdict: Verdict) -> Row {
         case: id.to_owned(),
         title: String::new(),
         covers: vec![requirement.to_owned()],
-        arch: "aarch64".to_owned(),
+        clause: None,
+        place: Place::default(),
+        arch: Arch::default().name().to_owned(),
         class: Class::Positive,
-        level: runners::Level::Required,
+        level: model::Level::Required,
+        steps: Vec::new(),
         verdict,
         reason: if verdict == Pass { "" } else { "because" }.to_owned(),
         checks: Vec::new(),

@@ -4,14 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dtb_gen::{Guest, Node, Tree};
 use runners::adapter::protocol::{
-    Bank, Device, Dom0less, Domain, Machine, Module, PciFunction, Placed, Property, Range, Role,
-    Scenario,
+    Bank, Device, Dom0less, Domain, FileRef, Machine, Module, PciFunction, Placed, Property, Range,
+    Role, Scenario,
 };
-use runners::{File, GuestLayout, HostLayout, Profile};
+use runners::{File, GuestLayout, Profile};
 
-use super::{Blobs, Ground, plan, platform, run_time};
+use super::{Blobs, Ground, plan, platform};
+use crate::arch::{self, CONTROLLER_PHANDLE};
 use crate::case;
-use crate::scenario::generate::GIC_PHANDLE;
 use crate::scenario::{self, DOMAIN_MEMORY_KIB};
 
 #[cfg(test)]
@@ -19,8 +19,6 @@ mod tests;
 #[cfg(test)]
 pub use tests::told_of as sample;
 
-/// Number of the first shared peripheral interrupt (Arm IHI 0069, 2.2.1).
-const FIRST_SPI: u32 = 32;
 /// Images and trees of a domain begin on pages.
 const PAGE: u64 = 0x1000;
 /// What the kernel of every domain is called.
@@ -43,10 +41,18 @@ pub fn tell(
     blobs: &Blobs,
     arguments: Vec<String>,
 ) -> Result<Told, String> {
+    let kernel = FileRef::of(KERNEL, ground.probe);
     let mut files = vec![File::new(KERNEL, ground.probe.clone())];
+    let mut known = vec![kernel.clone()];
+    // What is there already, under whatever name, is not written again.
     let mut put = |name: String, bytes: Vec<u8>| {
-        files.push(File::new(name.clone(), bytes));
-        name
+        let file = FileRef::of(name, &bytes);
+        if let Some(same) = known.iter().find(|other| other.sha256 == file.sha256) {
+            return same.clone();
+        }
+        files.push(File::new(file.path.clone(), bytes));
+        known.push(file.clone());
+        file
     };
     let tree = platform(scenario, ground.base)?;
     let base = super::machine(scenario, ground.base);
@@ -73,7 +79,7 @@ pub fn tell(
         let size = boot.ramdisk.as_ref().map_or(0, |bytes| bytes.len() as u64);
         let ramdisk = boot.ramdisk.as_ref().map(|bytes| Placed {
             address: below(end, bytes.len()),
-            path: put(format!("{}.ramdisk", domain.name), bytes.to_vec()),
+            file: put(format!("{}.ramdisk", domain.name), bytes.to_vec()),
         });
         let guest = guest(
             domain,
@@ -100,12 +106,12 @@ pub fn tell(
             direct_map: domain.direct,
             cpus: domain.cpus,
             console: domain.vpl011,
-            spis: domain.nr_spis,
+            interrupt_lines: domain.guest_lines,
             arguments: boot.args.clone(),
             ramdisk,
             tree: Placed {
                 address: below(top, tree.len()),
-                path: put(format!("{}.dtb", domain.name), tree),
+                file: put(format!("{}.dtb", domain.name), tree),
             },
             devices: devices(domain, &base).map_err(blame)?,
             pci: domain.pci.iter().map(function).collect(),
@@ -113,12 +119,12 @@ pub fn tell(
     }
     let mut modules = Vec::new();
     for (name, address, bytes) in &blobs.modules {
-        let path = match name.as_str() {
-            "probe" => KERNEL.to_owned(),
+        let file = match name.as_str() {
+            "probe" => kernel.clone(),
             name => put(format!("dom0less-{name}"), bytes.to_vec()),
         };
         modules.push(Module {
-            path,
+            file,
             address: *address,
         });
     }
@@ -129,7 +135,7 @@ pub fn tell(
     let scenario = Scenario {
         id: scenario.id.clone(),
         arch: profile.arch,
-        kernel: KERNEL.to_owned(),
+        kernel,
         hypervisor_arguments: ground.hypervisor_args.to_owned(),
         machine,
         domains,
@@ -200,25 +206,18 @@ fn guest(
     base: &Tree,
 ) -> Result<Guest, String> {
     let layout = &profile.guest;
-    let own = HostLayout {
-        gicd: layout.gicd,
-        gicr: layout.gicr,
-        uart: layout.uart,
-        pci: layout.pci,
-    };
-    let seen = profile.host.filter(|_| domain.direct).unwrap_or(own);
+    let host = profile.host.as_ref().filter(|_| domain.direct);
+    let uart = host.map_or(layout.uart, |host| host.uart);
     let plain = domain.partial.as_ref();
     Ok(Guest {
         memory: memory.iter().map(|bank| (bank.base, bank.size)).collect(),
         cpus: domain.cpus,
-        gicd: (seen.gicd.base, seen.gicd.size),
-        gicr: (seen.gicr.base, run_time::redistributors(domain.cpus)),
-        timer: run_time::private(layout.timer_irq),
+        arch: arch::guest(layout, host, domain.cpus),
         args: arguments.to_owned(),
         ramdisk,
         uart: domain.vpl011.then(|| {
-            let line = layout.uart_irq.saturating_sub(FIRST_SPI);
-            (seen.uart.base, seen.uart.size, line)
+            let line = layout.uart_irq.saturating_sub(arch::FIRST_SHARED);
+            (uart.base, uart.size, line)
         }),
         callable: false,
         devices: plain.map(|partial| plan(partial, base)).transpose()?,
@@ -239,7 +238,7 @@ fn devices(domain: &scenario::Domain, base: &Tree) -> Result<Vec<Device>, String
                 node.with(name, value.clone())
             });
         let usual = |prop: &dtb_gen::Prop| {
-            prop.name == "interrupt-parent" && prop.u32() == Some(GIC_PHANDLE)
+            prop.name == "interrupt-parent" && prop.u32() == Some(CONTROLLER_PHANDLE)
         };
         Device {
             name: device.name.clone(),
@@ -252,7 +251,7 @@ fn devices(domain: &scenario::Domain, base: &Tree) -> Result<Vec<Device>, String
                     size: range.size,
                 })
                 .collect(),
-            interrupts: interrupts(&node),
+            interrupts: arch::shared_interrupts(&node),
             host_node: device.path.clone(),
             force_without_iommu: device.force,
             properties: node
@@ -277,20 +276,4 @@ fn function([segment, bus, place]: &[u32; 3]) -> PciFunction {
         device: place >> 3,
         function: place & 7,
     }
-}
-
-/// The shared interrupts of a node, by INTID: three cells each, of which the first is 0 (GICv3 binding).
-fn interrupts(node: &Node) -> Vec<u32> {
-    let cells = node
-        .get("interrupts")
-        .and_then(|prop| prop.cells())
-        .unwrap_or_default();
-    let shared = cells
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .filter(|[kind, ..]| *kind == 0);
-    shared
-        .map(|[_, number, _]| number.saturating_add(FIRST_SPI))
-        .collect()
 }

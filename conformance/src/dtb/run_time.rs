@@ -7,12 +7,8 @@ use runners::GuestLayout;
 use wire::{BootArgs, Script};
 
 use super::{Ground, plan};
+use crate::arch;
 use crate::scenario::{CHILD_MEMORY_KIB, Child, Domain, Scenario};
-
-/// Registers of one redistributor (Arm IHI 0069, 12.10).
-const REDISTRIBUTOR: u64 = 0x2_0000;
-/// Number of the first private peripheral interrupt.
-const FIRST_PPI: u32 = 16;
 
 /// What `maker` is given: the probe's image, then tree and ramdisk of each child. The trees are kept by number.
 pub fn entries(
@@ -74,23 +70,11 @@ fn guest(
     Ok(Guest {
         memory: vec![(domain.ram, kib.saturating_mul(1024))],
         cpus: domain.cpus,
-        gicd: (layout.gicd.base, layout.gicd.size),
-        gicr: (layout.gicr.base, redistributors(domain.cpus)),
-        timer: private(layout.timer_irq),
+        arch: arch::guest(layout, None, domain.cpus),
         args,
         ramdisk: ramdisk.map(|size| (child.ramdisk, size)),
         uart: None,
         callable: true,
         devices: devices.map(|partial| plan(partial, base)).transpose()?,
     })
-}
-
-/// Bytes of the redistributors of so many virtual CPUs.
-pub fn redistributors(cpus: u32) -> u64 {
-    REDISTRIBUTOR * u64::from(cpus.max(1))
-}
-
-/// Number of an interrupt among the private peripheral ones.
-pub fn private(intid: u32) -> u32 {
-    intid.saturating_sub(FIRST_PPI)
 }

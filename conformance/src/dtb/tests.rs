@@ -221,7 +221,7 @@ fn defects_are_in_the_blob_only() {
     assert!(made.partials[0].1.find("/passthrough/x").is_some());
 }
 
-/// The guest's description is the host node's unless the case says otherwise, and its interrupts are the GIC's.
+/// The guest's description is the host node's unless the case says otherwise, and its interrupts are the interrupt controller's.
 #[test]
 fn devices_are_described_like_their_host_nodes() {
     let rest = "    domains: [{name: dA, devices: [{node: x, path: /pl061@9030000, props: {interrupts: <0 9 1>, label: 'y'}}]}]\n";
@@ -231,11 +231,11 @@ fn devices_are_described_like_their_host_nodes() {
     assert_eq!(node.get("interrupts").unwrap().cells().unwrap(), [0, 9, 1]);
     assert_eq!(
         node.get("interrupt-parent").unwrap().u32(),
-        Some(GIC_PHANDLE)
+        Some(CONTROLLER_PHANDLE)
     );
     assert_eq!(node.get("label").unwrap().text(), Some("y"));
     // Where the controller has another phandle, it is that one.
-    let rest = rest.replace("devices:", "partial: {gic: 0x1234}, devices:");
+    let rest = rest.replace("devices:", "partial: {controller: 0x1234}, devices:");
     let (made, _) = built(&rest).unwrap();
     let node = made.partials[0].1.find("/passthrough/x").unwrap();
     assert_eq!(node.get("interrupt-parent").unwrap().u32(), Some(0x1234));

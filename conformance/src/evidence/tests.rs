@@ -44,7 +44,7 @@ fn folders_hold_the_whole_run() {
     }
     let mut seen = Seen {
         console: play.lines.join("\n").into_bytes(),
-        smmus: Some(runners::Smmus {
+        iommus: Some(runners::Iommus {
             trace: runners::Trace {
                 lost: Some("it breaks off".to_owned()),
                 ..runners::Trace::default()
@@ -75,7 +75,7 @@ fn folders_hold_the_whole_run() {
         "dA: no end",
         "dB: nothing",
         "sentinel: end",
-        "SMMU: it breaks off",
+        "IOMMU: it breaks off",
     ] {
         assert!(told.contains(part), "wanted {part} in\n{told}");
     }
@@ -83,12 +83,15 @@ fn folders_hold_the_whole_run() {
     assert_eq!(parsed["id"], scenario.id);
     assert!(text("run.sh").contains("image"));
     assert_eq!(fs::read(folder.join("host.dtb")).unwrap(), made.host);
-    let names: Vec<String> = trees(&folder).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> = trees(&folder).into_iter().map(|tree| tree.name).collect();
     assert_eq!(
         names,
         ["child-dC.dts", "guest-dA.dts", "host.dts", "partial-dA.dts"]
     );
     assert!(trees(&folder.join("nowhere")).is_empty());
-    assert_eq!(events(&folder), seen.smmus.as_ref().map(smmu::told));
+    assert_eq!(
+        events(&folder),
+        seen.iommus.as_ref().map(iommu::merge_sources)
+    );
     assert_eq!(events(&folder.join("nowhere")), None);
 }

@@ -1,10 +1,12 @@
+use model::Arch;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::case::Class;
-use crate::ledger::Rollup::{Broken, Fail, NotVerified, Pass, Skip};
 use crate::sample::{loaded, profile};
-use crate::verdict::Verdict;
+use model::AggregateVerdict::{Broken, Fail, NotVerified, Pass, Skip};
+use model::Class;
+use model::Place;
+use model::Verdict;
 
 const CASES: &str = "  - id: XenValTestCase~demo.one~1
     title: One
@@ -18,9 +20,12 @@ fn row(scenario: &str, covers: &[&str], verdict: Verdict) -> Row {
         case: "XenValTestCase~demo.one~1".to_owned(),
         title: "One".to_owned(),
         covers: covers.iter().map(|id| (*id).to_owned()).collect(),
-        arch: "aarch64".to_owned(),
+        clause: None,
+        place: Place::default(),
+        arch: Arch::default().name().to_owned(),
         class: Class::Positive,
-        level: runners::Level::Required,
+        level: model::Level::Required,
+        steps: Vec::new(),
         verdict,
         reason: String::new(),
         checks: Vec::new(),
@@ -80,7 +85,13 @@ const TOP: &str = "XenPRQ~top~1";
 fn verdicts_roll_up() {
     type Rows<'a> = &'a [(&'a str, &'a [&'a str], Verdict)];
     /// Rows and scope; verdicts of the requirements, what their parent inherits, the whole.
-    type Line<'a> = (Rows<'a>, &'a [&'a str], [Rollup; 3], Rollup, bool);
+    type Line<'a> = (
+        Rows<'a>,
+        &'a [&'a str],
+        [AggregateVerdict; 3],
+        AggregateVerdict,
+        bool,
+    );
     let table: &[Line<'_>] = &[
         (
             &[
@@ -167,7 +178,7 @@ fn verdicts_roll_up() {
     ];
     for (rows, scope, wanted, inherited, conformant) in table {
         let ledger = made(rows, scope, 1);
-        let found: Vec<Rollup> = ledger
+        let found: Vec<AggregateVerdict> = ledger
             .requirements
             .iter()
             .map(|requirement| requirement.verdict)
@@ -274,21 +285,21 @@ fn the_view_repeats_the_ledger() {
         "--subject",
         "xen",
         "--arch",
-        "aarch64",
+        Arch::default().name(),
         "--case",
         "a",
         "--seed",
         "9",
     ];
     ledger.selection = words.map(str::to_owned).into();
-    let view = crate::view::of(&ledger, None);
+    let view = reports::view::Run::new(ledger, |_| Default::default());
     let verdicts: Vec<String> = view
         .requirements
         .iter()
-        .map(|requirement| requirement.verdict.to_string())
+        .map(|requirement| requirement.item.verdict.to_string())
         .collect();
     assert_eq!(verdicts, ["fail", "fail", "not-verified"]);
-    assert!(!view.conformant);
+    assert!(!view.ledger.conformant);
     let scenario = &view.requirements[0].cases[0].scenarios[0];
     assert_eq!(
         scenario.reproduce,
@@ -317,7 +328,7 @@ fn what_nobody_asks_for_may_be_left_out() {
         });
         (ledger.requirements[0].verdict, ledger.conformant)
     };
-    use runners::Level::{Required, Strict};
+    use model::Level::{Required, Strict};
     assert_eq!(verdict(Required, Strict), (Pass, true));
     assert_eq!(verdict(Required, Required), (Skip, false));
     assert_eq!(verdict(Strict, Strict), (Skip, false));

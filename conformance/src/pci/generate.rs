@@ -68,7 +68,7 @@ struct Maker {
 
 impl Maker {
     fn one(&mut self, model: &str, slot: (u8, u8)) -> Wanted {
-        let model = Model::find(model).unwrap_or(&super::model::MODELS[0]);
+        let model = Model::find(model).unwrap_or(&super::functions::MODELS[0]);
         let name = format!("g{}", self.made);
         self.made += 1;
         Wanted {

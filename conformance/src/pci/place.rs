@@ -1,11 +1,10 @@
 //! Numbers of buses and addresses of registers, as firmware chooses them: depth first, one behind the other.
 
+use crate::arch;
 use runners::PciHost;
 use thiserror::Error;
 
-use super::{
-    Bar, BarKind, FIRST_LINE, FIRST_SPI, Firmware, Function, Model, PINS, Role, Topology, Wanted,
-};
+use super::{Bar, BarKind, FIRST_LINE, Firmware, Function, Model, PINS, Role, Topology, Wanted};
 
 /// Devices of a bus, and functions of a device.
 const DEVICES: u8 = 32;
@@ -153,12 +152,12 @@ impl<'w> Placer<'w> {
                 command: one.command,
                 buses: None,
                 windows: [None, None],
-                intid: None,
+                line: None,
             });
             self.names.push(one);
-            let intid = self.intid(place, one.model);
+            let line = self.line(place, one.model);
             if let Some(function) = self.topology.functions.get_mut(place) {
-                function.intid = intid;
+                function.line = line;
             }
             places.push((slot, place));
         }
@@ -203,7 +202,7 @@ impl<'w> Placer<'w> {
     }
 
     /// Follows a pin to the first bus: each bridge on the way turns it by the device that it comes from (Bridge 9.1).
-    fn intid(&self, place: usize, model: &Model) -> Option<u32> {
+    fn line(&self, place: usize, model: &Model) -> Option<u32> {
         let mut pin = model.pin.checked_sub(1)?;
         let mut one = self.topology.functions.get(place)?;
         while let Some(bridge) = one
@@ -214,7 +213,7 @@ impl<'w> Placer<'w> {
             one = bridge;
         }
         let line = u32::from((pin + one.slot.0) % PINS);
-        Some(FIRST_SPI + FIRST_LINE + line)
+        Some(arch::FIRST_SHARED + FIRST_LINE + line)
     }
 
     /// Returns what is behind a bridge, in the order of devices and functions.

@@ -112,14 +112,14 @@ fn registers_lie_in_the_windows_of_their_bridges() {
 #[test]
 fn pins_are_turned_on_their_way() {
     let made = placed(&tree());
-    let intid = |name: &str| made.find(name).unwrap().intid;
-    assert_eq!(intid("zero"), Some(35 + 1));
-    assert_eq!(intid("last"), Some(35 + 2));
+    let line = |name: &str| made.find(name).unwrap().line;
+    assert_eq!(line("zero"), Some(35 + 1));
+    assert_eq!(line("last"), Some(35 + 2));
     // Device 0 behind device 0 and 1 of the switch, which is device 0 behind device 4.
-    assert_eq!((intid("a"), intid("b")), (Some(35), Some(35 + 1)));
+    assert_eq!((line("a"), line("b")), (Some(35), Some(35 + 1)));
     // Devices 1 and 2 behind device 9.
-    assert_eq!((intid("c"), intid("d")), (Some(35 + 2), Some(35 + 3)));
-    assert_eq!(intid("up"), None);
+    assert_eq!((line("c"), line("d")), (Some(35 + 2), Some(35 + 3)));
+    assert_eq!(line("up"), None);
 }
 
 /// What the command line says plugs each function in where it was placed.
@@ -144,7 +144,7 @@ fn the_command_line_says_where() {
         ("bar:b.4", "0x8000000000"),
         ("config:a", "0x4010300000"),
         ("irq:c", "0x25"),
-        ("spi:c", "0x5"),
+        (&format!("{}:c", crate::arch::LINE), "0x5"),
         ("bus:bridge", "0x5"),
     ] {
         assert!(

@@ -10,7 +10,8 @@ use super::{Rig, hex};
 use crate::observe::{End, Seen};
 use crate::rig::twin::{alone, without};
 use crate::scenario::{Domain, Fate, Scenario};
-use crate::verdict::{self, Check, Claims, Judgement, Partials, Verdict};
+use crate::verdict::{self, Claims, Judgement, Partials};
+use model::{Check, Verdict};
 
 /// The verdicts on twins, by what they are made of.
 pub type Twins = Mutex<HashMap<String, Arc<OnceLock<Result<Judgement, String>>>>>;

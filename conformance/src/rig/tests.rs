@@ -1,6 +1,7 @@
 mod functions;
 mod refusals;
 
+use crate::arch;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use super::*;
 use crate::dtb::{Ground, blobs};
 use crate::sample::{NONCE, Play, profile, scenario};
 use crate::scenario::SENTINEL;
-use crate::verdict::{Claims, Verdict, judge};
+use crate::verdict::{Claims, judge};
+use model::Verdict;
 
 /// What a conductor does with each line: the labels of its acts, `finish` for the end.
 fn conduct(conductor: &mut Conductor<'_>, lines: &[String]) -> Vec<(usize, Vec<String>)> {
@@ -35,7 +37,7 @@ fn outcome(end: runners::End) -> Outcome {
         console: b"text".to_vec(),
         stderr: String::new(),
         answers: Vec::new(),
-        smmus: None,
+        iommus: None,
         argv: Vec::new(),
         timing: Timing {
             ready: None,
@@ -112,23 +114,29 @@ fn silence_on_purpose_is_not_waited_for() {
     let mut conductor = Conductor::new(&scenario, NONCE);
     let bad = Note::Bad {
         at: 0,
-        why: wire::Why::Script,
+        why: wire::ScriptError::Script,
     };
     let play = Play::new().sentinel(3).hello(1).note(1, bad);
     assert_eq!(conduct(&mut conductor, &play.lines).len(), 1);
 }
 
-const ACTS: &str = "    domains: [{name: dA, script: [mark one, mark two]}]
+/// A case with acts at each kind of moment; one of them raises line 5.
+fn acts() -> String {
+    let raise = format!("{} 5 high", arch::LINE);
+    format!(
+        "    domains: [{{name: dA, script: [mark one, mark two]}}]
     outside:
-      - {at: start, do: [read32 0x10]}
-      - {at: dA two, do: [write16 0x14 0x102, spi 5 high]}
-      - {at: end, do: [read8 0x18, stop]}
-";
+      - {{at: start, do: [read32 0x10]}}
+      - {{at: dA two, do: [write16 0x14 0x102, {raise}]}}
+      - {{at: end, do: [read8 0x18, stop]}}
+"
+    )
+}
 
 /// Acts are taken at their marks and at the end, and the run ends only when the last answer is in.
 #[test]
 fn acts_are_taken_at_their_moments() {
-    let scenario = scenario(ACTS);
+    let scenario = scenario(&acts());
     let mut conductor = Conductor::new(&scenario, NONCE);
     let done = |conductor: &mut Conductor<'_>, label: &str| {
         told(conductor.done(label, &runners::Answer::Done))
@@ -172,7 +180,7 @@ fn acts_are_taken_at_their_moments() {
 /// An echo of a mark takes no act a second time, and an act's first answer stands.
 #[test]
 fn an_echo_takes_no_act() {
-    let scenario = scenario(ACTS);
+    let scenario = scenario(&acts());
     let mut conductor = Conductor::new(&scenario, NONCE);
     let mark = |name| Answer::Mark(wire::Name::new(name).unwrap());
     let mut play = Play::new()
@@ -247,7 +255,7 @@ fn the_twin_is_the_sentinel_alone() {
 fn machines_are_the_subjects_with_what_the_case_adds() {
     let profile = profile();
     let wanted = crate::case::Machine {
-        iommu: Some("smmuv3".into()),
+        iommu: true,
         second_uart: true,
         board: Some("virt-9.1".into()),
         devices: vec!["edu".into()],
@@ -255,7 +263,8 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
     };
     let machine = machine(&profile, &wanted);
     assert_eq!(machine.pin.as_deref(), Some("virt-9.1"));
-    assert!(machine.options.contains(&"iommu=smmuv3".to_owned()));
+    let option = runners::iommu_option(profile.arch).unwrap();
+    assert!(machine.options.contains(&option.to_owned()));
     assert_eq!(machine.options.len(), profile.machine.options.len() + 1);
     assert_eq!(machine.devices, ["edu"]);
     assert_eq!(
@@ -267,7 +276,7 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
 /// Writes are as wide as they say, lowest byte first.
 #[test]
 fn acts_become_actions() {
-    let scenario = scenario(ACTS);
+    let scenario = scenario(&acts());
     let write = scenario.outside[1]
         .acts
         .iter()
@@ -282,9 +291,9 @@ fn acts_become_actions() {
     );
     assert_eq!(
         write[1],
-        Action::SetIrq {
-            spi: 5,
-            level: true
+        Action::SetLine {
+            line: "spi5".to_owned(),
+            high: true
         }
     );
     assert_eq!(
@@ -359,27 +368,29 @@ fn registers_are_set_up_and_waited_for() {
     );
 }
 
-/// The SMMUs of a machine are where its own tree says, in cells as wide as that says, and nothing else is one.
+/// The IOMMUs of a machine are where its own tree says, in cells as wide as that says, and nothing else is one.
 #[test]
-fn smmus_are_found_in_the_machines_tree() {
+fn iommus_are_found_in_the_machines_tree() {
     use dtb_gen::{Node, Tree, Value};
     let node = |name: &str, model: &str, reg: &[u32]| {
         Node::new(name)
             .with("compatible", Value::Text(model.to_owned()))
             .with("reg", Value::Cells(reg.to_vec()))
     };
+    let places =
+        |tree: &Tree| -> Vec<u64> { iommus(tree).iter().map(|one| one.registers).collect() };
     let tree = |cells: u32, reg: &[u32]| {
         let mut tree = Tree::default();
         tree.root.set("#address-cells", Value::Cells(vec![cells]));
         tree.root.children = vec![
-            node("smmuv3@1", "arm,smmu-v3", reg),
-            node("smmu@2", "arm,smmu-v2", reg),
-            Node::new("broken").with("compatible", Value::Text("arm,smmu-v3".to_owned())),
+            node("iommu@1", arch::sample::IOMMU, reg),
+            node("iommu@2", arch::sample::OTHER_IOMMU, reg),
+            Node::new("broken").with("compatible", Value::Text(arch::sample::IOMMU.to_owned())),
         ];
-        smmus(&tree)
+        places(&tree)
     };
     assert_eq!(tree(2, &[1, 0x0905_0000, 0, 0x2_0000]), [0x1_0905_0000]);
     assert_eq!(tree(1, &[0x0905_0000, 0x2_0000]), [0x0905_0000]);
     assert_eq!(tree(2, &[1]), [0_u64; 0]);
-    assert_eq!(smmus(&Tree::default()), [0_u64; 0]);
+    assert_eq!(places(&Tree::default()), [0_u64; 0]);
 }

@@ -31,7 +31,7 @@ pub fn without(scenario: &Scenario, name: &str) -> Scenario {
         words.any(|word| word == node || word.starts_with(&below))
     };
     twin.host.retain(|edit| !about(edit));
-    // What the SMMUs do may be what the refused domain's devices did.
+    // What the IOMMUs do may be what the refused domain's devices did.
     twin.events = Vec::new();
     let number = scenario.domain(name).map(|domain| domain.number);
     twin.outside.retain(|step| match &step.at {
@@ -45,7 +45,7 @@ pub fn without(scenario: &Scenario, name: &str) -> Scenario {
             memory_kib,
             banks: Vec::new(),
             direct: false,
-            nr_spis: None,
+            guest_lines: None,
             extra: Vec::new(),
             partial: None,
             pci: Vec::new(),

@@ -1,4 +1,4 @@
-//! What a case wants of the SMMU: which accesses of devices it must have stopped or let pass, and which not.
+//! What a case wants of the IOMMU: which accesses of devices it must have stopped or let pass, and which not.
 
 use runners::{Access, Fate, Reason};
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub struct EventRule {
 pub enum About {
     /// Those that are like this.
     These {
-        /// By what the SMMU knows the device; none: whatever.
+        /// By what the IOMMU knows the device; none: whatever.
         stream: Option<u32>,
         /// What became of them.
         kind: Kind,
@@ -104,7 +104,7 @@ impl EventRule {
         })
     }
 
-    /// Tells whether a subject must have its SMMU stop, and record, what it could keep from the SMMU in other ways as well.
+    /// Tells whether a subject must have its IOMMU stop, and record, what it could keep from the IOMMU in other ways as well.
     pub fn needs_records(&self) -> bool {
         let About::These { kind, .. } = self.about else {
             return false;
@@ -201,14 +201,11 @@ fn kind_of(word: &str) -> Result<Kind, String> {
     if let Some(reason) = Reason::named(word) {
         return Ok(Kind::Event(Some(reason)));
     }
-    let known = KINDS
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(Reason::NAMED.iter().map(|(_, name)| *name));
+    let known = KINDS.iter().map(|(name, _)| *name).chain(Reason::names());
     Err(match nearest(word, known) {
-        Some(near) => format!("`{word}` is no event of an SMMUv3; did you mean `{near}`?"),
+        Some(near) => format!("`{word}` is no event of an IOMMU; did you mean `{near}`?"),
         None => format!(
-            "`{word}` is no event of an SMMUv3: F_TRANSLATION and the like, `event` for any, `stopped`, `aborted`, `bypassed` or `translated`"
+            "`{word}` is no event of an IOMMU: F_TRANSLATION and the like, `event` for any, `stopped`, `aborted`, `bypassed` or `translated`"
         ),
     })
 }
@@ -263,14 +260,14 @@ mod tests {
         let full = rule("0x18 F_TRANSLATION write 0x5000_0000..0x5000_0007 => at least 2");
         let about = About::These {
             stream: Some(0x18),
-            kind: Kind::Event(Some(Reason(0x10))),
+            kind: Kind::Event(Some(Reason::new(0x10, Some("F_TRANSLATION")))),
             write: Some(true),
             span: Some((0x5000_0000, 0x5000_0007)),
         };
         assert_eq!((full.about, full.wanted), (about, Wanted::AtLeast(2)));
         assert_eq!(rule("any bypassed => none").wanted, Wanted::Nothing);
         assert_eq!(rule("0x18 event => any").wanted, Wanted::Whatever);
-        assert_eq!(rule("24 C_BAD_STE read").wanted, Wanted::AtLeast(1));
+        assert_eq!(rule("24 C_BAD_STREAMID read").wanted, Wanted::AtLeast(1));
         let others = rule("others");
         assert_eq!(
             (others.about, others.wanted),
@@ -288,7 +285,7 @@ mod tests {
             ("0x18 F_TRANSLATON", "did you mean `F_TRANSLATION`?"),
             (
                 "0x18 zzz",
-                "`zzz` is no event of an SMMUv3: F_TRANSLATION and",
+                "`zzz` is no event of an IOMMU: F_TRANSLATION and",
             ),
             ("x18 event", "`x18` is not a number"),
             ("0x100000000 event", "does not fit 32 bits"),
@@ -313,7 +310,7 @@ mod tests {
     fn what_is_not_told_is_neither_right_nor_wrong() {
         let access = |write, address| Access {
             stream: Some(0x18),
-            fate: Fate::Recorded(Reason(0x10)),
+            fate: Fate::Recorded(Reason::new(0x10, Some("F_TRANSLATION"))),
             address,
             write,
         };

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use runners::{Capability, Profile};
+use model::{Capability, Place};
+use runners::Profile;
 
+use crate::arch;
 use crate::case::load::{Culprit, Loaded, LoadedCase};
 use crate::case::template::Names;
 use crate::case::value::{edit, property};
-use crate::case::{self, Case, Text};
+use crate::case::{Case, Text};
 use crate::pci::{Firmware, Topology};
 use crate::scenario::{Act, Domain, EventRule, SENTINEL, Scenario, Step, parse, sense};
 use oft::Diagnostic;
@@ -22,16 +24,11 @@ pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Ve
     let mut known = BTreeSet::new();
     let mut problems = Vec::new();
     for case in &loaded.cases {
-        if !case
-            .case
-            .arch
-            .iter()
-            .any(|arch| arch.name() == profile.arch.name())
-        {
+        if !case.case.arch.contains(&profile.arch) {
             continue;
         }
         for row in rows(&case.case) {
-            match Expansion::new(case, profile, &row).scenario() {
+            match Expansion::new(case, loaded.place_of(case), profile, &row).scenario() {
                 Ok(scenario) if known.insert(scenario.id.clone()) => all.push(scenario),
                 Ok(scenario) => {
                     let why = format!("two rows are called `{}`; `as` must differ", scenario.id);
@@ -69,6 +66,7 @@ fn rows(case: &Case) -> Vec<BTreeMap<String, Text>> {
 /// One case with one row.
 struct Expansion<'a> {
     case: &'a LoadedCase,
+    place: Place,
     profile: &'a Profile,
     row: &'a BTreeMap<String, Text>,
     names: Names,
@@ -79,10 +77,16 @@ struct Expansion<'a> {
 }
 
 impl<'a> Expansion<'a> {
-    fn new(case: &'a LoadedCase, profile: &'a Profile, row: &'a BTreeMap<String, Text>) -> Self {
+    fn new(
+        case: &'a LoadedCase,
+        place: Place,
+        profile: &'a Profile,
+        row: &'a BTreeMap<String, Text>,
+    ) -> Self {
         let mut constants = constants(profile);
         let mut made = Self {
             case,
+            place,
             profile,
             row,
             names: Names::new(&constants, row),
@@ -133,7 +137,6 @@ impl<'a> Expansion<'a> {
     fn expand(&self) -> Result<Scenario, Culprit> {
         let case = &self.case.case;
         self.blame(sense::domains(case));
-        self.blame(sense::machine(&case.machine).err());
         let id = match self.row.get("as") {
             Some(Text(label)) => {
                 sense::label(label).map_err(|why| Culprit::new(&format!("as: {label}"), why))?;
@@ -202,11 +205,9 @@ impl<'a> Expansion<'a> {
             title: case.title.clone(),
             covers: self.case.covers.clone(),
             class: case.class,
-            arch: if self.profile.arch.name() == "amd64" {
-                case::Arch::Amd64
-            } else {
-                case::Arch::Aarch64
-            },
+            clause: case.clause.clone(),
+            place: self.place.clone(),
+            arch: self.profile.arch,
             level: self
                 .optional(case.level.as_ref(), parse::level)?
                 .unwrap_or_default(),
@@ -277,17 +278,12 @@ impl<'a> Expansion<'a> {
     }
 }
 
-/// phandle that a partial tree gives its `gic` placeholder unless the case says otherwise.
-pub const GIC_PHANDLE: u32 = 0xfde8;
-
 /// Values of a subject that texts may name.
 fn constants(profile: &Profile) -> BTreeMap<String, String> {
     let guest = &profile.guest;
     let hex = |value: u64| format!("{value:#x}");
     let end = 1_u64.checked_shl(u32::from(profile.ipa_bits)).unwrap_or(0);
     let mut constants = BTreeMap::from([
-        ("gicd".to_owned(), hex(guest.gicd.base)),
-        ("gicr".to_owned(), hex(guest.gicr.base)),
         ("uart".to_owned(), hex(guest.uart.base)),
         ("ram".to_owned(), hex(guest.ram.base)),
         ("ipa_end".to_owned(), hex(end)),
@@ -303,11 +299,13 @@ fn constants(profile: &Profile) -> BTreeMap<String, String> {
     constants.extend(guest.pci.iter().flat_map(|pci| bridge("", pci)));
     if let Some(host) = &profile.host {
         constants.extend(host.pci.iter().flat_map(|pci| bridge("host_", pci)));
-        constants.extend([
-            ("host_gicd".to_owned(), hex(host.gicd.base)),
-            ("host_gicr".to_owned(), hex(host.gicr.base)),
-            ("host_uart".to_owned(), hex(host.uart.base)),
-        ]);
+        constants.insert("host_uart".to_owned(), hex(host.uart.base));
     }
+    let emulated = arch::constants(guest, profile.host.as_ref());
+    constants.extend(
+        emulated
+            .into_iter()
+            .map(|(name, at)| (name.to_owned(), hex(at))),
+    );
     constants
 }

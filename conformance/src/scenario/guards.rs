@@ -93,7 +93,7 @@ mod tests {
             ram: 0x4000_0000,
             cpus: 1,
             vpl011: true,
-            nr_spis: None,
+            guest_lines: None,
             extra: Vec::new(),
             partial: Some(Partial {
                 devices: vec![device],
@@ -111,7 +111,7 @@ mod tests {
         let occupied = Occupied(vec![(0x4000_0000, 0x407f_ffff)]);
         let found: Vec<u64> = guards(&domain(ranges), &occupied, 40)
             .iter()
-            .map(|line| crate::scenario::address(&line.op).unwrap())
+            .map(|line| line.op.address().unwrap())
             .collect();
         assert_eq!(found, wanted);
     }

@@ -1,5 +1,6 @@
 //! Words of scripts that stand for several operations: what a controller does to make a domain, and how the two meet.
 
+use crate::arch;
 use crate::case::Role;
 use crate::case::value::number;
 use crate::dtb::EDU_BASE;
@@ -16,8 +17,6 @@ const PAGE: u32 = 12;
 /// Pages that one request for memory or for a mapping may name at most: 2 MiB, and Xen's limit on Arm.
 const CHUNK: u64 = 512;
 const MAPPED: u64 = 64;
-/// SPIs of a child that does not say otherwise: those of the machine.
-const SPIS: u32 = 256;
 /// Time to wait for another domain, in milliseconds. Nothing waits so long unless something is wrong.
 const PATIENCE: u32 = 5000;
 
@@ -167,10 +166,10 @@ fn make(child: &Domain) -> Vec<String> {
     let kib = child.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
     let ram = child.ram;
     let (id, cpus) = (plan.id, child.cpus);
-    let spis = child.nr_spis.unwrap_or(SPIS);
+    let irq_lines = child.guest_lines.unwrap_or(arch::GUEST_LINES);
     let pages = kib.div_ceil(4);
     let (large, small) = (pages / CHUNK, pages % CHUNK);
-    let mut lines = vec![format!("hv create {id} {kib} {cpus} {spis}")];
+    let mut lines = vec![format!("hv create {id} {kib} {cpus} {irq_lines}")];
     if large > 0 {
         lines.push(format!("hv populate {id} {:#x} 9 {large}", ram >> PAGE));
     }

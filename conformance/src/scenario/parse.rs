@@ -2,18 +2,19 @@
 
 use wire::{Hv, Op};
 
+use crate::arch;
 use crate::case::expect::Expect;
 use crate::case::value::{cut, number, number32};
 use crate::scenario::{Act, Domain, From, Line, Moment, Range, What};
 
 /// Reads how much a case asks of a subject.
-pub fn level(text: &str) -> Result<runners::Level, String> {
-    let known = runners::Level::ALL.into_iter();
+pub fn level(text: &str) -> Result<model::Level, String> {
+    let known = model::Level::ALL.into_iter();
     known
         .clone()
         .find(|level| level.name() == text)
         .ok_or_else(|| {
-            let names = known.map(runners::Level::name).collect::<Vec<_>>();
+            let names = known.map(model::Level::name).collect::<Vec<_>>();
             format!("`{text}` is no level; there are {}", names.join(", "))
         })
 }
@@ -175,8 +176,9 @@ pub fn act(text: &str) -> Result<Act, String> {
             number(mask)?,
             number(value)?,
         ),
-        ["spi", line, "high"] => What::Spi(number32(line)?, true),
-        ["spi", line, "low"] => What::Spi(number32(line)?, false),
+        [word, line, level @ ("high" | "low")] if *word == arch::LINE => {
+            What::Line(number32(line)?, *level == "high")
+        }
         ["qmp", name, arguments @ ..] => {
             let pair = |text: &&str| {
                 let (name, value) = text
@@ -192,7 +194,8 @@ pub fn act(text: &str) -> Result<Act, String> {
         ["cont"] => What::Continue,
         _ => {
             return Err(format!(
-                "`{act}` is no act outside; acts are `read32 A`, `write32 A V`, `wait32 A MASK V`, `spi N high|low`, `qmp NAME [KEY=VALUE...]`, `query-pci`, `stop`, `cont`, and of PCI functions `cfgread32 NAME OFFSET`, `cfgwrite32 NAME OFFSET V`, `cfgwait32 NAME OFFSET MASK V`, `unplug NAME`"
+                "`{act}` is no act outside; acts are `read32 A`, `write32 A V`, `wait32 A MASK V`, `{} N high|low`, `qmp NAME [KEY=VALUE...]`, `query-pci`, `stop`, `cont`, and of PCI functions `cfgread32 NAME OFFSET`, `cfgwrite32 NAME OFFSET V`, `cfgwait32 NAME OFFSET MASK V`, `unplug NAME`",
+                arch::LINE
             ));
         }
     };
@@ -280,7 +283,9 @@ mod tests {
         );
         assert_eq!(line("hv destroy 2").unwrap().expect, ZERO);
         assert_eq!(line("hv list => ok").unwrap().expect, Expect::Answered);
-        assert!(act("spi 1 up").unwrap_err().contains("no act outside"));
+        let act_on_line = |level| act(&format!("{} 1 {level}", arch::LINE));
+        assert_eq!(act_on_line("low").unwrap().what, What::Line(1, false));
+        assert!(act_on_line("up").unwrap_err().contains("no act outside"));
         assert_eq!(cells("none").unwrap(), None);
         assert_eq!(cells("1 2").unwrap(), Some((1, 2)));
     }

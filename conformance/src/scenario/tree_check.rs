@@ -5,6 +5,7 @@ use std::fmt;
 use dtb_gen::{Node, Tree, Value};
 use serde::Serialize;
 
+use crate::arch;
 use crate::case::value::{cut, number, number32, property};
 
 mod host_bridge;
@@ -29,12 +30,12 @@ pub enum TreeCheck {
     Compatible(String),
     /// The only PCI host bridge is described whole, with its ECAM and its windows of 32 and 64 bits at these addresses.
     HostBridge([u64; 3]),
-    /// Device and pin on the first bus of the PCI host bridge arrive at this shared interrupt (INTID).
+    /// Device and pin on the first bus of the PCI host bridge arrive at this shared interrupt.
     PciLine(u32, u32, u32),
     /// No two nodes share a phandle.
     PhandlesUnique,
     /// `interrupt-parent` of the node names the interrupt controller of the domain.
-    ParentIsGic(String),
+    ParentIsController(String),
     /// /passthrough is what the partial tree says, except for what only the hypervisor reads.
     PassthroughKept,
 }
@@ -68,7 +69,9 @@ impl TreeCheck {
                 Self::PciLine(number32(device)?, number32(pin)?, number32(value)?)
             }
             ("phandles-unique", "", "") => Self::PhandlesUnique,
-            ("parent-is-gic", path, "") if !path.is_empty() => Self::ParentIsGic(owned(path)),
+            ("parent-is-controller", path, "") if !path.is_empty() => {
+                Self::ParentIsController(owned(path))
+            }
             ("passthrough-kept", "", "") => Self::PassthroughKept,
             _ => {
                 return Err(format!(
@@ -101,8 +104,9 @@ impl TreeCheck {
             .map(|name| Self::NowhereProperty((*name).to_owned()))
             .collect();
         rules.extend(
-            ["arm,smmu-v3", "arm,mmu-500", "virtio,pci-iommu"]
-                .map(|name| Self::NowhereCompatible(name.to_owned())),
+            arch::IOMMUS
+                .iter()
+                .map(|name| Self::NowhereCompatible((*name).to_owned())),
         );
         rules.push(Self::PhandlesUnique);
         rules
@@ -147,11 +151,11 @@ impl TreeCheck {
                 .is_none()
                 .then(|| format!("no node is compatible with `{name}`")),
             Self::HostBridge(places) => host_bridge::broken(tree, *places),
-            Self::PciLine(device, pin, intid) => {
-                host_bridge::line_broken(tree, *device, *pin, *intid)
+            Self::PciLine(device, pin, line) => {
+                host_bridge::line_broken(tree, *device, *pin, *line)
             }
             Self::PhandlesUnique => shared_phandle(tree),
-            Self::ParentIsGic(path) => gic_is_parent(tree, path),
+            Self::ParentIsController(path) => controller_is_parent(tree, path),
             Self::PassthroughKept => {
                 let Some(partial) = partial.and_then(|tree| tree.find("/passthrough")) else {
                     return Some("the scenario gave no readable partial tree".to_owned());
@@ -174,9 +178,9 @@ const FORMS: &[&str] = &[
     "nowhere-compatible NAME",
     "compatible NAME",
     "host-bridge ECAM LOW HIGH",
-    "pci-line DEVICE PIN INTID",
+    "pci-line DEVICE PIN LINE",
     "phandles-unique",
-    "parent-is-gic PATH",
+    "parent-is-controller PATH",
     "passthrough-kept",
 ];
 
@@ -214,7 +218,7 @@ fn differs(path: &str, given: &Node, kept: &Node) -> Option<String> {
     {
         match kept.get(&prop.name) {
             None => return Some(format!("{path} lost `{}`", prop.name)),
-            // The hypervisor may give its interrupt controller another phandle, see `ParentIsGic`.
+            // The hypervisor may give its interrupt controller another phandle, see `ParentIsController`.
             Some(_) if prop.name == "interrupt-parent" => {}
             Some(found) if found.value != prop.value => {
                 return Some(format!(
@@ -270,7 +274,7 @@ fn shared_phandle(tree: &Tree) -> Option<String> {
     None
 }
 
-fn gic_is_parent(tree: &Tree, path: &str) -> Option<String> {
+fn controller_is_parent(tree: &Tree, path: &str) -> Option<String> {
     // The property is inherited from the nearest ancestor that has it (Devicetree Specification 2.4.1).
     let mut at = path;
     let parent = loop {
@@ -292,14 +296,10 @@ fn gic_is_parent(tree: &Tree, path: &str) -> Option<String> {
         .as_deref()
         .and_then(|path| tree.find(path))
         .and_then(|node| node.get("compatible"));
-    let is_gic = compatible
+    let is_controller = compatible
         .and_then(|prop| prop.texts())
-        .is_some_and(|texts| {
-            texts
-                .iter()
-                .any(|text| text.starts_with("arm,gic") || text.starts_with("arm,cortex-a15-gic"))
-        });
-    (!is_gic).then(|| match (parent, target) {
+        .is_some_and(|texts| texts.iter().any(|text| arch::is_controller(text)));
+    (!is_controller).then(|| match (parent, target) {
         (Some(number), Some(target)) => {
             format!("the interrupt parent of {path}, {number:#x}, is {target}")
         }
@@ -348,15 +348,18 @@ impl fmt::Display for TreeCheck {
                 f,
                 "there is one PCI host bridge, with ECAM at {ecam:#x} and windows at {low:#x} and {high:#x}"
             ),
-            Self::PciLine(device, pin, intid) => {
+            Self::PciLine(device, pin, line) => {
                 write!(
                     f,
-                    "pin {pin} of PCI device {device} arrives at interrupt {intid}"
+                    "pin {pin} of PCI device {device} arrives at interrupt {line}"
                 )
             }
             Self::PhandlesUnique => f.write_str("no two nodes share a phandle"),
-            Self::ParentIsGic(path) => {
-                write!(f, "the interrupt parent of {path} is the domain's GIC")
+            Self::ParentIsController(path) => {
+                write!(
+                    f,
+                    "the interrupt parent of {path} is the domain's interrupt controller"
+                )
             }
             Self::PassthroughKept => f.write_str(
                 "/passthrough is as the partial tree says, less what only the hypervisor reads",
@@ -370,8 +373,8 @@ mod tests {
     use super::*;
 
     fn tree() -> Tree {
-        let gic = Node::new("interrupt-controller@3001000")
-            .with("compatible", "arm,gic-v3")
+        let controller = Node::new("interrupt-controller@3001000")
+            .with("compatible", arch::sample::CONTROLLER)
             .with("phandle", 0xfde8_u32);
         let device = Node::new("gpio@9030000")
             .with("reg", [0_u32, 0x903_0000, 0, 0x1000])
@@ -380,7 +383,7 @@ mod tests {
             .with("interrupt-parent", 0xfde8_u32)
             .child(device);
         Tree {
-            root: Node::new("").child(gic).child(passthrough),
+            root: Node::new("").child(controller).child(passthrough),
             ..Tree::default()
         }
     }
@@ -416,13 +419,17 @@ mod tests {
             Some("`reg` is"),
         );
         check("nowhere phandle", Some("has `phandle`"));
-        check("nowhere-compatible arm,gic-v3", Some("is compatible"));
-        check("compatible arm,gic-v3", None);
-        check("compatible arm,gic-v4", Some("no node is compatible"));
+        let compatible = arch::sample::CONTROLLER;
+        check(
+            &format!("nowhere-compatible {compatible}"),
+            Some("is compatible"),
+        );
+        check(&format!("compatible {compatible}"), None);
+        check("compatible arm,none", Some("no node is compatible"));
         check("host-bridge 0x10000000 1 2", Some("there are 0"));
         check("pci-line 0 1 38", Some("there are 0"));
         check("phandles-unique", None);
-        check("parent-is-gic /passthrough/gpio@9030000", None);
+        check("parent-is-controller /passthrough/gpio@9030000", None);
         check("passthrough-kept", None);
         assert!(
             TreeCheck::parse("nod /x")

@@ -17,7 +17,7 @@ impl Claims {
     pub fn of(profile: &runners::Profile) -> Self {
         Self {
             diagnostics: profile.diagnostics,
-            strict: profile.level == runners::Level::Strict,
+            strict: profile.level == model::Level::Strict,
         }
     }
 

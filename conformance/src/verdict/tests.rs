@@ -3,9 +3,10 @@ mod gone;
 mod parts;
 mod soup;
 
-use wire::{Answer, Note, Reason, Same, Sweep, Vector, Why};
+use wire::{Answer, Irq, Note, Reason, Same, ScriptError, Sweep};
 
 use super::*;
+use crate::arch::sample::{asynchronous, external, misaligned, permission, unmapped};
 use crate::observe::Recorder;
 use crate::sample::{NONCE, Play, scenario};
 
@@ -74,11 +75,11 @@ fn all_that_was_wanted_passes() {
 /// Each expectation, met and not met by an answer: the verdict follows, and the reason shows both.
 #[test]
 fn each_expectation_decides() {
-    let sweep = |ok, faults, bad_far| {
+    let sweep = |ok, faults, elsewhere| {
         Answer::Sweep(Sweep {
             ok,
             faults,
-            bad_far,
+            elsewhere,
             ..Sweep::default()
         })
     };
@@ -90,13 +91,10 @@ fn each_expectation_decides() {
             first: None,
         })
     };
-    let fault = |esr, far| Answer::Fault { esr, far };
-    let gic = |enabled, pending, active| Answer::Gic {
-        enabled,
-        pending,
-        active,
+    let irqs = |count| Answer::Irqs {
+        irq: Irq(34),
+        count,
     };
-    let irqs = |count| Answer::Irqs { intid: 34, count };
     let rows = [
         (
             "r32 0x1000 => 0x61",
@@ -113,35 +111,39 @@ fn each_expectation_decides() {
             Answer::Value(0),
             Answer::Value(0x61),
         ),
-        ("r32 0x1000", Answer::Value(7), fault(0x9600_0010, 0x1000)),
+        (
+            "r32 0x1000",
+            Answer::Value(7),
+            Answer::Fault(external(0x1000)),
+        ),
         (
             "r32 0x1000 => ok",
             Answer::Value(7),
-            Answer::Serror { esr: 0 },
+            Answer::Fault(asynchronous()),
         ),
         (
             "r32 0x1000 => fault",
-            fault(0x9600_0010, 0x1000),
+            Answer::Fault(external(0x1000)),
             Answer::Value(0),
         ),
         (
             "r32 0x1000 => fault",
-            fault(0x9600_0007, 0x1000),
-            fault(0x9600_0010, 0x2000),
+            Answer::Fault(unmapped(0x1000)),
+            Answer::Fault(external(0x2000)),
         ),
         (
             "r32 0x1000 => fault",
-            fault(0x9600_0010, 0x1000),
+            Answer::Fault(external(0x1000)),
             Answer::Cannot(Reason::Map),
         ),
         (
             "r32 0x1001 => alignment-fault",
-            fault(0x9600_0021, 0x1001),
-            fault(0x9600_0010, 0x1001),
+            Answer::Fault(misaligned(0x1001)),
+            Answer::Fault(external(0x1001)),
         ),
         (
             "exec 0x1000 => any-fault",
-            fault(0x8600_000f, 0x1000),
+            Answer::Fault(permission(0x1000)),
             Answer::Ok,
         ),
         (
@@ -151,16 +153,6 @@ fn each_expectation_decides() {
         ),
         ("wait32 0x1000 1 1 5", Answer::Value(1), Answer::Timeout(0)),
         ("irq count 34 => irqs 2", irqs(2), irqs(3)),
-        (
-            "irq state 34 => gic ea",
-            gic(true, false, true),
-            gic(true, true, true),
-        ),
-        (
-            "irq state 34 => gic none",
-            gic(false, false, false),
-            gic(false, false, true),
-        ),
         (
             "sweep r32 0x1000 2 4 => sweep ok=1 fault=1",
             sweep(1, 1, 0),
@@ -210,10 +202,7 @@ fn unchanged_needs_an_earlier_answer() {
         Verdict::Fail,
         "wanted the same value",
     );
-    let fault = Answer::Fault {
-        esr: 0x9600_0010,
-        far: 0x1000,
-    };
+    let fault = Answer::Fault(external(0x1000));
     check(
         rest,
         play(fault, fault),
@@ -238,14 +227,12 @@ fn unchanged_needs_an_earlier_answer() {
 #[test]
 fn a_refused_domain_that_speaks_fails() {
     let fault = Note::Fault {
-        vector: Vector::Sync,
-        esr: 0,
-        elr: 0,
-        far: 0,
+        fault: external(0x1000),
+        pc: 0x4000_0000,
     };
     let bad = Note::Bad {
         at: 0,
-        why: Why::Script,
+        why: ScriptError::Script,
     };
     for sign in [
         fault,
@@ -363,10 +350,8 @@ fn silence_is_a_failure_where_the_machine_runs() {
         "saw val 0x62",
     );
     let fault = Note::Fault {
-        vector: Vector::Sync,
-        esr: 1,
-        elr: 2,
-        far: 3,
+        fault: external(0x1000),
+        pc: 0x4000_0000,
     };
     let disturbed = Play::new()
         .hello(1)
@@ -470,10 +455,7 @@ fn what_a_domain_finds_may_decide() {
       - {name: dB, refused: [], otherwise: [r32 0x1000 => fault]}
 ",
     );
-    let fault = Answer::Fault {
-        esr: 0x9600_0010,
-        far: 0x1000,
-    };
+    let fault = Answer::Fault(external(0x1000));
     let lenient = Claims {
         strict: false,
         ..QUIET

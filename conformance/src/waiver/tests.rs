@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use model::Place;
+
 use super::*;
 use crate::sample::{loaded, profile};
 use crate::scenario::generate;
@@ -46,9 +48,12 @@ fn rows(failed: &[&str], left_out: &[&str]) -> Vec<(Row, Duration)> {
                 case: scenario.case.to_string(),
                 title: String::new(),
                 covers: Vec::new(),
+                clause: None,
+                place: Place::default(),
                 arch: String::new(),
                 class: scenario.class,
                 level: scenario.level,
+                steps: Vec::new(),
                 verdict,
                 reason: "saw it".to_owned(),
                 checks: Vec::new(),

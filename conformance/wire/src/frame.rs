@@ -8,7 +8,7 @@ use crate::note::Note;
 
 /// The longest frame in bytes, line end not counted. Xen cuts a guest's line near 126 characters
 /// and puts its own prefix in front.
-pub const MAX_FRAME: usize = 110;
+pub const MAX_FRAME: usize = 120;
 
 const SYNC: &[u8] = b"@pt1 ";
 const STOP: u8 = b'.';
@@ -152,7 +152,7 @@ fn read_after_sync(rest: &[u8]) -> Result<Frame, Damage> {
 
 fn checksum(nonce: u32, dom: u8, seq: u16, body: &[u8]) -> u32 {
     let mut head = Line::EMPTY;
-    // 17 characters into 110.
+    // 17 characters into 120.
     let _fits = write!(head, "{nonce:08x} {dom:02x} {seq:04x} ");
     let mut digest = CRC.digest();
     digest.update(head.as_bytes());

@@ -13,6 +13,8 @@
 //! n=<nonce> d=<dom>;<op>;<op>...
 //! ```
 //!
+//! What one architecture alone says or does is in [`arch`]; everything else holds on all of them.
+//!
 //! A probe reports and never judges; nothing here knows what was expected. The full stop that ends
 //! a frame occurs nowhere inside one, so that text run into the same line after it does no harm.
 #![no_std]
@@ -21,23 +23,32 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+pub mod arch;
+mod fault;
+mod fields;
 mod frame;
+mod irq;
 mod name;
 mod note;
 mod number;
 mod op;
 mod order;
 pub mod pack;
+mod reason;
 mod script;
+mod spelled;
 
+pub use fault::{Fault, FaultClass};
 pub use frame::{Damage, Frame, Line, MAX_FRAME, Reading, read};
+pub use irq::Irq;
 pub use name::Name;
-pub use note::{Answer, CHUNK, Data, Note, Reason, Same, Sweep, Vector, Why};
+pub use note::{Answer, CHUNK, Data, Note, Same, Sweep};
 pub use op::{
-    Attr, Hv, MAX_INTID, MAX_MS, MAX_PATH, MAX_REPEATED, MAX_VALUES, Op, OpError, OpErrorKind,
-    Path, Place, SLOT, SLOTS, Sysreg, Trigger, Value, Values, Width, parse_op,
+    Attr, Hv, MAX_MS, MAX_PATH, MAX_REPEATED, MAX_VALUES, Op, OpError, OpErrorKind, Path, Place,
+    SLOT, SLOTS, Trigger, Value, Values, Width, parse_op,
 };
 pub use order::{Disorder, Order};
+pub use reason::{Reason, ScriptError};
 #[cfg(feature = "alloc")]
 pub use script::{BootArgs, INLINE_LIMIT, Script};
 pub use script::{Header, Ops, parse_script};

@@ -5,7 +5,11 @@ mod show;
 
 use base64::Engine;
 
+use crate::arch;
+use crate::fault::Fault;
+use crate::irq::Irq;
 use crate::name::Name;
+use crate::reason::{Reason, ScriptError};
 
 /// The most bytes that one [`Note::Chunk`] carries.
 pub const CHUNK: usize = 48;
@@ -17,12 +21,12 @@ pub enum Note {
     Hello {
         /// Version of the probe.
         version: u8,
-        /// Exception level it was entered at.
-        el: u8,
-        /// `CNTFRQ_EL0` in Hz.
+        /// The privilege it was entered at, as the architecture numbers its levels.
+        privilege: u8,
+        /// How far its clock counts in a second.
         frequency: u32,
-        /// `MPIDR_EL1`.
-        mpidr: u64,
+        /// The CPU, as the architecture names it.
+        cpu: u64,
     },
     /// An op was carried out. Exactly one an op, save those that never return.
     Op {
@@ -38,23 +42,21 @@ pub enum Note {
         /// The bytes.
         data: Data,
     },
-    /// An exception that no op was waiting for, or an interrupt that no op switched on. The script ends there.
+    /// An exception that no op was waiting for. The script ends there.
     Fault {
-        /// What kind of exception.
-        vector: Vector,
-        /// `ESR_EL1`; for an interrupt its number.
-        esr: u64,
-        /// `ELR_EL1`.
-        elr: u64,
-        /// `FAR_EL1`.
-        far: u64,
+        /// The exception.
+        fault: Fault,
+        /// The instruction at which it was taken.
+        pc: u64,
     },
+    /// An interrupt that no op switched on. The script ends there.
+    Stray(Irq),
     /// The script or the tree is of no use. The script ends there.
     Bad {
         /// Byte in the script, or in the tree.
         at: u32,
         /// What is wrong there.
-        why: Why,
+        why: ScriptError,
     },
     /// The script is through; the probe idles.
     End {
@@ -70,18 +72,8 @@ pub enum Answer {
     Ok,
     /// The value read or returned.
     Value(u64),
-    /// The access raised a synchronous exception.
-    Fault {
-        /// `ESR_EL1`.
-        esr: u64,
-        /// `FAR_EL1`.
-        far: u64,
-    },
-    /// The access raised an SError interrupt.
-    Serror {
-        /// `ESR_EL1`.
-        esr: u64,
-    },
+    /// It raised an exception.
+    Fault(Fault),
     /// What a sweep met.
     Sweep(Sweep),
     /// What a comparison met.
@@ -95,23 +87,16 @@ pub enum Answer {
     /// Interrupts taken.
     Irqs {
         /// The interrupt.
-        intid: u32,
+        irq: Irq,
         /// How many since `irq on`.
         count: u32,
-    },
-    /// An interrupt's state in distributor or redistributor.
-    Gic {
-        /// ISENABLER.
-        enabled: bool,
-        /// ISPENDR.
-        pending: bool,
-        /// ISACTIVER.
-        active: bool,
     },
     /// A milestone was reached.
     Mark(Name),
     /// The probe has not the means.
     Cannot(Reason),
+    /// What only ops of one architecture answer.
+    Arch(arch::Answer),
 }
 
 /// What a sweep over addresses met.
@@ -125,10 +110,10 @@ pub struct Sweep {
     pub first_ok: Option<u64>,
     /// The first address whose access raised an exception.
     pub first_fault: Option<u64>,
-    /// Exceptions whose FAR was not the address accessed.
-    pub bad_far: u32,
-    /// The low word of the first exception's ESR.
-    pub first_esr: Option<u32>,
+    /// Exceptions that were reported for another address than the one accessed, or for none.
+    pub elsewhere: u32,
+    /// The syndrome of the first exception.
+    pub first_raw: Option<arch::Raw>,
 }
 
 /// What a comparison over addresses met.
@@ -149,95 +134,6 @@ pub struct Same {
 pub struct Data {
     bytes: [u8; CHUNK],
     len: usize,
-}
-
-/// Declares an enum whose variants travel as words.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// Returns the word it travels as.
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl core::fmt::Display for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-    };
-}
-
-words! {
-    /// Which of the four vectors an exception came through.
-    Vector {
-        /// Synchronous exception.
-        Sync = "sync",
-        /// Interrupt.
-        Irq = "irq",
-        /// Fast interrupt.
-        Fiq = "fiq",
-        /// SError interrupt.
-        Serror = "serror",
-    }
-}
-
-words! {
-    /// Why a script cannot be carried out.
-    Why {
-        /// The device tree cannot be read.
-        Tree = "tree",
-        /// There is no script, neither in the boot arguments nor in a ramdisk they point to.
-        Script = "script",
-        /// The header is not `n=<nonce> d=<dom>`.
-        Header = "header",
-        /// An unknown op.
-        Op = "op",
-        /// A word where a number is due, or a number that does not fit.
-        Number = "number",
-        /// A word that is not one of those possible there.
-        Word = "word",
-        /// An operand is missing.
-        Missing = "missing",
-        /// An operand too many.
-        Extra = "extra",
-        /// The probe itself failed; the position is a line of its source.
-        Panic = "panic",
-    }
-}
-
-words! {
-    /// What the probe lacks for an op.
-    Reason {
-        /// The tree shows no interrupt controller that the probe can drive.
-        NoGic = "no-gic",
-        /// The interrupt controller has no such interrupt.
-        Intid = "intid",
-        /// The table of interrupts or of their actions is full.
-        Full = "full",
-        /// The address cannot be mapped: beyond the reach of translation, or no table is left.
-        Map = "map",
-        /// There is no device tree.
-        NoTree = "no-tree",
-        /// It would overwrite or enter the probe itself.
-        Own = "own",
-        /// The CPU or the hypervisor refuses the service: no PSCI, no second CPU.
-        Service = "service",
-        /// The script came with no such entry of a pack.
-        Pack = "pack",
-    }
 }
 
 impl Data {

@@ -1,22 +1,20 @@
 //! What a probe can be told to do.
 
-mod error;
+pub(crate) mod error;
 mod hv;
 mod operand;
 mod parse;
 mod show;
-mod sysreg;
+pub(crate) mod words;
 
 pub use error::{OpError, OpErrorKind};
 pub use hv::Hv;
 pub use operand::{MAX_PATH, MAX_VALUES, Path, Place, SLOT, SLOTS, Value, Values};
 pub use parse::parse_op;
-pub use sysreg::Sysreg;
 
+use crate::arch;
+use crate::irq::Irq;
 use crate::name::Name;
-
-/// The highest interrupt of a GIC that is no message (LPI) and not reserved.
-pub const MAX_INTID: u32 = 1019;
 
 /// The longest time an op may be told to wait, in milliseconds.
 pub const MAX_MS: u32 = 60_000;
@@ -46,12 +44,12 @@ pub enum Trigger {
     Edge,
 }
 
-/// The memory type that the probe's stage 1 gives to addresses outside its own RAM.
+/// The memory type that the probe's own translation gives to addresses outside its RAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attr {
-    /// Device-nGnRE.
+    /// As a device: not cached, and each access is made once and in order.
     Device,
-    /// Normal, write-back.
+    /// As RAM: cached, write-back.
     Normal,
 }
 
@@ -61,14 +59,14 @@ pub enum Attr {
 /// with `_` where the eye wants it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
-    /// `r32 A`: reads. Answers `Value`, `Fault` or `Serror`.
+    /// `r32 A`: reads. Answers `Value` or `Fault`.
     Read {
         /// Size of the access.
         width: Width,
         /// Address; it need not be aligned.
         at: u64,
     },
-    /// `w32 A V`: writes. Answers `Ok`, `Fault` or `Serror`.
+    /// `w32 A V`: writes. Answers `Ok` or `Fault`.
     Write {
         /// Size of the access.
         width: Width,
@@ -105,7 +103,7 @@ pub enum Op {
         /// What each further value has more, cut to the width.
         inc: u64,
     },
-    /// `wait32 A MASK V MS`: polls until `*A & MASK == V`. Answers `Value`, `Timeout`, `Fault` or `Serror`.
+    /// `wait32 A MASK V MS`: polls until `*A & MASK == V`. Answers `Value`, `Timeout` or `Fault`.
     Wait {
         /// Size of each access.
         width: Width,
@@ -115,12 +113,12 @@ pub enum Op {
         mask: u64,
         /// What they must be.
         value: u64,
-        /// The bound, by the virtual counter.
+        /// The bound, by the guest's clock.
         ms: u32,
     },
     /// `ram A L`: writes a pattern of its own, reads it back, restores what was there; steps over the
     /// probe's own image, tree and ramdisk, and `Cannot` where nothing else is left. Answers `Ok`,
-    /// `BadRam`, `Fault` or `Serror`.
+    /// `BadRam` or `Fault`.
     Ram {
         /// First address, a multiple of 8.
         at: u64,
@@ -137,7 +135,7 @@ pub enum Op {
     /// `irq on I level|edge [PRIORITY]`: enables, and counts from 0. Answers `Ok`.
     IrqOn {
         /// The interrupt.
-        intid: u32,
+        irq: Irq,
         /// How its line is read.
         trigger: Trigger,
         /// Its priority; 0xa0 unless given.
@@ -146,12 +144,12 @@ pub enum Op {
     /// `irq off I`: disables. Answers `Ok`.
     IrqOff {
         /// The interrupt.
-        intid: u32,
+        irq: Irq,
     },
     /// `irq act I w32 A V`: has the handler write V before the end of interrupt; up to four. Answers `Ok`.
     IrqAct {
         /// The interrupt.
-        intid: u32,
+        irq: Irq,
         /// Size of the access.
         width: Width,
         /// Address.
@@ -162,43 +160,23 @@ pub enum Op {
     /// `irq noeoi I`: has the handler leave the interrupt active. Answers `Ok`.
     IrqNoEoi {
         /// The interrupt.
-        intid: u32,
+        irq: Irq,
     },
-    /// `irq wait I N MS`: waits in WFI until N were counted since `irq on`. Answers `Irqs` or `Timeout`.
+    /// `irq wait I N MS`: sleeps until N were counted since `irq on`. Answers `Irqs` or `Timeout`.
     IrqWait {
         /// The interrupt.
-        intid: u32,
+        irq: Irq,
         /// How many, at least one.
         count: u32,
-        /// The bound, by the virtual counter.
+        /// The bound, by the guest's clock.
         ms: u32,
     },
     /// `irq count I`. Answers `Irqs`.
     IrqCount {
         /// The interrupt.
-        intid: u32,
+        irq: Irq,
     },
-    /// `irq pend I`: sets it pending in the interrupt controller. Answers `Ok`.
-    IrqPend {
-        /// The interrupt.
-        intid: u32,
-    },
-    /// `irq unpend I`: clears its pending state there. Answers `Ok`.
-    IrqUnpend {
-        /// The interrupt.
-        intid: u32,
-    },
-    /// `irq state I`. Answers `Gic`.
-    IrqState {
-        /// The interrupt.
-        intid: u32,
-    },
-    /// `sgi I`: sends a software interrupt to itself. Answers `Ok`.
-    Sgi {
-        /// The interrupt, 0 to 15.
-        intid: u32,
-    },
-    /// `timer MS`: waits in WFI for the virtual timer's interrupt. Answers `Irqs`, or `Timeout` when
+    /// `timer MS`: sleeps until the timer's interrupt. Answers `Irqs`, or `Timeout` when
     /// ten times as long brought none.
     Timer {
         /// When it fires.
@@ -212,29 +190,18 @@ pub enum Op {
     },
     /// `attr device|normal`: the memory type of later accesses outside the probe's RAM. Answers `Ok`.
     Attr(Attr),
-    /// `hvc X0 X1 X2 X3`: SMCCC call by HVC. Answers `Value` with X0, or `Fault`.
-    Hvc([u64; 4]),
-    /// `smc X0 X1 X2 X3`: likewise by SMC.
-    Smc([u64; 4]),
-    /// `mrs NAME`: reads a system register. Answers `Value` or `Fault`.
-    Mrs(Sysreg),
     /// `mark NAME`: tells the harness that this point is reached. Answers `Mark`.
     Mark(Name),
-    /// `idle`: WFI for ever, after answering `Ok`.
+    /// `idle`: sleeps for ever, after answering `Ok`.
     Idle,
-    /// `off`: PSCI SYSTEM_OFF, after answering `Ok`.
+    /// `off`: has the machine switched off, after answering `Ok`.
     Off,
-    /// `reset`: PSCI SYSTEM_RESET, after answering `Ok`.
+    /// `reset`: has the machine reset, after answering `Ok`.
     Reset,
     /// `crash`: has itself reported as crashed, after answering `Ok`.
     Crash,
     /// `spin`: never waits and never traps again, after answering `Ok`.
     Spin,
-    /// `cpuon MPIDR`: PSCI CPU_ON; the second CPU says hello. Answers `Ok`, `Value` with the error, or `Cannot`.
-    CpuOn {
-        /// The CPU.
-        mpidr: u64,
-    },
     /// `storm A N`: N reads of 32 bits in a row. Answers `Value` with the number of exceptions.
     Storm {
         /// Address.
@@ -243,7 +210,7 @@ pub enum Op {
         count: u32,
     },
     /// `hc N [A0 [A1 [A2 [A3 [A4]]]]]`: hypercall N with these arguments, 0 for those left out. Answers
-    /// `Value` with X0, or `Fault`.
+    /// `Value` with the result, or `Fault`.
     Hypercall {
         /// The hypercall's number.
         number: u16,
@@ -251,22 +218,22 @@ pub enum Op {
         args: Values,
     },
     /// `hcmem SLOT+OFFSET V...`: writes up to five values of 64 bits there. Answers `Ok`, or `Fault`.
-    Fill {
+    ScratchWrite {
         /// The first byte.
         at: Place,
         /// What is written.
         values: Values,
     },
     /// `hcaim A SLOT+OFFSET`: writes there, in 64 bits, at which address the place is: to a device that masters memory, in a
-    /// domain whose memory is where the hypervisor put it. Answers `Ok`, `Fault` or `Serror`.
-    Aim {
+    /// domain whose memory is where the hypervisor put it. Answers `Ok` or `Fault`.
+    WriteScratchAddress {
         /// Address.
         at: u64,
         /// The place.
         place: Place,
     },
     /// `hcr SLOT+OFFSET 8|16|32|64`: reads there. Answers `Value`, or `Fault`.
-    Look {
+    ScratchRead {
         /// The first byte.
         at: Place,
         /// Size of the access.
@@ -274,6 +241,8 @@ pub enum Op {
     },
     /// `hv ...`: asks something of the hypervisor.
     Hv(Hv),
+    /// An op that only one architecture has.
+    Arch(arch::Op),
     /// `loop N M`: carries out the M ops that follow N times, and lets those of the last pass answer.
     /// Answers `Value` with the number of answers in all passes that were not the same as in the first.
     Loop {
@@ -285,6 +254,22 @@ pub enum Op {
 }
 
 impl Op {
+    /// Returns the address that it is about, where it is about one.
+    pub const fn address(&self) -> Option<u64> {
+        match self {
+            Self::Read { at, .. }
+            | Self::Write { at, .. }
+            | Self::Sweep { at, .. }
+            | Self::Same { at, .. }
+            | Self::Wait { at, .. }
+            | Self::Ram { at, .. }
+            | Self::Exec { at }
+            | Self::WriteScratchAddress { at, .. }
+            | Self::Storm { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
     /// Tells whether a loop may repeat it: it comes back, and says nothing but its answer.
     pub const fn repeats(&self) -> bool {
         !matches!(

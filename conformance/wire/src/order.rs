@@ -119,9 +119,9 @@ mod tests {
     fn hello() -> Note {
         Note::Hello {
             version: 1,
-            el: 1,
+            privilege: 1,
             frequency: 1,
-            mpidr: 0,
+            cpu: 0,
         }
     }
 

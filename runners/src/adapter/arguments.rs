@@ -18,10 +18,12 @@ enum Form {
     Parts,
     /// Only `none` or `null`, to have none.
     Nothing,
+    /// Where a machine's state comes from: `defer`, or one of the answer's files.
+    State,
 }
 
 /// The options.
-const KNOWN: [(&str, Form); 17] = [
+const KNOWN: [(&str, Form); 18] = [
     ("M", Form::Parts),
     ("accel", Form::Parts),
     ("append", Form::Text),
@@ -32,6 +34,7 @@ const KNOWN: [(&str, Form); 17] = [
     ("fw_cfg", Form::Parts),
     ("global", Form::Parts),
     ("icount", Form::Parts),
+    ("incoming", Form::State),
     ("initrd", Form::File),
     ("m", Form::Parts),
     ("machine", Form::Parts),
@@ -74,6 +77,7 @@ pub fn check(arguments: &[String], files: &BTreeSet<&str>) -> Result<(), String>
             Form::File => named(value, files),
             Form::Parts => parts(name, value, files),
             Form::Nothing if ["none", "null"].contains(&value.as_str()) => Ok(()),
+            Form::State => state(value, files),
             Form::Nothing => Err("only `null` or `none` is the adapter's to say".to_owned()),
         };
         judged.map_err(|why| format!("`{argument} {value}`: {why}"))?;
@@ -102,6 +106,21 @@ fn parts(option: &str, value: &str, files: &BTreeSet<&str>) -> Result<(), String
         }
     }
     Ok(())
+}
+
+/// Judges where a machine's state comes from. QEMU takes it from programs, sockets and descriptors as well.
+fn state(value: &str, files: &BTreeSet<&str>) -> Result<(), String> {
+    if value == "defer" {
+        return Ok(());
+    }
+    let Some(file) = value.strip_prefix("file:") else {
+        return Err("a machine's state comes from `file:NAME` or by `defer`".to_owned());
+    };
+    let (name, offset) = file.split_once(",offset=").unwrap_or((file, "0"));
+    if offset.is_empty() || !offset.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Err(format!("`{offset}` is no offset"));
+    }
+    named(name, files)
 }
 
 fn named(name: &str, files: &BTreeSet<&str>) -> Result<(), String> {
@@ -136,7 +155,10 @@ mod tests {
     fn machines_may_be_described() {
         for line in [
             vec![],
-            vec!["-M", "virt,virtualization=on,iommu=smmuv3", "-cpu", "max"],
+            vec!["-M", "virt,virtualization=on,highmem=off", "-cpu", "max"],
+            vec!["-incoming", "defer"],
+            vec!["-incoming", "file:disk.img"],
+            vec!["-incoming", "file:disk.img,offset=0x1000"],
             vec!["-smp", "2", "-m", "1G", "--device", "edu,addr=3"],
             vec!["-drive", "if=pflash,unit=1,format=raw,file=disk.img"],
             vec!["-device", "loader,file=fw.bin,addr=0x1000,force-raw=on"],
@@ -216,6 +238,19 @@ mod tests {
                 "none of the answer's",
             ),
             (vec!["-rtc", "a/../../b"], "leads out"),
+            (vec!["-incoming", "exec:cat x"], "comes from `file:NAME`"),
+            (vec!["-incoming", "tcp:0:4444"], "comes from `file:NAME`"),
+            (vec!["-incoming", "fd:3"], "comes from `file:NAME`"),
+            (vec!["-incoming", "unix:sock"], "comes from `file:NAME`"),
+            (vec!["-incoming", "{}"], "comes from `file:NAME`"),
+            (
+                vec!["-incoming", "file:/etc/passwd"],
+                "none of the answer's",
+            ),
+            (
+                vec!["-incoming", "file:fw.bin,offset=1,x"],
+                "`1,x` is no offset",
+            ),
         ] {
             let why = say(&line).expect_err(part);
             assert!(why.contains(part), "{line:?}: {why}");

@@ -1,17 +1,27 @@
 //! What the suite and an adapter say to each other: one JSON object a line, a response to each request.
 //!
-//! `runners/adapters/protocol-1.schema.json` is made from these types, and a test keeps the two equal;
+//! `runners/adapters/protocol-2.schema.json` is made from these types, and a test keeps the two equal;
 //! `docs/bring-your-own-hypervisor.md` tells it to people. Whatever changes what a line may say raises [`VERSION`].
 //! No message has a place for a verdict: what a guest shows is seen by the suite alone.
+
+mod operation;
+mod scenario;
+
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::capability::{Capabilities, Capability};
-use crate::profile::{Arch, GuestLayout, HostLayout, Modules};
+use model::{Arch, Capabilities, Capability};
+
+pub use operation::{Assigned, Destroy, Operate, Operated, Operation, OperationKind, Transfer};
+pub use scenario::{
+    Bank, Device, Dom0less, Domain, FileRef, Machine, Module, PciFunction, Placed, Property, Range,
+    Role, Scenario,
+};
 
 /// The version of the protocol, in every line of both sides.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A line of the suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +43,9 @@ pub enum Request {
     Describe(Describe),
     /// What must QEMU be started with for this scenario? Answered by `prepared`.
     Prepare(Box<Prepare>),
+    /// Have the hypervisor do this while the machine of the scenario prepared last runs. Answered by `operated`. Only asked
+    /// of who claims the operation.
+    Operate(Box<Operate>),
     /// The machine of the scenario prepared last is gone, whatever came of it: tidy up. Answered by `done`.
     Teardown(Teardown),
 }
@@ -68,192 +81,6 @@ pub struct Teardown {
     pub scenario: String,
 }
 
-/// A scenario as far as a hypervisor is concerned: not what must be seen, only what is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Scenario {
-    /// Its id.
-    pub id: String,
-    /// The architecture.
-    pub arch: Arch,
-    /// The kernel of every domain: a flat Linux `Image` that runs wherever it is put (2 MiB aligned).
-    pub kernel: String,
-    /// What the user wants added to the hypervisor's own arguments; mostly nothing.
-    pub hypervisor_arguments: String,
-    /// The machine.
-    pub machine: Machine,
-    /// The domains to start at boot, in the order of their creation.
-    pub domains: Vec<Domain>,
-    /// The same scenario as a Xen-like hypervisor reads it.
-    pub dom0less: Dom0less,
-}
-
-/// The machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Machine {
-    /// QEMU's arguments for it. `arguments` of the answer are added to them, `argv` takes their place.
-    pub arguments: Vec<String>,
-    /// RAM in MiB.
-    pub memory_mib: u32,
-    /// CPUs.
-    pub cpus: u32,
-    /// The machine's own device tree, with whatever the case changes in it. Nodes that may be given to domains have the
-    /// property `xen,passthrough`.
-    pub tree: String,
-    /// RAM that is free for images at boot.
-    pub modules: Modules,
-    /// What a domain finds where.
-    pub guest: GuestLayout,
-    /// What a domain finds where when its addresses are those of the host.
-    pub host: Option<HostLayout>,
-    /// Width of guest-physical addresses.
-    pub ipa_bits: u8,
-}
-
-/// A domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Domain {
-    /// Its name.
-    pub name: String,
-    /// Its place in the order of creation, from 1; 0 is a hardware domain.
-    pub number: u8,
-    /// What it may do to others.
-    pub role: Role,
-    /// Its memory in KiB.
-    pub memory_kib: u64,
-    /// Its memory as it sees it.
-    pub memory: Vec<Bank>,
-    /// Whether its addresses are those of the host.
-    pub direct_map: bool,
-    /// Virtual CPUs.
-    pub cpus: u32,
-    /// Whether it has a PL011 of its own whose text comes out on the console of the machine.
-    pub console: bool,
-    /// Shared interrupts of its interrupt controller; none: whatever the hypervisor gives.
-    pub spis: Option<u32>,
-    /// What its kernel must find as `bootargs` under `/chosen`, to the letter.
-    pub arguments: String,
-    /// What its kernel must find as ramdisk.
-    pub ramdisk: Option<Placed>,
-    /// The whole device tree of the domain, for a hypervisor that makes none. It says that the ramdisk lies where
-    /// `ramdisk` has it. A hypervisor that makes the tree itself may put both wherever it likes.
-    pub tree: Placed,
-    /// What of the machine is given to it.
-    pub devices: Vec<Device>,
-    /// PCI functions of the machine that are given to it, in the order in which it is to see them.
-    pub pci: Vec<PciFunction>,
-}
-
-/// What a domain may do to others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Nothing.
-    Guest,
-    /// Create, change and destroy them by Xen's hypercalls.
-    Control,
-    /// That, and own the devices that nobody else does.
-    Hardware,
-}
-
-/// A piece of a domain's memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Bank {
-    /// Its first address, as the domain sees it.
-    pub base: u64,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its first address on the host, where the case wants a certain one.
-    pub host: Option<u64>,
-}
-
-/// A file and where it lies in a domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Placed {
-    /// The file.
-    pub path: String,
-    /// Guest-physical address of its first byte.
-    pub address: u64,
-}
-
-/// A device that is given to a domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Device {
-    /// Its node's name in the domain's tree, under `/passthrough`.
-    pub name: String,
-    /// Its registers.
-    pub ranges: Vec<Range>,
-    /// Its shared interrupts, by INTID.
-    pub interrupts: Vec<u32>,
-    /// Its node in the machine's tree.
-    pub host_node: Option<String>,
-    /// Whether it is to be given although no IOMMU guards it.
-    pub force_without_iommu: bool,
-    /// What else its node in the domain's tree says, `compatible` among it.
-    pub properties: Vec<Property>,
-}
-
-/// A PCI function of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PciFunction {
-    /// Its segment.
-    pub segment: u32,
-    /// Its bus.
-    pub bus: u32,
-    /// Its device.
-    pub device: u32,
-    /// Its function.
-    pub function: u32,
-}
-
-/// Registers of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Range {
-    /// Host-physical address.
-    pub host: u64,
-    /// Guest-physical address.
-    pub guest: u64,
-    /// Size in bytes.
-    pub size: u64,
-}
-
-/// A property of a device-tree node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Property {
-    /// Its name.
-    pub name: String,
-    /// Its bytes.
-    pub base64: String,
-}
-
-/// The scenario as a hypervisor reads it that has Xen's dom0less form (Xen, docs/misc/arm/device-tree/booting.txt).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Dom0less {
-    /// The machine's tree with the domains under `/chosen`.
-    pub tree: String,
-    /// What must lie in memory beside the hypervisor.
-    pub modules: Vec<Module>,
-}
-
-/// A boot module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Module {
-    /// The file.
-    pub path: String,
-    /// Host-physical address of its first byte.
-    pub address: u64,
-}
-
 /// A line of the adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -274,6 +101,8 @@ pub enum Response {
     Description(Description),
     /// To `prepare`.
     Prepared(Box<Prepared>),
+    /// To `operate`.
+    Operated(Operated),
     /// To `teardown`.
     Done(Done),
     /// To any: it cannot be done. The scenario is broken, for it could not be run.
@@ -295,6 +124,9 @@ pub struct Description {
     /// The file that identifies it; its digest stands in the ledger.
     #[serde(default)]
     pub image: Option<String>,
+    /// What the adapter can have it do at run time.
+    #[serde(default)]
+    pub operations: BTreeSet<OperationKind>,
 }
 
 /// What QEMU must be started with. Each path is absolute or begins at the scenario's folder.
@@ -323,6 +155,12 @@ pub struct Prepared {
     /// Where the text of the domains comes out, unless it is the first serial line.
     #[serde(default)]
     pub console: Option<Console>,
+    /// Whether the machine's clock follows its instructions, where the case would have it so.
+    #[serde(default)]
+    pub icount: Option<Icount>,
+    /// The longest that this run may take, in milliseconds, in the place of what the profile says.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
 }
 
 /// Bytes.
@@ -331,6 +169,8 @@ pub struct Prepared {
 pub enum Blob {
     /// What this file holds.
     Path(String),
+    /// What this file holds, which is broken if that is something else by now.
+    File(FileRef),
     /// These, in base64 with its padding.
     Base64(String),
 }
@@ -361,6 +201,14 @@ pub struct NamedFile {
 pub struct Console {
     /// The serial line, from 0.
     pub serial: u8,
+}
+
+/// What the machine's clock follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Icount {
+    /// The host's clock, for a hypervisor that cannot run by instructions.
+    None,
 }
 
 /// There is nothing to say.

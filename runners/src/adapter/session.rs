@@ -86,6 +86,7 @@ impl Session {
         let name = match &request {
             Request::Describe(_) => "describe",
             Request::Prepare(_) => "prepare",
+            Request::Operate(_) => "operate",
             Request::Teardown(_) => "teardown",
         };
         match self.attempt(request, name) {
@@ -232,37 +233,37 @@ mod tests {
             ("nonsense", "not JSON"),
             ("{}", "without the version"),
             (
-                r#"{"version":2,"id":1,"response":{"done":{}}}"#,
-                "speaks version 2",
+                r#"{"version":1,"id":1,"response":{"done":{}}}"#,
+                "speaks version 1 of the protocol, this suite version 2",
             ),
             (
-                r#"{"version":1,"id":2,"response":{"done":{}}}"#,
+                r#"{"version":2,"id":2,"response":{"done":{}}}"#,
                 "answered request 2 when request 1",
             ),
-            (r#"{"version":1,"id":1}"#, "missing field `response`"),
+            (r#"{"version":2,"id":1}"#, "missing field `response`"),
             (
-                r#"{"version":1,"id":1,"response":{"done":{},"error":{"reason":""}}}"#,
+                r#"{"version":2,"id":1,"response":{"done":{},"error":{"reason":""}}}"#,
                 "wrongly",
             ),
             (
-                r#"{"version":1,"id":1,"response":{"done":{"verdict":"pass"}}}"#,
+                r#"{"version":2,"id":1,"response":{"done":{"verdict":"pass"}}}"#,
                 "unknown field `verdict`",
             ),
             (
-                r#"{"version":1,"id":1,"response":{"prepared":{"verdict":"pass"}}}"#,
+                r#"{"version":2,"id":1,"response":{"prepared":{"verdict":"pass"}}}"#,
                 "unknown field `verdict`",
             ),
             (
-                r#"{"version":1,"id":1,"verdict":"pass","response":{"done":{}}}"#,
+                r#"{"version":2,"id":1,"verdict":"pass","response":{"done":{}}}"#,
                 "unknown field `verdict`",
             ),
             (
-                r#"{"version":1,"id":1,"response":{"verdict":"pass"}}"#,
+                r#"{"version":2,"id":1,"response":{"verdict":"pass"}}"#,
                 "unknown variant `verdict`",
             ),
             (
-                r#"{"version":1,"id":1,"response":{"description":{"name":"a","version":"1","capabilities":["smmuu"]}}}"#,
-                "`smmuu` is no capability, did you mean `smmu`?",
+                r#"{"version":2,"id":1,"response":{"description":{"name":"a","version":"1","capabilities":["iommuu"]}}}"#,
+                "`iommuu` is no capability, did you mean `iommu`?",
             ),
             ("[1]\u{1b}[2J", "\\x1b[2J"),
         ];
@@ -270,7 +271,7 @@ mod tests {
             let why = understood(line.as_bytes(), 1, "prepare").expect_err(line);
             assert!(why.contains(part), "{line}: {why}");
         }
-        let done = br#"{"id":7,"version":1,"response":{"done":{}}}"#;
+        let done = br#"{"id":7,"version":2,"response":{"done":{}}}"#;
         assert!(matches!(
             understood(done, 7, "teardown"),
             Ok(Response::Done(_))

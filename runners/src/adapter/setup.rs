@@ -1,21 +1,28 @@
 //! What an adapter answered to `prepare`, from claims to bytes: every file read, every name and argument checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File as OsFile;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::arguments;
-use super::protocol::{Blob, Prepared};
+use super::protocol::{Blob, FileRef, Icount, Prepared};
+use crate::iommu::trace::FILE as TRACE;
 use crate::qemu::argv::{HOST_DTB, QTEST, SERIAL};
 use crate::request::{File, Load, Request};
-use crate::smmu::trace::FILE as TRACE;
+
+#[cfg(test)]
+mod tests;
 
 /// Bytes of all that an answer hands over.
 const LIMIT: u64 = 1 << 30;
+/// The longest that an adapter may have a run take, in milliseconds.
+const LONGEST_MS: u64 = 3_600_000;
 /// Serial lines that a machine may have in front of its console.
 const SERIALS: u8 = 8;
 
@@ -25,24 +32,29 @@ const KERNEL: &str = "kernel.img";
 /// What QEMU is started with, as far as it is the adapter's to say.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    image: Option<(PathBuf, Vec<u8>)>,
-    tree: Option<Vec<u8>>,
+    image: Option<(PathBuf, Arc<[u8]>)>,
+    tree: Option<Arc<[u8]>>,
     loads: Vec<Load>,
     files: Vec<File>,
     arguments: Vec<String>,
     argv: Option<Vec<String>>,
     console: u8,
+    icount: Option<Icount>,
+    deadline: Option<Duration>,
 }
 
 impl Setup {
     /// Reads everything that the answer names; relative paths begin at `folder`. `own` are files that the suite hands to
     /// QEMU itself.
     pub fn read(answer: &Prepared, folder: &Path, own: &[String]) -> Result<Self, String> {
-        let mut left = LIMIT;
+        let mut taken = Taken {
+            folder,
+            left: LIMIT,
+            read: BTreeMap::new(),
+        };
         let mut take = |what: String, blob: &Blob| {
-            let bytes = bytes(blob, folder, left).map_err(|why| format!("{what}: {why}"))?;
-            left = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-            Ok::<Vec<u8>, String>(bytes)
+            let bytes = taken.bytes(blob);
+            bytes.map_err(|why| format!("{what}: {why}"))
         };
         let image = match &answer.image {
             Some(path) => {
@@ -92,6 +104,12 @@ impl Setup {
                 "console on serial line {console}: {SERIALS} are the most"
             ));
         }
+        let deadline = answer.deadline_ms.map(|asked| match asked {
+            1..=LONGEST_MS => Ok(Duration::from_millis(asked)),
+            _ => Err(format!(
+                "a deadline of {asked} ms: 1 to {LONGEST_MS} are possible"
+            )),
+        });
         Ok(Self {
             image,
             tree,
@@ -100,12 +118,14 @@ impl Setup {
             arguments: answer.arguments.clone(),
             argv: answer.argv.clone(),
             console,
+            icount: answer.icount,
+            deadline: deadline.transpose()?,
         })
     }
 
     /// Puts it in the place of what `request` says so far about what is booted; what a case asks of the machine stays.
     pub fn apply(self, request: &mut Request) {
-        request.host_dtb = self.tree;
+        request.host_dtb = self.tree.map(|tree| tree.to_vec());
         request.loads = self.loads;
         request.files.extend(self.files);
         if let Some(argv) = self.argv {
@@ -123,11 +143,15 @@ impl Setup {
         }
         request.extra.extend(self.arguments);
         request.console = self.console;
+        if self.icount == Some(Icount::None) {
+            request.icount = None;
+        }
+        request.deadline = self.deadline.unwrap_or(request.deadline);
     }
 
     /// Returns what the first thing that QEMU starts consists of.
     pub fn image(&self) -> Option<&[u8]> {
-        self.image.as_ref().map(|(_, bytes)| bytes.as_slice())
+        self.image.as_ref().map(|(_, bytes)| &**bytes)
     }
 }
 
@@ -145,131 +169,67 @@ fn own_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a blob of up to `limit` bytes.
-fn bytes(blob: &Blob, folder: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    match blob {
-        Blob::Base64(text) => STANDARD.decode(text).map_err(|error| format!("{error}")),
-        Blob::Path(path) => {
-            let place = folder.join(path);
-            let wrong = |why: String| format!("{path}: {why}");
-            // Opening anything else might wait for ever, and a device may have no end.
-            let meta = std::fs::metadata(&place).map_err(|error| wrong(error.to_string()))?;
-            if !meta.is_file() {
-                return Err(wrong("no regular file".to_owned()));
+/// What an answer hands over, as far as it was read. A file that it names several times is read once.
+struct Taken<'f> {
+    folder: &'f Path,
+    /// Bytes that the rest of the answer may have.
+    left: u64,
+    read: BTreeMap<String, Arc<[u8]>>,
+}
+
+impl Taken<'_> {
+    fn bytes(&mut self, blob: &Blob) -> Result<Arc<[u8]>, String> {
+        match blob {
+            Blob::Base64(text) => {
+                let bytes = STANDARD.decode(text).map_err(|error| error.to_string())?;
+                self.keep(bytes)
             }
-            let file = OsFile::open(&place).map_err(|error| wrong(error.to_string()))?;
-            let mut bytes = Vec::new();
-            file.take(limit.saturating_add(1))
-                .read_to_end(&mut bytes)
-                .map_err(|error| wrong(error.to_string()))?;
-            if u64::try_from(bytes.len()).is_ok_and(|size| size > limit) {
-                return Err(wrong(format!("more than the {LIMIT} bytes of an answer")));
+            Blob::Path(path) => self.file(path),
+            Blob::File(file) => {
+                let bytes = self.file(&file.path)?;
+                let found = FileRef::of(&file.path, &bytes);
+                if found == *file {
+                    Ok(bytes)
+                } else {
+                    let FileRef { path, size, sha256 } = found;
+                    let what = format!("it holds {size} bytes with the SHA-256 {sha256}");
+                    Err(format!("{path}: {what}, which is not what was said"))
+                }
             }
-            Ok(bytes)
         }
+    }
+
+    fn file(&mut self, path: &str) -> Result<Arc<[u8]>, String> {
+        if let Some(bytes) = self.read.get(path) {
+            return Ok(bytes.clone());
+        }
+        let wrong = |why: String| format!("{path}: {why}");
+        let bytes = regular(&self.folder.join(path), self.left).map_err(wrong)?;
+        let bytes = self.keep(bytes).map_err(wrong)?;
+        self.read.insert(path.to_owned(), bytes.clone());
+        Ok(bytes)
+    }
+
+    /// Counts bytes and keeps them.
+    fn keep(&mut self, bytes: Vec<u8>) -> Result<Arc<[u8]>, String> {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let left = self.left.checked_sub(size);
+        self.left = left.ok_or_else(|| format!("more than the {LIMIT} bytes of an answer"))?;
+        Ok(bytes.into())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::adapter::protocol::{Console, NamedFile};
-
-    fn path(path: &str) -> Blob {
-        Blob::Path(path.to_owned())
+/// Reads a regular file, of one larger than `limit` the first byte too many as well.
+fn regular(place: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    // Opening anything else might wait for ever, and a device may have no end.
+    let meta = std::fs::metadata(place).map_err(|error| error.to_string())?;
+    if !meta.is_file() {
+        return Err("no regular file".to_owned());
     }
-
-    fn named(name: &str, blob: Blob) -> NamedFile {
-        NamedFile {
-            name: name.to_owned(),
-            blob,
-        }
-    }
-
-    fn load(address: u64, blob: Blob) -> crate::adapter::protocol::Load {
-        crate::adapter::protocol::Load { address, blob }
-    }
-
-    /// Files are read from the folder, bytes from the answer.
-    #[test]
-    fn answers_become_bytes() {
-        let folder = tempfile::tempdir().expect("folder");
-        std::fs::write(folder.path().join("hv.bin"), b"hv").expect("file");
-        let answer = Prepared {
-            image: Some("hv.bin".to_owned()),
-            tree: Some(Blob::Base64("0A3+7Q==".to_owned())),
-            loads: vec![load(0x4a00_0000, path("hv.bin"))],
-            files: vec![named("disk", path("hv.bin"))],
-            arguments: ["-drive", "if=none,id=a,file=disk"]
-                .map(str::to_owned)
-                .to_vec(),
-            ..Prepared::default()
-        };
-        let setup = Setup::read(&answer, folder.path(), &[]).expect("an answer");
-        assert_eq!(setup.image(), Some(b"hv".as_slice()));
-        assert_eq!(
-            setup.tree.as_deref(),
-            Some([0xd0, 0x0d, 0xfe, 0xed].as_slice())
-        );
-        assert_eq!(setup.loads, [Load::new(0x4a00_0000, *b"hv")]);
-        assert_eq!(setup.files, [File::new("disk", *b"hv")]);
-    }
-
-    /// What is not there, is no file, has no end or has a name of ours is said by its place.
-    #[test]
-    fn lies_are_told_by_their_place() {
-        let folder = tempfile::tempdir().expect("folder");
-        std::fs::write(folder.path().join("ok"), b"x").expect("file");
-        let say = |answer: Prepared| {
-            Setup::read(&answer, folder.path(), &[])
-                .map(|_| ())
-                .expect_err("a lie")
-        };
-        let image = |name: &str| Prepared {
-            image: Some(name.to_owned()),
-            ..Prepared::default()
-        };
-        assert!(say(image("gone")).starts_with("image: gone: No such file"));
-        assert_eq!(say(image(".")), "image: .: no regular file");
-        assert_eq!(say(image("/dev/zero")), "image: /dev/zero: no regular file");
-        let bad = Blob::Base64("?".to_owned());
-        let tree = Prepared {
-            tree: Some(bad),
-            ..Prepared::default()
-        };
-        assert!(say(tree).starts_with("tree: Invalid"));
-        let twice = Prepared {
-            loads: vec![load(16, path("ok")), load(16, path("ok"))],
-            ..Prepared::default()
-        };
-        assert_eq!(say(twice), "two loads at 0x10");
-        for name in [
-            "",
-            "..",
-            "a/b",
-            "/abs",
-            "serial",
-            "host.dtb",
-            "kernel.img",
-            "load-1.bin",
-            "a,b",
-        ] {
-            let files = Prepared {
-                files: vec![named(name, path("ok"))],
-                ..Prepared::default()
-            };
-            let why = say(files);
-            assert!(why.contains(&format!("`{name}`")), "{why}");
-        }
-        let argv = Prepared {
-            argv: Some(vec!["-cpu".to_owned(), "max".to_owned()]),
-            ..Prepared::default()
-        };
-        assert_eq!(say(argv), "`argv` names no machine (-M)");
-        let console = Prepared {
-            console: Some(Console { serial: 200 }),
-            ..Prepared::default()
-        };
-        assert_eq!(say(console), "console on serial line 200: 8 are the most");
-    }
+    let file = OsFile::open(place).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    Ok(bytes)
 }

@@ -1,8 +1,8 @@
 use super::*;
-use crate::Capability;
 
 fn reference() -> &'static str {
-    SHIPPED[0].1
+    let (_, text) = arch::shipped().next().expect("a profile");
+    text
 }
 
 /// Reads the reference profile after one edit, which must change something.
@@ -15,7 +15,7 @@ fn edited(from: &str, to: &str) -> Result<Profile, ProfileError> {
 /// Every shipped profile reads, and is found by its name.
 #[test]
 fn shipped_profiles_read() {
-    for (file, text) in SHIPPED {
+    for (file, text) in arch::shipped() {
         let profile = Profile::parse(text, file)
             .expect("shipped")
             .lying_in(Some(Path::new(FOLDER)));
@@ -110,37 +110,10 @@ fn errors_name_file_line_and_nearest_name() {
         let error = edited(from, to).expect_err(wanted);
         assert_eq!(error.to_string(), format!("p.toml:{line}: {wanted}"));
     }
-    let error = edited("arch = \"aarch64\"\n", "").expect_err("no architecture");
+    let profile = Profile::parse(reference(), "p.toml").expect("shipped");
+    let arch = format!("arch = \"{}\"\n", profile.arch);
+    let error = edited(&arch, "").expect_err("no architecture");
     assert_eq!(error.to_string(), "p.toml:1: missing field `arch`");
-}
-
-/// The reference hypervisor is versioned with the suite.
-#[test]
-fn the_reference_has_the_version_of_the_suite() {
-    let profile = Profile::shipped("reference", Arch::Aarch64).expect("shipped");
-    assert_eq!(profile.version, env!("CARGO_PKG_VERSION"));
-}
-
-/// An unknown subject is told which there are.
-#[test]
-fn unknown_subjects_are_told_the_known() {
-    let say = |name, arch| {
-        Profile::shipped(name, arch)
-            .expect_err("unknown")
-            .to_string()
-    };
-    assert_eq!(
-        say("referense", Arch::Aarch64),
-        "no profile `referense` for aarch64, did you mean `reference`?; there are reference (aarch64), reference-by-adapter (aarch64), xen-4.17 (aarch64), xen-4.20 (aarch64)"
-    );
-    assert_eq!(
-        say("reference", Arch::Amd64),
-        "no profile `reference` for amd64; there are reference (aarch64), reference-by-adapter (aarch64), xen-4.17 (aarch64), xen-4.20 (aarch64)"
-    );
-    let error = Profile::load(Path::new("/nowhere/p.toml"))
-        .expect_err("no file")
-        .to_string();
-    assert!(error.starts_with("/nowhere/p.toml: "), "{error}");
 }
 
 /// A profile may name a program; what it says of it is checked, and the program is started where the profile lies.
@@ -172,24 +145,6 @@ fn adapters_are_started_beside_their_profile() {
         let error = with(text).expect_err(text).to_string();
         assert!(error.contains(wanted), "{text}: {error}");
     }
-}
-
-/// The profile behind the adapter differs from the one it stands for in its name, in the adapter, and in what only trees
-/// can say and only our own command lines can start.
-#[test]
-fn the_adapted_reference_is_the_reference() {
-    let shipped = |name| Profile::shipped(name, Arch::Aarch64).expect("shipped");
-    let (reference, adapted) = (shipped("reference"), shipped("reference-by-adapter"));
-    let all = reference.capabilities.iter();
-    let ours = [Capability::Dom0lessTrees, Capability::Firmware];
-    let wanted = Profile {
-        name: adapted.name.clone(),
-        adapter: adapted.adapter.clone(),
-        capabilities: all.filter(|one| !ours.contains(one)).collect(),
-        firmware: None,
-        ..reference
-    };
-    assert_eq!(adapted, wanted);
 }
 
 /// Firmware that is claimed must be said.

@@ -1,7 +1,7 @@
 //! QEMU's command line. Nothing is started here, so a snapshot can hold it still.
 
+use crate::iommu::trace;
 use crate::request::{Machine, Request};
-use crate::smmu::trace;
 
 /// The socket of the run's folder that QEMU's console connects to.
 pub const SERIAL: &str = "serial";
@@ -139,9 +139,11 @@ pub fn argv(request: &Request, kind: &str, image: &str, io: Io) -> Vec<String> {
         load(&mut args, &load_name(one.addr), one.addr);
     }
     args.extend(request.extra.iter().cloned());
-    if !request.smmus.is_empty() {
-        for event in trace::EVENTS {
-            pair(&mut args, "-trace", event.to_owned());
+    if !request.iommus.is_empty() {
+        for model in trace::models(&request.iommus) {
+            for event in model.trace_events() {
+                pair(&mut args, "-trace", (*event).to_owned());
+            }
         }
         pair(&mut args, "-d", trace::COMPLAINTS.to_owned());
         pair(&mut args, "-D", trace::FILE.to_owned());

@@ -1,12 +1,13 @@
 //! QEMU's test protocol: memory, registers and lines, from outside the guest.
 //!
 //! QEMU asserts rather than checks what it is asked here, so a malformed request would kill the
-//! machine under test. Everything sent is made in this file and [`super::gic`], and bounded.
+//! machine under test. Everything sent is made in this file, of inputs that `arch` has found, and bounded.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 
 use super::{Halt, RunError};
+use crate::arch::Input;
 use crate::deadline::Deadline;
 use crate::request::Answer;
 
@@ -59,18 +60,20 @@ impl Qtest {
     }
 
     /// Sets the level of an input line of a device. The line must exist: QEMU asserts it.
-    pub fn set_irq(
+    pub fn set_line(
         &mut self,
-        path: &str,
-        line: u32,
-        level: bool,
+        input: &Input,
+        high: bool,
         deadline: &Deadline,
     ) -> Result<Answer, Halt> {
+        let Input {
+            device,
+            group,
+            number,
+        } = input;
+        let level = u8::from(high);
         self.order(
-            &format!(
-                "set_irq_in {path} unnamed-gpio-in {line} {}",
-                u8::from(level)
-            ),
+            &format!("set_irq_in {device} {group} {number} {level}"),
             deadline,
         )
     }

@@ -83,9 +83,11 @@ fn step(text: &mut String, id: u64, act: &Act) {
                 let _ = writeln!(text, "ask {}", quoted(&line));
             }
         }
-        Action::SetIrq { spi, level } => {
-            // Where the GIC is in QEMU's tree is only known to a running QEMU.
-            let _ = writeln!(text, "echo 'left out: SPI {spi} set to {level}' >&2");
+        Action::SetLine { line, high } => {
+            // Where the interrupt controller is in QEMU's tree is only known to a running QEMU.
+            let level = if *high { "high" } else { "low" };
+            let told = quoted(&format!("left out: {line} set {level}"));
+            let _ = writeln!(text, "echo {told} >&2");
         }
         Action::Qmp { execute, arguments } => tell(text, id, execute, arguments),
         Action::Stop => tell(text, id, "stop", &Value::Null),

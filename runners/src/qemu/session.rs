@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::gic::{self, Gic};
 use super::process::Child;
 use super::qmp::{self, Message};
 use super::qtest::{self, Qtest};
 use super::serial::{self, Lines};
 use super::{Event, Halt, RunError};
+use crate::arch::{Controller, Platform};
 use crate::deadline::Deadline;
+use crate::iommu::{Iommu, Queue, queue};
 use crate::outcome::{End, Record, Status, Timing};
 use crate::request::{Act, Action, Answer, Command, Director, Request};
-use crate::smmu::{Queue, queue};
 
 /// How long the streams of a QEMU that is gone may take to end. They end with it; the bound is
 /// for a program that passed them on to another.
@@ -28,6 +28,7 @@ const ENDED: &str = "QEMU has ended";
 
 /// A run in progress.
 pub struct Session<'a> {
+    platform: &'static dyn Platform,
     events: Receiver<Event>,
     sender: Sender<Event>,
     /// What came while an answer was awaited.
@@ -36,7 +37,7 @@ pub struct Session<'a> {
     /// Id of the last QMP command.
     asked: u64,
     qtest: Option<Qtest>,
-    gic: Option<Gic>,
+    controller: Option<Controller>,
     deadline: Deadline,
     director: &'a mut dyn Director,
     lines: Lines,
@@ -75,6 +76,7 @@ pub struct Seen {
 impl<'a> Session<'a> {
     /// Prepares to follow a QEMU that has been started.
     pub fn new(
+        platform: &'static dyn Platform,
         events: Receiver<Event>,
         sender: Sender<Event>,
         qmp: UnixStream,
@@ -82,13 +84,14 @@ impl<'a> Session<'a> {
         director: &'a mut dyn Director,
     ) -> Self {
         Self {
+            platform,
             events,
             sender,
             backlog: VecDeque::new(),
             qmp,
             asked: 0,
             qtest: None,
-            gic: None,
+            controller: None,
             deadline,
             director,
             lines: Lines::default(),
@@ -304,17 +307,14 @@ impl<'a> Session<'a> {
             Action::Write { addr, bytes } => {
                 self.with_qtest(|qtest, deadline| qtest.write(*addr, bytes, deadline))
             }
-            Action::SetIrq { spi, level } => {
-                let Some(gic) = self.gic()? else {
-                    return Ok(Answer::Refused("the machine has no GIC".to_owned()));
-                };
-                if u64::from(*spi) >= gic.spis {
-                    return Ok(Answer::Refused(format!(
-                        "SPI {spi}: the GIC has {}",
-                        gic.spis
-                    )));
+            Action::SetLine { line, high } => {
+                let controller = self.controller()?;
+                match self.platform.input(line, controller.as_ref()) {
+                    Ok(input) => {
+                        self.with_qtest(|qtest, deadline| qtest.set_line(&input, *high, deadline))
+                    }
+                    Err(why) => Ok(Answer::Refused(why)),
                 }
-                self.with_qtest(|qtest, deadline| qtest.set_irq(&gic.path, *spi, *level, deadline))
             }
             Action::Qmp { execute, arguments } => self.qmp(execute, arguments),
             Action::Stop => self.qmp("stop", &Value::Null).map(done),
@@ -329,22 +329,24 @@ impl<'a> Session<'a> {
         ask(self.qtest.as_mut().ok_or(Halt::Gone)?, &self.deadline)
     }
 
-    fn gic(&mut self) -> Result<Option<Gic>, Halt> {
-        if self.gic.is_none() {
-            self.gic = gic::find(&mut |execute, arguments| self.qmp(execute, &arguments))?;
+    fn controller(&mut self) -> Result<Option<Controller>, Halt> {
+        if self.controller.is_none() {
+            let platform = self.platform;
+            self.controller =
+                platform.controller(&mut |execute, arguments| self.qmp(execute, &arguments))?;
         }
-        Ok(self.gic.clone())
+        Ok(self.controller.clone())
     }
 
-    /// Reads the event queues of SMMUs, once a run is over and while QEMU is still there.
-    pub fn queues(&mut self, halt: &Halt, smmus: &[u64]) -> Vec<Queue> {
+    /// Reads the event queues of IOMMUs, once a run is over and while QEMU is still there.
+    pub fn queues(&mut self, halt: &Halt, iommus: &[Iommu]) -> Vec<Queue> {
         let over = match halt {
             Halt::Finished => None,
             Halt::Gone => Some(ENDED),
             Halt::Deadline | Halt::Flooded | Halt::Broken(_) => Some("the run was cut off"),
         };
         // What is read belongs to one moment.
-        let stopped = over.is_none() && !smmus.is_empty() && self.act(&Action::Stop).is_ok();
+        let stopped = over.is_none() && !iommus.is_empty() && self.act(&Action::Stop).is_ok();
         let mut read = |addr, len| {
             if !stopped {
                 return Err(over.unwrap_or("the machine did not stop").to_owned());
@@ -356,8 +358,8 @@ impl<'a> Session<'a> {
                 Err(halt) => Err(format!("{halt:?}")),
             }
         };
-        let queue = |smmu: &u64| queue::read(*smmu, &mut read);
-        smmus.iter().map(queue).collect()
+        let queue = |iommu: &Iommu| queue::read(iommu, &mut read);
+        iommus.iter().map(queue).collect()
     }
 
     /// Takes in what is left of QEMU's streams, and returns whether all of them ended in time.

@@ -5,26 +5,14 @@ use std::time::{Duration, Instant};
 use super::argv::machine_argv;
 use super::process::{Tie, to_end};
 use super::{RunError, with_kind};
+use crate::arch;
 use crate::deadline::Deadline;
 use crate::request::{File, Machine};
 use crate::rundir::RunDir;
+use model::Arch;
 
 /// No QEMU that ends by itself takes this long, however loaded the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Turns the machine off by PSCI SYSTEM_OFF (0x8400_0008): by SMC at EL2, by HVC at EL1, as
-/// QEMU's `virt` wants it.
-#[rustfmt::skip]
-pub const POWER_OFF: [u32; 8] = [
-    0x5280_0100, // mov  w0, #8
-    0x72b0_8000, // movk w0, #0x8400, lsl #16
-    0xd538_4241, // mrs  x1, CurrentEL
-    0xf100_203f, // cmp  x1, #8
-    0x5400_0041, // b.ne 1f
-    0xd400_0003, // smc  #0
-    0xd400_0002, // 1: hvc #0
-    0x1400_0000, // b    .
-];
 
 /// Returns the first line of `--version`.
 pub fn qemu_version(machine: &Machine) -> Result<String, RunError> {
@@ -58,13 +46,10 @@ pub fn dump_tree(machine: &Machine) -> Result<Vec<u8>, RunError> {
 
 /// Measures an empty start: QEMU of this machine with an image that turns it off at once, from
 /// outside, without QMP, qtest or `setpriv`. What a run takes beyond this is ours or the guest's.
-pub fn time_empty_start(machine: &Machine) -> Result<Duration, RunError> {
+pub fn time_empty_start(arch: Arch, machine: &Machine) -> Result<Duration, RunError> {
     const IMAGE: &str = "off.bin";
     let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
-    let image: Vec<u8> = POWER_OFF
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .collect();
+    let image = arch::platform(arch)?.power_off();
     File::new(IMAGE, image)
         .write(dir.path())
         .map_err(RunError::doing("writing the image"))?;

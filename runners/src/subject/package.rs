@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -31,7 +32,7 @@ const RELEASES: [&str; 7] = [
 ];
 
 /// A package that holds the image of a subject.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
     /// Its name.
@@ -185,10 +186,12 @@ impl Package {
 
     /// Has apt fetch the package into a folder of its own, which is gone afterwards, and moves the file into its place.
     fn fetch(&self, folder: &Path, file: &Path) -> Result<(), FetchError> {
-        let mirror = mirror()?.ok_or_else(|| FetchError::NoMirror {
-            package: self.to_string(),
-            file: file.display().to_string(),
-        })?;
+        let sources = apt_sources::sources(Path::new(apt_sources::APT));
+        let mirror =
+            apt_sources::mirror(&sources, &RELEASES).ok_or_else(|| FetchError::NoMirror {
+                package: self.to_string(),
+                file: file.display().to_string(),
+            })?;
         eprintln!("fetching {self}");
         let state = tempfile::Builder::new()
             .prefix(&format!("{UNDER_WAY}apt-"))
@@ -209,7 +212,7 @@ impl Package {
         put("status", "")?;
         put(
             "own.sources",
-            &self.source(&mirror, Path::new(KEYS).is_file()),
+            &self.source(mirror.uri, Path::new(KEYS).is_file()),
         )?;
         let apt = |program: &str, arguments: &[&str]| {
             let mut command = Command::new(program);
@@ -276,26 +279,6 @@ fn options(root: &Path, architecture: &str) -> Vec<String> {
     let mut words = vec!["--quiet".to_owned()];
     words.extend(pairs.into_iter().flat_map(|pair| ["-o".to_owned(), pair]));
     words
-}
-
-/// Finds the mirror that the machine's own sources name for the distribution's releases.
-fn mirror() -> Result<Option<String>, FetchError> {
-    let mut command = Command::new("apt-get");
-    let form = "$(RELEASE) $(COMPONENT) $(REPO_URI)";
-    command.args(["indextargets", "--format", form, "Created-By: Packages"]);
-    let told = output(command)?;
-    Ok(first_mirror(&String::from_utf8_lossy(&told.stdout)))
-}
-
-/// Picks the mirror out of lines of release, component and place.
-fn first_mirror(told: &str) -> Option<String> {
-    told.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        let (release, component, place) = (words.next()?, words.next()?, words.next()?);
-        let usable =
-            RELEASES.contains(&release) && component == "main" && !place.starts_with("cdrom:");
-        usable.then(|| place.to_owned())
-    })
 }
 
 /// Reads the versions out of `apt-cache madison`.
@@ -366,7 +349,7 @@ mod tests {
     fn package(sha256: &str) -> Package {
         Package {
             name: "thing".to_owned(),
-            architecture: "arm64".to_owned(),
+            architecture: "riscv64".to_owned(),
             suite: "trixie".to_owned(),
             version: "1:2.0-1".to_owned(),
             sha256: sha256.to_owned(),
@@ -378,14 +361,14 @@ mod tests {
     #[test]
     fn another_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("thing_1%3a2.0-1_arm64.deb");
+        let file = folder.path().join("thing_1%3a2.0-1_riscv64.deb");
         fs::write(&file, b"abc").unwrap();
         let pinned = "0".repeat(64);
         let error = package(&pinned).image(folder.path(), true).unwrap_err();
         let told = error.to_string();
         // FIPS 180-2, B.1: the digest of "abc".
         assert!(told.contains("ba7816bf8f01cfea"), "{told}");
-        assert!(told.contains(&pinned) && told.contains("thing_1%3a2.0-1_arm64.deb"));
+        assert!(told.contains(&pinned) && told.contains("thing_1%3a2.0-1_riscv64.deb"));
     }
 
     /// What is not there and may not be fetched is told with where it would be taken from.
@@ -404,10 +387,10 @@ mod tests {
         let tree = folder.path().join("tree");
         fs::create_dir_all(tree.join("DEBIAN")).unwrap();
         fs::create_dir_all(tree.join("boot")).unwrap();
-        let control = "Package: thing\nVersion: 1:2.0-1\nArchitecture: arm64\nMaintainer: a <a@b.c>\nDescription: x\n";
+        let control = "Package: thing\nVersion: 1:2.0-1\nArchitecture: riscv64\nMaintainer: a <a@b.c>\nDescription: x\n";
         fs::write(tree.join("DEBIAN/control"), control).unwrap();
         fs::write(tree.join("boot/thing"), b"image").unwrap();
-        let file = folder.path().join("thing_1%3a2.0-1_arm64.deb");
+        let file = folder.path().join("thing_1%3a2.0-1_riscv64.deb");
         let mut command = Command::new("dpkg-deb");
         command
             .args(["--build", "--root-owner-group"])
@@ -444,19 +427,10 @@ mod tests {
         assert!(!left.exists());
     }
 
-    /// The mirror is that of a release's main part; updates, backports and media are none.
-    #[test]
-    fn the_mirror_is_that_of_a_release() {
-        let told = "bookworm-backports main http://a/debian/\nbookworm contrib http://b/debian/\n\
-                    bookworm main cdrom:[x]/\nbookworm main http://c/debian/\ntrixie main http://d/debian/\n";
-        assert_eq!(first_mirror(told).as_deref(), Some("http://c/debian/"));
-        assert_eq!(first_mirror("jammy main http://e/ubuntu/\n"), None);
-    }
-
     /// The versions that a mirror has are read in their order.
     #[test]
     fn versions_are_listed() {
-        let told = " thing | 2.1-1 | http://c/debian trixie/main arm64 Packages\n thing |  2.2-1 | http://c x\n";
+        let told = " thing | 2.1-1 | http://c/debian trixie/main riscv64 Packages\n thing |  2.2-1 | http://c x\n";
         assert_eq!(versions(told), ["2.1-1", "2.2-1"]);
     }
 

@@ -9,29 +9,27 @@
 )]
 
 mod misbehaviour;
+mod operations;
 mod orphan;
-mod schema;
+#[path = "../support/processes.rs"]
+mod processes;
 mod script;
+#[path = "../support/trials.rs"]
+mod trials;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
+
+use trials::trial;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     if args.get(1).map(String::as_str) == Some(orphan::VICTIM) {
         orphan::be_victim(&args);
     }
-    let trials = [misbehaviour::trials(), orphan::trials(), schema::trials()];
-    libtest_mimic::run(
-        &Arguments::from_args(),
-        trials.into_iter().flatten().collect(),
-    )
-    .exit();
-}
-
-/// Makes a trial of a function that panics when its claim does not hold.
-fn trial(name: &str, claim: fn()) -> Trial {
-    Trial::test(name, move || {
-        claim();
-        Ok::<(), Failed>(())
-    })
+    let all = [
+        misbehaviour::trials(),
+        operations::trials(),
+        orphan::trials(),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), all.into_iter().flatten().collect()).exit();
 }

@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use runners::Capability;
+use model::Capability;
 use runners::adapter::AdapterError;
 
-use crate::script::{
-    PATIENCE, adapter, alive, assert_none_stays, marked, prepare, scenario, start, unique,
-};
+use crate::processes::{alive, assert_none_stays, unique};
+use crate::script::{PATIENCE, adapter, marked, prepare, scenario, start};
 use crate::trial;
 
 pub fn trials() -> Vec<Trial> {
@@ -36,16 +35,16 @@ fn good() {
         (description.name.as_str(), description.version.as_str()),
         ("demo", "7")
     );
-    assert!(description.capabilities.has(Capability::Smmu));
+    assert!(description.capabilities.has(Capability::Iommu));
     let stage = prepare(&adapters).expect("prepared");
     assert_eq!(stage.setup.image(), None);
     let said = adapters.teardown(stage).expect("done");
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 6, "{said}");
-    assert!(lines[2].starts_with("> {\"version\":1,\"id\":2,\"request\":{\"prepare\":"));
+    assert!(lines[2].starts_with("> {\"version\":2,\"id\":2,\"request\":{\"prepare\":"));
     assert_eq!(
         lines[5],
-        "< {\"version\":1,\"id\":3,\"response\":{\"done\":{}}}"
+        "< {\"version\":2,\"id\":3,\"response\":{\"done\":{}}}"
     );
     assert_eq!(alive(&mark).len(), 1, "it waits for more");
     drop(adapters);
@@ -108,7 +107,7 @@ fn dead() {
         &refused("exit 0"),
         &["(exit code 0); it said nothing on standard error"],
     );
-    let half = "hears; printf '{\"version\":1,'; exit 1";
+    let half = "hears; printf '{\"version\":2,'; exit 1";
     assert_says(
         &refused(half),
         &["ended its output instead of answering `describe` (exit code 1)"],
@@ -193,23 +192,23 @@ fn liars() {
     for (line, part) in [
         ("hello", "what is not JSON"),
         (
-            r#"{"version":2,"id":1,"response":{"done":{}}}"#,
-            "speaks version 2 of the protocol, this suite version 1",
+            r#"{"version":1,"id":1,"response":{"done":{}}}"#,
+            "speaks version 1 of the protocol, this suite version 2",
         ),
         (
-            r#"{"version":1,"id":9,"response":{"done":{}}}"#,
+            r#"{"version":2,"id":9,"response":{"done":{}}}"#,
             "answered request 9 when request 1",
         ),
         (
-            r#"{"version":1,"id":1,"response":{"done":{}}}"#,
+            r#"{"version":2,"id":1,"response":{"done":{}}}"#,
             "answered `describe` with `done`",
         ),
         (
-            r#"{"version":1,"id":1,"response":{"verdict":"pass"}}"#,
+            r#"{"version":2,"id":1,"response":{"verdict":"pass"}}"#,
             "unknown variant `verdict`",
         ),
         (
-            r#"{"version":1,"id":1,"response":{"description":{"name":"a","version":"1","capabilities":["dma"]}}}"#,
+            r#"{"version":2,"id":1,"response":{"description":{"name":"a","version":"1","capabilities":["dma"]}}}"#,
             "`dma` is no capability",
         ),
     ] {

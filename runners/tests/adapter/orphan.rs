@@ -1,6 +1,5 @@
 //! Nothing of an adapter outlives a suite that is killed, whenever that happens.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -8,7 +7,10 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::script::{PATIENCE, alive, assert_none_stays, marked, prepare, start, unique};
+use crate::processes::{
+    alive, assert_killed_leave_nothing, assert_none_stays, heard, kill, unique,
+};
+use crate::script::{PATIENCE, marked, prepare, start};
 use crate::trial;
 
 /// The argument that makes this program a suite waiting to be killed.
@@ -58,40 +60,23 @@ fn victim(mark: &str, temp: &Path, how: &str) -> Child {
 fn killed_at_random() {
     let temp = tempfile::tempdir().expect("temporary folder");
     let mark = unique("victim");
-    let mut state = u64::from(std::process::id()) << 20 | 1;
-    for round in 0..60 {
-        // Knuth's multiplier; the upper bits are good enough here.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let reach = if round % 3 == 0 { 30_000 } else { 6_000 };
-        let moment = Duration::from_micros((state >> 33) % reach);
-        let mut suite = victim(&mark, temp.path(), "stay");
-        let mut lines = BufReader::new(suite.stdout.take().expect("piped"));
-        lines.read_line(&mut String::new()).expect("starting");
-        // A wait for nothing but the moment: no one ever sends.
-        let (_never, moments) = mpsc::channel::<()>();
-        let _ = moments.recv_timeout(moment);
-        suite.kill().expect("kill");
-        suite.wait().expect("wait");
-        assert_none_stays(&mark, &format!("killed {moment:?} after its start"));
-    }
+    assert_killed_leave_nothing(&mark, Duration::from_millis(30), || {
+        victim(&mark, temp.path(), "stay")
+    });
 }
 
 fn killed_at_work() {
     let temp = tempfile::tempdir().expect("temporary folder");
     let mark = unique("working");
     let mut suite = victim(&mark, temp.path(), "stay");
-    let lines = BufReader::new(suite.stdout.take().expect("piped")).lines();
-    let heard: Vec<String> = lines.take(2).map(|line| line.expect("a line")).collect();
-    assert_eq!(heard, ["starting", "prepared"]);
+    let (lines, _open) = heard(&mut suite, 2);
+    assert_eq!(lines, ["starting", "prepared"]);
     assert_eq!(
         alive(&mark).len(),
         3,
         "the suite, its adapter and that one's child"
     );
-    suite.kill().expect("kill");
-    suite.wait().expect("wait");
+    kill(&mut suite);
     assert_none_stays(&mark, "killed while a scenario was prepared");
 }
 
@@ -99,10 +84,9 @@ fn swept() {
     let temp = tempfile::tempdir().expect("temporary folder");
     let mark = unique("swept");
     let mut suite = victim(&mark, temp.path(), "stay");
-    let lines = BufReader::new(suite.stdout.take().expect("piped")).lines();
-    assert_eq!(lines.take(2).count(), 2);
-    suite.kill().expect("kill");
-    suite.wait().expect("wait");
+    let (lines, _open) = heard(&mut suite, 2);
+    assert_eq!(lines.len(), 2);
+    kill(&mut suite);
     let left = || std::fs::read_dir(temp.path()).expect("folder").count();
     assert!(left() > 0, "the killed could not tidy up");
     let mut next = victim(&mark, temp.path(), "end");

@@ -1,21 +1,20 @@
 //! Adapters as shell scripts, and a scenario to ask them about.
 
-use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
 
-use runners::adapter::protocol::{Dom0less, Machine, Scenario};
+use runners::adapter::protocol::{Dom0less, FileRef, Machine, Scenario};
 use runners::adapter::{Adapter, AdapterError, Adapters, Stage};
-use runners::{Arch, Profile};
+
+use crate::trials::reference;
 
 /// Longer than any answer takes on a busy machine. Only scripts that never answer wait for less.
 pub const PATIENCE: u64 = 60_000;
 
 /// Speaks like an adapter: `says ID RESPONSE`, `hears` and the three answers in their usual order.
 const PRELUDE: &str = r#"
-says() { printf '{"version":1,"id":%s,"response":%s}\n' "$1" "$2"; }
+says() { printf '{"version":2,"id":%s,"response":%s}\n' "$1" "$2"; }
 hears() { IFS= read -r heard; }
-me() { hears; says 1 '{"description":{"name":"demo","version":"7","capabilities":["smmu"]}}'; }
+me() { hears; says 1 '{"description":{"name":"demo","version":"7","capabilities":["iommu"]}}'; }
 ready() { hears; says "$1" '{"prepared":{}}'; }
 done_() { hears; says "$1" '{"done":{}}'; }
 "#;
@@ -37,7 +36,7 @@ pub fn adapter(text: &str) -> Adapter {
 }
 
 pub fn start(adapter: &Adapter) -> Result<Adapters, AdapterError> {
-    Adapters::new(adapter, Arch::Aarch64, None)
+    Adapters::new(adapter, reference().arch, None)
 }
 
 pub fn prepare(adapters: &Adapters) -> Result<Stage, AdapterError> {
@@ -46,17 +45,17 @@ pub fn prepare(adapters: &Adapters) -> Result<Stage, AdapterError> {
 
 /// The smallest scenario.
 pub fn scenario() -> Scenario {
-    let profile = Profile::shipped("reference", Arch::Aarch64).expect("shipped");
+    let profile = reference();
     Scenario {
         id: "demo.one".to_owned(),
-        arch: Arch::Aarch64,
-        kernel: "kernel.img".to_owned(),
+        arch: profile.arch,
+        kernel: FileRef::of("kernel.img", b"kernel"),
         hypervisor_arguments: String::new(),
         machine: Machine {
             arguments: vec!["-M".to_owned(), "virt".to_owned()],
             memory_mib: 512,
             cpus: 1,
-            tree: "machine.dtb".to_owned(),
+            tree: FileRef::of("machine.dtb", b"machine"),
             modules: profile.modules,
             guest: profile.guest,
             host: profile.host,
@@ -64,49 +63,8 @@ pub fn scenario() -> Scenario {
         },
         domains: Vec::new(),
         dom0less: Dom0less {
-            tree: "dom0less.dtb".to_owned(),
+            tree: FileRef::of("dom0less.dtb", b"dom0less"),
             modules: Vec::new(),
         },
-    }
-}
-
-pub fn unique(name: &str) -> String {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("a clock");
-    format!("{name}-{}-{}", std::process::id(), now.as_nanos())
-}
-
-/// Returns the processes whose command line has `mark` as an argument. Zombies have no command line.
-pub fn alive(mark: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").expect("procfs").flatten() {
-        // A process may end between the listing and the reading.
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if line
-            .split(|byte| *byte == 0)
-            .any(|arg| arg == mark.as_bytes())
-        {
-            found.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    found
-}
-
-/// Looks until no process with `mark` is left. The kernel ends it on its own time, so the look is repeated; one that
-/// stays is found at the bound.
-#[track_caller]
-pub fn assert_none_stays(mark: &str, what: &str) {
-    let began = Instant::now();
-    loop {
-        let left = alive(mark);
-        if left.is_empty() {
-            return;
-        }
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "{what}: still alive: {left:?}"
-        );
-        std::thread::yield_now();
     }
 }

@@ -30,7 +30,7 @@ mkfifo "$pipes/qmp.in" "$pipes/qmp.out" "$pipes/qtest.in" "$pipes/qtest.out"
     -trace smmuv3_translate_disable \
     -trace smmuv3_translate_success \
     -d guest_errors \
-    -D smmu-trace.log \
+    -D iommu-trace.log \
     -chardev pipe,id=qmp,path="$pipes"/qmp \
     -chardev pipe,id=qtest,path="$pipes"/qtest \
     -mon chardev=qmp,mode=control \
@@ -49,7 +49,7 @@ ask 'write 0x40000000 0x3 0x010203'
 # and back
 ask 'read 0x40000000 0x3'
 # a line rm -rf /
-echo 'left out: SPI 3 set to true' >&2
+echo 'left out: spi3 set high' >&2
 # a name
 tell '{"arguments":{"path":"/it'\''s"},"execute":"qom-list","id":5}'
 tell '{"execute":"cont","id":18446744073709551615}'

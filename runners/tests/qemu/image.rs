@@ -1,68 +1,20 @@
-//! Tiny guests, assembled by hand, and directors that follow them.
+//! Runs of tiny guests, and directors that follow them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use runners::{Act, Action, Answer, Arch, Command, Director, Machine, Profile, Request};
+use runners::{Act, Action, Answer, Command, Director, End, Machine, Request, iommu_option, run};
 use tempfile::TempDir;
+
+use crate::trials::reference;
 
 /// Bound of a run that is expected to end well; reached only if something is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Set by a test to let [`RESPONDER`] go on.
+/// Set by a test to let the guest [`RESPONDER`](crate::arch::RESPONDER) go on.
 pub const FLAG: u64 = 0x5000_0000;
-/// Counted up by [`RESPONDER`] for ever once it has gone on.
+/// Counted up by the guest [`RESPONDER`](crate::arch::RESPONDER) for ever once it has gone on.
 pub const COUNTER: u64 = 0x5000_0004;
-
-/// Prints `go`, waits for a flag in memory, prints `seen`, and counts for ever.
-#[rustfmt::skip]
-pub const RESPONDER: [u32; 22] = [
-    0xd2a1_2001, // movz x1, #0x900, lsl #16        the PL011
-    0xd2aa_0003, // movz x3, #0x5000, lsl #16       the flag
-    0x5280_0ce2, 0xb900_0022, // mov w2, #'g'; str w2, [x1]
-    0x5280_0de2, 0xb900_0022, // mov w2, #'o'; str w2, [x1]
-    0x5280_0142, 0xb900_0022, // mov w2, #'\n'; str w2, [x1]
-    0xb940_0064, // 1: ldr w4, [x3]
-    0x34ff_ffe4, // cbz w4, 1b
-    0x5280_0e62, 0xb900_0022, // mov w2, #'s'; str w2, [x1]
-    0x5280_0ca2, 0xb900_0022, // mov w2, #'e'; str w2, [x1]
-    0xb900_0022, //              str w2, [x1]
-    0x5280_0dc2, 0xb900_0022, // mov w2, #'n'; str w2, [x1]
-    0x5280_0142, 0xb900_0022, // mov w2, #'\n'; str w2, [x1]
-    0x1100_04a5, // 2: add w5, w5, #1
-    0xb900_0465, // str w5, [x3, #4]
-    0x17ff_fffe, // b 2b
-];
-
-/// Prints `up` and turns the machine off by PSCI, from EL2.
-#[rustfmt::skip]
-pub const LAST_WORDS: [u32; 10] = [
-    0xd2a1_2001, // movz x1, #0x900, lsl #16
-    0x5280_0ea2, 0xb900_0022, // mov w2, #'u'; str w2, [x1]
-    0x5280_0e02, 0xb900_0022, // mov w2, #'p'; str w2, [x1]
-    0x5280_0142, 0xb900_0022, // mov w2, #'\n'; str w2, [x1]
-    0x5280_0100, // mov w0, #8
-    0x72b0_8000, // movk w0, #0x8400, lsl #16      SYSTEM_OFF
-    0xd400_0003, // smc #0
-];
-
-/// Counts 1000 down to 0, two instructions each, and waits for an interrupt for ever.
-#[rustfmt::skip]
-pub const COUNTDOWN: [u32; 5] = [
-    0xd280_7d01, // mov x1, #1000
-    0xf100_0421, // 1: subs x1, x1, #1
-    0x54ff_ffe1, // b.ne 1b
-    0xd503_207f, // 2: wfi
-    0x17ff_ffff, // b 2b
-];
-
-/// Resets the machine by PSCI, from EL2.
-#[rustfmt::skip]
-pub const RESET: [u32; 3] = [
-    0x5280_0120, // mov w0, #9
-    0x72b0_8000, // movk w0, #0x8400, lsl #16      SYSTEM_RESET
-    0xd400_0003, // smc #0
-];
 
 /// Writes a guest into a folder.
 pub fn write(dir: &Path, code: &[u32]) -> PathBuf {
@@ -74,18 +26,39 @@ pub fn write(dir: &Path, code: &[u32]) -> PathBuf {
 
 /// The reference profile's machine.
 pub fn machine() -> Machine {
-    Profile::shipped("reference", Arch::Aarch64)
-        .expect("shipped")
-        .machine
+    reference().machine
+}
+
+/// A run of an image on that machine.
+pub fn request_of(image: impl Into<PathBuf>) -> Request {
+    Request::new(reference().arch, machine(), image, PATIENCE)
 }
 
 /// A run of a guest on the real QEMU. The folder holds the image.
 pub fn request(code: &[u32]) -> (Request, TempDir) {
     let dir = tempfile::tempdir().expect("temporary folder");
-    (
-        Request::new(machine(), write(dir.path(), code), PATIENCE),
-        dir,
-    )
+    (request_of(write(dir.path(), code)), dir)
+}
+
+/// Gives a machine its IOMMU.
+pub fn add_iommu(machine: &mut Machine) {
+    let option = iommu_option(reference().arch).expect("an architecture that runs");
+    machine.options.push(option.to_owned());
+}
+
+/// Does `acts` before the first instruction and returns their answers.
+pub fn before(code: &[u32], acts: Vec<Act>) -> Vec<Answer> {
+    let (mut request, _dir) = request(code);
+    request.before = acts;
+    add_iommu(&mut request.machine);
+    request.machine.devices.push("edu,addr=3".to_owned());
+    let seen = run(&request, &mut Until("up")).expect("a run");
+    assert_eq!(seen.end, End::Finished);
+    assert_eq!(seen.answers.len(), request.before.len());
+    seen.answers
+        .into_iter()
+        .map(|record| record.answer)
+        .collect()
 }
 
 /// Names an action.

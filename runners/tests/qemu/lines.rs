@@ -9,7 +9,8 @@ use runners::{
 };
 use serde_json::json;
 
-use crate::image::{self, LAST_WORDS};
+use crate::arch::{self, LAST_WORDS};
+use crate::image;
 use crate::trial;
 
 pub fn trials() -> Vec<Trial> {
@@ -29,7 +30,7 @@ pub fn trials() -> Vec<Trial> {
 fn foreign() {
     let mut request = full_request();
     request.icount = None;
-    request.smmus.clear();
+    request.iommus.clear();
     request.image = None;
     request.machine_args = Some(["-M", "virt", "-cpu", "max"].map(str::to_owned).to_vec());
     request.extra = ["-kernel", "kernel.img"].map(str::to_owned).to_vec();
@@ -39,10 +40,12 @@ fn foreign() {
         .split_once(" -chardev socket,id=qmp")
         .expect("QMP is there");
     assert_eq!(
-        made,
-        "qemu-system-aarch64 -no-user-config -nodefaults -display none -no-reboot -M virt -cpu max -serial null \
+        made.strip_prefix(request.machine.program.as_str()),
+        Some(
+            " -no-user-config -nodefaults -display none -no-reboot -M virt -cpu max -serial null \
          -chardev socket,id=console,path=serial -serial chardev:console -dtb host.dtb \
          -device loader,file=load-4a000000.bin,addr=0x4a000000,force-raw=on -kernel kernel.img"
+        )
     );
     assert!(ours.ends_with(" -S"), "{ours}");
     // Who has to give all of them is told all of them.
@@ -55,13 +58,13 @@ fn foreign() {
 }
 
 fn plain_request() -> Request {
-    Request::new(image::machine(), "/images/refhv", image::PATIENCE)
+    image::request_of("/images/refhv")
 }
 
 fn full_request() -> Request {
     let mut request = plain_request();
-    request.machine.options.push("iommu=smmuv3".to_owned());
-    request.smmus = vec![0x0905_0000];
+    image::add_iommu(&mut request.machine);
+    request.iommus = vec![arch::iommu()];
     request.machine.devices.push("edu,addr=3".to_owned());
     request
         .machine
@@ -107,9 +110,9 @@ fn full_request() -> Request {
         ),
         act(
             "a line\nrm -rf /",
-            Action::SetIrq {
-                spi: 3,
-                level: true,
+            Action::SetLine {
+                line: arch::LINE.to_owned(),
+                high: true,
             },
         ),
         act(

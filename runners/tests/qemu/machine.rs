@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use libtest_mimic::Trial;
 use runners::{End, File, dump_tree, machine_arguments, qemu_version, run, time_empty_start};
 
-use crate::image::{self, Idle, LAST_WORDS, Until, act, read};
-use crate::trial;
+use crate::arch::LAST_WORDS;
+use crate::image::{self, Idle, Until, act, read};
+use crate::trials::{reference, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -86,11 +87,11 @@ fn trees() {
         "the same every time"
     );
     assert!(contains(&tree, "pl011@9000000") && !contains(&tree, "pl011@9040000"));
-    assert!(!contains(&tree, "smmuv3@"));
-    machine.options.push("iommu=smmuv3".to_owned());
+    assert!(!contains(&tree, "iommu-map"));
+    image::add_iommu(&mut machine);
     machine.extra.extend(["-serial", "null"].map(str::to_owned));
     let tree = dump_tree(&machine).expect("a tree");
-    assert!(contains(&tree, "pl011@9040000") && contains(&tree, "smmuv3@"));
+    assert!(contains(&tree, "pl011@9040000") && contains(&tree, "iommu-map"));
     machine.cpu = "no-such-cpu".to_owned();
     let error = dump_tree(&machine).expect_err("no tree").to_string();
     assert!(
@@ -143,7 +144,12 @@ fn facts(tree: &[u8]) -> BTreeSet<String> {
 
 fn empty_start() {
     let machine = image::machine();
-    assert!(time_empty_start(&machine).expect("a start").as_millis() > 0);
+    assert!(
+        time_empty_start(reference().arch, &machine)
+            .expect("a start")
+            .as_millis()
+            > 0
+    );
     assert!(
         qemu_version(&machine)
             .expect("a version")

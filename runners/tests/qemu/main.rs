@@ -8,16 +8,22 @@
     reason = "a test program has no interface"
 )]
 
+mod arch;
 mod fake;
 mod image;
 mod lines;
 mod machine;
 mod misbehaviour;
 mod orphan;
+#[path = "../support/processes.rs"]
+mod processes;
 mod reality;
-mod smmu;
+#[path = "../support/trials.rs"]
+mod trials;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
+
+use trials::trial;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -25,27 +31,15 @@ fn main() {
         Some("-no-user-config") => fake::play(&args),
         Some(orphan::VICTIM) => orphan::be_victim(&args),
         _ => {
-            let trials = [
+            let all = [
                 misbehaviour::trials(),
                 lines::trials(),
                 reality::trials(),
                 machine::trials(),
-                smmu::trials(),
+                arch::trials(),
                 orphan::trials(),
             ];
-            libtest_mimic::run(
-                &Arguments::from_args(),
-                trials.into_iter().flatten().collect(),
-            )
-            .exit();
+            libtest_mimic::run(&Arguments::from_args(), all.into_iter().flatten().collect()).exit();
         }
     }
-}
-
-/// Makes a trial of a function that panics when its claim does not hold.
-fn trial(name: &str, claim: fn()) -> Trial {
-    Trial::test(name, move || {
-        claim();
-        Ok::<(), Failed>(())
-    })
 }

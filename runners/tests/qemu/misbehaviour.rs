@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use runners::{Action, Answer, Command, End, Machine, Outcome, Request, RunError, Status, run};
 
 use crate::image::{By, Idle, PATIENCE, Until};
-use crate::trial;
+use crate::trials::{reference, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -60,7 +60,7 @@ fn request(part: &str) -> Request {
         devices: Vec::new(),
         extra: Vec::new(),
     };
-    Request::new(machine, "/dev/null", PATIENCE)
+    Request::new(reference().arch, machine, "/dev/null", PATIENCE)
 }
 
 fn briefly(part: &str) -> Request {

@@ -1,18 +1,20 @@
 //! No QEMU and no folder outlives its harness, however that ends.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use libtest_mimic::Trial;
 use runners::{End, Io, Request, argv, run};
 
-use crate::image::{self, By, PATIENCE, RESPONDER, Until};
+use crate::arch::RESPONDER;
+use crate::image::{self, By, Until};
+use crate::processes::{
+    alive, assert_killed_leave_nothing, assert_none_stays, heard, kill, unique,
+};
 use crate::trial;
 
 /// The argument that makes this program a harness waiting to be killed.
@@ -38,7 +40,7 @@ pub fn trials() -> Vec<Trial> {
 
 /// Makes a run whose command line carries `mark`.
 fn marked(mark: &str, image: &Path) -> Request {
-    let mut request = Request::new(image::machine(), image, PATIENCE);
+    let mut request = image::request_of(image);
     request
         .machine
         .extra
@@ -80,72 +82,15 @@ fn victim(mark: &str, image: &Path, temp: &Path, how: &str) -> Child {
         .expect("a victim")
 }
 
-/// Returns the processes whose command line has `mark` as an argument, `setpriv` before it has
-/// become QEMU included. Zombies have no command line.
-fn alive(mark: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").expect("procfs").flatten() {
-        // A process may end between the listing and the reading.
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if line
-            .split(|byte| *byte == 0)
-            .any(|arg| arg == mark.as_bytes())
-        {
-            found.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    found
-}
-
-/// Looks until no process with `mark` is left. The kernel ends it on its own time, so the look is
-/// repeated; a QEMU that stays is found at the bound.
-#[track_caller]
-fn assert_none_stays(mark: &str, what: &str) {
-    let began = Instant::now();
-    loop {
-        let left = alive(mark);
-        if left.is_empty() {
-            return;
-        }
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "{what}: still alive: {left:?}"
-        );
-        std::thread::yield_now();
-    }
-}
-
-fn unique(name: &str) -> String {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("a clock");
-    format!("{name}-{}-{}", std::process::id(), now.as_nanos())
-}
-
 /// The moments cover the start of QEMU densely, for there the tie is being made.
 fn killed_at_random() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let temp = tempfile::tempdir().expect("temporary folder");
     let image = image::write(dir.path(), &RESPONDER);
     let mark = unique("victim");
-    let mut state = u64::from(std::process::id()) << 20 | 1;
-    for round in 0..60 {
-        // Knuth's multiplier; the upper bits are good enough here.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let reach = if round % 3 == 0 { 60_000 } else { 5_000 };
-        let moment = Duration::from_micros((state >> 33) % reach);
-        let mut child = victim(&mark, &image, temp.path(), "stay");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped"));
-        lines.read_line(&mut String::new()).expect("starting");
-        // A wait for nothing but the moment: no one ever sends.
-        let (_never, moments) = mpsc::channel::<()>();
-        let _ = moments.recv_timeout(moment);
-        child.kill().expect("kill");
-        child.wait().expect("wait");
-        assert_none_stays(&mark, &format!("killed {moment:?} after its start"));
-    }
+    assert_killed_leave_nothing(&mark, Duration::from_millis(60), || {
+        victim(&mark, &image, temp.path(), "stay")
+    });
     leaves_nothing(&mark, &image, temp.path());
 }
 
@@ -155,12 +100,10 @@ fn killed_while_running() {
     let image = image::write(dir.path(), &RESPONDER);
     let mark = unique("running");
     let mut child = victim(&mark, &image, temp.path(), "stay");
-    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let heard: Vec<String> = lines.take(2).map(|line| line.expect("a line")).collect();
-    assert_eq!(heard, ["starting", "go"]);
+    let (lines, _open) = heard(&mut child, 2);
+    assert_eq!(lines, ["starting", "go"]);
     assert_eq!(alive(&mark).len(), 2, "the harness and its QEMU");
-    child.kill().expect("kill");
-    child.wait().expect("wait");
+    kill(&mut child);
     assert_none_stays(&mark, "killed while the guest ran");
     assert!(
         fs::read_dir(temp.path()).expect("folder").count() > 0,

@@ -3,16 +3,12 @@
 use std::thread;
 
 use libtest_mimic::Trial;
-use runners::{Act, Action, Answer, Command, End, Icount, Load, Outcome, Request, run};
+use runners::{Action, Answer, Command, End, Icount, Load, Outcome, Request, run};
 use serde_json::{Value, json};
 
-use crate::image::{
-    self, By, COUNTDOWN, COUNTER, FLAG, Idle, LAST_WORDS, RESET, RESPONDER, Until, act, read,
-};
+use crate::arch::{COUNTDOWN, LAST_WORDS, RESET, RESPONDER};
+use crate::image::{self, By, COUNTER, FLAG, Idle, Until, act, before, read};
 use crate::trial;
-
-/// Distributor of `virt`, and its registers that make SPIs pending.
-const GICD_ISPENDR: u64 = 0x0800_0200;
 
 pub fn trials() -> Vec<Trial> {
     vec![
@@ -30,14 +26,6 @@ pub fn trials() -> Vec<Trial> {
             write_while_running,
         ),
         trial("reality::a_stopped_guest_stands_still", stop_and_continue),
-        trial(
-            "reality::a_raised_line_is_pending_at_the_distributor",
-            set_irq,
-        ),
-        trial(
-            "reality::a_powerdown_raises_the_line_of_the_gpio",
-            powerdown,
-        ),
         trial("reality::what_qemu_refuses_is_an_answer", refusals),
         trial("reality::instructions_are_counted", instructions),
         trial("reality::runs_side_by_side_do_not_mix", side_by_side),
@@ -46,21 +34,6 @@ pub fn trials() -> Vec<Trial> {
 
 fn idle(request: &Request) -> Outcome {
     run(request, &mut Idle).expect("a run that can be followed")
-}
-
-/// Does `acts` before the first instruction and returns their answers.
-fn before(code: &[u32], acts: Vec<Act>) -> Vec<Answer> {
-    let (mut request, _dir) = image::request(code);
-    request.before = acts;
-    request.machine.options.push("iommu=smmuv3".to_owned());
-    request.machine.devices.push("edu,addr=3".to_owned());
-    let seen = run(&request, &mut Until("up")).expect("a run");
-    assert_eq!(seen.end, End::Finished);
-    assert_eq!(seen.answers.len(), request.before.len());
-    seen.answers
-        .into_iter()
-        .map(|record| record.answer)
-        .collect()
 }
 
 fn power_off() {
@@ -238,104 +211,15 @@ fn stop_and_continue() {
     assert!(matches!(of("state"), Answer::Json(state) if state["status"] == "paused"));
 }
 
-fn set_irq() {
-    for spi in [0_u32, 40, 255] {
-        // INTID 32 is bit 0 of the second register.
-        let intid = u64::from(spi) + 32;
-        let register = GICD_ISPENDR + intid / 32 * 4;
-        let answers = before(
-            &LAST_WORDS,
-            vec![
-                act("before", read(register, 4)),
-                act("up", Action::SetIrq { spi, level: true }),
-                act("pending", read(register, 4)),
-                act("down", Action::SetIrq { spi, level: false }),
-                act("after", read(register, 4)),
-            ],
-        );
-        let bit = 1 << (intid % 32);
-        assert_eq!(
-            answers[0].value().map(|value| value & bit),
-            Some(0),
-            "SPI {spi}"
-        );
-        assert_eq!(answers[1], Answer::Done);
-        assert_eq!(
-            answers[2].value().map(|value| value & bit),
-            Some(bit),
-            "SPI {spi}"
-        );
-        assert_eq!(
-            answers[4].value().map(|value| value & bit),
-            Some(0),
-            "SPI {spi}"
-        );
-    }
-}
-
-/// `system_powerdown` presses the key on pin 3 of the PL061, whose SPI is 7.
-fn powerdown() {
-    let (mut request, _dir) = image::request(&RESPONDER);
-    let pl061 = 0x0903_0000;
-    let pin = vec![8, 0, 0, 0];
-    // PL061 TRM 3.3: GPIOIEV at 0x40c chooses the rising edge, GPIOIE at 0x410 unmasks.
-    request.before = vec![
-        act(
-            "rising",
-            Action::Write {
-                addr: pl061 + 0x40c,
-                bytes: pin.clone(),
-            },
-        ),
-        act(
-            "unmask",
-            Action::Write {
-                addr: pl061 + 0x410,
-                bytes: pin,
-            },
-        ),
-    ];
-    let pending = || Command::act("pending", read(GICD_ISPENDR + 4, 4));
-    let mut director = By(
-        |_: &str| {
-            let execute = "system_powerdown".to_owned();
-            let press = Action::Qmp {
-                execute,
-                arguments: Value::Null,
-            };
-            vec![
-                Command::act("at rest", read(GICD_ISPENDR + 4, 4)),
-                Command::act("press", press),
-            ]
-        },
-        |label: &str, answer: &Answer| {
-            // INTID 39. QEMU presses after it has answered, so the line is looked at again.
-            match (label, answer.value()) {
-                ("at rest", bits) => {
-                    assert_eq!(bits.map(|bits| bits >> 7 & 1), Some(0));
-                    Vec::new()
-                }
-                ("pending", Some(bits)) if bits >> 7 & 1 == 1 => vec![Command::Finish],
-                ("pending", Some(_)) | ("press", _) => vec![pending()],
-                _ => Vec::new(),
-            }
-        },
-    );
-    assert_eq!(
-        run(&request, &mut director).expect("a run").end,
-        End::Finished
-    );
-}
-
 fn refusals() {
     let answers = before(
         &LAST_WORDS,
         vec![
             act(
                 "no such line",
-                Action::SetIrq {
-                    spi: 256,
-                    level: true,
+                Action::SetLine {
+                    line: "nonsense".to_owned(),
+                    high: true,
                 },
             ),
             act(
@@ -358,7 +242,7 @@ fn refusals() {
     );
     let refused = |answer: &Answer, part: &str| matches!(answer, Answer::Refused(text) if text.contains(part));
     assert!(
-        refused(&answers[0], "SPI 256: the GIC has 256"),
+        refused(&answers[0], "`nonsense` is no interrupt line"),
         "{:?}",
         answers[0]
     );
@@ -379,7 +263,7 @@ fn instructions() {
         execute: "query-replay".to_owned(),
         arguments: Value::Null,
     };
-    // The guest says nothing, so the count is asked for until it stands still in the WFI.
+    // The guest says nothing, so the count is asked for until it stands still.
     request.before = vec![
         act("none", count()),
         act("go", Action::Continue),
@@ -410,7 +294,7 @@ fn instructions() {
         last
     });
     assert_eq!(runs[0], runs[1]);
-    // 1 + 2 x 1000, the WFI, and QEMU's own loader stub of 6 (x0 to x3, the entry, the branch).
+    // 1 + 2 x 1000, the wait, and QEMU's own loader stub of 6 (x0 to x3, the entry, the branch).
     assert_eq!(runs[0], Some(2008));
 }
 

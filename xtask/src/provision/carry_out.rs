@@ -166,8 +166,8 @@ mod tests {
                 Some((100.0, "Installed")),
             ),
             (
-                "pmstatus:libfdt1:amd64:50.0:Unpacking libfdt1:amd64",
-                Some((50.0, "Unpacking libfdt1:amd64")),
+                "pmstatus:libfdt1:riscv64:50.0:Unpacking libfdt1:riscv64",
+                Some((50.0, "Unpacking libfdt1:riscv64")),
             ),
             ("pmstatus:a:inf:b", None),
             ("pmstatus:", None),

@@ -9,13 +9,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
+use crate::arch::ARCH;
 use crate::provision::{Part, apt, somebody_there};
 
-/// The oldest QEMU whose SMMUv3 has a second stage.
+/// The oldest QEMU whose IOMMU model has a second stage of translation.
 pub const OLDEST_QEMU: Version = Version { major: 8, minor: 1 };
-const QEMU: &str = "qemu-system-aarch64";
-/// Where Debian and Ubuntu have U-Boot for QEMU's board, as the profiles of subjects say too.
-pub const U_BOOT: &str = "/usr/lib/u-boot/qemu_arm64/u-boot.bin";
 
 /// The first two numbers of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +115,7 @@ impl fmt::Display for Missing {
             Self::Targets(names) => write!(f, "Rust targets {}", names.join(" ")),
             Self::Components(names) => write!(f, "Rust components {}", names.join(" ")),
             Self::Qemu(found) => {
-                write!(f, "{QEMU} {OLDEST_QEMU} or newer")?;
+                write!(f, "{} {OLDEST_QEMU} or newer", ARCH.qemu)?;
                 match found {
                     Found::Nothing => Ok(()),
                     Found::Old(path, version) => write!(f, " ({} is {version})", path.display()),
@@ -125,7 +123,7 @@ impl fmt::Display for Missing {
                 }
             }
             Self::Dtc => f.write_str("dtc"),
-            Self::UBoot => f.write_str(U_BOOT),
+            Self::UBoot => f.write_str(ARCH.u_boot),
             Self::Python => f.write_str("python3"),
         }
     }
@@ -134,7 +132,7 @@ impl fmt::Display for Missing {
 /// Finds out which of `parts` are not there. Called before every run, so it starts no more than one
 /// process, and looks at files otherwise.
 pub fn missing(toolchain: &Toolchain, parts: &[Part]) -> Vec<Missing> {
-    let qemu = program(QEMU);
+    let qemu = program(ARCH.qemu);
     let version = match &qemu {
         Some(path) if parts.contains(&Part::Qemu) => said_by(path, &["--version"]),
         _ => String::new(),
@@ -160,7 +158,7 @@ pub fn missing(toolchain: &Toolchain, parts: &[Part]) -> Vec<Missing> {
             }
             Part::Qemu => found.clone().map(Missing::Qemu),
             Part::Dtc => program("dtc").is_none().then_some(Missing::Dtc),
-            Part::UBoot => (!Path::new(U_BOOT).is_file()).then_some(Missing::UBoot),
+            Part::UBoot => (!Path::new(ARCH.u_boot).is_file()).then_some(Missing::UBoot),
             Part::Python => program("python3").is_none().then_some(Missing::Python),
         })
         .collect()
@@ -280,7 +278,7 @@ pub struct Facts {
     /// The toolchain, as rustup names it.
     pub toolchain: String,
     /// apt's package sources.
-    pub sources: Vec<apt::Source>,
+    pub sources: Vec<apt_sources::Source>,
     /// Whether the file that we would add is there already.
     pub own_source_exists: bool,
 }
@@ -299,7 +297,7 @@ pub fn look(toolchain: &Toolchain) -> Facts {
             .filter(|name| program(name).is_some())
             .collect(),
         toolchain: env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| toolchain.channel.clone()),
-        sources: apt::sources(Path::new("/etc/apt")),
+        sources: apt_sources::sources(Path::new(apt_sources::APT)),
         own_source_exists: Path::new(apt::OWN_FILE).exists(),
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::arch::ARCH;
 use crate::provision::Install;
 use crate::provision::apt::{self, SourceError};
-use crate::provision::facts::{Facts, Found, Missing, OLDEST_QEMU, System, U_BOOT, Version};
+use crate::provision::facts::{Facts, Found, Missing, OLDEST_QEMU, System, Version};
 
 /// The Debian release whose own QEMU is too old, but whose backports have a newer one.
 const BACKPORTED: u32 = 12;
@@ -117,7 +118,8 @@ pub enum PlanError {
     },
     /// Debian or Ubuntu, too old.
     #[error(
-        "the QEMU of {system} is older than {OLDEST_QEMU}; install a newer qemu-system-aarch64 from elsewhere, in PATH in front of others, and try again"
+        "the QEMU of {system} is older than {OLDEST_QEMU}; install a newer {} from elsewhere, in PATH in front of others, and try again",
+        ARCH.qemu
     )]
     TooOld {
         /// The release.
@@ -143,9 +145,10 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
                 // With the ROMs of its network cards: the suite's own machines have no such card,
                 // but without them QEMU refuses to start as soon as somebody tries a machine with
                 // its default devices.
-                packages.extend(["qemu-system-arm", "ipxe-qemu"]);
+                packages.extend([ARCH.qemu_package, "ipxe-qemu"]);
                 needs.push(format!(
-                    "qemu-system-aarch64 ({OLDEST_QEMU} or newer) with its ROMs"
+                    "{} ({OLDEST_QEMU} or newer) with its ROMs",
+                    ARCH.qemu
                 ));
             }
             Missing::Dtc => {
@@ -154,7 +157,10 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
             }
             Missing::UBoot => {
                 packages.push("u-boot-qemu");
-                needs.push(format!("U-Boot for QEMU's Arm board as {U_BOOT}"));
+                needs.push(format!(
+                    "U-Boot for QEMU's {} board as {}",
+                    ARCH.board, ARCH.u_boot
+                ));
             }
             Missing::Python => {
                 packages.push("python3");

@@ -16,7 +16,7 @@ Works
 Needs:
  - XenValTestCase
 
-Arm64 only
+Some boards only
 ==========
 
 Lacks a case
@@ -71,7 +71,7 @@ fn list_is_a_table() {
 Both
   XenSSR~works~1   Works            1 case  r.rst:6
 
-Arm64 only
+Some boards only
   XenSSR~lacks~1   Lacks a case    0 cases  r.rst:16
   XenPRQ~parent~2  Parent          0 items  r.rst:26
 
@@ -137,7 +137,7 @@ fn json_says_the_same() {
         listed["items"][0]["cases"],
         serde_json::json!(["XenValTestCase~works.at_all~1"])
     );
-    assert_eq!(listed["items"][1]["group"], "Arm64 only");
+    assert_eq!(listed["items"][1]["group"], "Some boards only");
     let note = &listed["diagnostics"][0];
     assert_eq!(note["severity"], "warning");
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Ops of a control domain: hypercalls, and what is asked of a hypervisor through them.
 //!
-//! Arguments lie in pages near the end of the probe's RAM, which stage 1 maps as Normal write-back, as
+//! Arguments lie in pages near the end of the probe's RAM, which are ordinary memory to the probe, as
 //! Xen wants them. Numbers and offsets are those of Xen's public headers; where 4.17 and 4.20 differ,
 //! the interface version tells which it is.
 
@@ -51,15 +51,15 @@ enum Errno {
 }
 
 impl Errno {
-    /// Returns X0 of a call that failed so.
+    /// Returns the result of a call that failed so.
     const fn value(self) -> u64 {
         (self as u64).wrapping_neg()
     }
 }
 
-/// Tells whether X0 is an error: one of the last page of numbers.
-const fn failed(x0: u64) -> bool {
-    x0 > u64::MAX - PAGE
+/// Tells whether a result is an error: one of the last page of numbers.
+const fn failed(result: u64) -> bool {
+    result > u64::MAX - PAGE
 }
 
 impl<M: Machine> Runner<'_, M> {
@@ -128,7 +128,7 @@ impl<M: Machine> Runner<'_, M> {
 
     #[inline(never)]
     pub(super) fn hv(&mut self, hv: &Hv) -> Result<Answer, Abort> {
-        let x0 = match *hv {
+        let result = match *hv {
             Hv::Version => self.version()?,
             Hv::Free => self.free_pages()?,
             Hv::List => self.listed()?,
@@ -147,9 +147,9 @@ impl<M: Machine> Runner<'_, M> {
                 dom,
                 kib,
                 cpus,
-                spis,
+                lines,
                 flags,
-            } => self.create(dom, kib, (cpus, spis, flags))?,
+            } => self.create(dom, kib, (cpus, lines, flags))?,
             Hv::Destroy { dom } => self.domctl(call::DESTROY, dom, &[])?,
             Hv::Pause { dom } => self.domctl(call::PAUSE, dom, &[])?,
             Hv::Unpause { dom } => self.domctl(call::UNPAUSE, dom, &[])?,
@@ -181,8 +181,8 @@ impl<M: Machine> Runner<'_, M> {
                 mfn,
                 count,
             } => self.map(dom, (gfn, mfn, count), false)?,
-            Hv::Bind { dom, spi } => self.bind(call::BIND, dom, spi)?,
-            Hv::Unbind { dom, spi } => self.bind(call::UNBIND, dom, spi)?,
+            Hv::Bind { dom, line } => self.bind(call::BIND, dom, line)?,
+            Hv::Unbind { dom, line } => self.bind(call::UNBIND, dom, line)?,
             Hv::Assign { dom, ref path } => self.assign(call::ASSIGN, dom, path)?,
             Hv::TestAssign { dom, ref path } => self.assign(call::TEST_ASSIGN, dom, path)?,
             Hv::Deassign { dom, ref path } => self.assign(call::DEASSIGN, dom, path)?,
@@ -196,9 +196,9 @@ impl<M: Machine> Runner<'_, M> {
             Hv::PciKnown { at } => self.pci_known(at)?,
             Hv::PciList { at } => self.pci_list(at)?,
             Hv::Load { dom, entry, at } => return self.load(dom, entry, at),
-            Hv::Start { dom, pc, x0 } => self.start(dom, pc, x0)?,
+            Hv::Start { dom, pc, argument } => self.start(dom, pc, argument)?,
         };
-        Ok(Answer::Value(x0))
+        Ok(Answer::Value(result))
     }
 
     fn version(&mut self) -> Result<u64, Abort> {

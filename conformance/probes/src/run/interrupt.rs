@@ -2,9 +2,8 @@
 
 use wire::{Answer, Op, Reason, Trigger};
 
-use super::{Runner, TIMER};
-use crate::gic::Gic;
-use crate::machine::{Abort, Machine};
+use super::Runner;
+use crate::machine::{Abort, Controller, Machine};
 
 /// Higher than other interrupts', so that one left active keeps no wait from ending.
 const TIMER_PRIORITY: u8 = 0x20;
@@ -14,11 +13,11 @@ const TIMER_PRIORITY: u8 = 0x20;
 const PATIENCE_MS: u32 = 5_000;
 
 impl<M: Machine> Runner<'_, M> {
-    pub(super) fn interrupt(&self, gic: Gic, op: Op) -> Result<Answer, Abort> {
+    pub(super) fn interrupt(&self, controller: M::Interrupts, op: Op) -> Result<Answer, Abort> {
         let (machine, irqs) = (self.machine, self.irqs);
-        let taken = |intid| Answer::Irqs {
-            intid,
-            count: irqs.count(intid),
+        let taken = |irq| Answer::Irqs {
+            irq,
+            count: irqs.count(irq),
         };
         let done = |result: Result<(), _>| {
             if result.is_ok() {
@@ -28,44 +27,38 @@ impl<M: Machine> Runner<'_, M> {
             }
         };
         Ok(match op {
-            Op::IrqOn { intid, .. }
-            | Op::IrqOff { intid }
-            | Op::IrqPend { intid }
-            | Op::IrqUnpend { intid }
-            | Op::IrqState { intid }
-                if !gic.has(intid) =>
-            {
-                Answer::Cannot(Reason::Intid)
+            Op::IrqOn { irq, .. } | Op::IrqOff { irq } if !controller.has(irq) => {
+                Answer::Cannot(Reason::NoIrq)
             }
             Op::IrqOn {
-                intid,
+                irq,
                 trigger,
                 priority,
             } => {
-                if irqs.expect(intid).is_err() {
+                if irqs.expect(irq).is_err() {
                     return Ok(Answer::Cannot(Reason::Full));
                 }
-                gic.enable(machine, intid, trigger, priority)?;
+                controller.enable(machine, irq, trigger, priority)?;
                 Answer::Ok
             }
-            Op::IrqOff { intid } => {
-                gic.disable(machine, intid)?;
+            Op::IrqOff { irq } => {
+                controller.disable(machine, irq)?;
                 Answer::Ok
             }
             Op::IrqAct {
-                intid,
+                irq,
                 width,
                 at,
                 value,
-            } => done(irqs.act(intid, width, at, value)),
-            Op::IrqNoEoi { intid } => done(irqs.leave_active(intid)),
-            Op::IrqWait { intid, count, ms } => {
+            } => done(irqs.act(irq, width, at, value)),
+            Op::IrqNoEoi { irq } => done(irqs.leave_active(irq)),
+            Op::IrqWait { irq, count, ms } => {
                 let deadline = self.after(ms);
                 loop {
                     machine.serve();
-                    let seen = irqs.count(intid);
+                    let seen = irqs.count(irq);
                     if seen >= count {
-                        break taken(intid);
+                        break taken(irq);
                     }
                     if machine.now() >= deadline {
                         break Answer::Timeout(u64::from(seen));
@@ -73,29 +66,9 @@ impl<M: Machine> Runner<'_, M> {
                     machine.sleep(deadline);
                 }
             }
-            Op::IrqCount { intid } => {
+            Op::IrqCount { irq } => {
                 machine.serve();
-                taken(intid)
-            }
-            Op::IrqPend { intid } => {
-                gic.set_pending(machine, intid, true)?;
-                Answer::Ok
-            }
-            Op::IrqUnpend { intid } => {
-                gic.set_pending(machine, intid, false)?;
-                Answer::Ok
-            }
-            Op::IrqState { intid } => {
-                let state = gic.state(machine, intid)?;
-                Answer::Gic {
-                    enabled: state.enabled,
-                    pending: state.pending,
-                    active: state.active,
-                }
-            }
-            Op::Sgi { intid } => {
-                gic.send_sgi(machine, intid)?;
-                Answer::Ok
+                taken(irq)
             }
             Op::Timer { ms } => self.nap(ms, 1),
             Op::Yield { count } => match self.nap(1, count) {
@@ -107,40 +80,39 @@ impl<M: Machine> Runner<'_, M> {
     }
 
     /// Switches the interrupt controller on when the first op asks for it: scripts without pay nothing.
-    pub(super) fn interrupts(&mut self) -> Result<Option<Gic>, Abort> {
-        let Some(controller) = &self.controller else {
+    pub(super) fn controller(&mut self) -> Result<Option<M::Interrupts>, Abort> {
+        let Some(at) = &self.interrupts_at else {
             return Ok(None);
         };
-        if self.gic.is_none() {
-            let mpidr = self.machine.mrs(wire::Sysreg::Mpidr)?;
-            let Some(gic) = Gic::start(self.machine, controller, mpidr)? else {
+        if self.interrupts.is_none() {
+            let Some(controller) = self.machine.start_interrupts(at)? else {
                 return Ok(None);
             };
             // The first of an empty table.
-            let _full = self.irqs.expect(TIMER);
-            gic.enable(self.machine, TIMER, Trigger::Level, TIMER_PRIORITY)?;
-            self.gic = Some(gic);
+            let _full = self.irqs.expect(M::TIMER);
+            controller.enable(self.machine, M::TIMER, Trigger::Level, TIMER_PRIORITY)?;
+            self.interrupts = Some(controller);
         }
-        Ok(self.gic)
+        Ok(self.interrupts)
     }
 
-    /// Takes `count` naps of `ms` milliseconds, each by an interrupt of the virtual timer.
+    /// Takes `count` naps of `ms` milliseconds, each by an interrupt of the timer.
     pub(super) fn nap(&self, ms: u32, count: u32) -> Answer {
         let (machine, irqs) = (self.machine, self.irqs);
-        let start = irqs.count(TIMER);
+        let start = irqs.count(M::TIMER);
         for nap in 1..=count {
             let wake = self.after(ms);
             let give_up = self.after(ms.saturating_add(PATIENCE_MS));
-            while irqs.count(TIMER).wrapping_sub(start) < nap {
+            while irqs.count(M::TIMER).wrapping_sub(start) < nap {
                 if machine.now() >= give_up {
-                    return Answer::Timeout(u64::from(irqs.count(TIMER).wrapping_sub(start)));
+                    return Answer::Timeout(u64::from(irqs.count(M::TIMER).wrapping_sub(start)));
                 }
                 machine.sleep(wake);
             }
         }
         Answer::Irqs {
-            intid: TIMER,
-            count: irqs.count(TIMER).wrapping_sub(start),
+            irq: M::TIMER,
+            count: irqs.count(M::TIMER).wrapping_sub(start),
         }
     }
 }

@@ -30,22 +30,21 @@ impl<M: Machine> Runner<'_, M> {
                 Some(value) => self.machine.write(width, address, value),
                 None => self.machine.read(width, address).map(|_| ()),
             };
-            let (esr, far) = match result {
+            let fault = match result {
                 Ok(()) => {
                     seen.ok += 1;
                     seen.first_ok = seen.first_ok.or(Some(address));
                     address = address.wrapping_add(stride);
                     continue;
                 }
-                Err(Abort::Fault { esr, far }) => (esr, far_of(esr, far)),
-                Err(Abort::Serror { esr }) => (esr, None),
+                Err(Abort::Fault(fault)) => fault,
                 Err(abort) => return Err(abort),
             };
             seen.faults += 1;
             seen.first_fault = seen.first_fault.or(Some(address));
-            seen.first_esr = seen.first_esr.or(u32::try_from(esr & 0xffff_ffff).ok());
-            if far != Some(address) {
-                seen.bad_far += 1;
+            seen.first_raw = seen.first_raw.or(Some(fault.raw()));
+            if fault.address() != Some(address) {
+                seen.elsewhere += 1;
             }
             address = address.wrapping_add(stride);
         }
@@ -68,7 +67,7 @@ impl<M: Machine> Runner<'_, M> {
                     seen.mismatches += 1;
                     seen.first = seen.first.or(Some((address, found)));
                 }
-                Err(Abort::Fault { .. } | Abort::Serror { .. }) => seen.faults += 1,
+                Err(Abort::Fault(_)) => seen.faults += 1,
                 Err(abort) => return Err(abort),
             }
             address = address.wrapping_add(stride);
@@ -110,7 +109,7 @@ impl<M: Machine> Runner<'_, M> {
             }
             looks += 1;
             // The first looks come at once; later ones leave the CPU to others in between.
-            if looks > EAGER && self.interrupts()?.is_some() {
+            if looks > EAGER && self.controller()?.is_some() {
                 let next = now.saturating_add(machine.frequency() / LOOKS);
                 machine.sleep(next.min(deadline));
             }
@@ -193,9 +192,4 @@ impl<M: Machine> Runner<'_, M> {
             .find(|(first, last)| inside(*first, *last))
             .map(|(_, last)| last.saturating_add(1))
     }
-}
-
-/// Returns FAR where the syndrome says that it holds an address (ISS.FnV, Arm ARM D24.2.40).
-fn far_of(esr: u64, far: u64) -> Option<u64> {
-    (esr & (1 << 10) == 0).then_some(far)
 }

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use wire::{Answer, Reason, Width};
 
-use super::fake::{ESR, Fake, HIGH, WINDOW};
+use super::arch::{external, undefined};
+use super::fake::{Fake, HIGH, WINDOW};
 use super::run;
 
 const ESRCH: u64 = 3u64.wrapping_neg();
@@ -113,12 +114,12 @@ fn raw_calls() {
     let far = HIGH.0 + HIGH.1;
     assert_eq!(
         run(&fake, "hcmem 3+0xff0 1 2;hcmem 3+0xff8 1 2"),
-        [Answer::Ok, Answer::Fault { esr: ESR, far }]
+        [Answer::Ok, Answer::Fault(external(far))]
     );
     fake.xen = None;
     assert_eq!(
         run(&fake, "hc 17"),
-        [Answer::Fault { esr: 0, far: 0 }],
+        [Answer::Fault(undefined())],
         "no hypervisor"
     );
     // The pages lie below what is in their way, as long as there is RAM.

@@ -111,8 +111,8 @@ fn errors_name_place_and_culprit() {
         &["demo.yaml:6", "did you mean `fault`?"],
     );
     check(
-        &case("    domains: [{name: dA, script: ['r32 ${gicx}']}]\n"),
-        &["demo.yaml:6", "did you mean `${gicd}`?"],
+        &case("    domains: [{name: dA, script: ['r32 ${uarx}']}]\n"),
+        &["demo.yaml:6", "did you mean `${uart}`?"],
     );
     check(
         &case("    domains: [{name: dA, tree: [nod /x]}]\n"),
@@ -123,8 +123,8 @@ fn errors_name_place_and_culprit() {
         &["demo.yaml:6", "platform-devices"],
     );
     check(
-        &case(&format!("    machine: {{iommu: smmuv4}}\n{fine}")),
-        &["demo.yaml:6", "`smmuv4` is no IOMMU"],
+        &case(&format!("    machine: {{iommu: twice}}\n{fine}")),
+        &["demo.yaml:6", "twice"],
     );
     check(
         &case(&format!("{fine}    host: [sett /x y]\n")),
@@ -277,8 +277,8 @@ fn rows_become_scenarios() {
     let text = "  - id: XenValTestCase~demo.one~1
     title: One
     class: boundary
-    each: [{as: b, at: 0x10, spi: ''}, {as: a, at: '${gicd}', spi: 4}]
-    domains: [{name: dA, nr_spis: '${spi}', script: ['r32 ${at}']}]
+    each: [{as: b, at: 0x10, cpus: ''}, {as: a, at: '${ram}', cpus: 4}]
+    domains: [{name: dA, cpus: '${cpus}', script: ['r32 ${at}']}]
   - id: XenValTestCase~demo.two~1
     title: Two
     class: fault
@@ -290,15 +290,15 @@ fn rows_become_scenarios() {
     let shown = |place: usize| {
         (
             made[place].domains[0].lines[0].op.to_string(),
-            made[place].domains[0].nr_spis,
+            made[place].domains[0].cpus,
         )
     };
-    assert_eq!(shown(0), ("r32 0x10".to_owned(), None));
-    assert_eq!(shown(1), ("r32 0x3001000".to_owned(), Some(4)));
+    assert_eq!(shown(0), ("r32 0x10".to_owned(), 1));
+    assert_eq!(shown(1), ("r32 0x40000000".to_owned(), 4));
     assert_eq!(made[0].folder(), "demo.one@b");
 }
 
-/// What is wrong with a line about the SMMU is told with its place, and so is that there is no SMMU.
+/// What is wrong with a line about the IOMMU is told with its place, and so is that there is no IOMMU.
 #[test]
 fn events_are_checked_where_they_stand() {
     let with = |machine: &str, events: &str| {
@@ -307,12 +307,12 @@ fn events_are_checked_where_they_stand() {
         ))
     };
     let fine = with(
-        "smmuv3",
+        "true",
         "      - 0x18 F_TRANSLATION\n      - others => none\n",
     );
     assert_eq!(problems(&[("demo.yaml", &fine)]), [""; 0]);
     check(
-        &with("smmuv3", "      - 0x18 event\n      - 0x18 F_TRANSLATON\n"),
+        &with("true", "      - 0x18 event\n      - 0x18 F_TRANSLATON\n"),
         &[
             "demo.yaml:10",
             "- 0x18 F_TRANSLATON",
@@ -320,11 +320,11 @@ fn events_are_checked_where_they_stand() {
         ],
     );
     check(
-        &with("smmuv3", "      - 0x18 event\n      - 24 event => none\n"),
+        &with("true", "      - 0x18 event\n      - 24 event => none\n"),
         &["`24 event` is said twice"],
     );
     check(
-        &with("none", "      - 0x18 event\n"),
-        &["demo.yaml:8", "events:", "the machine has no SMMU"],
+        &with("false", "      - 0x18 event\n"),
+        &["demo.yaml:8", "events:", "the machine has no IOMMU"],
     );
 }

@@ -75,7 +75,7 @@ fn devices_are_told() {
 fn a_tree_is_offered() {
     let told = told(GPIO);
     let domain = &told.scenario.domains[0];
-    let guest = tree(&told, &domain.tree.path);
+    let guest = tree(&told, &domain.tree.file.path);
     let chosen = guest.find("/chosen").unwrap();
     let text = |name| chosen.get(name).and_then(|prop| prop.text());
     assert_eq!(text("bootargs"), Some(domain.arguments.as_str()));
@@ -94,7 +94,7 @@ fn the_machine_is_told_without_domains() {
     let told = told(&format!(
         "    host: [set /pl031@9010000 status \"disabled\"]\n{GPIO}"
     ));
-    let machine = tree(&told, &told.scenario.machine.tree);
+    let machine = tree(&told, &told.scenario.machine.tree.path);
     assert!(
         machine
             .find("/pl061@9030000")
@@ -103,12 +103,12 @@ fn the_machine_is_told_without_domains() {
     );
     assert!(machine.find("/pl031@9010000").unwrap().has("status"));
     assert!(machine.find("/chosen/dA").is_none());
-    let xen = tree(&told, &told.scenario.dom0less.tree);
+    let xen = tree(&told, &told.scenario.dom0less.tree.path);
     assert!(xen.find("/chosen/dA").is_some());
     assert_eq!(told.scenario.machine.arguments, ["-M"]);
     // What the image of a module holds is there, and the probe only once.
     for module in &told.scenario.dom0less.modules {
-        assert!(told.files.iter().any(|file| file.name == module.path));
+        assert!(told.files.iter().any(|file| file.name == module.file.path));
     }
     assert_eq!(
         told.files.iter().filter(|file| file.size == 0x1800).count(),
@@ -166,7 +166,7 @@ fn devices_of_the_rig_are_known() {
         script: [r32 0x10000000]
 ",
     );
-    let machine = tree(&told, &told.scenario.machine.tree);
+    let machine = tree(&told, &told.scenario.machine.tree.path);
     assert!(
         machine
             .find("/edu@10000000")
@@ -194,9 +194,9 @@ fn ramdisks_are_placed() {
     let file = told
         .files
         .iter()
-        .find(|file| file.name == ramdisk.path)
+        .find(|file| file.name == ramdisk.file.path)
         .unwrap();
-    let guest = tree(&told, &domain.tree.path);
+    let guest = tree(&told, &domain.tree.file.path);
     let number = |name| {
         let prop = guest.find("/chosen")?.get(name)?;
         prop.u64()

@@ -3,7 +3,8 @@
 use runners::Profile;
 use wire::Op;
 
-use super::{Expansion, GIC_PHANDLE};
+use super::Expansion;
+use crate::arch::{self, CONTROLLER_PHANDLE};
 use crate::case::expect::Expect;
 use crate::case::load::Culprit;
 use crate::case::value::{number, number32};
@@ -179,7 +180,7 @@ impl Expansion<'_> {
             ram: part.ram,
             cpus: self.optional(domain.cpus.as_ref(), number32)?.unwrap_or(1),
             vpl011: domain.vpl011,
-            nr_spis: self.optional(domain.nr_spis.as_ref(), number32)?,
+            guest_lines: self.optional(domain.guest_lines.as_ref(), number32)?,
             extra,
             partial: self.partial(domain, child.is_some() || pci.is_empty())?,
             pci,
@@ -250,7 +251,7 @@ impl Expansion<'_> {
             return Ok(None);
         }
         let shape = domain.partial.clone().unwrap_or_default();
-        let gic = |text: &str| {
+        let controller = |text: &str| {
             if text == "none" {
                 Ok(None)
             } else {
@@ -264,9 +265,9 @@ impl Expansion<'_> {
             encoding: self
                 .optional(shape.encoding.as_ref(), parse::cells)?
                 .flatten(),
-            gic: self
-                .optional(shape.gic.as_ref(), gic)?
-                .unwrap_or(Some(GIC_PHANDLE)),
+            controller: self
+                .optional(shape.controller.as_ref(), controller)?
+                .unwrap_or(Some(CONTROLLER_PHANDLE)),
             devices: self.gather(domain.devices.iter().map(|device| self.device(device))),
             edits: self.edits(&shape.edit)?,
             pad: self.optional(shape.pad.as_ref(), padding)?,
@@ -309,15 +310,11 @@ impl Expansion<'_> {
     /// What the hypervisor itself puts into a domain's address space.
     fn occupied(&self, domain: &Domain) -> Occupied {
         let guest = &self.profile.guest;
-        let places = match (domain.direct, &self.profile.host) {
-            (true, Some(host)) => [host.gicd, host.gicr, host.uart],
-            _ => [guest.gicd, guest.gicr, guest.uart],
-        };
-        let [gicd, gicr, uart] = places.map(|window| window.base);
+        let host = self.profile.host.as_ref().filter(|_| domain.direct);
         let kib = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
-        let frames = 0x2_0000 * u64::from(domain.cpus.max(1));
         let part = |base: u64, size: u64| (base, base.saturating_add(size.max(1) - 1));
-        let mut parts = vec![part(gicd, 0x1_0000), part(gicr, frames), part(uart, 0x1000)];
+        let emulated = arch::emulated(guest, host, domain.cpus);
+        let mut parts: Vec<_> = emulated.map(|(base, size)| part(base, size)).into();
         if domain.direct {
             parts.extend(domain.banks.iter().map(|(base, size)| part(*base, *size)));
         } else {
@@ -366,7 +363,7 @@ pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
         ram,
         cpus: 1,
         vpl011: true,
-        nr_spis: None,
+        guest_lines: None,
         extra: Vec::new(),
         partial: None,
         pci: Vec::new(),
@@ -453,9 +450,7 @@ mod tests {
     /// What a subject must be capable of follows from who takes part and what they do.
     #[test]
     fn needs_follow_from_the_domains() {
-        use runners::Capability::{
-            ControlDomain, Destroy, DirectMap, RuntimeConsole, RuntimeCreate,
-        };
+        use model::Capability::{ControlDomain, Destroy, DirectMap, RuntimeConsole, RuntimeCreate};
         let mut wanted = vec![
             ControlDomain,
             Destroy,

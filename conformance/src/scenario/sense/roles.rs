@@ -1,6 +1,6 @@
 //! Who may be what in a case, what a subject must be capable of for it, and whether the ends of domains can be seen.
 
-use runners::Capability;
+use model::Capability;
 use wire::{Hv, Op};
 
 use crate::case::load::Culprit;
@@ -47,7 +47,7 @@ pub(super) fn roles(case: &Case) -> Vec<Culprit> {
         let said = [
             domain.memory_kib.is_some(),
             domain.cpus.is_some(),
-            domain.nr_spis.is_some(),
+            domain.guest_lines.is_some(),
             !domain.banks.is_empty(),
             !domain.devices.is_empty() || domain.partial.is_some(),
             !domain.extra.is_empty(),

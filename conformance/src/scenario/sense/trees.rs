@@ -1,8 +1,8 @@
 //! What can be said of a scenario only by device trees of Xen's form, and what any hypervisor can be told.
 
+use crate::arch::CONTROLLER_PHANDLE;
 use crate::case::Role;
 use crate::dtb::about_domains;
-use crate::scenario::generate::GIC_PHANDLE;
 use crate::scenario::{Domain, Partial};
 
 /// Tells a scenario whose point lies in how its trees are written: edits of domain nodes, properties of the case's own,
@@ -20,7 +20,7 @@ pub fn only_trees_say(domains: &[Domain], host: &[String]) -> bool {
 fn is_odd(partial: &Partial) -> bool {
     partial.cells != Some((2, 2))
         || partial.encoding.is_some_and(|cells| cells != (2, 2))
-        || partial.gic != Some(GIC_PHANDLE)
+        || partial.controller != Some(CONTROLLER_PHANDLE)
         || !partial.edits.is_empty()
         || partial.pad.is_some()
         || partial.spoil.is_some()
@@ -28,7 +28,7 @@ fn is_odd(partial: &Partial) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use runners::Capability::Dom0lessTrees;
+    use model::Capability::Dom0lessTrees;
 
     use crate::sample::scenario;
 
@@ -59,7 +59,7 @@ mod tests {
         for part in [
             "extra: {cpupool: <1>}",
             "partial: {cells: 1 1}",
-            "partial: {gic: none}",
+            "partial: {controller: none}",
             "partial: {edit: [set /passthrough x <1>]}",
             "partial: {pad: 8192}",
         ] {

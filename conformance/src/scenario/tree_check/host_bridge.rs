@@ -1,5 +1,6 @@
 //! What a domain's tree must say of a PCI host bridge (IEEE 1275 PCI binding 2.1; Devicetree Specification 2.4.3).
 
+use crate::arch;
 use dtb_gen::{Node, Tree};
 
 /// Space codes of an address on the bus: memory of 32 and of 64 bits, and whether reads have no side effects.
@@ -71,8 +72,8 @@ pub fn broken(tree: &Tree, [ecam, low, high]: [u64; 3]) -> Option<String> {
         })
 }
 
-/// Says what is wrong with where a pin of a device on the first bus arrives: at this shared interrupt (INTID).
-pub fn line_broken(tree: &Tree, device: u32, pin: u32, intid: u32) -> Option<String> {
+/// Says what is wrong with where a pin of a device on the first bus arrives: at this shared interrupt.
+pub fn line_broken(tree: &Tree, device: u32, pin: u32, line: u32) -> Option<String> {
     let node = match bridge(tree) {
         Ok(node) => node,
         Err(why) => return Some(why),
@@ -111,8 +112,7 @@ pub fn line_broken(tree: &Tree, device: u32, pin: u32, intid: u32) -> Option<Str
             return Some("`interrupt-map` ends within an entry".to_owned());
         };
         if (address & mask_high, entry_pin & mask_pin) == unit {
-            // Shared, by its number there, high level (the GIC's binding).
-            let wanted = [0, intid.saturating_sub(32), 4];
+            let wanted = arch::shared_line(line);
             return (specifier != wanted).then(|| format!("it arrives at {specifier:x?}"));
         }
         rest = next;
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn tree(edit: impl FnOnce(&mut Node)) -> Tree {
-        let gic = Node::new("interrupt-controller@3001000")
+        let controller = Node::new("interrupt-controller@3001000")
             .with("#interrupt-cells", 3_u32)
             .with("#address-cells", 0_u32)
             .with("phandle", 9_u32);
@@ -186,7 +186,7 @@ mod tests {
             );
         edit(&mut bridge);
         Tree {
-            root: Node::new("").child(gic).child(bridge),
+            root: Node::new("").child(controller).child(bridge),
             ..Tree::default()
         }
     }

@@ -212,7 +212,14 @@ fn checks_of_a_pass_hold_no_clocks() {
     let at = |time, count| {
         let play = Play::new().hello(1).op(1, 0, Answer::Value(time));
         let play = play.op(1, 1, Answer::Value(time << 8 | 0x61));
-        let play = play.op(1, 2, Answer::Irqs { intid: 34, count });
+        let play = play.op(
+            1,
+            2,
+            Answer::Irqs {
+                irq: wire::Irq(34),
+                count,
+            },
+        );
         judged(rest, play.end(1, 3).sentinel(2))
     };
     assert_eq!(at(1, 1).verdict, Verdict::Pass);

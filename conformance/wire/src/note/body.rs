@@ -2,22 +2,25 @@
 //! byte it prints, so they are terse.
 
 use core::fmt::{self, Write};
-use core::str::Split;
 
-use super::{Answer, Data, Note, Reason, Same, Sweep, Vector, Why};
+use super::{Answer, Data, Note, Same, Sweep};
+use crate::arch;
+use crate::fault::Fault;
+use crate::fields::Fields;
+use crate::irq::Irq;
 use crate::name::Name;
-use crate::number;
+use crate::reason::{Reason, ScriptError};
 
 impl Note {
     pub(crate) fn write_body(&self, out: &mut impl Write) -> fmt::Result {
         match *self {
             Self::Hello {
                 version,
-                el,
+                privilege,
                 frequency,
-                mpidr,
+                cpu,
             } => {
-                write!(out, "h {version:x} {el:x} {frequency:x} {mpidr:x}")
+                write!(out, "h {version:x} {privilege:x} {frequency:x} {cpu:x}")
             }
             Self::Op { index, answer } => {
                 write!(out, "o {index:x} ")?;
@@ -27,12 +30,12 @@ impl Note {
                 write!(out, "c {offset:x} ")?;
                 data.write_base64(out)
             }
-            Self::Fault {
-                vector,
-                esr,
-                elr,
-                far,
-            } => write!(out, "u {vector} {esr:x} {elr:x} {far:x}"),
+            Self::Fault { fault, pc } => {
+                out.write_str("u ")?;
+                fault.write_body(out)?;
+                write!(out, " {pc:x}")
+            }
+            Self::Stray(irq) => write!(out, "j {:x}", irq.0),
             Self::Bad { at, why } => write!(out, "x {at:x} {why}"),
             Self::End { ops } => write!(out, "z {ops:x}"),
         }
@@ -40,13 +43,13 @@ impl Note {
 
     /// Reads a body; `None` for anything that is none. Spellings are not checked here.
     pub(crate) fn read_body(body: &str) -> Option<Self> {
-        let mut fields = Fields(body.split(' '));
+        let mut fields = Fields::of(body);
         let note = match fields.word()? {
             "h" => Self::Hello {
                 version: fields.hex()?,
-                el: fields.hex()?,
+                privilege: fields.hex()?,
                 frequency: fields.hex()?,
-                mpidr: fields.hex()?,
+                cpu: fields.hex()?,
             },
             "o" => Self::Op {
                 index: fields.hex()?,
@@ -57,14 +60,13 @@ impl Note {
                 data: Data::from_base64(fields.word()?)?,
             },
             "u" => Self::Fault {
-                vector: Vector::from_word(fields.word()?)?,
-                esr: fields.hex()?,
-                elr: fields.hex()?,
-                far: fields.hex()?,
+                fault: Fault::read_body(&mut fields)?,
+                pc: fields.hex()?,
             },
+            "j" => Self::Stray(Irq(fields.hex()?)),
             "x" => Self::Bad {
                 at: fields.hex()?,
-                why: Why::from_word(fields.word()?)?,
+                why: ScriptError::from_word(fields.word()?)?,
             },
             "z" => Self::End { ops: fields.hex()? },
             _ => return None,
@@ -78,22 +80,24 @@ impl Answer {
         match *self {
             Self::Ok => out.write_str("k"),
             Self::Value(value) => write!(out, "v {value:x}"),
-            Self::Fault { esr, far } => write!(out, "f {esr:x} {far:x}"),
-            Self::Serror { esr } => write!(out, "e {esr:x}"),
+            Self::Fault(fault) => {
+                out.write_str("f ")?;
+                fault.write_body(out)
+            }
             Self::Sweep(Sweep {
                 ok,
                 faults,
                 first_ok,
                 first_fault,
-                bad_far,
-                first_esr,
+                elsewhere,
+                first_raw,
             }) => {
                 write!(out, "w {ok:x} {faults:x} ")?;
                 optional(out, first_ok)?;
                 optional(out, first_fault)?;
-                write!(out, "{bad_far:x} ")?;
-                match first_esr {
-                    Some(esr) => write!(out, "{esr:x}"),
+                write!(out, "{elsewhere:x} ")?;
+                match first_raw {
+                    Some(raw) => raw.write_body(out),
                     None => out.write_str("-"),
                 }
             }
@@ -112,23 +116,10 @@ impl Answer {
             Self::Timeout(value) => write!(out, "t {value:x}"),
             Self::BadRam(address) => write!(out, "b {address:x}"),
             Self::Tree(len) => write!(out, "d {len:x}"),
-            Self::Irqs { intid, count } => write!(out, "i {intid:x} {count:x}"),
-            Self::Gic {
-                enabled,
-                pending,
-                active,
-            } => {
-                let flag = |on, letter| if on { letter } else { '-' };
-                write!(
-                    out,
-                    "g {}{}{}",
-                    flag(enabled, 'e'),
-                    flag(pending, 'p'),
-                    flag(active, 'a')
-                )
-            }
+            Self::Irqs { irq, count } => write!(out, "i {:x} {count:x}", irq.0),
             Self::Mark(name) => words(out, &["n ", name.as_str()]),
             Self::Cannot(reason) => words(out, &["x ", reason.word()]),
+            Self::Arch(answer) => answer.write_body(out),
         }
     }
 
@@ -136,18 +127,17 @@ impl Answer {
         Some(match fields.word()? {
             "k" => Self::Ok,
             "v" => Self::Value(fields.hex()?),
-            "f" => Self::Fault {
-                esr: fields.hex()?,
-                far: fields.hex()?,
-            },
-            "e" => Self::Serror { esr: fields.hex()? },
+            "f" => Self::Fault(Fault::read_body(fields)?),
             "w" => Self::Sweep(Sweep {
                 ok: fields.hex()?,
                 faults: fields.hex()?,
                 first_ok: fields.optional()?,
                 first_fault: fields.optional()?,
-                bad_far: fields.hex()?,
-                first_esr: fields.optional()?,
+                elsewhere: fields.hex()?,
+                first_raw: match fields.word()? {
+                    "-" => None,
+                    word => Some(arch::Raw::from_word(word)?),
+                },
             }),
             "m" => Self::Same(Same {
                 matches: fields.hex()?,
@@ -162,20 +152,12 @@ impl Answer {
             "b" => Self::BadRam(fields.hex()?),
             "d" => Self::Tree(fields.hex()?),
             "i" => Self::Irqs {
-                intid: fields.hex()?,
+                irq: Irq(fields.hex()?),
                 count: fields.hex()?,
             },
-            "g" => {
-                let flags = fields.word()?;
-                Self::Gic {
-                    enabled: flags.contains('e'),
-                    pending: flags.contains('p'),
-                    active: flags.contains('a'),
-                }
-            }
             "n" => Self::Mark(Name::new(fields.word()?)?),
             "x" => Self::Cannot(Reason::from_word(fields.word()?)?),
-            _ => return None,
+            letter => Self::Arch(arch::Answer::read_body(letter, fields)?),
         })
     }
 }
@@ -189,28 +171,5 @@ fn optional(out: &mut impl Write, value: Option<u64>) -> fmt::Result {
     match value {
         Some(value) => write!(out, "{value:x} "),
         None => out.write_str("- "),
-    }
-}
-
-struct Fields<'a>(Split<'a, char>);
-
-impl<'a> Fields<'a> {
-    fn word(&mut self) -> Option<&'a str> {
-        self.0.next()
-    }
-
-    fn hex<T: TryFrom<u64>>(&mut self) -> Option<T> {
-        T::try_from(number::hex(self.word()?)?).ok()
-    }
-
-    fn optional<T: TryFrom<u64>>(&mut self) -> Option<Option<T>> {
-        match self.word()? {
-            "-" => Some(None),
-            digits => Some(Some(T::try_from(number::hex(digits)?).ok()?)),
-        }
-    }
-
-    fn end(&mut self) -> bool {
-        self.0.next().is_none()
     }
 }

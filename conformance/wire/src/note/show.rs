@@ -3,36 +3,28 @@
 use core::fmt;
 
 use super::{Answer, Note, Same, Sweep};
+use crate::arch::Raw;
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Hello {
                 version,
-                el,
+                privilege,
                 frequency,
-                mpidr,
+                cpu,
             } => {
                 write!(
                     f,
-                    "hello version={version} el={el} frequency={frequency} mpidr={mpidr:#x}"
+                    "hello version={version} privilege={privilege} frequency={frequency} cpu={cpu:#x}"
                 )
             }
             Self::Op { index, answer } => write!(f, "op {index}: {answer}"),
             Self::Chunk { offset, data } => {
                 write!(f, "chunk offset={offset} len={}", data.as_ref().len())
             }
-            Self::Fault {
-                vector,
-                esr,
-                elr,
-                far,
-            } => {
-                write!(
-                    f,
-                    "unexpected {vector} exception esr={esr:#x} elr={elr:#x} far={far:#x}"
-                )
-            }
+            Self::Fault { fault, pc } => fault.raw().show_unexpected(f, fault.address(), pc),
+            Self::Stray(irq) => write!(f, "unexpected interrupt {irq}"),
             Self::Bad { at, why } => write!(f, "bad script at byte {at}: {why}"),
             Self::End { ops } => write!(f, "end ops={ops}"),
         }
@@ -44,21 +36,20 @@ impl fmt::Display for Answer {
         match *self {
             Self::Ok => f.write_str("ok"),
             Self::Value(value) => write!(f, "val {value:#x}"),
-            Self::Fault { esr, far } => write!(f, "fault esr={esr:#x} far={far:#x}"),
-            Self::Serror { esr } => write!(f, "serror esr={esr:#x}"),
+            Self::Fault(fault) => fault.fmt(f),
             Self::Sweep(Sweep {
                 ok,
                 faults,
                 first_ok,
                 first_fault,
-                bad_far,
-                first_esr,
+                elsewhere,
+                first_raw,
             }) => {
                 write!(f, "sweep ok={ok} fault={faults}")?;
                 optional(f, "first_ok", first_ok)?;
                 optional(f, "first_fault", first_fault)?;
-                write!(f, " badfar={bad_far}")?;
-                optional(f, "esr", first_esr.map(u64::from))
+                write!(f, " badfar={elsewhere}")?;
+                Raw::show_first(first_raw, f)
             }
             Self::Same(Same {
                 matches,
@@ -78,23 +69,10 @@ impl fmt::Display for Answer {
             Self::Timeout(value) => write!(f, "timeout {value:#x}"),
             Self::BadRam(address) => write!(f, "bad {address:#x}"),
             Self::Tree(len) => write!(f, "tree {len}"),
-            Self::Irqs { intid, count } => write!(f, "irqs {intid} {count}"),
-            Self::Gic {
-                enabled,
-                pending,
-                active,
-            } => {
-                let bit = |on| if on { 1 } else { 0 };
-                write!(
-                    f,
-                    "gic enabled={} pending={} active={}",
-                    bit(enabled),
-                    bit(pending),
-                    bit(active)
-                )
-            }
+            Self::Irqs { irq, count } => write!(f, "irqs {irq} {count}"),
             Self::Mark(name) => write!(f, "mark {name}"),
             Self::Cannot(reason) => write!(f, "cannot {reason}"),
+            Self::Arch(answer) => answer.fmt(f),
         }
     }
 }

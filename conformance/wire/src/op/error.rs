@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use crate::note::Why;
+use crate::reason::ScriptError;
+
+/// What the first word of an op stands for.
+pub(crate) const OP: &str = "op";
 
 /// Where in the text an op goes wrong, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,19 +70,16 @@ pub enum OpErrorKind {
 
 impl OpErrorKind {
     /// Returns the reason as a probe reports it.
-    pub fn why(self) -> Why {
+    pub fn why(self) -> ScriptError {
         match self {
-            Self::Word {
-                what: super::parse::OP,
-                ..
-            } => Why::Op,
-            Self::Word { .. } | Self::Name | Self::Place | Self::Path => Why::Word,
-            Self::Once => Why::Op,
-            Self::Number { .. } | Self::Range { .. } | Self::Multiple { .. } => Why::Number,
-            Self::Missing { .. } => Why::Missing,
-            Self::Extra => Why::Extra,
-            Self::Header => Why::Header,
-            Self::Encoding => Why::Script,
+            Self::Word { what: OP, .. } => ScriptError::Op,
+            Self::Word { .. } | Self::Name | Self::Place | Self::Path => ScriptError::Word,
+            Self::Once => ScriptError::Op,
+            Self::Number { .. } | Self::Range { .. } | Self::Multiple { .. } => ScriptError::Number,
+            Self::Missing { .. } => ScriptError::Missing,
+            Self::Extra => ScriptError::Extra,
+            Self::Header => ScriptError::Header,
+            Self::Encoding => ScriptError::Script,
         }
     }
 }

@@ -37,10 +37,10 @@ pub enum Hv {
         mask: u64,
         /// What they must be.
         value: u64,
-        /// The bound, by the virtual counter.
+        /// The bound, by the guest's clock.
         ms: u32,
     },
-    /// `hv create D KIB VCPUS SPIS [FLAGS]`: creates, chooses 64 bits, sets the pool for tables, the number of
+    /// `hv create D KIB VCPUS LINES [FLAGS]`: creates, chooses 64 bits, sets the pool for tables, the number of
     /// CPUs and the limit of memory. With D 0 the hypervisor chooses, and success is the number.
     Create {
         /// The domain.
@@ -49,8 +49,8 @@ pub enum Hv {
         kib: u64,
         /// CPUs.
         cpus: u32,
-        /// Shared interrupts of its interrupt controller.
-        spis: u32,
+        /// Lines of its interrupt controller that devices may have.
+        lines: u32,
         /// Flags of `createdomain`; 3 (hvm, hap) unless given.
         flags: u32,
     },
@@ -142,19 +142,19 @@ pub enum Hv {
         /// How many.
         count: u64,
     },
-    /// `hv bind D SPI`: routes an interrupt line to the domain, under the same number.
+    /// `hv bind D LINE`: routes an interrupt line to the domain, under the same number.
     Bind {
         /// The domain.
         dom: u16,
         /// The line.
-        spi: u16,
+        line: u16,
     },
-    /// `hv unbind D SPI`: takes it away.
+    /// `hv unbind D LINE`: takes it away.
     Unbind {
         /// The domain.
         dom: u16,
         /// The line.
-        spi: u16,
+        line: u16,
     },
     /// `hv assign D PATH`: assigns the device of the host's tree.
     Assign {
@@ -248,14 +248,14 @@ pub enum Hv {
         /// Where, as the domain sees it; a multiple of 4096.
         at: u64,
     },
-    /// `hv start D PC X0`: sets CPU 0 up to begin at PC, and unpauses.
+    /// `hv start D PC ARGUMENT`: sets CPU 0 up to begin at PC, and unpauses.
     Start {
         /// The domain.
         dom: u16,
         /// Where it begins.
         pc: u64,
-        /// What it finds in X0.
-        x0: u64,
+        /// What it finds in its first register for arguments.
+        argument: u64,
     },
 }
 
@@ -277,9 +277,9 @@ impl fmt::Display for Hv {
                 dom,
                 kib,
                 cpus,
-                spis,
+                lines,
                 flags,
-            } => write!(f, "create {dom} {kib} {cpus} {spis} {flags:#x}"),
+            } => write!(f, "create {dom} {kib} {cpus} {lines} {flags:#x}"),
             Self::Destroy { dom } => write!(f, "destroy {dom}"),
             Self::Pause { dom } => write!(f, "pause {dom}"),
             Self::Unpause { dom } => write!(f, "unpause {dom}"),
@@ -311,8 +311,8 @@ impl fmt::Display for Hv {
                 mfn,
                 count,
             } => write!(f, "unmap {dom} {gfn:#x} {mfn:#x} {count:#x}"),
-            Self::Bind { dom, spi } => write!(f, "bind {dom} {spi}"),
-            Self::Unbind { dom, spi } => write!(f, "unbind {dom} {spi}"),
+            Self::Bind { dom, line } => write!(f, "bind {dom} {line}"),
+            Self::Unbind { dom, line } => write!(f, "unbind {dom} {line}"),
             Self::Assign { dom, path } => write!(f, "assign {dom} {path}"),
             Self::TestAssign { dom, path } => write!(f, "testassign {dom} {path}"),
             Self::Deassign { dom, path } => write!(f, "deassign {dom} {path}"),
@@ -328,7 +328,7 @@ impl fmt::Display for Hv {
             Self::PciKnown { at } => write!(f, "pciknown {at:#x}"),
             Self::PciList { at } => write!(f, "pcilist {at:#x}"),
             Self::Load { dom, entry, at } => write!(f, "load {dom} {entry} {at:#x}"),
-            Self::Start { dom, pc, x0 } => write!(f, "start {dom} {pc:#x} {x0:#x}"),
+            Self::Start { dom, pc, argument } => write!(f, "start {dom} {pc:#x} {argument:#x}"),
         }
     }
 }

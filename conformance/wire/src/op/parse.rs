@@ -4,18 +4,27 @@ mod control;
 
 use core::str::FromStr;
 
-use super::{Attr, MAX_INTID, MAX_MS, Op, OpError, OpErrorKind, Sysreg, Trigger, Width};
+use super::error::{OP, OpError, OpErrorKind};
+use super::words::Words;
+use super::{Attr, Op, Trigger, Width};
+use crate::arch;
+use crate::irq::Irq;
 use crate::name::Name;
-use crate::number;
 
-pub(super) const OP: &str = "op";
-
-const OPS: &[&str] = &[
+/// The ops that every probe knows.
+const NEUTRAL: [&str; 34] = [
     "r8", "r16", "r32", "r64", "w8", "w16", "w32", "w64", "sweep", "same", "wait8", "wait16",
-    "wait32", "wait64", "ram", "exec", "tree", "irq", "sgi", "timer", "yield", "attr", "hvc",
-    "smc", "mrs", "mark", "idle", "off", "reset", "crash", "spin", "cpuon", "storm", "hc", "hcmem",
-    "hcaim", "hcr", "hv", "loop",
+    "wait32", "wait64", "ram", "exec", "tree", "irq", "timer", "yield", "attr", "mark", "idle",
+    "off", "reset", "crash", "spin", "storm", "hc", "hcmem", "hcaim", "hcr", "hv", "loop",
 ];
+/// All ops, those of one architecture last.
+const OPS: &[&str] = &{
+    let mut all = [""; NEUTRAL.len() + arch::OPS.len()];
+    let (neutral, others) = all.split_at_mut(NEUTRAL.len());
+    neutral.copy_from_slice(&NEUTRAL);
+    others.copy_from_slice(arch::OPS);
+    all
+};
 const READS: &[&str] = &["r8", "r16", "r32", "r64"];
 const WRITES: &[&str] = &["w8", "w16", "w32", "w64"];
 const ACCESSES: &[&str] = &["r8", "r16", "r32", "r64", "w8", "w16", "w32", "w64"];
@@ -28,7 +37,7 @@ const PRIORITY: u64 = 0xa0;
 
 /// Reads one op, such as `r32 0x0903_0fe0`. Positions in errors count from the start of `text`.
 pub fn parse_op(text: &str) -> Result<Op, OpError> {
-    let mut words = Words { text, at: 0 };
+    let mut words = Words::of(text);
     let op = op(&mut words)?;
     match words.next() {
         None => Ok(op),
@@ -94,9 +103,6 @@ fn op(words: &mut Words<'_>) -> Result<Op, OpError> {
         },
         "tree" => Op::Tree,
         "irq" => irq(words)?,
-        "sgi" => Op::Sgi {
-            intid: words.small("the interrupt", 0, 15)?,
-        },
         "timer" => Op::Timer { ms: words.ms()? },
         "yield" => Op::Yield {
             count: words.count()?,
@@ -110,9 +116,6 @@ fn op(words: &mut Words<'_>) -> Result<Op, OpError> {
                 })?,
             )
         }
-        "hvc" => Op::Hvc(words.registers()?),
-        "smc" => Op::Smc(words.registers()?),
-        "mrs" => Op::Mrs(words.one_of("system register", Sysreg::NAMES, Sysreg::from_name)?),
         "mark" => {
             let (at, word) = words.word("a name")?;
             Op::Mark(Name::new(word).ok_or(OpError {
@@ -125,21 +128,18 @@ fn op(words: &mut Words<'_>) -> Result<Op, OpError> {
         "reset" => Op::Reset,
         "crash" => Op::Crash,
         "spin" => Op::Spin,
-        "cpuon" => Op::CpuOn {
-            mpidr: words.number("the MPIDR", 0, u64::MAX)?,
-        },
         "storm" => Op::Storm {
             at: words.address()?,
             count: words.count()?,
         },
         _ => {
-            return control::op(words, word).unwrap_or(Err(error(
-                at,
-                OpErrorKind::Word {
-                    what: OP,
-                    known: OPS,
-                },
-            )));
+            let unknown = OpErrorKind::Word {
+                what: OP,
+                known: OPS,
+            };
+            return control::op(words, word)
+                .or_else(|| Some(arch::Op::parse(words, word)?.map(Op::Arch)))
+                .unwrap_or(Err(error(at, unknown)));
         }
     })
 }
@@ -180,10 +180,13 @@ fn irq(words: &mut Words<'_>) -> Result<Op, OpError> {
             },
         });
     }
-    let intid = words.small("the interrupt", 0, MAX_INTID)?;
+    let irq = Irq(words.small("the interrupt", 0, arch::LAST_IRQ.0)?);
+    if let Some(op) = arch::Op::of_irq(verb, irq) {
+        return Ok(Op::Arch(op));
+    }
     Ok(match verb {
         "on" => Op::IrqOn {
-            intid,
+            irq,
             trigger: words.one_of("trigger", &["level", "edge"], |word| match word {
                 "level" => Some(Trigger::Level),
                 "edge" => Some(Trigger::Edge),
@@ -197,136 +200,22 @@ fn irq(words: &mut Words<'_>) -> Result<Op, OpError> {
                 u8::try_from(priority).unwrap_or(u8::MAX)
             },
         },
-        "off" => Op::IrqOff { intid },
+        "off" => Op::IrqOff { irq },
         "act" => {
             let width = words.access("w", WRITES)?;
             Op::IrqAct {
-                intid,
+                irq,
                 width,
                 at: words.address()?,
                 value: words.value(width)?,
             }
         }
-        "noeoi" => Op::IrqNoEoi { intid },
+        "noeoi" => Op::IrqNoEoi { irq },
         "wait" => Op::IrqWait {
-            intid,
+            irq,
             count: words.count()?,
             ms: words.ms()?,
         },
-        "count" => Op::IrqCount { intid },
-        "pend" => Op::IrqPend { intid },
-        "unpend" => Op::IrqUnpend { intid },
-        _ => Op::IrqState { intid },
+        _ => Op::IrqCount { irq },
     })
-}
-
-/// The words of an op with their places.
-#[derive(Clone)]
-struct Words<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl<'a> Iterator for Words<'a> {
-    type Item = (usize, &'a str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.text.get(self.at..)?;
-        let start = self.at + (rest.len() - rest.trim_ascii_start().len());
-        let rest = self.text.get(start..)?;
-        let len = rest
-            .find(|c: char| c.is_ascii_whitespace())
-            .unwrap_or(rest.len());
-        self.at = start + len;
-        rest.get(..len)
-            .filter(|word| !word.is_empty())
-            .map(|word| (start, word))
-    }
-}
-
-impl<'a> Words<'a> {
-    fn word(&mut self, what: &'static str) -> Result<(usize, &'a str), OpError> {
-        self.next().ok_or(OpError {
-            at: self.text.len(),
-            kind: OpErrorKind::Missing { what },
-        })
-    }
-
-    fn placed(&mut self, what: &'static str, min: u64, max: u64) -> Result<(usize, u64), OpError> {
-        let (at, word) = self.word(what)?;
-        let value = number::script(word).ok_or(OpError {
-            at,
-            kind: OpErrorKind::Number { what },
-        })?;
-        if (min..=max).contains(&value) {
-            Ok((at, value))
-        } else {
-            Err(OpError {
-                at,
-                kind: OpErrorKind::Range { what, min, max },
-            })
-        }
-    }
-
-    fn number(&mut self, what: &'static str, min: u64, max: u64) -> Result<u64, OpError> {
-        self.placed(what, min, max).map(|(_, value)| value)
-    }
-
-    fn multiple(&mut self, what: &'static str, min: u64, of: u64) -> Result<u64, OpError> {
-        let (at, value) = self.placed(what, min, u64::MAX)?;
-        if value.is_multiple_of(of) {
-            Ok(value)
-        } else {
-            Err(OpError {
-                at,
-                kind: OpErrorKind::Multiple { what, of },
-            })
-        }
-    }
-
-    fn small(&mut self, what: &'static str, min: u32, max: u32) -> Result<u32, OpError> {
-        let value = self.number(what, u64::from(min), u64::from(max))?;
-        Ok(u32::try_from(value).unwrap_or(max))
-    }
-
-    fn address(&mut self) -> Result<u64, OpError> {
-        self.number("the address", 0, u64::MAX)
-    }
-
-    fn value(&mut self, width: Width) -> Result<u64, OpError> {
-        self.number("the value", 0, width.max())
-    }
-
-    fn count(&mut self) -> Result<u32, OpError> {
-        self.small("the count", 1, u32::MAX)
-    }
-
-    fn ms(&mut self) -> Result<u32, OpError> {
-        self.small("the time in ms", 1, MAX_MS)
-    }
-
-    fn registers(&mut self) -> Result<[u64; 4], OpError> {
-        let mut values = [0; 4];
-        for (value, what) in values.iter_mut().zip(["x0", "x1", "x2", "x3"]) {
-            *value = self.number(what, 0, u64::MAX)?;
-        }
-        Ok(values)
-    }
-
-    fn access(&mut self, prefix: &str, known: &'static [&'static str]) -> Result<Width, OpError> {
-        self.one_of("access", known, |word| Width::after(prefix, word))
-    }
-
-    fn one_of<T>(
-        &mut self,
-        what: &'static str,
-        known: &'static [&'static str],
-        find: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, OpError> {
-        let (at, word) = self.word(what)?;
-        find(word).ok_or(OpError {
-            at,
-            kind: OpErrorKind::Word { what, known },
-        })
-    }
 }

@@ -58,7 +58,7 @@ impl fmt::Display for Op {
             Self::Exec { at } => write!(f, "exec {at:#x}"),
             Self::Tree => f.write_str("tree"),
             Self::IrqOn {
-                intid,
+                irq,
                 trigger,
                 priority,
             } => {
@@ -66,43 +66,36 @@ impl fmt::Display for Op {
                     Trigger::Level => "level",
                     Trigger::Edge => "edge",
                 };
-                write!(f, "irq on {intid} {trigger} {priority:#x}")
+                write!(f, "irq on {irq} {trigger} {priority:#x}")
             }
-            Self::IrqOff { intid } => write!(f, "irq off {intid}"),
+            Self::IrqOff { irq } => write!(f, "irq off {irq}"),
             Self::IrqAct {
-                intid,
+                irq,
                 width,
                 at,
                 value,
             } => {
-                write!(f, "irq act {intid} w{} {at:#x} {value:#x}", width.bits())
+                write!(f, "irq act {irq} w{} {at:#x} {value:#x}", width.bits())
             }
-            Self::IrqNoEoi { intid } => write!(f, "irq noeoi {intid}"),
-            Self::IrqWait { intid, count, ms } => write!(f, "irq wait {intid} {count} {ms}"),
-            Self::IrqCount { intid } => write!(f, "irq count {intid}"),
-            Self::IrqPend { intid } => write!(f, "irq pend {intid}"),
-            Self::IrqUnpend { intid } => write!(f, "irq unpend {intid}"),
-            Self::IrqState { intid } => write!(f, "irq state {intid}"),
-            Self::Sgi { intid } => write!(f, "sgi {intid}"),
+            Self::IrqNoEoi { irq } => write!(f, "irq noeoi {irq}"),
+            Self::IrqWait { irq, count, ms } => write!(f, "irq wait {irq} {count} {ms}"),
+            Self::IrqCount { irq } => write!(f, "irq count {irq}"),
             Self::Timer { ms } => write!(f, "timer {ms}"),
             Self::Yield { count } => write!(f, "yield {count}"),
             Self::Attr(Attr::Device) => f.write_str("attr device"),
             Self::Attr(Attr::Normal) => f.write_str("attr normal"),
-            Self::Hvc([x0, x1, x2, x3]) => write!(f, "hvc {x0:#x} {x1:#x} {x2:#x} {x3:#x}"),
-            Self::Smc([x0, x1, x2, x3]) => write!(f, "smc {x0:#x} {x1:#x} {x2:#x} {x3:#x}"),
-            Self::Mrs(register) => write!(f, "mrs {}", register.name()),
             Self::Mark(name) => write!(f, "mark {name}"),
             Self::Idle => f.write_str("idle"),
             Self::Off => f.write_str("off"),
             Self::Reset => f.write_str("reset"),
             Self::Crash => f.write_str("crash"),
             Self::Spin => f.write_str("spin"),
-            Self::CpuOn { mpidr } => write!(f, "cpuon {mpidr:#x}"),
             Self::Storm { at, count } => write!(f, "storm {at:#x} {count}"),
             Self::Hypercall { number, args } => write!(f, "hc {number}{args}"),
-            Self::Fill { at, values } => write!(f, "hcmem {at}{values}"),
-            Self::Aim { at, place } => write!(f, "hcaim {at:#x} {place}"),
-            Self::Look { at, width } => write!(f, "hcr {at} {}", width.bits()),
+            Self::ScratchWrite { at, values } => write!(f, "hcmem {at}{values}"),
+            Self::WriteScratchAddress { at, place } => write!(f, "hcaim {at:#x} {place}"),
+            Self::ScratchRead { at, width } => write!(f, "hcr {at} {}", width.bits()),
+            Self::Arch(op) => op.fmt(f),
             Self::Hv(hv) => write!(f, "hv {hv}"),
             Self::Loop { passes, ops } => write!(f, "loop {passes} {ops}"),
         }

@@ -68,14 +68,14 @@ fn calls_and_loops() {
         ),
         (
             "hcmem 0 1 @1+8",
-            Op::Fill {
+            Op::ScratchWrite {
                 at: place(0, 0),
                 values: values(&[Value::Number(1), Value::At(place(1, 8))]),
             },
         ),
         (
             "hcr 2+4 32",
-            Op::Look {
+            Op::ScratchRead {
                 at: place(2, 4),
                 width: Width::W32,
             },
@@ -97,7 +97,7 @@ fn calls_and_loops() {
 #[test]
 fn questions() {
     let path = Path::new("/pl061@9030000").unwrap();
-    let (dom, gfn, mfn, spi) = (1, 0x40000, 0x9030, 39);
+    let (dom, gfn, mfn, line) = (1, 0x40000, 0x9030, 39);
     let pages = 1;
     let cases = [
         ("version", Hv::Version),
@@ -120,7 +120,7 @@ fn questions() {
                 dom,
                 kib: 32768,
                 cpus: 2,
-                spis: 64,
+                lines: 64,
                 flags: 3,
             },
         ),
@@ -130,7 +130,7 @@ fn questions() {
                 dom: 0,
                 kib: 0,
                 cpus: 0,
-                spis: 0,
+                lines: 0,
                 flags: 0x23,
             },
         ),
@@ -184,8 +184,8 @@ fn questions() {
                 count: pages,
             },
         ),
-        ("bind 1 39", Hv::Bind { dom, spi }),
-        ("unbind 1 39", Hv::Unbind { dom, spi }),
+        ("bind 1 39", Hv::Bind { dom, line }),
+        ("unbind 1 39", Hv::Unbind { dom, line }),
         ("assign 1 /pl061@9030000", Hv::Assign { dom, path }),
         ("testassign 1 /pl061@9030000", Hv::TestAssign { dom, path }),
         ("deassign 1 /pl061@9030000", Hv::Deassign { dom, path }),
@@ -227,7 +227,7 @@ fn questions() {
             Hv::Start {
                 dom,
                 pc: 0x4020_0000,
-                x0: 0x4800_0000,
+                argument: 0x4800_0000,
             },
         ),
     ];

@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use wire::{Damage, Disorder, Frame, MAX_FRAME, Note, Order, Reading, read};
+use wire::{Damage, Disorder, Frame, Irq, MAX_FRAME, Note, Order, Reading, read};
 
 use crate::strategies::{frame, note};
 
@@ -123,38 +123,13 @@ fn notes_are_shown() {
         (
             Note::Hello {
                 version: 1,
-                el: 1,
+                privilege: 1,
                 frequency: 62_500_000,
-                mpidr: 0x8000_0000,
+                cpu: 0x8000_0000,
             },
-            "hello version=1 el=1 frequency=62500000 mpidr=0x80000000",
+            "hello version=1 privilege=1 frequency=62500000 cpu=0x80000000",
         ),
-        (
-            op(wire::Answer::Fault {
-                esr: 0x9600_0010,
-                far: 0x903_0000,
-            }),
-            "op 3: fault esr=0x96000010 far=0x9030000",
-        ),
-        (
-            op(wire::Answer::Sweep(wire::Sweep {
-                ok: 1,
-                faults: 2,
-                first_ok: Some(0x1000),
-                first_fault: None,
-                bad_far: 0,
-                first_esr: None,
-            })),
-            "op 3: sweep ok=1 fault=2 first_ok=0x1000 first_fault=- badfar=0 esr=-",
-        ),
-        (
-            op(wire::Answer::Gic {
-                enabled: true,
-                pending: false,
-                active: true,
-            }),
-            "op 3: gic enabled=1 pending=0 active=1",
-        ),
+        (Note::Stray(Irq(39)), "unexpected interrupt 39"),
     ];
     for (note, text) in cases {
         assert_eq!(note.to_string(), text);
@@ -166,9 +141,9 @@ fn notes_are_shown() {
 fn frames_are_spelled() {
     let hello = Note::Hello {
         version: 1,
-        el: 1,
+        privilege: 1,
         frequency: 62_500_000,
-        mpidr: 0x8000_0000,
+        cpu: 0x8000_0000,
     };
     let cases = [
         (

@@ -1,5 +1,6 @@
 //! Properties of frames and scripts, whatever the console does to them.
 
+mod arch;
 mod control;
 mod frames;
 mod scripts;

@@ -5,12 +5,14 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use wire::{
-    Answer, Attr, Data, Frame, Hv, MAX_INTID, MAX_MS, MAX_VALUES, Name, Note, Op, Path, Place,
-    Reason, SLOT, SLOTS, Same, Sweep, Sysreg, Trigger, Value, Values, Vector, Why, Width,
+    Answer, Attr, Data, Fault, Frame, Hv, Irq, MAX_MS, MAX_VALUES, Name, Note, Op, Path, Place,
+    Reason, SLOT, SLOTS, Same, ScriptError, Sweep, Trigger, Value, Values, Width,
 };
 
+use crate::arch;
+
 /// Numbers in which the edges are as likely as the middle.
-fn number() -> impl Strategy<Value = u64> {
+pub fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
         Just(0),
         Just(u64::MAX),
@@ -31,6 +33,10 @@ pub fn name() -> impl Strategy<Value = Name> {
     "[A-Za-z0-9_-]{1,24}".prop_map(|text| Name::new(&text).unwrap())
 }
 
+fn fault() -> impl Strategy<Value = Fault> {
+    (arch::raw(), number()).prop_map(|(raw, address)| Fault::new(raw, address))
+}
+
 fn answer() -> impl Strategy<Value = Answer> {
     let sweep = (
         count(),
@@ -38,24 +44,25 @@ fn answer() -> impl Strategy<Value = Answer> {
         option::of(number()),
         option::of(number()),
         count(),
-        option::of(count()),
+        option::of(arch::raw()),
     );
     let same = (count(), count(), count(), option::of((number(), number())));
     prop_oneof![
         Just(Answer::Ok),
         number().prop_map(Answer::Value),
-        (number(), number()).prop_map(|(esr, far)| Answer::Fault { esr, far }),
-        number().prop_map(|esr| Answer::Serror { esr }),
-        sweep.prop_map(|(ok, faults, first_ok, first_fault, bad_far, first_esr)| {
-            Answer::Sweep(Sweep {
-                ok,
-                faults,
-                first_ok,
-                first_fault,
-                bad_far,
-                first_esr,
-            })
-        }),
+        fault().prop_map(Answer::Fault),
+        sweep.prop_map(
+            |(ok, faults, first_ok, first_fault, elsewhere, first_raw)| {
+                Answer::Sweep(Sweep {
+                    ok,
+                    faults,
+                    first_ok,
+                    first_fault,
+                    elsewhere,
+                    first_raw,
+                })
+            }
+        ),
         same.prop_map(|(matches, mismatches, faults, first)| {
             Answer::Same(Same {
                 matches,
@@ -67,12 +74,11 @@ fn answer() -> impl Strategy<Value = Answer> {
         number().prop_map(Answer::Timeout),
         number().prop_map(Answer::BadRam),
         count().prop_map(Answer::Tree),
-        (count(), count()).prop_map(|(intid, count)| Answer::Irqs { intid, count }),
-        any::<[bool; 3]>().prop_map(|[enabled, pending, active]| Answer::Gic {
-            enabled,
-            pending,
-            active
+        (count(), count()).prop_map(|(irq, count)| Answer::Irqs {
+            irq: Irq(irq),
+            count
         }),
+        arch::answer().prop_map(Answer::Arch),
         name().prop_map(Answer::Mark),
         select(Reason::ALL).prop_map(Answer::Cannot),
     ]
@@ -81,11 +87,11 @@ fn answer() -> impl Strategy<Value = Answer> {
 pub fn note() -> impl Strategy<Value = Note> {
     prop_oneof![
         (any::<u8>(), any::<u8>(), count(), number()).prop_map(
-            |(version, el, frequency, mpidr)| Note::Hello {
+            |(version, privilege, frequency, cpu)| Note::Hello {
                 version,
-                el,
+                privilege,
                 frequency,
-                mpidr
+                cpu
             }
         ),
         (any::<u16>(), answer()).prop_map(|(index, answer)| Note::Op { index, answer }),
@@ -93,15 +99,9 @@ pub fn note() -> impl Strategy<Value = Note> {
             offset,
             data: Data::new(&data).unwrap()
         }),
-        (select(Vector::ALL), number(), number(), number()).prop_map(|(vector, esr, elr, far)| {
-            Note::Fault {
-                vector,
-                esr,
-                elr,
-                far,
-            }
-        }),
-        (count(), select(Why::ALL)).prop_map(|(at, why)| Note::Bad { at, why }),
+        (fault(), number()).prop_map(|(fault, pc)| Note::Fault { fault, pc }),
+        count().prop_map(|irq| Note::Stray(Irq(irq))),
+        (count(), select(ScriptError::ALL)).prop_map(|(at, why)| Note::Bad { at, why }),
         any::<u16>().prop_map(|ops| Note::End { ops }),
     ]
 }
@@ -166,26 +166,27 @@ fn memory_op() -> impl Strategy<Value = Op> {
 fn irq_op() -> impl Strategy<Value = Op> {
     let trigger = select(&[Trigger::Level, Trigger::Edge][..]);
     let actions = (access(), trigger, any::<u8>(), some_count(), 1..=MAX_MS);
-    (0..=MAX_INTID, actions, 0..9u8).prop_map(
-        |(intid, ((width, at, value), trigger, priority, count, ms), which)| match which {
+    (0..=wire::arch::LAST_IRQ.0, actions, 0..6u8).prop_map(
+        |(irq, ((width, at, value), trigger, priority, count, ms), which)| match which {
             0 => Op::IrqOn {
-                intid,
+                irq: Irq(irq),
                 trigger,
                 priority,
             },
-            1 => Op::IrqOff { intid },
+            1 => Op::IrqOff { irq: Irq(irq) },
             2 => Op::IrqAct {
-                intid,
+                irq: Irq(irq),
                 width,
                 at,
                 value,
             },
-            3 => Op::IrqNoEoi { intid },
-            4 => Op::IrqWait { intid, count, ms },
-            5 => Op::IrqCount { intid },
-            6 => Op::IrqPend { intid },
-            7 => Op::IrqUnpend { intid },
-            _ => Op::IrqState { intid },
+            3 => Op::IrqNoEoi { irq: Irq(irq) },
+            4 => Op::IrqWait {
+                irq: Irq(irq),
+                count,
+                ms,
+            },
+            _ => Op::IrqCount { irq: Irq(irq) },
         },
     )
 }
@@ -212,7 +213,7 @@ fn hv() -> impl Strategy<Value = Hv> {
     let path = "[!-:<-~]{1,40}".prop_map(|text| Path::new(&text).unwrap());
     let others = (any::<u16>(), any::<u16>(), path, any::<bool>());
     (0..34u8, numbers, others).prop_map(
-        |(which, (a, b, c, cpus, spis, flags), (dom, short, path, allow))| match which {
+        |(which, (a, b, c, cpus, lines, flags), (dom, short, path, allow))| match which {
             0 => Hv::Version,
             1 => Hv::Free,
             2 => Hv::List,
@@ -228,7 +229,7 @@ fn hv() -> impl Strategy<Value = Hv> {
                 dom,
                 kib: a,
                 cpus,
-                spis,
+                lines,
                 flags,
             },
             7 => Hv::Destroy { dom },
@@ -239,7 +240,7 @@ fn hv() -> impl Strategy<Value = Hv> {
                 dom,
                 gfn: a,
                 order: cpus,
-                count: spis.max(1),
+                count: lines.max(1),
             },
             12 => Hv::Depopulate { dom, gfn: a },
             13 => Hv::Foreign {
@@ -266,8 +267,8 @@ fn hv() -> impl Strategy<Value = Hv> {
                 mfn: b,
                 count: c,
             },
-            18 => Hv::Bind { dom, spi: short },
-            19 => Hv::Unbind { dom, spi: short },
+            18 => Hv::Bind { dom, line: short },
+            19 => Hv::Unbind { dom, line: short },
             20 => Hv::Assign { dom, path },
             21 => Hv::TestAssign { dom, path },
             22 => Hv::Deassign { dom, path },
@@ -278,13 +279,13 @@ fn hv() -> impl Strategy<Value = Hv> {
             },
             24 => Hv::PciAdd {
                 at: cpus,
-                flags: spis,
+                flags: lines,
                 physfn: short,
             },
             25 => Hv::PciRemove { at: cpus },
             26 => Hv::PciReset {
                 at: cpus,
-                flags: spis,
+                flags: lines,
             },
             27 => Hv::PciAssign { dom, at: cpus },
             28 => Hv::PciTest { dom, at: cpus },
@@ -292,7 +293,11 @@ fn hv() -> impl Strategy<Value = Hv> {
             30 => Hv::PciGroup { dom, at: cpus },
             31 => Hv::PciKnown { at: cpus },
             32 => Hv::PciList { at: cpus },
-            _ => Hv::Start { dom, pc: a, x0: b },
+            _ => Hv::Start {
+                dom,
+                pc: a,
+                argument: b,
+            },
         },
     )
 }
@@ -301,9 +306,9 @@ fn control_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (any::<u16>(), values(0, MAX_VALUES))
             .prop_map(|(number, args)| Op::Hypercall { number, args }),
-        (place(), values(1, MAX_VALUES)).prop_map(|(at, values)| Op::Fill { at, values }),
-        (number(), place()).prop_map(|(at, place)| Op::Aim { at, place }),
-        (place(), select(Width::ALL)).prop_map(|(at, width)| Op::Look { at, width }),
+        (place(), values(1, MAX_VALUES)).prop_map(|(at, values)| Op::ScratchWrite { at, values }),
+        (number(), place()).prop_map(|(at, place)| Op::WriteScratchAddress { at, place }),
+        (place(), select(Width::ALL)).prop_map(|(at, width)| Op::ScratchRead { at, width }),
         hv().prop_map(Op::Hv),
     ]
 }
@@ -314,15 +319,11 @@ pub fn op() -> impl Strategy<Value = Op> {
         memory_op(),
         irq_op(),
         control_op(),
-        (0..=15u32).prop_map(|intid| Op::Sgi { intid }),
+        arch::op().prop_map(Op::Arch),
         (1..=MAX_MS).prop_map(|ms| Op::Timer { ms }),
         some_count().prop_map(|count| Op::Yield { count }),
         select(&[Attr::Device, Attr::Normal][..]).prop_map(Op::Attr),
-        any::<[u64; 4]>().prop_map(Op::Hvc),
-        any::<[u64; 4]>().prop_map(Op::Smc),
-        select(Sysreg::ALL).prop_map(Op::Mrs),
         name().prop_map(Op::Mark),
-        number().prop_map(|mpidr| Op::CpuOn { mpidr }),
         select(&[Op::Tree, Op::Idle, Op::Off, Op::Reset, Op::Crash, Op::Spin][..]),
     ]
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use apt_sources::one_line_form;
+
 use super::*;
-use crate::provision::apt::one_line_form;
 
 fn debian(release: u32) -> Facts {
     Facts {
@@ -20,10 +21,7 @@ fn debian(release: u32) -> Facts {
 
 fn everything() -> Vec<Missing> {
     vec![
-        Missing::Targets(vec![
-            "aarch64-unknown-none".into(),
-            "x86_64-unknown-none".into(),
-        ]),
+        Missing::Targets(vec!["one-unknown-none".into(), "two-unknown-none".into()]),
         Missing::Components(vec!["clippy".into()]),
         Missing::Qemu(Found::Nothing),
         Missing::Dtc,
@@ -51,8 +49,7 @@ fn debian_12_takes_backports() {
     assert_eq!(
         lines(&debian(12), &everything()),
         [
-            "rustup target add --toolchain 1.95.0 aarch64-unknown-none x86_64-unknown-none"
-                .to_owned(),
+            "rustup target add --toolchain 1.95.0 one-unknown-none two-unknown-none".to_owned(),
             "rustup component add --toolchain 1.95.0 clippy".to_owned(),
             format!("{ADD}{FILE}"),
             UPDATE.to_owned(),
@@ -85,7 +82,7 @@ fn no_more_than_missing() {
         lines(
             &known,
             &[Missing::Qemu(Found::Old(
-                "/usr/bin/qemu-system-aarch64".into(),
+                "/usr/bin/qemu".into(),
                 Version { major: 7, minor: 2 }
             ))]
         ),
@@ -145,16 +142,16 @@ fn unknown_systems_are_told_what_to_get() {
     let error = steps(&bare, &missing).unwrap_err().to_string();
     for word in [
         "Fedora Linux 42",
-        "qemu-system-aarch64 (8.1 or newer) with its ROMs",
+        &format!("{} (8.1 or newer) with its ROMs", ARCH.qemu),
         "dtc",
-        "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
+        ARCH.u_boot,
     ] {
         assert!(error.contains(word), "{error}");
     }
     assert_eq!(
         steps(&bare, &everything()),
         Err(PlanError::NoRustup(
-            "aarch64-unknown-none x86_64-unknown-none".into()
+            "one-unknown-none two-unknown-none".into()
         ))
     );
     let no_mirror = Facts {

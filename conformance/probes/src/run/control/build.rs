@@ -7,8 +7,7 @@ use super::call::{
     UNPAUSE,
 };
 use super::{Errno, PAGE, failed};
-use crate::board;
-use crate::machine::{Abort, Machine};
+use crate::machine::{Abi, Abort, Machine};
 use crate::run::Runner;
 use crate::tree::Tree;
 
@@ -24,18 +23,12 @@ const LONGER: u32 = 0x17;
 /// Pages of tables for a domain without memory; each 512 KiB of memory bring one more.
 const POOL_PAGES: u64 = 64;
 
-/// A context's size, and what a CPU begins with: online, EL1h with interrupts masked, MMU off.
-const CONTEXT_SIZE: u64 = 352;
-const ONLINE: u64 = 1;
-const CPSR: u64 = 0x1c5;
-const SCTLR: u64 = 0x00c5_0078;
-
 impl<M: Machine> Runner<'_, M> {
     pub(super) fn create(
         &mut self,
         dom: u16,
         kib: u64,
-        (cpus, spis, flags): (u32, u32, u32),
+        (cpus, lines, flags): (u32, u32, u32),
     ) -> Result<u64, Abort> {
         /// `max_evtchn_port`: the most that an event channel's number can be.
         const PORTS: u64 = 1023;
@@ -52,7 +45,7 @@ impl<M: Machine> Runner<'_, M> {
             (32, Width::W32, PORTS),
             (36, Width::W64, u64::MAX),
             (44, Width::W32, 1),
-            (arch + 4, Width::W32, u64::from(spis)),
+            (arch + M::Abi::LINES, Width::W32, u64::from(lines)),
         ];
         let answer = self.domctl(CREATE, dom, &fields)?;
         if answer != 0 {
@@ -141,7 +134,7 @@ impl<M: Machine> Runner<'_, M> {
         let size = WINDOW_PAGES * PAGE;
         let offered = Tree::new(self.tree)
             .ok()
-            .and_then(|tree| board::free_space(&tree))
+            .and_then(|tree| tree.free_space())
             .filter(|(first, len)| *len >= size && first.is_multiple_of(PAGE))
             .map(|(first, _)| first);
         let window = match offered {
@@ -159,10 +152,10 @@ impl<M: Machine> Runner<'_, M> {
         Ok(window)
     }
 
-    pub(super) fn start(&mut self, dom: u16, pc: u64, x0: u64) -> Result<u64, Abort> {
+    pub(super) fn start(&mut self, dom: u16, pc: u64, argument: u64) -> Result<u64, Abort> {
         let context = self.work(CONTEXT)?;
-        self.clear(context, CONTEXT_SIZE)?;
-        for (offset, value) in [(0, ONLINE), (8, x0), (256, pc), (264, CPSR), (320, SCTLR)] {
+        self.clear(context, M::Abi::CONTEXT_SIZE)?;
+        for (offset, value) in M::Abi::context(pc, argument) {
             self.machine.write(Width::W64, context + offset, value)?;
         }
         let answer = self.domctl(

@@ -3,7 +3,7 @@
 use wire::{Path, Width};
 
 use super::{Errno, PAGE, failed};
-use crate::machine::{Abort, Machine};
+use crate::machine::{Abi, Abort, Machine};
 use crate::run::Runner;
 
 const MEMORY_OP: u64 = 12;
@@ -54,9 +54,6 @@ pub const SYSCTL_UNION: u64 = 8;
 
 /// A domctl's size; no other structure in its place is larger.
 const STRUCTURE: u64 = 144;
-
-/// The structure of `getdomaininfo`, on Arm.
-const INFO_SIZE: u64 = 120;
 
 /// Where the work pages hold what the structures point to.
 const TEXT: u64 = 0x400;
@@ -183,7 +180,7 @@ impl<M: Machine> Runner<'_, M> {
 
     pub(super) fn listed(&mut self) -> Result<u64, Abort> {
         let buffer = self.work(ARRAY)?;
-        let most = PAGE / INFO_SIZE;
+        let most = PAGE / M::Abi::INFO_SIZE;
         let (mut first, mut total) = (0, 0);
         loop {
             let answer = self.sysctl(
@@ -205,7 +202,7 @@ impl<M: Machine> Runner<'_, M> {
             }
             let last = self
                 .machine
-                .read(Width::W16, buffer + (count - 1) * INFO_SIZE)?;
+                .read(Width::W16, buffer + (count - 1) * M::Abi::INFO_SIZE)?;
             first = last + 1;
         }
     }
@@ -321,13 +318,11 @@ impl<M: Machine> Runner<'_, M> {
         self.domctl(MEMORY_MAPPING, dom, &fields)
     }
 
-    pub(super) fn bind(&mut self, command: u32, dom: u16, spi: u16) -> Result<u64, Abort> {
-        /// The kind of interrupt that a shared line of a GIC is.
-        const SPI: u64 = 4;
+    pub(super) fn bind(&mut self, command: u32, dom: u16, line: u16) -> Result<u64, Abort> {
         let fields = [
-            (0, Width::W32, u64::from(spi)),
-            (4, Width::W32, SPI),
-            (8, Width::W16, u64::from(spi)),
+            (0, Width::W32, u64::from(line)),
+            (4, Width::W32, M::Abi::LINE),
+            (8, Width::W16, u64::from(line)),
         ];
         self.domctl(command, dom, &fields)
     }

@@ -1,8 +1,10 @@
 //! The ops of a control domain.
 
-use super::{Words, error};
+use super::error;
+use crate::op::error::{OpError, OpErrorKind};
 use crate::op::operand::{MAX_VALUES, Path, Place, Value, Values};
-use crate::op::{Hv, MAX_REPEATED, Op, OpError, OpErrorKind, Width};
+use crate::op::words::Words;
+use crate::op::{Hv, MAX_REPEATED, Op, Width};
 
 const VERBS: &[&str] = &[
     "version",
@@ -41,7 +43,7 @@ const VERBS: &[&str] = &[
     "pcilist",
 ];
 
-/// `createdomain` flags of a domain on Arm: hvm, hap.
+/// `createdomain` flags of a domain that the hardware helps to virtualize: hvm, hap.
 const FLAGS: u32 = 3;
 
 pub(super) fn op(words: &mut Words<'_>, word: &str) -> Option<Result<Op, OpError>> {
@@ -64,21 +66,21 @@ fn hypercall(words: &mut Words<'_>) -> Result<Op, OpError> {
 }
 
 fn fill(words: &mut Words<'_>) -> Result<Op, OpError> {
-    Ok(Op::Fill {
+    Ok(Op::ScratchWrite {
         at: words.place()?,
         values: words.values(1)?,
     })
 }
 
 fn aim(words: &mut Words<'_>) -> Result<Op, OpError> {
-    Ok(Op::Aim {
+    Ok(Op::WriteScratchAddress {
         at: words.address()?,
         place: words.place()?,
     })
 }
 
 fn read(words: &mut Words<'_>) -> Result<Op, OpError> {
-    Ok(Op::Look {
+    Ok(Op::ScratchRead {
         at: words.place()?,
         width: words.one_of("width", &["8", "16", "32", "64"], |word| {
             Width::after("", word)
@@ -161,7 +163,7 @@ fn of_domain(words: &mut Words<'_>, verb: &str) -> Result<Hv, OpError> {
             dom,
             kib: words.any("the memory in KiB")?,
             cpus: words.small("the CPUs", 0, u32::MAX)?,
-            spis: words.small("the interrupts", 0, u32::MAX)?,
+            lines: words.small("the interrupts", 0, u32::MAX)?,
             flags: words.or("the flags", u32::MAX, FLAGS)?,
         },
         "shutdown" => Hv::Shutdown {
@@ -204,11 +206,11 @@ fn of_domain(words: &mut Words<'_>, verb: &str) -> Result<Hv, OpError> {
             }
         }
         "bind" | "unbind" => {
-            let spi = words.short("the interrupt")?;
+            let line = words.short("the interrupt")?;
             if verb == "bind" {
-                Hv::Bind { dom, spi }
+                Hv::Bind { dom, line }
             } else {
-                Hv::Unbind { dom, spi }
+                Hv::Unbind { dom, line }
             }
         }
         "pciassign" | "pcitest" | "pcideassign" | "pcigroup" => {
@@ -228,7 +230,7 @@ fn of_domain(words: &mut Words<'_>, verb: &str) -> Result<Hv, OpError> {
         "start" => Hv::Start {
             dom,
             pc: words.any("where it begins")?,
-            x0: words.any("X0")?,
+            argument: words.any("the argument")?,
         },
         _ => {
             let path = words.path()?;

@@ -1,0 +1,34 @@
+//! JSON schemas of files, made from the types that read them, so that the two cannot drift.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+
+/// Renders the schema (JSON Schema 2020-12) of the files that `T` reads, as it is committed.
+pub fn schema_of<T: JsonSchema>(title: &str) -> String {
+    let mut schema = SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), title.into());
+    // A schema is a JSON value already; the alternate form is the one that people read.
+    format!("{:#}\n", schema.as_value())
+}
+
+/// Compares the committed file with the schema of `T`, and writes it anew where `SCHEMA_UPDATE` is set.
+///
+/// For tests: each crate that defines a file form keeps its schema up to date with this.
+pub fn check_schema<T: JsonSchema>(title: &str, file: &std::path::Path) -> Result<(), String> {
+    let wanted = schema_of::<T>(title);
+    if std::env::var_os("SCHEMA_UPDATE").is_some() {
+        std::fs::write(file, &wanted)
+            .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
+    }
+    let found = std::fs::read_to_string(file)
+        .map_err(|error| format!("{}: cannot be read: {error}", file.display()))?;
+    if found == wanted {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is not what the types say; run its test again with SCHEMA_UPDATE=1",
+        file.display()
+    ))
+}

@@ -1,0 +1,13 @@
+//! The machine itself, at EL1: start, exceptions, translation, timer, interrupts, console.
+
+mod access;
+mod accident;
+mod console;
+mod cpu;
+mod hardware;
+mod interrupt;
+mod start;
+
+use core::arch::global_asm;
+
+global_asm!(include_str!("hw/boot.S"));

@@ -1,0 +1,78 @@
+//! What is an architecture's own in cases and verdicts: its words, its ops, its numbers.
+//!
+//! A case is written for one architecture and its words are distinct, so each of them finds its architecture by itself.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use wire::Answer;
+use wire::arch::Op;
+
+mod aarch64;
+
+pub use aarch64::{
+    CONTROLLER_PHANDLE, FIRST_SHARED, IOMMU_NODE, IOMMUS, constants, emulated, guest,
+    is_controller, shared_interrupts, shared_line,
+};
+
+#[cfg(test)]
+pub use aarch64::sample;
+
+/// The first word of expectations that only one architecture has.
+pub const EXPECTATIONS: &[&str] = aarch64::EXPECTATIONS;
+
+/// The word for an input line of the interrupt controller, in acts outside the guests.
+pub const LINE: &str = aarch64::LINE;
+
+/// Interrupt lines of a guest that does not say otherwise: those of the machine.
+pub const GUEST_LINES: u32 = aarch64::GUEST_LINES;
+
+/// The op that asks for the time by a counter that all domains share.
+pub const NOW: &str = aarch64::NOW;
+
+/// What only ops of one architecture can observe.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// Of AArch64.
+    Aarch64(aarch64::Expect),
+}
+
+impl Expect {
+    /// Reads the words of an expectation, if it is an architecture's own.
+    pub fn parse(words: &[&str]) -> Option<Self> {
+        aarch64::Expect::parse(words).map(Self::Aarch64)
+    }
+
+    /// Tells whether `answer` is what must be observed.
+    pub fn met_by(&self, answer: &Answer) -> bool {
+        match (self, answer) {
+            (Self::Aarch64(expect), Answer::Arch(wire::arch::Answer::Aarch64(answer))) => {
+                expect.met_by(*answer)
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells whether the probe can answer `op` in this way.
+    pub const fn suits(&self, op: &Op) -> bool {
+        match (self, op) {
+            (Self::Aarch64(expect), Op::Aarch64(op)) => expect.suits(op),
+        }
+    }
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aarch64(expect) => expect.fmt(f),
+        }
+    }
+}
+
+/// Tells an op that answers with a value, or with the exception that it raised.
+pub const fn answers_a_value(op: &Op) -> bool {
+    match op {
+        Op::Aarch64(op) => aarch64::answers_a_value(op),
+    }
+}

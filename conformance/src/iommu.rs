@@ -1,0 +1,181 @@
+//! What the IOMMUs of a machine did, from both sources put together: QEMU's trace of them and the event queues in memory.
+//! It explains a verdict. What decides is memory, unless a case asks for an event.
+
+use std::collections::BTreeMap;
+
+use model::{DeviceAccess, IommuRecord};
+use runners::{Access, Fate, Iommus, Reason};
+
+#[cfg(test)]
+mod tests;
+
+/// An access with how often the trace and the queues tell of it.
+type Joined = (Access, u64, u64);
+
+/// So many accesses that differ in their addresses alone are each shown.
+const CROWD: usize = 8;
+
+/// Puts both sources together. The order is always the same, whatever happened first.
+pub fn merge_sources(iommus: &Iommus) -> IommuRecord {
+    let queued = || iommus.queues.iter().flat_map(|queue| &queue.accesses.seen);
+    let mut joined: Vec<Joined> = iommus
+        .trace
+        .accesses
+        .seen
+        .iter()
+        .map(|counted| (counted.access, counted.count, 0))
+        .collect();
+    for counted in queued() {
+        let access = counted.access;
+        let same = |(other, ..): &&mut Joined| {
+            let nothing_else = access.address.is_none() || other.address == access.address;
+            (other.stream, other.fate) == (access.stream, access.fate)
+                && nothing_else
+                && (other.write.is_none() || other.write == access.write)
+        };
+        match joined.iter_mut().find(same) {
+            Some((other, _, queued)) => {
+                // Only the record tells which way the data went.
+                other.write = access.write;
+                *queued += counted.count;
+            }
+            None => joined.push((access, 0, counted.count)),
+        }
+    }
+    joined.sort_by_key(|(access, ..)| order(access));
+    let alike = |(one, ..): &Joined, (other, ..): &Joined| {
+        (one.stream, one.fate, one.write) == (other.stream, other.fate, other.write)
+    };
+    let rows = joined.chunk_by(alike).flat_map(|alike| match alike {
+        [(first, ..), .., (last, ..)] if alike.len() > CROWD => vec![crowd(first, last, alike)],
+        few => few.iter().map(row).collect(),
+    });
+    IommuRecord {
+        rows: rows.collect(),
+        notes: notes(iommus),
+    }
+}
+
+fn row((access, traced, queued): &Joined) -> DeviceAccess {
+    let stream = access.stream.map(|stream| format!("{stream:#x}"));
+    DeviceAccess {
+        stream: stream.unwrap_or_default(),
+        fate: access.fate.to_string(),
+        access: shown(access),
+        traced: *traced,
+        queued: *queued,
+    }
+}
+
+/// Shows many accesses that differ in their addresses alone as one.
+fn crowd(first: &Access, last: &Access, all: &[Joined]) -> DeviceAccess {
+    let sum = |of: fn(&Joined) -> u64| all.iter().map(of).sum();
+    let (traced, queued) = (sum(|joined| joined.1), sum(|joined| joined.2));
+    let shown = match last.address {
+        Some(address) => format!("{}..{address:#x}", shown(first)),
+        None => shown(first),
+    };
+    DeviceAccess {
+        access: shown,
+        ..row(&(*first, traced, queued))
+    }
+}
+
+/// Shows direction and address of an access, as far as they are told.
+fn shown(access: &Access) -> String {
+    let direction = access
+        .write
+        .map(|write| if write { "write" } else { "read" });
+    let address = access.address.map(|address| format!("{address:#x}"));
+    let parts = [direction.map(ToOwned::to_owned), address];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// What people look for comes first: what went past the IOMMU, then what it stopped.
+fn order(access: &Access) -> (u8, Option<u32>, u64, Option<bool>, Option<u64>) {
+    let (rank, reason) = match access.fate {
+        Fate::Bypassed => (0, 0),
+        Fate::Recorded(reason) => (1, u64::from(reason.number())),
+        Fate::Unrecorded(reason) => (2, reason.map_or(0, |reason| u64::from(reason.number()))),
+        Fate::Aborted => (3, 0),
+        Fate::Translated(to) => (4, to),
+    };
+    (rank, access.stream, reason, access.write, access.address)
+}
+
+/// Says why the trace may not tell everything; nothing where it does.
+pub fn doubt(iommus: &Iommus) -> Option<String> {
+    let more = iommus.trace.accesses.more;
+    let crowd = (more != 0).then(|| format!("QEMU traced {more} more accesses than are kept"));
+    iommus.trace.lost.clone().or(crowd)
+}
+
+fn notes(iommus: &Iommus) -> Vec<String> {
+    let mut notes: Vec<String> = doubt(iommus).into_iter().collect();
+    let mut full = false;
+    for queue in &iommus.queues {
+        let name = format!("the event queue of the IOMMU at {:#x}", queue.iommu);
+        if let Some(why) = &queue.unread {
+            notes.push(format!("{name} was not read: {why}"));
+            continue;
+        }
+        if !queue.on {
+            notes.push(format!("{name} is off"));
+        }
+        if queue.overflown {
+            notes.push(format!("{name} lost events for want of room"));
+        }
+        full |= queue.accesses.count(|_| true) + queue.accesses.more >= queue.slots;
+    }
+    if iommus.queues.iter().all(|queue| queue.unread.is_none()) {
+        notes.extend(disagreements(iommus, full));
+    }
+    notes
+}
+
+/// Compares how often each event of each stream is told by either side. A queue that is `full` has lost its oldest.
+fn disagreements(iommus: &Iommus, full: bool) -> Vec<String> {
+    let mut counts: BTreeMap<(Option<u32>, Reason), (u64, u64)> = BTreeMap::new();
+    let recorded = |access: &Access| match access.fate {
+        Fate::Recorded(reason) => Some((access.stream, reason)),
+        _ => None,
+    };
+    for counted in &iommus.trace.accesses.seen {
+        if let Some(event) = recorded(&counted.access) {
+            counts.entry(event).or_default().0 += counted.count;
+        }
+    }
+    for counted in iommus.queues.iter().flat_map(|queue| &queue.accesses.seen) {
+        if let Some(event) = recorded(&counted.access) {
+            counts.entry(event).or_default().1 += counted.count;
+        }
+    }
+    let disagree = |(traced, queued): (u64, u64)| queued > traced || (queued < traced && !full);
+    counts
+        .into_iter()
+        .filter(|(_, counts)| doubt(iommus).is_none() && disagree(*counts))
+        .map(|((stream, reason), (traced, queued))| {
+            let stream = stream.map_or_else(|| "some stream".to_owned(), |id| format!("{id:#x}"));
+            format!("{reason} of {stream}: {traced} in the trace, {queued} in the event queue")
+        })
+        .collect()
+}
+
+/// Accesses that a reason quotes.
+const QUOTED: usize = 3;
+
+/// Explains in a line what the IOMMU did, without what may differ between two equal runs; nothing where it did nothing.
+pub fn explain(iommus: &Iommus) -> Option<String> {
+    let mut lines: Vec<String> = merge_sources(iommus)
+        .rows
+        .iter()
+        .map(DeviceAccess::line)
+        .collect();
+    lines.dedup();
+    let more = lines.len().saturating_sub(QUOTED);
+    lines.truncate(QUOTED);
+    if more != 0 {
+        lines.push("more".to_owned());
+    }
+    (!lines.is_empty()).then(|| format!("the IOMMU tells of {}", lines.join(", ")))
+}

@@ -1,0 +1,13 @@
+//! The committed schema of case files is what the reader takes.
+
+use std::path::Path;
+
+use conformance::case::CaseFile;
+
+/// Editors complete and check case files by this schema, so it follows the types.
+#[test]
+fn case_schema_is_current() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../requirements/case.schema.json");
+    model::check_schema::<CaseFile>("Test cases of one requirement", &file)
+        .unwrap_or_else(|why| panic!("{why}"));
+}

@@ -1,0 +1,107 @@
+//! What an architecture decides about the machines that are run: the lines of its interrupt controller, its IOMMUs, the
+//! layout of a guest, and the profiles that come with the suite.
+//!
+//! Nothing outside this folder names an architecture's registers or devices. Everybody else asks [`platform`].
+
+mod aarch64;
+
+use std::fmt;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::iommu::Model;
+use crate::qemu::Halt;
+use crate::request::Answer;
+use model::Arch;
+
+pub use aarch64::layout::{GuestLayout, HostLayout};
+
+/// Executes a QMP command with its arguments.
+pub(crate) type Ask<'a> = dyn FnMut(&str, Value) -> Result<Answer, Halt> + 'a;
+
+/// Why nothing can be run for an architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{0}: not available yet")]
+pub struct NotAvailable(pub Arch);
+
+/// What the machines of one architecture have in common.
+pub(crate) trait Platform: fmt::Debug + Sync {
+    /// Lists the profiles that come with the suite: file name and text.
+    fn profiles(&self) -> &'static [(&'static str, &'static str)];
+
+    /// Returns the option of QEMU's `-M` that gives the machine an IOMMU.
+    fn iommu_option(&self) -> &'static str;
+
+    /// Lists the models of IOMMU whose doings can be followed.
+    fn iommus(&self) -> &'static [&'static dyn Model];
+
+    /// Looks for the interrupt controller in the tree of objects of a running QEMU.
+    fn controller(&self, ask: &mut Ask<'_>) -> Result<Option<Controller>, Halt>;
+
+    /// Finds the input that an interrupt line's name means, or says why there is none.
+    fn input(&self, line: &str, controller: Option<&Controller>) -> Result<Input, String>;
+
+    /// Returns an image that turns the machine off with its first instructions.
+    fn power_off(&self) -> Vec<u8>;
+}
+
+/// An interrupt controller, as QEMU has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Controller {
+    /// Its path in the tree of objects.
+    pub path: String,
+    /// How many input lines it has. QEMU asserts that a line exists, so nobody may ask for more.
+    pub lines: u64,
+}
+
+/// An input of a device, as qtest names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Input {
+    /// Path of the device in the tree of objects.
+    pub device: String,
+    /// The group of inputs.
+    pub group: &'static str,
+    /// Its number in the group.
+    pub number: u32,
+}
+
+/// Every platform there is.
+const ALL: [&dyn Platform; 1] = [&aarch64::Aarch64];
+
+/// Returns what an architecture decides, or refuses one that cannot be run yet.
+pub(crate) fn platform(arch: Arch) -> Result<&'static dyn Platform, NotAvailable> {
+    match arch {
+        Arch::Aarch64 => Ok(&aarch64::Aarch64),
+        Arch::Amd64 => Err(NotAvailable(arch)),
+    }
+}
+
+/// Returns the option of QEMU's `-M` that gives the machines of `arch` an IOMMU.
+pub fn iommu_option(arch: Arch) -> Result<&'static str, NotAvailable> {
+    platform(arch).map(Platform::iommu_option)
+}
+
+/// Lists the profiles that come with the suite: file name and text.
+pub(crate) fn shipped() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.into_iter().flat_map(|one| one.profiles()).copied()
+}
+
+/// Lists the models of IOMMU of every architecture.
+pub(crate) fn iommus() -> impl Iterator<Item = &'static dyn Model> {
+    ALL.into_iter().flat_map(|one| one.iommus()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cannot be run yet is refused by name, and not run as something else.
+    #[test]
+    fn what_is_missing_is_refused() {
+        let why = platform(Arch::Amd64).map(|_| ()).expect_err("not there");
+        assert_eq!(why.to_string(), "amd64: not available yet");
+        assert_eq!(iommu_option(Arch::Amd64), Err(NotAvailable(Arch::Amd64)));
+        assert!(platform(Arch::Aarch64).is_ok());
+    }
+}

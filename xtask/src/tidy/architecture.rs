@@ -1,0 +1,246 @@
+//! `architecture`: what one processor architecture alone has stands in one room of each crate:
+//! `src/arch.rs` with `src/arch/`, and `arch.rs` or `arch/` under `tests/`. A second architecture
+//! is then a second file beside the first, and the rest of the suite speaks of neither.
+//!
+//! Which processor a program runs on (`target_arch`) is asked there, too. Elsewhere, knowledge of an
+//! architecture compiles everywhere, so that it can be tested on the host.
+
+use crate::tidy::not_yet::{self, NotYet};
+use crate::tidy::parts;
+use crate::tidy::source::{Source, Tree};
+use crate::tidy::{Finding, is_in};
+
+const RULE: &str = "architecture";
+/// Whose files must have none of the words outside of their rooms.
+const APPLIES_TO: &[&str] = &["conformance/", "dtb-gen/", "reports/", "runners/", "xtask/"];
+/// Words of one architecture.
+const WORDS: &str = include_str!("architecture/words.txt");
+/// Names of others that hold such a word.
+const FOREIGN: &str = include_str!("architecture/foreign.txt");
+const NOT_YET: NotYet = NotYet {
+    rule: RULE,
+    path: "xtask/src/tidy/architecture/not_yet.txt",
+    text: include_str!("architecture/not_yet.txt"),
+};
+/// Where an image picks its architecture, apart from the rooms.
+const PICKS: &[&str] = &["reference-hv/src/main.rs", "conformance/probes/src/main.rs"];
+
+/// Finds what belongs into a room and stands outside, and rooms that are one too many.
+pub fn check(tree: &Tree) -> Vec<Finding> {
+    let words: Vec<_> = not_yet::entries(WORDS).map(|(_, word)| word).collect();
+    let mut words_found = Vec::new();
+    for file in tree
+        .files()
+        .filter(|file| applies(&file.path) && !is_room(&file.path))
+    {
+        words_outside(file, &words, &mut words_found);
+    }
+    let mut findings = NOT_YET.apply(words_found);
+    for file in tree.files().filter(|file| file.is_rust()) {
+        findings.extend(question_outside(file));
+        if let Some(place) = second_room(&file.path) {
+            let text = format!(
+                "`{place}` is a second room: a crate has one, `src/arch.rs` with `src/arch/`"
+            );
+            findings.push(file.finding(0, RULE, text));
+        }
+    }
+    findings
+}
+
+/// Tells whether the words are looked for in this file. Build scripts name targets.
+fn applies(path: &str) -> bool {
+    let kind = (path.ends_with(".rs") && !path.ends_with("/build.rs")) || path.ends_with(".html");
+    kind && APPLIES_TO.iter().any(|place| path.starts_with(place))
+}
+
+/// Tells whether a file lies in a crate's room, or in that of its tests.
+fn is_room(path: &str) -> bool {
+    match inside(path) {
+        Some(("src", rest)) => rest == "arch.rs" || rest.starts_with("arch/"),
+        Some((_, rest)) => rest.split('/').any(is_arch),
+        None => false,
+    }
+}
+
+/// Returns the first part of a path under `src` that looks like a room and is not the crate's.
+fn second_room(path: &str) -> Option<&str> {
+    let ("src", rest) = inside(path)? else {
+        return None;
+    };
+    rest.split('/')
+        .skip(1)
+        .find(|part| is_arch(part) && !is_room(path))
+}
+
+fn is_arch(part: &str) -> bool {
+    part == "arch" || part == "arch.rs"
+}
+
+/// Splits a path of a crate's file into `src` or `tests`, and what comes below.
+fn inside(path: &str) -> Option<(&str, &str)> {
+    ["src", "tests"].iter().find_map(|kind| {
+        let (_, rest) = path.split_once(&format!("/{kind}/"))?;
+        Some((*kind, rest))
+    })
+}
+
+/// Finds the words, a finding a line.
+fn words_outside(file: &Source, words: &[&str], findings: &mut Vec<Finding>) {
+    let mut lines: Vec<(usize, Vec<&str>)> = Vec::new();
+    let foreign = not_yet::entries(FOREIGN);
+    let text = foreign.fold(file.text.clone(), |text, (_, name)| text.replace(name, ""));
+    for (line, name) in parts::names(&text) {
+        for word in words.iter().filter(|word| parts::has_part(name, word)) {
+            match lines.last_mut() {
+                Some((last, found)) if *last == line => found.push(word),
+                _ => lines.push((line, vec![word])),
+            }
+        }
+    }
+    for (line, mut found) in lines {
+        found.dedup();
+        let text = format!(
+            "{} outside of the room for architectures, `arch`",
+            found.join(", ")
+        );
+        findings.push(file.finding(line, RULE, text));
+    }
+}
+
+/// Finds `target_arch` where it does not belong.
+fn question_outside(file: &Source) -> impl Iterator<Item = Finding> {
+    let outside = !is_room(&file.path) && !is_in(&file.path, PICKS);
+    let asks = file
+        .tokens()
+        .iter()
+        .filter(move |token| outside && token.text == "target_arch");
+    asks.map(|token| {
+        file.finding(
+            token.line,
+            RULE,
+            "`target_arch` outside of the places that pick an architecture",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of samples: the words that are found, a bar, and the line.
+    const SAMPLES: &str = include_str!("architecture/samples.txt");
+
+    /// Paths and lines of what is found in a tree, the list of files not yet clean aside.
+    fn found(files: &[(&str, &str)]) -> Vec<(String, usize)> {
+        let findings = check(&Tree::of(files)).into_iter();
+        findings
+            .filter(|finding| finding.path != NOT_YET.path)
+            .map(|finding| (finding.path, finding.line))
+            .collect()
+    }
+
+    /// A line that has a word of the list, to be put where it does not belong.
+    fn sample() -> String {
+        format!("// {}\n", not_yet::entries(WORDS).next().unwrap().1)
+    }
+
+    /// Each sample gives just the words that stand in front of it.
+    #[test]
+    fn words_are_found_in_lines() {
+        let samples: Vec<_> = SAMPLES
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .collect();
+        assert!(samples.len() > 10);
+        let words: Vec<_> = not_yet::entries(WORDS).map(|(_, word)| word).collect();
+        for sample in samples {
+            let (wanted, line) = sample.split_once('|').unwrap();
+            let mut findings = Vec::new();
+            let file = Source::new("a.html".to_owned(), line.to_owned());
+            words_outside(&file, &words, &mut findings);
+            let found: Vec<_> = findings.iter().map(|one| one.text.as_str()).collect();
+            let found = found.concat();
+            let found = found.split_once(" outside").map_or("", |(words, _)| words);
+            assert_eq!(found, wanted.trim(), "{line}");
+        }
+    }
+
+    /// The words belong into the rooms, and only the suite's code is looked at.
+    #[test]
+    fn words_belong_into_rooms() {
+        let text = sample();
+        let page = text.replace("//", "");
+        for path in [
+            "runners/src/arch.rs",
+            "runners/src/arch/any.rs",
+            "conformance/probes/src/arch/any/start.rs",
+            "dtb-gen/tests/arch.rs",
+            "dtb-gen/tests/support/arch/any.rs",
+            "conformance/tests/suite/arch.rs",
+            "conformance/probes/build.rs",
+            "reference-hv/src/policy.rs",
+            "docs/a.rs",
+        ] {
+            assert_eq!(found(&[(path, &text)]), [], "{path}");
+        }
+        for path in [
+            "runners/arch.yaml",
+            "runners/src/a.toml",
+            "runners/README.md",
+        ] {
+            assert_eq!(found(&[(path, &page)]), [], "{path}");
+        }
+        for path in [
+            "runners/src/searched.rs",
+            "runners/src/march/a.rs",
+            "runners/tests/archive.rs",
+            "conformance/wire/src/any.rs",
+            "conformance/fuzz/fuzz_targets/arch.rs",
+            "conformance/examples/a.rs",
+        ] {
+            assert_eq!(found(&[(path, &text)]), [(path.to_owned(), 1)], "{path}");
+        }
+        let page_path = "reports/templates/a.html";
+        assert_eq!(found(&[(page_path, &page)]), [(page_path.to_owned(), 1)]);
+    }
+
+    /// A crate has one room in its sources; its tests may have one a suite.
+    #[test]
+    fn a_crate_has_one_room() {
+        for (path, wanted) in [
+            ("runners/src/arch.rs", 0),
+            ("runners/src/arch/any.rs", 0),
+            ("runners/src/qemu/arch.rs", 1),
+            ("runners/src/qemu/arch/any.rs", 1),
+            ("runners/tests/a/arch.rs", 0),
+            ("runners/tests/b/arch.rs", 0),
+        ] {
+            let found = found(&[(path, "fn a() {}")]);
+            assert_eq!(found.len(), wanted, "{path}");
+        }
+    }
+
+    /// The question is found in attributes and macros, and only outside its places.
+    #[test]
+    fn only_rooms_ask_for_the_processor() {
+        let asks = "#[cfg(target_arch = \"any\")]\nmod x;\n";
+        let found = found(&[
+            ("reference-hv/src/arch.rs", asks),
+            ("reference-hv/src/arch/any/paging.rs", asks),
+            ("conformance/probes/src/arch.rs", asks),
+            ("conformance/probes/src/main.rs", asks),
+            ("reference-hv/src/policy.rs", asks),
+            (
+                "runners/src/lib.rs",
+                "fn a() { if cfg!(target_arch = \"x\") {} }",
+            ),
+            (
+                "wire/src/lib.rs",
+                "// target_arch\nconst A: &str = \"target_arch\";",
+            ),
+        ]);
+        let wanted = ["reference-hv/src/policy.rs", "runners/src/lib.rs"];
+        assert_eq!(found, wanted.map(|path| (path.to_owned(), 1)));
+    }
+}

@@ -1,0 +1,96 @@
+//! `vocabulary`: the suite speaks in the words of its field. Names that took their own glossary to
+//! read stand in a list with what replaced them, and may not come back.
+
+use crate::tidy::Finding;
+use crate::tidy::not_yet::{self, NotYet};
+use crate::tidy::source::Tree;
+
+const RULE: &str = "vocabulary";
+/// Whose code is searched.
+const APPLIES_TO: &[&str] = &["conformance/", "dtb-gen/", "reports/", "runners/", "xtask/"];
+/// Old and new names, `old -> new` a line.
+const WORDS: &str = include_str!("vocabulary/words.txt");
+const NOT_YET: NotYet = NotYet {
+    rule: RULE,
+    path: "xtask/src/tidy/vocabulary/not_yet.txt",
+    text: include_str!("vocabulary/not_yet.txt"),
+};
+
+/// Finds old names in code. Comments and texts may use the words in their everyday sense.
+pub fn check(tree: &Tree) -> Vec<Finding> {
+    let words: Vec<_> = words().collect();
+    let mut findings = Vec::new();
+    for (file, tokens) in tree.rust().filter(|(file, _)| applies(&file.path)) {
+        for token in tokens {
+            if let Some((old, new)) = words.iter().find(|(old, _)| *old == token.text) {
+                findings.push(file.finding(token.line, RULE, format!("`{old}` is now {new}")));
+            }
+        }
+    }
+    NOT_YET.apply(findings)
+}
+
+fn applies(path: &str) -> bool {
+    APPLIES_TO.iter().any(|place| path.starts_with(place))
+}
+
+/// Reads the list.
+fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
+    not_yet::entries(WORDS).filter_map(|(_, entry)| entry.split_once(" -> "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every entry says what to write instead, and no old name stands twice.
+    #[test]
+    fn the_list_is_whole() {
+        assert_eq!(words().count(), not_yet::entries(WORDS).count());
+        let mut names: Vec<_> = words().map(|(old, _)| old).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    /// An old name is found where it is a name of ours, as a whole and in its own case.
+    #[test]
+    fn old_names_are_found() {
+        let (old, new) = words().next().unwrap();
+        let table = [
+            ("runners/src/any.rs", format!("struct {old};"), true),
+            ("xtask/tests/any.rs", format!("use a::{{b, {old}}};"), true),
+            (
+                "conformance/src/any.rs",
+                format!("/// {old}\nfn a() -> b::{old} {{}}"),
+                true,
+            ),
+            (
+                "conformance/src/any.rs",
+                format!("/// {old}\nconst A: &str = \"{old}\";"),
+                false,
+            ),
+            (
+                "conformance/src/any.rs",
+                format!("struct {old}s; struct {}x;", old.to_lowercase()),
+                false,
+            ),
+            ("reference-hv/src/any.rs", format!("struct {old};"), false),
+            ("conformance/any.yaml", old.to_owned(), false),
+        ];
+        for (path, text, wanted) in table {
+            let found = check(&Tree::of(&[(path, &text)])).into_iter();
+            let found: Vec<_> = found
+                .filter(|one| one.path == path)
+                .map(|one| one.text)
+                .collect();
+            let all = [format!("`{old}` is now {new}")];
+            assert_eq!(
+                found,
+                all.get(..usize::from(wanted)).unwrap(),
+                "{path}: {text}"
+            );
+        }
+    }
+}
