@@ -1,89 +1,9 @@
-//! Whatever a guest prints and whatever a boot loader passes, the readers return, and what they
-//! return is what the text says.
-//!
-//! `Cargo.toml` says how it is run.
+//! Reads arbitrary bytes as what a guest prints and as what a boot loader passes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wire::pack::Pack;
-use wire::{Order, Reading, parse_op, parse_script, read};
 
-fuzz_target!(|data: &[u8]| {
-    console(data);
-    script(data);
-    pack(data);
-    forged(data);
-});
+#[path = "../../wire/tests/seeds/check.rs"]
+mod check;
 
-/// A line is a frame only where it spells that frame.
-fn console(text: &[u8]) {
-    let mut order = Order::new(0);
-    for line in text.split(|byte| *byte == b'\n') {
-        if let Reading::Frame(frame) = read(line) {
-            let spelled = frame.encode();
-            let spelled = spelled.as_bytes();
-            assert!(line.windows(spelled.len()).any(|window| window == spelled));
-            assert!(!frame.note.to_string().is_empty());
-            let _ = order.accept(&frame);
-            // The same frame again is never in order.
-            assert!(order.accept(&frame).is_err());
-        }
-    }
-}
-
-/// An op is spelled so that it is read as itself, and an error points into the text.
-fn script(text: &[u8]) {
-    // What follows the first NUL is no text of the script's.
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let (_, ops) = match parse_script(text) {
-        Ok(script) => script,
-        Err(error) => {
-            assert!(error.at <= text.len());
-            return;
-        }
-    };
-    let text = core::str::from_utf8(text).unwrap_or_default();
-    for op in ops {
-        match op {
-            Ok(op) => assert_eq!(parse_op(&op.to_string()), Ok(op)),
-            Err(error) => {
-                assert!(error.at <= text.len());
-                assert!(!error.explain(text).is_empty());
-            }
-        }
-    }
-}
-
-/// A pack's entries are parts of it, and there are as many as it says at most.
-fn pack(data: &[u8]) {
-    let mut ramdisk = vec![0; 4096];
-    ramdisk.extend(b"ptpack01");
-    ramdisk.extend(data);
-    let pack = Pack::behind(&ramdisk).expect("the mark is there");
-    for index in [0, 1, 7, usize::MAX] {
-        if let Some(entry) = pack.entry(index) {
-            assert!(ramdisk.as_ptr_range().contains(&entry.as_ptr()) || entry.is_empty());
-            assert!((index as u64) < pack.len());
-        }
-    }
-}
-
-/// The body behind a checksum that holds: a fuzzer does not find one by itself.
-fn forged(data: &[u8]) {
-    const HEAD: &str = "00000000 00 0000 ";
-    // A full stop would end the frame early.
-    let Ok(body) = core::str::from_utf8(data) else {
-        return;
-    };
-    let crc = crc32(HEAD.bytes().chain(body.bytes()));
-    console(format!("@pt1 00000000 00 0000 {crc:08x} {body}.").as_bytes());
-}
-
-/// CRC-32 (ISO-HDLC), bit by bit: a second opinion.
-fn crc32(bytes: impl Iterator<Item = u8>) -> u32 {
-    !bytes.fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-        })
-    })
-}
+fuzz_target!(|data: &[u8]| check::check(data));

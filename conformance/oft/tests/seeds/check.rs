@@ -4,6 +4,7 @@
 use oft::{
     Catalog, Id, Link, Status,
     cli::{self, Format},
+    excerpt,
 };
 
 /// Reads bytes as a requirement file or a source file, traces and renders what comes out, and
@@ -20,6 +21,11 @@ pub fn check(data: &[u8]) {
         .count();
     for note in catalog.diagnostics() {
         assert!((1..=lines).contains(&(note.line as usize)), "{note}");
+        let shown = excerpt::render(note, false);
+        assert!(
+            !shown.chars().any(|c| c.is_control() && !"\n\t".contains(c)),
+            "{shown:?}"
+        );
     }
     for item in catalog.items() {
         assert_eq!(item.id.as_str().parse::<Id>().as_ref(), Ok(&item.id));
