@@ -292,7 +292,7 @@ fn acts_become_actions() {
     assert_eq!(
         write[1],
         Action::SetLine {
-            line: "spi5".to_owned(),
+            line: format!("{}5", arch::LINE),
             high: true
         }
     );
