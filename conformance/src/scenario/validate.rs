@@ -1,5 +1,5 @@
-//! Cases that are well written and yet show nothing: expectations that nobody could disappoint or meet, domains that
-//! nobody could hear. They are errors of the case file, told before anything runs.
+//! Finds cases that are well formed but show nothing: expectations that can never fail or never be met, and domains
+//! without output. They are errors of the case file, and are reported before anything runs.
 
 use model::Capability;
 use wire::{Hv, Op};
@@ -27,7 +27,7 @@ pub fn label(text: &str) -> Result<(), String> {
     ))
 }
 
-/// Checks that what is wanted of an IOMMU can be seen, and that no line of it says what another does.
+/// Checks that the wanted IOMMU events can be observed, and that no line repeats or contradicts another.
 pub fn iommu_events(case: &Case, rules: &[EventRule]) -> Vec<SourceError> {
     let mut found = Vec::new();
     if !case.events.is_empty() && !case.machine.iommu {
@@ -46,7 +46,7 @@ pub fn iommu_events(case: &Case, rules: &[EventRule]) -> Vec<SourceError> {
     found
 }
 
-/// Tells what a subject must be able to do for lines about its IOMMU to be met.
+/// Returns the capabilities that a subject needs for lines about its IOMMU.
 pub fn event_needs(rules: &[EventRule]) -> impl Iterator<Item = Capability> {
     let any = (!rules.is_empty()).then_some(Capability::Iommu);
     let records = rules.iter().any(EventRule::needs_records);
@@ -54,7 +54,7 @@ pub fn event_needs(rules: &[EventRule]) -> impl Iterator<Item = Capability> {
         .chain(records.then_some(Capability::IommuEvents))
 }
 
-/// Checks the domains of a case: their names, and that one of them can show that the machine ran at all.
+/// Checks the domains of a case: their names, and that at least one can show that the machine ran at all.
 pub fn domains(case: &Case) -> Vec<SourceError> {
     let mut found = Vec::new();
     let all = || {
@@ -94,7 +94,7 @@ pub fn domains(case: &Case) -> Vec<SourceError> {
     found
 }
 
-/// Checks that somebody lists the functions that a domain must know.
+/// Checks that an action lists the functions that a domain must know.
 pub fn listed(case: &Case, domains: &[crate::scenario::Domain]) -> Option<SourceError> {
     let asked = domains
         .iter()
@@ -108,7 +108,7 @@ pub fn listed(case: &Case, domains: &[crate::scenario::Domain]) -> Option<Source
     })
 }
 
-/// Checks the lines of a script against one another; `texts` are the lines as written.
+/// Checks the lines of a script against each other; `texts` are the lines as written.
 pub fn script(texts: &[Text], lines: &[Line], domain: &case::Domain) -> Vec<SourceError> {
     let mut found = Vec::new();
     for (place, (text, line)) in texts.iter().zip(lines).enumerate() {
@@ -186,7 +186,7 @@ const fn suits(expect: &Expect, op: &Op) -> bool {
     }
 }
 
-/// Tells an op of one architecture that answers with a value or raises an exception.
+/// Tells whether an operation of one architecture answers with a value or raises an exception.
 const fn is_value(op: &Op) -> bool {
     matches!(op, Op::Arch(op) if arch::answers_a_value(op))
 }
@@ -215,7 +215,7 @@ mod tests {
         }
     }
 
-    /// A line that could not fail, or not pass, is refused; its neighbours are not.
+    /// A line that could not fail, or not pass, is refused; similar lines that can are accepted.
     #[test]
     fn lines_that_show_nothing_are_refused() {
         check(&["r32 0x10", "r32 0x10 => unchanged"], true, &[]);
@@ -238,7 +238,7 @@ mod tests {
         check(&["w32 0x10 1"], false, &[]);
     }
 
-    /// Names of rows can be files and words of a shell.
+    /// Names of rows are valid as file names and as shell words.
     #[test]
     fn labels_are_plain() {
         for good in ["one_page", "size+1", "a=b", "2^40", "1.5"] {
