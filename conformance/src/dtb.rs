@@ -208,7 +208,7 @@ impl ModuleAllocator {
             .checked_add(size.max(1))
             .and_then(|end| end.checked_next_multiple_of(self.align));
         self.next = end.filter(|end| *end <= self.end).ok_or_else(|| {
-            format!("module `{name}` of {size} bytes does not fit behind {address:#x}")
+            format!("module `{name}` of {size} bytes does not fit after {address:#x}")
         })?;
         self.put.push((name.to_owned(), address, bytes));
         Ok(Module {

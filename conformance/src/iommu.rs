@@ -125,7 +125,7 @@ fn notes(iommus: &Iommus) -> Vec<String> {
             notes.push(format!("{name} is off"));
         }
         if queue.overflown {
-            notes.push(format!("{name} lost events for want of room"));
+            notes.push(format!("{name} lost events because it was full"));
         }
         full |= queue.accesses.count(|_| true) + queue.accesses.more >= queue.slots;
     }
@@ -179,5 +179,5 @@ pub fn explain(iommus: &Iommus) -> Option<String> {
     if more != 0 {
         lines.push("more".to_owned());
     }
-    (!lines.is_empty()).then(|| format!("the IOMMU tells of {}", lines.join(", ")))
+    (!lines.is_empty()).then(|| format!("the IOMMU reports {}", lines.join(", ")))
 }

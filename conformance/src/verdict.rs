@@ -108,7 +108,9 @@ fn conclude(scenario: &Scenario, seen: &Observation, checks: Vec<Check>) -> Outc
     ) {
         // The missing answer may have been in the part that the flood cut off.
         (_, End::Flooded(bytes)) if wrong.is_none() => {
-            let why = format!("the console was flooded: {bytes} bytes, only the ends are kept");
+            let why = format!(
+                "the console was flooded: {bytes} bytes, only the start and the end are kept"
+            );
             outcome(Verdict::Broken, why, checks)
         }
         (Some(check), _) => {
@@ -123,7 +125,7 @@ fn conclude(scenario: &Scenario, seen: &Observation, checks: Vec<Check>) -> Outc
             outcome(Verdict::Fail, reason, checks)
         }
         (None, End::Deadline) => {
-            let why = "the time ran out although nothing awaited is missing".to_owned();
+            let why = "the time ran out although every awaited line arrived".to_owned();
             outcome(Verdict::Broken, why, checks)
         }
         (None, _) => outcome(Verdict::Pass, String::new(), checks),
@@ -339,7 +341,7 @@ fn judge_gone(
         Some(false) => "its probe spoke",
     };
     let other = other.map_or("?", |other| other.name.as_str());
-    let wanted = format!("silence behind mark `{mark}` of {other}");
+    let wanted = format!("silence after mark `{mark}` of {other}");
     checks.push(check(&domain.name, &wanted, told, silent == Some(true)));
 }
 

@@ -92,12 +92,12 @@ pub fn apply(
         let target = waiver.target();
         if over && ran > 0 {
             problems.push(format!(
-                "the waiver of {target} was over on {} ({}): {}",
+                "the waiver of {target} expired on {} ({}): {}",
                 waiver.expires, waiver.reference, waiver.reason
             ));
         } else if excused == 0 && ran == all.count() {
             problems.push(format!(
-                "the waiver of {target} is needless: nothing of it failed ({}): {}",
+                "the waiver of {target} is needless: none of its scenarios failed ({}): {}",
                 waiver.reference, waiver.reason
             ));
         }

@@ -49,7 +49,7 @@ impl Catalog {
                 let note = Diagnostic::error(show(path), 0, message);
                 catalog
                     .diagnostics
-                    .push(note.help("items stand in `.rst` files, coverage tags in source files"));
+                    .push(note.help("items are in `.rst` files, coverage tags in source files"));
             }
         }
         if catalog.errors() > 0 {

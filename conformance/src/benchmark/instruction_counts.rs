@@ -76,7 +76,7 @@ pub fn life(harness: &Harness) -> Result<Option<Life>> {
     let destroy = since(6, 8)?.saturating_sub(answers);
     if clear == 0 {
         bail!(
-            "memory costs its first owner no more than its second, so clearing it cannot be told"
+            "the first use of memory costs no more than the second, so the cost of clearing is unknown"
         );
     }
 

@@ -177,7 +177,7 @@ pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
             .map(|scenario| scenario.id.as_str())
             .collect();
         bail!(
-            "`{}` is {} scenarios, name one:\n  {}",
+            "`{}` is {} scenarios; name one:\n  {}",
             args.scenario,
             names.len(),
             names.join("\n  ")

@@ -115,7 +115,7 @@ fn silence_of_a_source_is_told() {
     let wanted = [
         "it breaks off".to_owned(),
         format!("{queue} is off"),
-        format!("{queue} lost events for want of room"),
+        format!("{queue} lost events because it was full"),
     ];
     assert_eq!(merge_sources(&iommus).notes, wanted);
     iommus.trace.lost = None;
@@ -148,7 +148,7 @@ fn explanations_are_alike() {
         (access(AccessFate::Bypassed, Some(0x4000), None), 1),
     ];
     let told = explain(&seen(&accesses, &[]));
-    let wanted = "the IOMMU tells of 0x18 0x4000: bypassed, 0x18 0x2000: F_TRANSLATION, 0x18 0x1000: aborted, more";
+    let wanted = "the IOMMU reports 0x18 0x4000: bypassed, 0x18 0x2000: F_TRANSLATION, 0x18 0x1000: aborted, more";
     assert_eq!(told.as_deref(), Some(wanted));
     accesses.reverse();
     accesses[0].1 = 99;

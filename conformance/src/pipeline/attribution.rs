@@ -56,7 +56,7 @@ impl Harness {
         let mut checks = vec![Check {
             what: name.to_owned(),
             wanted: "never runs".to_owned(),
-            seen: "the host stopped over it".to_owned(),
+            seen: "the host stopped because of it".to_owned(),
             ok: true,
         }];
         checks.extend(there.checks.into_iter().map(|check| Check {
@@ -90,7 +90,7 @@ impl Harness {
         }
         let what = match &seen.stop {
             Some(stop) => format!("the host stopped (\"{}\")", stop.shown()),
-            None => "the other domains did not run on".to_owned(),
+            None => "the other domains stopped".to_owned(),
         };
         Ok(Outcome {
             verdict: Verdict::Fail,

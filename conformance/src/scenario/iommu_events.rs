@@ -181,7 +181,7 @@ fn these(text: &str, stream: &str, kind: &str, rest: &[&str]) -> Result<About, S
     };
     if write.is_some() && !matches!(kind, Kind::Event(_)) {
         return Err(format!(
-            "`{text}`: only a record tells reads from writes, and there is none of these"
+            "`{text}`: only a record distinguishes reads from writes, and these have none"
         ));
     }
     let span = match rest {
@@ -217,7 +217,7 @@ fn span_of(text: &str) -> Result<(u64, u64), String> {
     let (first, last) = text.split_once("..").unwrap_or((text, text));
     let (first, last) = (number(first)?, number(last)?);
     if last < first {
-        return Err(format!("`{text}` ends in front of its beginning"));
+        return Err(format!("`{text}` ends before it begins"));
     }
     Ok((first, last))
 }
@@ -230,11 +230,11 @@ fn wanted_of(text: &str) -> Result<Wanted, String> {
     }
     let Some(count) = text.strip_prefix("at least ") else {
         return Err(format!(
-            "`{text}` is nothing to want of events: `at least N`, `none` or `any`"
+            "`{text}` is no expectation of events: `at least N`, `none` or `any`"
         ));
     };
     match number(count)? {
-        0 => Err(format!("`{text}` wants nothing: `any` says so")),
+        0 => Err(format!("`{text}` demands nothing; write `any`")),
         count => Ok(Wanted::AtLeast(count)),
     }
 }
@@ -292,14 +292,14 @@ mod tests {
             ),
             ("x18 event", "`x18` is not a number"),
             ("0x100000000 event", "does not fit 32 bits"),
-            ("0x18 event 2..1", "ends in front of its beginning"),
+            ("0x18 event 2..1", "ends before it begins"),
             ("0x18 event write 1 2", "a line of events reads"),
             (
                 "0x18 aborted write",
-                "only a record tells reads from writes",
+                "only a record distinguishes reads from writes",
             ),
-            ("0x18 event => some", "`some` is nothing to want"),
-            ("0x18 event => at least 0", "wants nothing"),
+            ("0x18 event => some", "`some` is no expectation"),
+            ("0x18 event => at least 0", "demands nothing"),
             ("others => any", "it reads `others => none`"),
             ("others 0x18", "it reads `others => none`"),
         ] {

@@ -203,7 +203,7 @@ pub fn act(text: &str) -> Result<Action, String> {
     };
     if let ActionKind::Wait(_, _, mask, value) = what {
         if expect != Expect::Works {
-            return Err(format!("`{act}` says itself what must be seen"));
+            return Err(format!("`{act}` states its expectation itself"));
         }
         expect = Expect::Value { value, mask };
     }
@@ -284,7 +284,7 @@ mod tests {
         assert!(
             act("wait32 0x10 1 0 => 0")
                 .unwrap_err()
-                .contains("says itself")
+                .contains("states its expectation")
         );
         assert_eq!(line("hv destroy 2").unwrap().expect, ZERO);
         assert_eq!(line("hv list => ok").unwrap().expect, Expect::Answered);

@@ -39,7 +39,7 @@ pub fn iommu_events(case: &Case, rules: &[EventRule]) -> Vec<SourceError> {
         let other = before.iter().find(|other| other.about == rule.about)?;
         Some(SourceError::new(
             &other.text,
-            format!("`{}` is said twice", rule.text),
+            format!("`{}` is written twice", rule.text),
         ))
     };
     found.extend((0..rules.len()).filter_map(twice));
@@ -77,7 +77,7 @@ pub fn domains(case: &Case) -> Vec<SourceError> {
             found.push(report(format!("two domains are called `{name}`")));
         }
         if !domain.vpl011 && domain.refused.is_some() {
-            let why = "without a console nobody hears whether it was refused";
+            let why = "without a console it cannot be seen whether it was refused";
             found.push(report(format!("domain `{name}`: {why}")));
         }
         if !domain.vpl011 && !domain.tree.is_empty() {
@@ -88,7 +88,7 @@ pub fn domains(case: &Case) -> Vec<SourceError> {
     found.extend(roles::roles(case));
     let speaks = |domain: &case::Domain| domain.vpl011 && domain.refused.is_none();
     if !case.sentinel && !case.domains.iter().any(speaks) {
-        let why = "no domain speaks: nothing would show that the machine ran";
+        let why = "no domain has a console: nothing would show that the machine ran";
         found.push(SourceError::new("sentinel", why));
     }
     found
@@ -115,7 +115,7 @@ pub fn script(texts: &[Text], lines: &[Line], domain: &case::Domain) -> Vec<Sour
         let before = lines.get(..place).unwrap_or_default();
         let mut report = |why: String| found.push(SourceError::new(&text.0, why));
         if let Some(last) = before.iter().find(|line| silences(&line.op)) {
-            report(format!("nothing runs behind `{}`", last.op));
+            report(format!("nothing runs after `{}`", last.op));
         }
         if line.expect == Expect::Unchanged && !before.iter().any(|earlier| earlier.op == line.op) {
             report(format!("`unchanged` needs an earlier `{}`", line.op));
@@ -124,7 +124,7 @@ pub fn script(texts: &[Text], lines: &[Line], domain: &case::Domain) -> Vec<Sour
             report(format!("`{}` never answers with: {}", line.op, line.expect));
         }
         if !domain.vpl011 && !matches!(line.expect, Expect::Works | Expect::Any) {
-            report("without a console nobody hears the answer".to_owned());
+            report("without a console the answer cannot be seen".to_owned());
         }
     }
     found
@@ -225,7 +225,7 @@ mod tests {
             &["needs an earlier `r32 0x10`"],
         );
         check(&["r32 0x10 => unchanged"], true, &["needs an earlier"]);
-        check(&["off", "r32 0x10"], true, &["nothing runs behind `off`"]);
+        check(&["off", "r32 0x10"], true, &["nothing runs after `off`"]);
         check(&["r32 0x10", "off"], true, &[]);
         check(
             &["sweep r32 0x1000 2 4 => fault"],
@@ -234,7 +234,7 @@ mod tests {
         );
         check(&["sweep r32 0x1000 2 4 => sweep ok=0 fault=2"], true, &[]);
         check(&["irq state 34 => irqs 1"], true, &["never answers with"]);
-        check(&["r32 0x10 => 1"], false, &["nobody hears"]);
+        check(&["r32 0x10 => 1"], false, &["cannot be seen"]);
         check(&["w32 0x10 1"], false, &[]);
     }
 

@@ -18,7 +18,7 @@ pub(super) fn doubt(seen: &Observation, checks: &[Check]) -> Option<String> {
         return None;
     }
     match &seen.iommus {
-        None => Some("nobody followed an IOMMU".to_owned()),
+        None => Some("no IOMMU was observed".to_owned()),
         Some(iommus) => iommu::doubt(iommus),
     }
 }

@@ -110,7 +110,7 @@ fn failures_are_excused_until_the_last_day() {
         &failed,
         &[],
         &[],
-        "was over on 2027-01-31",
+        "expired on 2027-01-31",
     );
 }
 

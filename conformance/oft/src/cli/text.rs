@@ -115,7 +115,7 @@ fn faults<'c>(
 ) {
     let mut fault = |args: std::fmt::Arguments<'_>| line(text, format_args!("        ! {args}"));
     for twin in trace.duplicates(traced) {
-        fault(format_args!("the same id stands at {}", twin.at));
+        fault(format_args!("the same id is at {}", twin.at));
     }
     for (edge, next) in traced
         .out
@@ -149,7 +149,7 @@ fn faults<'c>(
             }
             (Link::Ambiguous, _) => {
                 fault(format_args!(
-                    "ambiguous: {wanted} stands more than once ({file}:{at})"
+                    "ambiguous: {wanted} exists more than once ({file}:{at})"
                 ));
             }
             (Link::Orphaned, _) if !other_revision => {
@@ -174,7 +174,7 @@ fn faults<'c>(
     }
     match traced.deep {
         Deep::Covered => {}
-        Deep::Cycle => fault(format_args!("its coverage runs in a circle")),
+        Deep::Cycle => fault(format_args!("its coverage runs in a cycle")),
         Deep::Uncovered => {
             let below = traced
                 .into

@@ -77,7 +77,7 @@ pub(super) fn lost<'l>(line: &'l str, list: &str) -> Option<Hint<'l>> {
             Some(_) => "a bullet here names one kind, in letters only",
             None => "begin the entry with `-`, `*` or `+`, indented by three columns at most",
         };
-        let message = format!("this line is lost: it is no entry of `{list}:`");
+        let message = format!("this line is ignored: it is no entry of `{list}:`");
         Some(Hint::new(line.trim_matches(is_space), message, help))
     })
 }
@@ -151,18 +151,18 @@ fn slip(line: &str) -> Option<Hint<'_>> {
         _ if crooked => (
             word,
             format!("`{word}:` is no keyword here"),
-            "put it into column 0, the colon right behind it",
+            "put it into column 0, with the colon directly after it",
         ),
         _ if line::is_blank(rest) => return None,
         "Needs" | "Tags" => (
             behind_it,
-            format!("`{word}:` with this text behind it is no keyword"),
+            format!("`{word}:` with this text after it is no keyword"),
             "list words of letters, digits and `_`, separated by commas",
         ),
         _ => (
             behind_it,
-            format!("`{word}:` with text behind it is no keyword"),
-            "end the line after the colon and go on below",
+            format!("`{word}:` with text after it is no keyword"),
+            "end the line after the colon and continue on the next line",
         ),
     };
     Some(Hint::new(culprit, message, help))

@@ -337,13 +337,13 @@ fn silent_losses_are_warned_of() {
         (
             "req~a~1\nCovers:\n    - req~b~1\n",
             3,
-            "this line is lost: it is no entry of `Covers:`",
+            "this line is ignored: it is no entry of `Covers:`",
             "- req~b~1",
         ),
         (
             "req~a~1\nDepends:\n1. req~b~1\n",
             3,
-            "this line is lost: it is no entry of `Depends:`",
+            "this line is ignored: it is no entry of `Depends:`",
             "1. req~b~1",
         ),
         (
@@ -361,19 +361,19 @@ fn silent_losses_are_warned_of() {
         (
             "req~a~1\nNeeds:\n- dsn_2\n",
             3,
-            "this line is lost: it is no entry of `Needs:`",
+            "this line is ignored: it is no entry of `Needs:`",
             "- dsn_2",
         ),
         (
             "req~a~1\nNeeds: a-b\n",
             2,
-            "`Needs:` with this text behind it is no keyword",
+            "`Needs:` with this text after it is no keyword",
             "a-b",
         ),
         (
             "req~a~1\nCovers: req~b~1\n",
             2,
-            "`Covers:` with text behind it is no keyword",
+            "`Covers:` with text after it is no keyword",
             "req~b~1",
         ),
         (

@@ -173,11 +173,11 @@ fn domains_can_be_told_apart_and_heard() {
     );
     check(
         &case("    domains: [{name: dA, vpl011: false, refused: []}]\n"),
-        &["nobody hears"],
+        &["cannot be seen"],
     );
     check(
         &case("    sentinel: false\n    domains: [{name: dA, refused: []}]\n"),
-        &["no domain speaks", "demo.yaml:6"],
+        &["no domain has a console", "demo.yaml:6"],
     );
 }
 
@@ -322,7 +322,7 @@ fn events_are_checked_where_they_stand() {
     );
     check(
         &with("true", "      - 0x18 event\n      - 24 event => none\n"),
-        &["`24 event` is said twice"],
+        &["`24 event` is written twice"],
     );
     check(
         &with("false", "      - 0x18 event\n"),

@@ -160,7 +160,7 @@ fn unplug(functions: &Topology, name: &str, text: &str) -> Result<Vec<Action>, S
     let port = one.above.and_then(|above| functions.functions.get(above));
     let Some((port, Role::Port(control))) = port.map(|port| (port, port.model.role)) else {
         return Err(format!(
-            "`{name}` is in no port that it could be plugged out of"
+            "`{name}` is in no port from which it could be unplugged"
         ));
     };
     let at = functions.config(&port.name, u64::from(control))?;

@@ -32,7 +32,7 @@ pub(super) fn roles(case: &Case) -> Vec<SourceError> {
         if domain.devices.iter().any(|device| !device.lines.is_empty()) {
             report(
                 domain,
-                "`lines` are for children; the interrupts of others stand in the host's tree",
+                "`lines` are for children; those of other domains are in the host's tree",
             );
         }
         let made = [
@@ -65,7 +65,7 @@ pub(super) fn roles(case: &Case) -> Vec<SourceError> {
         }
         for child in &domain.children {
             if child.role != Role::Guest || !child.children.is_empty() {
-                report(child, "a child controls nobody");
+                report(child, "a child controls no other domain");
             }
             if !child.banks.is_empty() || child.direct_map || !child.extra.is_empty() {
                 report(
@@ -204,7 +204,7 @@ mod tests {
             ),
             (
                 "{name: c, role: control, script: [make dB], children: [{name: dB, role: control}]}",
-                "controls nobody",
+                "controls no other domain",
             ),
             (
                 "{name: c, role: control, script: [make dB], children: [{name: dB, direct_map: true}]}",

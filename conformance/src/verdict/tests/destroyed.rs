@@ -53,7 +53,7 @@ fn what_was_not_seen_to_end_fails() {
         LIFE,
         child(late),
         Verdict::Fail,
-        "wanted silence behind mark `gone` of ctl, saw its probe spoke",
+        "wanted silence after mark `gone` of ctl, saw its probe spoke",
     );
     let never = Play::new().hello(1).op(1, 0, Answer::Value(0));
     check(

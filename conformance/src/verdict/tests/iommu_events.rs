@@ -86,7 +86,7 @@ fn wanted_events_are_in_one_source() {
         missing,
     );
     let silent = access(AccessFate::Aborted, 0x5000_0000, None);
-    let told = "saw none; the IOMMU tells of 0x18 0x50000000: aborted";
+    let told = "saw none; the IOMMU reports 0x18 0x50000000: aborted";
     check(rule, &iommus(&[silent], &[]), Verdict::Fail, told);
 }
 
@@ -182,7 +182,7 @@ fn memory_decides_and_events_explain() {
     assert_eq!(wrong.verdict, Verdict::Fail);
     assert_eq!(
         wrong.reason,
-        "dA [0] r32 0x1000: wanted 0x61, saw val 0x62; the IOMMU tells of 0x18 write 0x50000000: F_TRANSLATION"
+        "dA [0] r32 0x1000: wanted 0x61, saw val 0x62; the IOMMU reports 0x18 write 0x50000000: F_TRANSLATION"
     );
     let both = judge(
         &case("0x18 event => none"),
