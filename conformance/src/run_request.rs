@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use model::Level;
 use runners::{
-    Action, Command, File, Icount, Iommu, Load, Machine, Outcome, Profile, Refusal, Request,
-    RunController,
+    Action, Command, File, Icount, Iommu, Load, Machine, Profile, Refusal, Request, RunController,
+    RunRecord,
 };
 use wire::{Answer, Frame, Note};
 
@@ -306,7 +306,7 @@ impl<'s> RunObserver<'s> {
     }
 
     /// Completes the record with how the run ended.
-    pub fn close(self, outcome: Outcome) -> Observation {
+    pub fn close(self, outcome: RunRecord) -> Observation {
         let mut seen = self.recorder.seen;
         if let Some(why) = self.wrong_machine {
             seen.console = outcome.console;

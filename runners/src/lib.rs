@@ -1,6 +1,6 @@
 //! Runs a machine under QEMU and brings back what was seen.
 //!
-//! The crate turns a [`Request`] into an [`Outcome`]; it never says whether what was seen is good.
+//! The crate turns a [`Request`] into a [`RunRecord`]; it never says whether what was seen is good.
 //! Saying what to run ([`qemu::argv`](crate::argv)) is pure and apart from running it ([`run()`]).
 //!
 //! What is *absent*, and why:
@@ -17,17 +17,16 @@ pub mod adapter;
 mod arch;
 mod deadline;
 mod iommu;
-mod outcome;
 mod profile;
 mod qemu;
 mod request;
+mod run_record;
 mod rundir;
 mod subject;
 mod waiver;
 
 pub use arch::{GuestLayout, HostLayout, NotAvailable, iommu_option};
 pub use iommu::{Access, AccessFate, Counted, Iommu, Iommus, Queue, Reason, Tally, Trace};
-pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
     Control, DOMAIN, Modules, PanicFormat, PciHost, Profile, ProfileError, Refusal, Window,
 };
@@ -39,5 +38,6 @@ pub use request::{
     Action, Answer, Command, File, Firmware, Icount, LabelledAction, Load, Machine, Request,
     RunController,
 };
+pub use run_record::{End, Record, RunRecord, Status, Timing};
 pub use subject::{FetchError, Package};
 pub use waiver::{Day, Waiver};

@@ -31,8 +31,8 @@ fn told(commands: Vec<Command>) -> Vec<String> {
     commands.into_iter().map(name).collect()
 }
 
-fn outcome(end: runners::End) -> Outcome {
-    Outcome {
+fn outcome(end: runners::End) -> RunRecord {
+    RunRecord {
         end,
         console: b"text".to_vec(),
         stderr: String::new(),

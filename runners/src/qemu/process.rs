@@ -18,7 +18,7 @@ use std::thread;
 
 use super::RunError;
 use crate::deadline::Deadline;
-use crate::outcome::Status;
+use crate::run_record::Status;
 
 /// Bytes kept of what QEMU says on its standard error.
 const STDERR_LIMIT: u64 = 64 << 10;

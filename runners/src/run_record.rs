@@ -108,7 +108,7 @@ pub struct Timing {
 
 /// Everything seen of a run.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunRecord {
     /// Why it ended.
     pub end: End,
     /// The console, up to the line at which the director finished; of a flood its head and tail.
