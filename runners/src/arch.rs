@@ -8,22 +8,17 @@ mod aarch64;
 use std::fmt;
 
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::iommu::Model;
-use crate::qemu::Halt;
+use crate::qemu::error::Halt;
 use crate::request::Answer;
 use model::Arch;
 
+pub use crate::qemu::error::NotAvailable;
 pub use aarch64::layout::{GuestLayout, HostLayout};
 
 /// Executes a QMP command with its arguments.
 pub(crate) type Ask<'a> = dyn FnMut(&str, Value) -> Result<Answer, Halt> + 'a;
-
-/// Why nothing can be run for an architecture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{0}: not available yet")]
-pub struct NotAvailable(pub Arch);
 
 /// What the machines of one architecture have in common.
 pub(crate) trait Platform: fmt::Debug + Sync {

@@ -1,6 +1,7 @@
 //! Runs QEMU: the ways to it are set up here, the run itself is [`session`].
 
 pub mod argv;
+pub(crate) mod error;
 mod process;
 mod qmp;
 mod qtest;
@@ -10,7 +11,6 @@ mod session;
 pub mod tools;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Component, Path, PathBuf};
@@ -18,90 +18,16 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
-use thiserror::Error;
-
-use crate::arch::{self, NotAvailable};
+use crate::arch;
 use crate::deadline::Deadline;
 use crate::iommu::{Iommus, trace};
 use crate::request::{Machine, Request, RunController};
-use crate::run_record::{End, RunRecord, Status};
+use crate::run_record::{End, RunRecord};
 use crate::rundir::RunDir;
+pub(crate) use error::Halt;
+pub use error::RunError;
 use process::{Child, Tie};
 use session::Session;
-
-/// Why a run could not be made or followed. What QEMU or the guest did in a run that could be
-/// followed is a [`RunRecord`], however bad.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The architecture cannot be run yet.
-    #[error(transparent)]
-    NotAvailable(#[from] NotAvailable),
-    /// A program is missing.
-    #[error("{0}: no such program")]
-    NoProgram(String),
-    /// A name cannot stand on a command line, or would lie outside the folder of the run.
-    #[error("{0}: not a name that can be used")]
-    BadName(String),
-    /// Something went wrong on our side.
-    #[error("{doing}: {source}")]
-    Io {
-        /// What was being done.
-        doing: String,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// QEMU said what its protocol does not have.
-    #[error("{what}: did not expect {text:?}{}", said(stderr))]
-    Protocol {
-        /// The protocol.
-        what: &'static str,
-        /// What came.
-        text: String,
-        /// What QEMU said besides.
-        stderr: String,
-    },
-    /// A short-lived QEMU failed.
-    #[error("{argv}: {status}{}", said(stderr))]
-    Failed {
-        /// Its command line.
-        argv: String,
-        /// How it ended.
-        status: Status,
-        /// What it said.
-        stderr: String,
-    },
-    /// A short-lived QEMU did not end.
-    #[error("{0}: did not end")]
-    Hung(String),
-}
-
-impl RunError {
-    /// Names what was being done when an error came up.
-    fn doing(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            doing: doing.into(),
-            source,
-        }
-    }
-}
-
-fn said(stderr: &str) -> String {
-    match stderr.trim() {
-        "" => String::new(),
-        text => format!("; QEMU said: {text}"),
-    }
-}
-
-/// Why a session goes no further.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    Finished,
-    Deadline,
-    Flooded,
-    /// QEMU has closed its side.
-    Gone,
-    Broken(RunError),
-}
 
 /// What comes from QEMU by itself.
 #[derive(Debug)]

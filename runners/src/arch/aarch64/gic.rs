@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use crate::arch::{Ask, Controller, Input};
-use crate::qemu::Halt;
+use crate::qemu::error::Halt;
 use crate::request::Answer;
 
 /// Objects looked at before giving up; `virt` has about a hundred, and the GIC near the front.

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::fault::FaultClass;
+use crate::fault::class::FaultClass;
 use crate::number;
 
 /// Which of the four vectors an exception came through.
