@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adapter;
+mod address;
 mod arch;
 mod deadline;
 mod iommu;
@@ -25,11 +26,10 @@ mod rundir;
 mod subject;
 mod waiver;
 
+pub use address::{PciHost, Window};
 pub use arch::{GuestLayout, HostLayout, NotAvailable, iommu_option};
 pub use iommu::{Access, AccessFate, Counted, Iommu, Iommus, Queue, Reason, Tally, Trace};
-pub use profile::{
-    Control, DOMAIN, Modules, PanicFormat, PciHost, Profile, ProfileError, Refusal, Window,
-};
+pub use profile::{Control, DOMAIN, Modules, PanicFormat, Profile, ProfileError, Refusal};
 pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};

@@ -45,28 +45,6 @@ pub struct PanicFormat {
 /// Where the name of a domain stands in [`PanicFormat::names`].
 pub const DOMAIN: &str = "{domain}";
 
-/// A range of guest-physical addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// Its first address.
-    pub base: u64,
-    /// Its size in bytes.
-    pub size: u64,
-}
-
-/// Addresses of a PCI host bridge whose configuration space is ECAM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PciHost {
-    /// Its configuration space.
-    pub ecam: Window,
-    /// What it forwards of 32 bits.
-    pub low: Window,
-    /// What it forwards of 64 bits.
-    pub high: Window,
-}
-
 /// How a subject makes the domain that controls others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::profile::{PciHost, Window};
+use crate::address::{PciHost, Window};
 
 /// Where the machine itself has what a hypervisor emulates for guests: a domain whose addresses are the host's finds it
 /// there.
