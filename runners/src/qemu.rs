@@ -1,4 +1,4 @@
-//! Runs QEMU: the ways to it are set up here, the run itself is [`session`].
+//! Runs QEMU. This file sets up process and sockets; [`session`] follows the run.
 
 pub mod argv;
 mod process;
@@ -29,20 +29,20 @@ use crate::rundir::RunDir;
 use process::{Child, Tie};
 use session::Session;
 
-/// Why a run could not be made or followed. What QEMU or the guest did in a run that could be
-/// followed is an [`Outcome`], however bad.
+/// An error that prevented a run or its observation. What QEMU or the guest did in an observed run is an [`Outcome`],
+/// however bad.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The architecture cannot be run yet.
+    /// The suite cannot run the architecture yet.
     #[error(transparent)]
     NotAvailable(#[from] NotAvailable),
     /// A program is missing.
     #[error("{0}: no such program")]
     NoProgram(String),
-    /// A name cannot stand on a command line, or would lie outside the folder of the run.
+    /// A name is unusable on a command line, or leads out of the folder of the run.
     #[error("{0}: not a name that can be used")]
     BadName(String),
-    /// Something went wrong on our side.
+    /// An operation of the suite failed.
     #[error("{doing}: {source}")]
     Io {
         /// What was being done.
@@ -50,14 +50,14 @@ pub enum RunError {
         /// What went wrong.
         source: io::Error,
     },
-    /// QEMU said what its protocol does not have.
+    /// QEMU sent something that its protocol does not allow.
     #[error("{what}: did not expect {text:?}{}", said(stderr))]
     Protocol {
         /// The protocol.
         what: &'static str,
-        /// What came.
+        /// The text that came.
         text: String,
-        /// What QEMU said besides.
+        /// QEMU's standard error.
         stderr: String,
     },
     /// A short-lived QEMU failed.
@@ -67,7 +67,7 @@ pub enum RunError {
         argv: String,
         /// How it ended.
         status: Status,
-        /// What it said.
+        /// Its standard error.
         stderr: String,
     },
     /// A short-lived QEMU did not end.
@@ -76,7 +76,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Names what was being done when an error came up.
+    /// Adds to an error what was being done.
     fn doing(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             doing: doing.into(),
@@ -92,7 +92,7 @@ fn said(stderr: &str) -> String {
     }
 }
 
-/// Why a session goes no further.
+/// Why a session ends.
 #[derive(Debug)]
 pub(crate) enum Halt {
     Finished,
@@ -103,7 +103,7 @@ pub(crate) enum Halt {
     Broken(RunError),
 }
 
-/// What comes from QEMU by itself.
+/// An event of a running QEMU.
 #[derive(Debug)]
 enum Event {
     Serial { bytes: Vec<u8>, at: Instant },
@@ -114,11 +114,11 @@ enum Event {
     StderrEnd(String),
 }
 
-/// Runs a machine, steered by `director`, until it says so, the deadline passes, the console
-/// floods or QEMU ends. When this returns, QEMU is gone and so are its files.
+/// Runs a machine, steered by `run_controller`, until the controller finishes, the deadline passes, the console floods
+/// or QEMU ends. When this returns, QEMU and its files are gone.
 pub fn run(request: &Request, run_controller: &mut dyn RunController) -> Result<Outcome, RunError> {
     if request.machine_args.is_some() {
-        // They name the type themselves.
+        // These arguments name the machine type themselves.
         return once(request, &request.machine.kind, run_controller);
     }
     with_kind(&request.machine, |kind| once(request, kind, run_controller))
@@ -150,7 +150,7 @@ fn once(
         .ok_or_else(|| RunError::BadName(image.display().to_string()))?;
     let argv = argv::argv(request, kind, image, argv::Io::Harness);
 
-    // Listening first: QEMU connects while it starts, and has to fail if we are gone.
+    // Listen first: QEMU connects while it starts, and fails if we are gone.
     let listen = |name: &str| {
         let socket = dir.listen(name)?;
         socket.set_nonblocking(true)?;
@@ -169,7 +169,7 @@ fn once(
     qmp::follow(reader, sender.clone());
     let on_end = sender.clone();
     child.on_stderr_end(move |stderr| {
-        // Nobody may be left to hear it.
+        // The receiver may be gone.
         let _ = on_end.send(Event::StderrEnd(stderr));
     });
 
@@ -196,7 +196,7 @@ fn once(
     })
 }
 
-/// Something that may have failed because this QEMU lacks the machine type.
+/// An attempt that may fail because this QEMU lacks the machine type.
 trait Attempt {
     fn lacks_kind(&self) -> bool;
 }
@@ -223,9 +223,9 @@ impl Attempt for std::time::Duration {
     }
 }
 
-/// Attempts something with the pinned machine type, and with the plain one where this QEMU does
-/// not have that. Asking QEMU first (`-M help`) would cost half an empty start in every process;
-/// the refusal costs that only where there is one, and is remembered.
+/// Makes an attempt with the pinned machine type, and with the plain one where this QEMU lacks the pinned one. Asking
+/// QEMU first (`-M help`) would cost half an empty start in every process. This way the cost arises only on a refusal,
+/// which is remembered.
 fn with_kind<T: Attempt>(
     machine: &Machine,
     mut attempt: impl FnMut(&str) -> Result<T, RunError>,
@@ -235,7 +235,7 @@ fn with_kind<T: Attempt>(
         return attempt(&machine.kind);
     };
     let key = (machine.program.clone(), pin.clone());
-    // The set is whole whenever the lock is free, even after a panic.
+    // A panic leaves the set usable.
     if !LACKING
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

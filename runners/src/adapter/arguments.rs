@@ -1,28 +1,28 @@
-//! Which of QEMU's arguments an adapter may give. Pure.
+//! Checks QEMU arguments that an adapter gives. Pure.
 //!
-//! What an adapter answers must not take the machine out of the suite's hands: not its console, not its control sockets,
-//! not its process, and no file but those that the answer hands over. So options are listed, and whatever names a file
-//! has to name one of the answer's. This keeps mistakes out and accidents small; it is no wall against malice, for the
-//! adapter is a program that runs with the user's rights.
+//! An adapter's answer must leave the suite in control of the machine: of its console, its control sockets and its
+//! process. It must name no files but those that it hands over. So only listed options are allowed, and each file name
+//! must be one of the answer's. This catches mistakes. It does not stop malice, for the adapter runs with the user's
+//! rights.
 
 use std::collections::BTreeSet;
 
-/// How the value of an option is judged.
+/// How the value of an option is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// It is for the guest's eyes only.
+    /// Any text: only the guest reads it.
     Text,
-    /// It is one of the answer's files.
+    /// The name of one of the answer's files.
     File,
-    /// `key=value` parts.
+    /// A list of `key=value` parts.
     Parts,
-    /// Only `none` or `null`, to have none.
+    /// Only `none` or `null`, which switch the device off.
     Nothing,
-    /// Where a machine's state comes from: `defer`, or one of the answer's files.
+    /// The source of a machine's state: `defer`, or one of the answer's files.
     State,
 }
 
-/// The options.
+/// The options that an adapter may give.
 const KNOWN: [(&str, Form); 18] = [
     ("M", Form::Parts),
     ("accel", Form::Parts),
@@ -44,13 +44,13 @@ const KNOWN: [(&str, Form); 18] = [
     ("smp", Form::Parts),
 ];
 
-/// Keys whose value is a file, the last word of them where they have several (`file.filename`).
+/// Keys whose value is a file. Of a nested key such as `file.filename`, the last word counts.
 const FILES: [&str; 14] = [
     "data", "dtb", "dumpdtb", "file", "filename", "firmware", "initrd", "kernel", "logfile",
     "mem-path", "path", "pflash", "romfile", "script",
 ];
 
-/// Keys of what QEMU would talk to instead of a file.
+/// Keys that connect QEMU to something other than a file.
 const ELSEWHERE: [&str; 6] = ["chardev", "driver", "host", "netdev", "server", "url"];
 
 /// Checks arguments; `files` are the names that they may use.
@@ -85,9 +85,9 @@ pub fn check(arguments: &[String], files: &BTreeSet<&str>) -> Result<(), String>
     Ok(())
 }
 
-/// Judges `a,key=value,...`.
+/// Checks `a,key=value,...`.
 fn parts(option: &str, value: &str, files: &BTreeSet<&str>) -> Result<(), String> {
-    // Both are other ways to write what is judged below.
+    // Both are other spellings of the parts below, and would get past the check.
     if value.trim_start().starts_with('{') || value.contains(",,") {
         return Err("neither JSON nor doubled commas are read here".to_owned());
     }
@@ -108,7 +108,7 @@ fn parts(option: &str, value: &str, files: &BTreeSet<&str>) -> Result<(), String
     Ok(())
 }
 
-/// Judges where a machine's state comes from. QEMU takes it from programs, sockets and descriptors as well.
+/// Checks the source of a machine's state. QEMU would also read it from programs, sockets and descriptors.
 fn state(value: &str, files: &BTreeSet<&str>) -> Result<(), String> {
     if value == "defer" {
         return Ok(());
@@ -131,7 +131,7 @@ fn named(name: &str, files: &BTreeSet<&str>) -> Result<(), String> {
     }
 }
 
-/// Judges a value that is meant to be no file.
+/// Checks a value that must not name a file.
 fn plain(value: &str) -> Result<(), String> {
     let leaves = value.starts_with('/') || value.split('/').any(|step| step == "..");
     if leaves || value.contains("://") {
@@ -150,7 +150,7 @@ mod tests {
         check(&line, &BTreeSet::from(["disk.img", "fw.bin"]))
     }
 
-    /// What a machine is made of passes, with the answer's own files.
+    /// Arguments that describe a machine with the answer's own files pass.
     #[test]
     fn machines_may_be_described() {
         for line in [
@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    /// What would take console, control or process away, or use a file that was not handed over, is refused by name.
+    /// Arguments that take over console, control or process, or name other files, are refused by name.
     #[test]
     fn nothing_leads_out() {
         for (line, part) in [
