@@ -1,5 +1,5 @@
-//! A list of files that do not obey a new rule yet. It can only shrink: a listed file that obeys
-//! the rule, or is gone, is a finding itself.
+//! A list of files that do not comply with a new rule yet. It can only shrink: a listed file that complies, or is gone,
+//! is a finding itself.
 
 use crate::tidy::Finding;
 
@@ -8,14 +8,14 @@ use crate::tidy::Finding;
 pub struct NotYet {
     /// The rule's name.
     pub rule: &'static str,
-    /// Where the list stands, from the root of the repository.
+    /// Path of the list, relative to the root of the repository.
     pub path: &'static str,
-    /// A path a line; `#` begins a comment.
+    /// One path a line; `#` begins a comment.
     pub text: &'static str,
 }
 
 impl NotYet {
-    /// Leaves out what was found in listed files, and adds a finding for each entry that is of no use.
+    /// Removes the findings in listed files, and adds a finding for each useless entry.
     pub fn apply(self, found: Vec<Finding>) -> Vec<Finding> {
         let listed: Vec<_> = entries(self.text).collect();
         let is_listed = |path: &str| listed.iter().any(|(_, entry)| *entry == path);
@@ -38,7 +38,7 @@ impl NotYet {
     }
 }
 
-/// Reads a committed list: an entry a line, with its line number; `#` begins a comment.
+/// Reads a committed list: one entry a line, with its line number; `#` begins a comment.
 pub fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().filter_map(|(index, line)| {
         let entry = line.split('#').next().unwrap_or_default().trim();
@@ -50,7 +50,7 @@ pub fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
 mod tests {
     use super::*;
 
-    /// A listed file is excused as long as it breaks the rule, and no longer.
+    /// A listed file is excused only as long as it breaks the rule.
     #[test]
     fn the_list_only_shrinks() {
         let finding = |path: &str, line| Finding {
