@@ -189,7 +189,7 @@ impl Page {
         self.line("");
         let left_out = match comparison.left_out {
             0 => String::new(),
-            more => format!(", {more} of the old run not asked for in the new one"),
+            more => format!(", {more} of the old run not selected in the new one"),
         };
         self.line(&format!(
             "{} scenarios the same, {}{left_out}",

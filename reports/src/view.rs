@@ -122,7 +122,7 @@ impl Run {
         emulated.then_some(
             "The guests ran under QEMU's TCG, which idealizes caches and table walkers. A pass \
              shows what the hypervisor decides and maps; it does not show that its barriers, \
-             break-before-make sequences, TLB and cache upkeep or DMA isolation suffice on \
+             break-before-make sequences, TLB and cache maintenance or DMA isolation suffice on \
              hardware.",
         )
     }

@@ -182,9 +182,7 @@ impl Adapters {
                 operations: self.description.operations.clone(),
                 folder,
             }),
-            Err(why) => {
-                Err(session.error(format!("answered `prepare` with what cannot be: {why}")))
-            }
+            Err(why) => Err(session.error(format!("gave an invalid answer to `prepare`: {why}"))),
         }
     }
 
@@ -211,7 +209,7 @@ impl Adapters {
         }
         let (session, description) = introduced(&self.adapter, &self.describe)?;
         if description != self.description {
-            return Err(session.error("described itself otherwise when it was started again"));
+            return Err(session.error("described itself differently when it was started again"));
         }
         Ok(session)
     }

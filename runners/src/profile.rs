@@ -326,7 +326,7 @@ impl Profile {
         check(
             profile.firmware.is_some() || !profile.capabilities.has(Capability::Firmware),
             "\"firmware\"",
-            "`firmware` is claimed, but there is no table that says which".to_owned(),
+            "`firmware` is claimed, but the table `firmware` is missing".to_owned(),
         )?;
         let align = profile.modules.align;
         check(

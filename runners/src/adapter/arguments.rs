@@ -65,7 +65,7 @@ pub fn check(arguments: &[String], files: &BTreeSet<&str>) -> Result<(), String>
         let Some((_, form)) = known else {
             let all: Vec<&str> = KNOWN.iter().map(|(option, _)| *option).collect();
             return Err(format!(
-                "an adapter has no say over `{argument}`; it has over -{}",
+                "an adapter may not give `{argument}`; it may give -{}",
                 all.join(", -")
             ));
         };
@@ -78,7 +78,7 @@ pub fn check(arguments: &[String], files: &BTreeSet<&str>) -> Result<(), String>
             Form::Parts => parts(name, value, files),
             Form::Nothing if ["none", "null"].contains(&value.as_str()) => Ok(()),
             Form::State => state(value, files),
-            Form::Nothing => Err("only `null` or `none` is the adapter's to say".to_owned()),
+            Form::Nothing => Err("only `null` or `none` is allowed".to_owned()),
         };
         judged.map_err(|why| format!("`{argument} {value}`: {why}"))?;
     }
@@ -89,7 +89,7 @@ pub fn check(arguments: &[String], files: &BTreeSet<&str>) -> Result<(), String>
 fn parts(option: &str, value: &str, files: &BTreeSet<&str>) -> Result<(), String> {
     // Both are other spellings of the parts below, and would get past the check.
     if value.trim_start().starts_with('{') || value.contains(",,") {
-        return Err("neither JSON nor doubled commas are read here".to_owned());
+        return Err("JSON and doubled commas are not allowed".to_owned());
     }
     for part in value.split(',') {
         let Some((key, value)) = part.split_once('=') else {
@@ -100,7 +100,7 @@ fn parts(option: &str, value: &str, files: &BTreeSet<&str>) -> Result<(), String
         if FILES.contains(&last.as_str()) {
             named(value, files)?;
         } else if option != "global" && ELSEWHERE.contains(&last.as_str()) {
-            return Err(format!("an adapter has no say over `{key}`"));
+            return Err(format!("an adapter may not set `{key}`"));
         } else {
             plain(value)?;
         }
@@ -174,18 +174,18 @@ mod tests {
     #[test]
     fn nothing_leads_out() {
         for (line, part) in [
-            (vec!["-daemonize"], "no say over `-daemonize`"),
-            (vec!["-S"], "no say over `-S`"),
-            (vec!["-D", "/tmp/log"], "no say over `-D`"),
-            (vec!["-pidfile", "x"], "no say over `-pidfile`"),
-            (vec!["-qmp", "tcp:localhost:1"], "no say over `-qmp`"),
-            (vec!["-monitor", "stdio"], "no say over `-monitor`"),
+            (vec!["-daemonize"], "may not give `-daemonize`"),
+            (vec!["-S"], "may not give `-S`"),
+            (vec!["-D", "/tmp/log"], "may not give `-D`"),
+            (vec!["-pidfile", "x"], "may not give `-pidfile`"),
+            (vec!["-qmp", "tcp:localhost:1"], "may not give `-qmp`"),
+            (vec!["-monitor", "stdio"], "may not give `-monitor`"),
             (
                 vec!["-chardev", "file,id=x,path=y"],
-                "no say over `-chardev`",
+                "may not give `-chardev`",
             ),
-            (vec!["-readconfig", "x"], "no say over `-readconfig`"),
-            (vec!["-kernel", "fw.bin"], "no say over `-kernel`"),
+            (vec!["-readconfig", "x"], "may not give `-readconfig`"),
+            (vec!["-kernel", "fw.bin"], "may not give `-kernel`"),
             (vec!["-serial", "file:/tmp/x"], "only `null`"),
             (vec!["-serial", "chardev:console"], "only `null`"),
             (vec!["disk.img"], "`disk.img` is no option"),
@@ -210,7 +210,7 @@ mod tests {
                 "none of the answer's files",
             ),
             (vec!["-drive", "file=json:{}"], "none of the answer's files"),
-            (vec!["-drive", "driver=ssh,host=h"], "no say over `driver`"),
+            (vec!["-drive", "driver=ssh,host=h"], "may not set `driver`"),
             (vec!["-device", "{\"driver\":\"edu\"}"], "neither JSON"),
             (vec!["-device", "loader,file=a,,b"], "neither JSON"),
             (
@@ -219,7 +219,7 @@ mod tests {
             ),
             (
                 vec!["-device", "pci-serial,chardev=console"],
-                "no say over `chardev`",
+                "may not set `chardev`",
             ),
             (
                 vec!["-object", "input-linux,id=a,evdev=/dev/input"],

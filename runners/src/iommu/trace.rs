@@ -120,7 +120,7 @@ impl<R: Read> Reading<R> {
         for model in &mut self.models {
             if !model.line(line, &mut self.settled) {
                 let line = line.trim();
-                let strange = format!("a line of QEMU's trace is strange: {line}");
+                let strange = format!("a line of QEMU's trace is not understood: {line}");
                 self.lost.get_or_insert(strange);
             }
         }

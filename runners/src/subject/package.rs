@@ -54,7 +54,7 @@ pub struct Package {
 pub enum FetchError {
     /// The file differs from the pinned one.
     #[error(
-        "{file}: its SHA-256 is {found}, and the profile pins {pinned}: not the package that was judged before; \
+        "{file}: its SHA-256 is {found}, and the profile pins {pinned}: not the package that was tested before; \
          remove the file to fetch it again, or name an image of your own with --image"
     )]
     Digest {
@@ -89,8 +89,8 @@ pub enum FetchError {
     },
     /// The mirror has only other versions.
     #[error(
-        "the mirror has {name} in other versions only ({known}), not in {version}, which the profile pins; take one of \
-         them up in a profile of your own, or name an image with --image"
+        "the mirror has {name} in other versions only ({known}), not in {version}, which the profile pins; pin one of \
+         them in a profile of your own, or name an image with --image"
     )]
     Gone {
         /// The package.

@@ -222,7 +222,7 @@ fn liars() {
     let error = prepare(&adapters).map(|_| ()).expect_err("another");
     assert_says(
         &error,
-        &["described itself otherwise when it was started again"],
+        &["described itself differently when it was started again"],
     );
     drop(first);
 }
@@ -250,7 +250,7 @@ fn prepared() {
         ),
         (
             r#"{"arguments":["-daemonize"]}"#,
-            "no say over `-daemonize`",
+            "may not give `-daemonize`",
         ),
         (
             r#"{"arguments":["-drive","file=/etc/passwd"]}"#,
@@ -260,7 +260,7 @@ fn prepared() {
             r#"{"arguments":["-serial","file:/tmp/out"]}"#,
             "only `null` or `none`",
         ),
-        (r#"{"argv":["-qmp","stdio"]}"#, "no say over `-qmp`"),
+        (r#"{"argv":["-qmp","stdio"]}"#, "may not give `-qmp`"),
         (r#"{"argv":[]}"#, "`argv` names no machine"),
         (r#"{"console":{"serial":9}}"#, "console on serial line 9"),
     ];
@@ -271,7 +271,7 @@ fn prepared() {
         assert_says(
             &error,
             &[
-                "answered `prepare` with what cannot be: ",
+                "gave an invalid answer to `prepare`: ",
                 part,
                 "it said: busy",
             ],

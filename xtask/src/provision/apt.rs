@@ -13,7 +13,9 @@ const RELEASE: [&str; 3] = ["bookworm", "stable", "oldstable"];
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// Our file exists but does not enable the suite.
-    #[error("{OWN_FILE} exists, but does not enable {BACKPORTS}: mend or remove it and try again")]
+    #[error(
+        "{OWN_FILE} exists, but does not enable {BACKPORTS}: correct or remove it and try again"
+    )]
     OwnFile,
     /// The release does not come from a mirror.
     #[error(

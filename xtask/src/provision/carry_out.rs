@@ -21,7 +21,7 @@ pub fn all(steps: &[Step]) -> anyhow::Result<()> {
         let status = Command::new("sudo").arg("--validate").status();
         ensure!(
             status.context("cannot start sudo")?.success(),
-            "sudo gives no rights"
+            "sudo refuses"
         );
     }
     for step in steps {

@@ -275,9 +275,7 @@ pub enum Consent {
 pub fn consent(facts: &Facts, install: Install, steps: &[Step]) -> Consent {
     let no_rights = !facts.programs.contains("sudo") && steps.iter().any(Step::takes_sudo);
     match install {
-        Install::Allowed if no_rights => {
-            Consent::Withheld("this takes root's rights, and sudo is not here to give them")
-        }
+        Install::Allowed if no_rights => Consent::Withheld("this needs root, and sudo is missing"),
         Install::Never => Consent::Withheld("--no-provision says to install nothing"),
         Install::Allowed if facts.root || facts.ci => Consent::Given,
         Install::Allowed if facts.somebody => Consent::Ask,

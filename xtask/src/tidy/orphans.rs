@@ -34,7 +34,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
                 Some(file.finding(
                     0,
                     RULE,
-                    "a module lies in a file of its own name, not in mod.rs",
+                    "a module goes into a file of its own name, not into mod.rs",
                 ))
             } else if !reached.contains(&file.path) && files.contains_key(file.path.as_str()) {
                 Some(file.finding(0, RULE, "no crate leads to this file"))

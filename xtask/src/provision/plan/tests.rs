@@ -203,8 +203,7 @@ fn sudo_stands_in_front_where_needed() {
 fn consent_depends_on_who_is_there() {
     const NOBODY: Consent = Consent::Withheld("neither root nor CI, and no terminal to ask on");
     const NEVER: Consent = Consent::Withheld("--no-provision says to install nothing");
-    const NO_SUDO: Consent =
-        Consent::Withheld("this takes root's rights, and sudo is not here to give them");
+    const NO_SUDO: Consent = Consent::Withheld("this needs root, and sudo is missing");
     // root, CI, person, sudo, may install
     let table = [
         (true, false, false, false, Install::Allowed, Consent::Given),

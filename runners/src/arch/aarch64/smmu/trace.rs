@@ -213,7 +213,10 @@ smmuv3_translate_disable r sid=0x0 bypass (smmu disabled) iova:0x50000000 is_wri
             "smmuv3_translate_abort r sid=0x1ffffffff abort on iova:0x1",
         ] {
             let told = told(line);
-            assert_eq!(told, [format!("a line of QEMU's trace is strange: {line}")]);
+            assert_eq!(
+                told,
+                [format!("a line of QEMU's trace is not understood: {line}")]
+            );
         }
         assert_eq!(told("smmuv3_cmdq_opcode CMD_SYNC\nsmmu\n\u{0}\n"), [""; 0]);
     }
