@@ -211,8 +211,8 @@ mod tests {
             ),
             (vec!["-drive", "file=json:{}"], "none of the answer's files"),
             (vec!["-drive", "driver=ssh,host=h"], "may not set `driver`"),
-            (vec!["-device", "{\"driver\":\"edu\"}"], "neither JSON"),
-            (vec!["-device", "loader,file=a,,b"], "neither JSON"),
+            (vec!["-device", "{\"driver\":\"edu\"}"], "JSON and doubled"),
+            (vec!["-device", "loader,file=a,,b"], "JSON and doubled"),
             (
                 vec!["-device", "edu,romfile=/x"],
                 "none of the answer's files",
