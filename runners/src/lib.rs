@@ -1,6 +1,6 @@
 //! Runs a machine under QEMU and returns what was observed.
 //!
-//! The crate turns a [`Request`] into an [`Outcome`] and judges nothing. The command line ([`qemu::argv`](crate::argv))
+//! The crate turns a [`Request`] into a [`RunRecord`] and judges nothing. The command line ([`qemu::argv`](crate::argv))
 //! is made by pure code, apart from the run ([`run()`]).
 //!
 //! What the crate does not do, and why:
@@ -16,17 +16,16 @@ pub mod adapter;
 mod arch;
 mod deadline;
 mod iommu;
-mod outcome;
 mod profile;
 mod qemu;
 mod request;
+mod run_record;
 mod rundir;
 mod subject;
 mod waiver;
 
 pub use arch::{GuestLayout, HostLayout, NotAvailable, iommu_option};
 pub use iommu::{Access, AccessFate, Counted, Iommu, Iommus, Queue, Reason, Tally, Trace};
-pub use outcome::{End, Outcome, Record, Status, Timing};
 pub use profile::{
     Control, DOMAIN, Modules, PanicFormat, PciHost, Profile, ProfileError, Refusal, Window,
 };
@@ -38,5 +37,6 @@ pub use request::{
     Action, Answer, Command, File, Firmware, Icount, LabelledAction, Load, Machine, Request,
     RunController,
 };
+pub use run_record::{End, Record, RunRecord, Status, Timing};
 pub use subject::{FetchError, Package};
 pub use waiver::{Day, Waiver};

@@ -23,13 +23,13 @@ use thiserror::Error;
 use crate::arch::{self, NotAvailable};
 use crate::deadline::Deadline;
 use crate::iommu::{Iommus, trace};
-use crate::outcome::{End, Outcome, Status};
 use crate::request::{Machine, Request, RunController};
+use crate::run_record::{End, RunRecord, Status};
 use crate::rundir::RunDir;
 use process::{Child, Tie};
 use session::Session;
 
-/// An error that prevented a run or its observation. What QEMU or the guest did in an observed run is an [`Outcome`],
+/// An error that prevented a run or its observation. What QEMU or the guest did in an observed run is a [`RunRecord`],
 /// however bad.
 #[derive(Debug, Error)]
 pub enum RunError {
@@ -116,7 +116,10 @@ enum Event {
 
 /// Runs a machine, steered by `run_controller`, until the controller finishes, the deadline passes, the console floods
 /// or QEMU ends. When this returns, QEMU and its files are gone.
-pub fn run(request: &Request, run_controller: &mut dyn RunController) -> Result<Outcome, RunError> {
+pub fn run(
+    request: &Request,
+    run_controller: &mut dyn RunController,
+) -> Result<RunRecord, RunError> {
     if request.machine_args.is_some() {
         // These arguments name the machine type themselves.
         return once(request, &request.machine.kind, run_controller);
@@ -128,7 +131,7 @@ fn once(
     request: &Request,
     kind: &str,
     run_controller: &mut dyn RunController,
-) -> Result<Outcome, RunError> {
+) -> Result<RunRecord, RunError> {
     let platform = arch::platform(request.arch)?;
     let deadline = Deadline::after(request.deadline);
     let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
@@ -182,14 +185,14 @@ fn once(
         queues,
     });
     drop((child, dir));
-    Ok(Outcome {
+    Ok(RunRecord {
         end,
         console: seen.console,
         stderr: seen.stderr,
         answers: seen.answers,
         iommus,
         argv,
-        timing: crate::outcome::Timing {
+        timing: crate::run_record::Timing {
             total: deadline.elapsed(),
             ..seen.timing
         },
@@ -205,7 +208,7 @@ fn names_kind(stderr: &str) -> bool {
     stderr.contains("unsupported machine type")
 }
 
-impl Attempt for Outcome {
+impl Attempt for RunRecord {
     fn lacks_kind(&self) -> bool {
         matches!(&self.end, End::Died { stderr, .. } if names_kind(stderr))
     }

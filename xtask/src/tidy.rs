@@ -4,7 +4,6 @@
 mod architecture;
 mod layers;
 mod licences;
-mod not_yet;
 mod order;
 mod orphans;
 mod parts;
@@ -14,6 +13,7 @@ pub mod source;
 mod unsafety;
 mod unused;
 mod vocabulary;
+mod word_list;
 mod words;
 
 use std::fmt;

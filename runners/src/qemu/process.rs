@@ -18,7 +18,7 @@ use std::thread;
 
 use super::RunError;
 use crate::deadline::Deadline;
-use crate::outcome::Status;
+use crate::run_record::Status;
 
 /// How much of QEMU's standard error is kept, in bytes.
 const STDERR_LIMIT: u64 = 64 << 10;

@@ -16,8 +16,8 @@ use super::{Event, Halt, RunError};
 use crate::arch::{Controller, Platform};
 use crate::deadline::Deadline;
 use crate::iommu::{Iommu, Queue, queue};
-use crate::outcome::{End, Record, Status, Timing};
 use crate::request::{Action, Answer, Command, LabelledAction, Request, RunController};
+use crate::run_record::{End, Record, Status, Timing};
 
 /// How long the streams of an ended QEMU may stay open. They end with it, unless it passed them on to another program.
 const GRACE: Duration = Duration::from_secs(5);

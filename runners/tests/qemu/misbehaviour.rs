@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use runners::{Action, Answer, Command, End, Machine, Outcome, Request, RunError, Status, run};
+use runners::{Action, Answer, Command, End, Machine, Request, RunError, RunRecord, Status, run};
 
 use crate::image::{By, Idle, PATIENCE, Until};
 use crate::trials::{reference, trial};
@@ -70,7 +70,7 @@ fn briefly(part: &str) -> Request {
     }
 }
 
-fn idle(request: &Request) -> Outcome {
+fn idle(request: &Request) -> RunRecord {
     run(request, &mut Idle).expect("a run that can be followed")
 }
 

@@ -3,7 +3,7 @@
 use std::thread;
 
 use libtest_mimic::Trial;
-use runners::{Action, Answer, Command, End, Icount, Load, Outcome, Request, run};
+use runners::{Action, Answer, Command, End, Icount, Load, Request, RunRecord, run};
 use serde_json::{Value, json};
 
 use crate::arch::{COUNTDOWN, LAST_WORDS, RESET, RESPONDER};
@@ -32,7 +32,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn idle(request: &Request) -> Outcome {
+fn idle(request: &Request) -> RunRecord {
     run(request, &mut Idle).expect("a run that can be followed")
 }
 

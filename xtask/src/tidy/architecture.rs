@@ -5,9 +5,9 @@
 //! Conditions on `target_arch` also belong there. Otherwise, code about an architecture compiles everywhere, so that it
 //! can be tested on the host.
 
-use crate::tidy::not_yet::{self, NotYet};
 use crate::tidy::parts;
 use crate::tidy::source::{Source, Tree};
+use crate::tidy::word_list::entries;
 use crate::tidy::{Finding, is_in};
 
 const RULE: &str = "architecture";
@@ -17,25 +17,19 @@ const APPLIES_TO: &[&str] = &["conformance/", "dtb-gen/", "reports/", "runners/"
 const WORDS: &str = include_str!("architecture/words.txt");
 /// Foreign names that contain such a word.
 const FOREIGN: &str = include_str!("architecture/foreign.txt");
-const NOT_YET: NotYet = NotYet {
-    rule: RULE,
-    path: "xtask/src/tidy/architecture/not_yet.txt",
-    text: include_str!("architecture/not_yet.txt"),
-};
 /// The files outside of the rooms in which an image selects its architecture.
 const PICKS: &[&str] = &["reference-hv/src/main.rs", "conformance/probes/src/main.rs"];
 
 /// Finds words outside of the rooms, and second rooms.
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let words: Vec<_> = not_yet::entries(WORDS).map(|(_, word)| word).collect();
-    let mut words_found = Vec::new();
+    let words: Vec<_> = entries(WORDS).collect();
+    let mut findings = Vec::new();
     for file in tree
         .files()
         .filter(|file| applies(&file.path) && !is_room(&file.path))
     {
-        words_outside(file, &words, &mut words_found);
+        words_outside(file, &words, &mut findings);
     }
-    let mut findings = NOT_YET.apply(words_found);
     for file in tree.files().filter(|file| file.is_rust()) {
         findings.extend(question_outside(file));
         if let Some(place) = second_room(&file.path) {
@@ -88,8 +82,8 @@ fn inside(path: &str) -> Option<(&str, &str)> {
 /// Finds the words, one finding a line.
 fn words_outside(file: &Source, words: &[&str], findings: &mut Vec<Finding>) {
     let mut lines: Vec<(usize, Vec<&str>)> = Vec::new();
-    let foreign = not_yet::entries(FOREIGN);
-    let text = foreign.fold(file.text.clone(), |text, (_, name)| text.replace(name, ""));
+    let foreign = entries(FOREIGN);
+    let text = foreign.fold(file.text.clone(), |text, name| text.replace(name, ""));
     for (line, name) in parts::names(&text) {
         for word in words.iter().filter(|word| parts::has_part(name, word)) {
             match lines.last_mut() {
@@ -131,18 +125,17 @@ mod tests {
     /// Sample lines: the words that are found, a bar, and the line.
     const SAMPLES: &str = include_str!("architecture/samples.txt");
 
-    /// Returns paths and lines of the findings, without the list of exempted files.
+    /// Returns paths and lines of the findings in a tree.
     fn found(files: &[(&str, &str)]) -> Vec<(String, usize)> {
         let findings = check(&Tree::of(files)).into_iter();
         findings
-            .filter(|finding| finding.path != NOT_YET.path)
             .map(|finding| (finding.path, finding.line))
             .collect()
     }
 
     /// Returns a line that contains a word of the list.
     fn sample() -> String {
-        format!("// {}\n", not_yet::entries(WORDS).next().unwrap().1)
+        format!("// {}\n", entries(WORDS).next().unwrap())
     }
 
     /// Each sample gives exactly the words before its bar.
@@ -153,7 +146,7 @@ mod tests {
             .filter(|line| !line.starts_with('#'))
             .collect();
         assert!(samples.len() > 10);
-        let words: Vec<_> = not_yet::entries(WORDS).map(|(_, word)| word).collect();
+        let words: Vec<_> = entries(WORDS).collect();
         for sample in samples {
             let (wanted, line) = sample.split_once('|').unwrap();
             let mut findings = Vec::new();

@@ -2,19 +2,14 @@
 //! former names may not return.
 
 use crate::tidy::Finding;
-use crate::tidy::not_yet::{self, NotYet};
 use crate::tidy::source::Tree;
+use crate::tidy::word_list::entries;
 
 const RULE: &str = "vocabulary";
 /// The folders that are checked.
 const APPLIES_TO: &[&str] = &["conformance/", "dtb-gen/", "reports/", "runners/", "xtask/"];
 /// Old and new names, one `old -> new` a line.
 const WORDS: &str = include_str!("vocabulary/words.txt");
-const NOT_YET: NotYet = NotYet {
-    rule: RULE,
-    path: "xtask/src/tidy/vocabulary/not_yet.txt",
-    text: include_str!("vocabulary/not_yet.txt"),
-};
 
 /// Finds old names in code. Comments and texts may use the words in their ordinary sense.
 pub fn check(tree: &Tree) -> Vec<Finding> {
@@ -27,7 +22,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
-    NOT_YET.apply(findings)
+    findings
 }
 
 fn applies(path: &str) -> bool {
@@ -36,7 +31,7 @@ fn applies(path: &str) -> bool {
 
 /// Reads the list.
 fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
-    not_yet::entries(WORDS).filter_map(|(_, entry)| entry.split_once(" -> "))
+    entries(WORDS).filter_map(|entry| entry.split_once(" -> "))
 }
 
 #[cfg(test)]
@@ -46,7 +41,7 @@ mod tests {
     /// Every entry has a replacement, and no old name occurs twice.
     #[test]
     fn the_list_is_whole() {
-        assert_eq!(words().count(), not_yet::entries(WORDS).count());
+        assert_eq!(words().count(), entries(WORDS).count());
         let mut names: Vec<_> = words().map(|(old, _)| old).collect();
         names.sort_unstable();
         let all = names.len();

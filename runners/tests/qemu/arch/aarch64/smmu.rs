@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use libtest_mimic::Trial;
-use runners::{Action, Answer, Command, End, Iommus, Outcome, RunController, run};
+use runners::{Action, Answer, Command, End, Iommus, RunController, RunRecord, run};
 
 use super::{LAST_WORDS, RESPONDER, SMMU, iommu};
 use crate::image;
@@ -96,7 +96,7 @@ fn told() {
     let edu = "edu,addr=3,dma_mask=0xffffffffffffffff";
     request.machine.devices.push(edu.to_owned());
     request.iommus = vec![iommu()];
-    let seen: Outcome = run(&request, &mut Steps(steps)).expect("a run");
+    let seen: RunRecord = run(&request, &mut Steps(steps)).expect("a run");
     assert_eq!(seen.end, End::Finished);
     let Iommus { trace, queues } = seen.iommus.expect("asked for");
     assert_eq!((trace.lost, trace.accesses.more), (None, 0));

@@ -108,7 +108,7 @@ pub struct Timing {
 
 /// Everything that was observed of a run.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunRecord {
     /// Why the run ended.
     pub end: End,
     /// The console, up to the line at which the run controller finished; of a flood, its head and tail.
