@@ -13,14 +13,14 @@ pub struct Window {
     pub size: u64,
 }
 
-/// Addresses of a PCI host bridge whose configuration space is ECAM.
+/// Addresses of a PCI host bridge with ECAM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PciHost {
     /// Its configuration space.
     pub ecam: Window,
-    /// What it forwards of 32 bits.
+    /// The window for 32-bit addresses that it forwards.
     pub low: Window,
-    /// What it forwards of 64 bits.
+    /// The window for 64-bit addresses that it forwards.
     pub high: Window,
 }

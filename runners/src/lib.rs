@@ -1,15 +1,14 @@
-//! Runs a machine under QEMU and brings back what was seen.
+//! Runs a machine under QEMU and returns what was observed.
 //!
-//! The crate turns a [`Request`] into a [`RunRecord`]; it never says whether what was seen is good.
-//! Saying what to run ([`qemu::argv`](crate::argv)) is pure and apart from running it ([`run()`]).
+//! The crate turns a [`Request`] into a [`RunRecord`] and judges nothing. The command line ([`qemu::argv`](crate::argv))
+//! is made by pure code, apart from the run ([`run()`]).
 //!
-//! What is *absent*, and why:
-//! - no device tree is read or written here: trees are bytes, made by `dtb-gen`;
-//! - no verdicts: a deadline or a dead QEMU is reported as that, and judged elsewhere;
-//! - no sleeping and no polling: every wait is for an event of the console, QMP, qtest or the
-//!   process itself, bounded by the deadline;
-//! - no `unsafe`: the kernel's parent-death signal is set by util-linux' `setpriv`
-//!   (see `qemu/process.rs`).
+//! What the crate does not do, and why:
+//! - it neither reads nor writes device trees: they are bytes here, and `dtb-gen` makes them;
+//! - it gives no verdicts: it reports a deadline or a dead QEMU, and other code judges it;
+//! - it neither sleeps nor polls: every wait is for an event of the console, QMP, qtest or the process itself, bounded
+//!   by the deadline;
+//! - it has no `unsafe`: util-linux' `setpriv` sets the kernel's parent-death signal (see `qemu/process.rs`).
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Runs QEMU: the ways to it are set up here, the run itself is [`session`].
+//! Runs QEMU. This file sets up process and sockets; [`session`] follows the run.
 
 pub mod argv;
 pub(crate) mod error;
@@ -29,7 +29,7 @@ pub use error::RunError;
 use process::{Child, Tie};
 use session::Session;
 
-/// What comes from QEMU by itself.
+/// An event of a running QEMU.
 #[derive(Debug)]
 enum Event {
     Serial { bytes: Vec<u8>, at: Instant },
@@ -40,14 +40,14 @@ enum Event {
     StderrEnd(String),
 }
 
-/// Runs a machine, steered by `director`, until it says so, the deadline passes, the console
-/// floods or QEMU ends. When this returns, QEMU is gone and so are its files.
+/// Runs a machine, steered by `run_controller`, until the controller finishes, the deadline passes, the console floods
+/// or QEMU ends. When this returns, QEMU and its files are gone.
 pub fn run(
     request: &Request,
     run_controller: &mut dyn RunController,
 ) -> Result<RunRecord, RunError> {
     if request.machine_args.is_some() {
-        // They name the type themselves.
+        // These arguments name the machine type themselves.
         return once(request, &request.machine.kind, run_controller);
     }
     with_kind(&request.machine, |kind| once(request, kind, run_controller))
@@ -79,7 +79,7 @@ fn once(
         .ok_or_else(|| RunError::BadName(image.display().to_string()))?;
     let argv = argv::argv(request, kind, image, argv::Io::Harness);
 
-    // Listening first: QEMU connects while it starts, and has to fail if we are gone.
+    // Listen first: QEMU connects while it starts, and fails if we are gone.
     let listen = |name: &str| {
         let socket = dir.listen(name)?;
         socket.set_nonblocking(true)?;
@@ -98,7 +98,7 @@ fn once(
     qmp::follow(reader, sender.clone());
     let on_end = sender.clone();
     child.on_stderr_end(move |stderr| {
-        // Nobody may be left to hear it.
+        // The receiver may be gone.
         let _ = on_end.send(Event::StderrEnd(stderr));
     });
 
@@ -125,7 +125,7 @@ fn once(
     })
 }
 
-/// Something that may have failed because this QEMU lacks the machine type.
+/// An attempt that may fail because this QEMU lacks the machine type.
 trait Attempt {
     fn lacks_kind(&self) -> bool;
 }
@@ -152,9 +152,9 @@ impl Attempt for std::time::Duration {
     }
 }
 
-/// Attempts something with the pinned machine type, and with the plain one where this QEMU does
-/// not have that. Asking QEMU first (`-M help`) would cost half an empty start in every process;
-/// the refusal costs that only where there is one, and is remembered.
+/// Makes an attempt with the pinned machine type, and with the plain one where this QEMU lacks the pinned one. Asking
+/// QEMU first (`-M help`) would cost half an empty start in every process. This way the cost arises only on a refusal,
+/// which is remembered.
 fn with_kind<T: Attempt>(
     machine: &Machine,
     mut attempt: impl FnMut(&str) -> Result<T, RunError>,
@@ -164,7 +164,7 @@ fn with_kind<T: Attempt>(
         return attempt(&machine.kind);
     };
     let key = (machine.program.clone(), pin.clone());
-    // The set is whole whenever the lock is free, even after a panic.
+    // A panic leaves the set usable.
     if !LACKING
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

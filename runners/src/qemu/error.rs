@@ -1,4 +1,4 @@
-//! Why a run cannot be made, followed or continued.
+//! Errors that prevent a run, and the reasons why a session ends.
 
 use std::io;
 
@@ -7,25 +7,25 @@ use thiserror::Error;
 
 use crate::run_record::Status;
 
-/// Why nothing can be run for an architecture.
+/// The error for an architecture that the suite cannot run yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{0}: not available yet")]
 pub struct NotAvailable(pub Arch);
 
-/// Why a run could not be made or followed. What QEMU or the guest did in a run that could be
-/// followed is a [`RunRecord`], however bad.
+/// An error that prevented a run or its observation. What QEMU or the guest did in an observed run is a [`RunRecord`],
+/// however bad.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The architecture cannot be run yet.
+    /// The suite cannot run the architecture yet.
     #[error(transparent)]
     NotAvailable(#[from] NotAvailable),
     /// A program is missing.
     #[error("{0}: no such program")]
     NoProgram(String),
-    /// A name cannot stand on a command line, or would lie outside the folder of the run.
+    /// A name is unusable on a command line, or leads out of the folder of the run.
     #[error("{0}: not a name that can be used")]
     BadName(String),
-    /// Something went wrong on our side.
+    /// An operation of the suite failed.
     #[error("{doing}: {source}")]
     Io {
         /// What was being done.
@@ -33,14 +33,14 @@ pub enum RunError {
         /// What went wrong.
         source: io::Error,
     },
-    /// QEMU said what its protocol does not have.
+    /// QEMU sent something that its protocol does not allow.
     #[error("{what}: did not expect {text:?}{}", said(stderr))]
     Protocol {
         /// The protocol.
         what: &'static str,
-        /// What came.
+        /// The text that came.
         text: String,
-        /// What QEMU said besides.
+        /// QEMU's standard error.
         stderr: String,
     },
     /// A short-lived QEMU failed.
@@ -50,7 +50,7 @@ pub enum RunError {
         argv: String,
         /// How it ended.
         status: Status,
-        /// What it said.
+        /// Its standard error.
         stderr: String,
     },
     /// A short-lived QEMU did not end.
@@ -59,7 +59,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Names what was being done when an error came up.
+    /// Adds to an error what was being done.
     pub(super) fn doing(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             doing: doing.into(),
@@ -75,7 +75,7 @@ fn said(stderr: &str) -> String {
     }
 }
 
-/// Why a session goes no further.
+/// Why a session ends.
 #[derive(Debug)]
 pub(crate) enum Halt {
     Finished,

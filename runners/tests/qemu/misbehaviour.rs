@@ -1,4 +1,4 @@
-//! What becomes of a run when QEMU does not do its part.
+//! Tests the outcome of a run when QEMU misbehaves.
 
 use std::time::Duration;
 
@@ -188,7 +188,7 @@ fn garbled() {
     }
 }
 
-/// A director that reads memory at a line, and finishes with the answer.
+/// A run controller that reads memory at a line, and finishes with the answer.
 fn ask_at(
     when: &'static str,
 ) -> By<impl FnMut(&str) -> Vec<Command>, impl FnMut(&str, &Answer) -> Vec<Command>> {

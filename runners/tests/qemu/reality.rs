@@ -1,4 +1,4 @@
-//! What the real QEMU does.
+//! Tests against the real QEMU.
 
 use std::thread;
 
@@ -192,7 +192,7 @@ fn stop_and_continue() {
                 last = value;
                 Vec::new()
             }
-            // Asked again until it moves; the run's deadline bounds it.
+            // Reads again until the value changes; the run's deadline bounds it.
             ("moving", Some(value)) if value == last => {
                 vec![Command::act("moving", read(COUNTER, 4))]
             }
@@ -263,7 +263,7 @@ fn instructions() {
         execute: "query-replay".to_owned(),
         arguments: Value::Null,
     };
-    // The guest says nothing, so the count is asked for until it stands still.
+    // The guest prints nothing, so the count is read until it stops changing.
     request.before = vec![
         act("none", count()),
         act("go", Action::Continue),

@@ -1,4 +1,4 @@
-//! Lists of words that rules read: an entry a line; `#` begins a comment.
+//! Word lists of rules: one entry a line; `#` begins a comment.
 
 /// Returns the entries of a list.
 pub fn entries(text: &str) -> impl Iterator<Item = &str> {
@@ -12,7 +12,7 @@ pub fn entries(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    /// Comments and empty lines are no entries.
+    /// Comments and empty lines are not entries.
     #[test]
     fn entries_are_read() {
         let found: Vec<_> = entries("# head\n\n one two # why\nthree\n").collect();
