@@ -9,9 +9,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::iommu::Model;
+use crate::answer::Answer;
+use crate::iommu::{Iommu, Model, Reason};
 use crate::qemu::error::Halt;
-use crate::request::Answer;
 use model::Arch;
 
 pub use crate::qemu::error::NotAvailable;
@@ -83,8 +83,32 @@ pub(crate) fn shipped() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Lists the IOMMU models of every architecture.
-pub(crate) fn iommus() -> impl Iterator<Item = &'static dyn Model> {
+fn iommus() -> impl Iterator<Item = &'static dyn Model> {
     ALL.into_iter().flat_map(|one| one.iommus()).copied()
+}
+
+impl Iommu {
+    /// Returns the IOMMU that a device-tree node describes, if the suite knows its model.
+    pub fn described(compatible: &[&str], registers: u64) -> Option<Self> {
+        let model = iommus().find(|model| model.described_as(compatible))?;
+        Some(Self { registers, model })
+    }
+}
+
+impl Reason {
+    /// Returns the reason that any model knows by this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|reason| reason.name() == Some(name))
+    }
+
+    /// Lists the names of all events of all models.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::all().filter_map(|reason| reason.name())
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        iommus().flat_map(|model| model.reasons()).copied()
+    }
 }
 
 #[cfg(test)]

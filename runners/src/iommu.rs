@@ -8,7 +8,6 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::arch;
 use queue::{Read, Ring};
 use trace::Lines;
 
@@ -48,14 +47,6 @@ pub struct Iommu {
     /// Address of its registers.
     pub registers: u64,
     pub(crate) model: &'static dyn Model,
-}
-
-impl Iommu {
-    /// Returns the IOMMU that a device-tree node describes, if the suite knows its model.
-    pub fn described(compatible: &[&str], registers: u64) -> Option<Self> {
-        let model = arch::iommus().find(|model| model.described_as(compatible))?;
-        Some(Self { registers, model })
-    }
 }
 
 /// Everything that was observed of the IOMMUs in one run.
@@ -166,20 +157,6 @@ impl Reason {
     /// Returns its name, if it has one.
     pub const fn name(self) -> Option<&'static str> {
         self.name
-    }
-
-    /// Returns the reason that any model knows by this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all().find(|reason| reason.name == Some(name))
-    }
-
-    /// Lists the names of all events of all models.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        Self::all().filter_map(|reason| reason.name)
-    }
-
-    fn all() -> impl Iterator<Item = Self> {
-        arch::iommus().flat_map(|model| model.reasons()).copied()
     }
 }
 

@@ -14,8 +14,10 @@
 
 pub mod adapter;
 mod address;
+mod answer;
 mod arch;
 mod deadline;
+mod exit_status;
 mod iommu;
 mod profile;
 mod qemu;
@@ -26,7 +28,9 @@ mod subject;
 mod waiver;
 
 pub use address::{PciHost, Window};
+pub use answer::Answer;
 pub use arch::{GuestLayout, HostLayout, NotAvailable, iommu_option};
+pub use exit_status::Status;
 pub use iommu::{Access, AccessFate, Counted, Iommu, Iommus, Queue, Reason, Tally, Trace};
 pub use profile::{Control, DOMAIN, Modules, PanicFormat, Profile, ProfileError, Refusal};
 pub use qemu::argv::{Io, argv, machine_arguments};
@@ -34,9 +38,8 @@ pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
 pub use qemu::{RunError, run};
 pub use request::{
-    Action, Answer, Command, File, Firmware, Icount, LabelledAction, Load, Machine, Request,
-    RunController,
+    Action, Command, File, Firmware, Icount, LabelledAction, Load, Machine, Request, RunController,
 };
-pub use run_record::{End, Record, RunRecord, Status, Timing};
+pub use run_record::{End, Record, RunRecord, Timing};
 pub use subject::{FetchError, Package};
 pub use waiver::{Day, Waiver};

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::answer::Answer;
 use crate::iommu::Iommu;
 use model::Arch;
 
@@ -262,36 +263,6 @@ impl Command {
             label: label.into(),
             action,
         })
-    }
-}
-
-/// The result of an [`Action`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Answer {
-    /// It was done and returns nothing.
-    Done,
-    /// The bytes read.
-    Bytes(Vec<u8>),
-    /// What a QMP command returned.
-    Json(Value),
-    /// QEMU refused it or has ended; the reason.
-    Refused(String),
-}
-
-impl Answer {
-    /// Returns the bytes read, if this is an answer with bytes.
-    pub fn bytes(&self) -> Option<&[u8]> {
-        match self {
-            Self::Bytes(bytes) => Some(bytes),
-            Self::Done | Self::Json(_) | Self::Refused(_) => None,
-        }
-    }
-
-    /// Returns 1 to 8 bytes read as a little-endian number.
-    pub fn value(&self) -> Option<u64> {
-        let bytes = self.bytes().filter(|b| (1..=8).contains(&b.len()))?;
-        Some(bytes.iter().rev().fold(0, |v, b| v << 8 | u64::from(*b)))
     }
 }
 

@@ -1,14 +1,14 @@
 //! What was observed of a run.
 
 use std::fmt;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::answer::Answer;
+use crate::exit_status::Status;
 use crate::iommu::Iommus;
-use crate::request::{Action, Answer};
+use crate::request::Action;
 
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,34 +48,6 @@ impl fmt::Display for End {
                 let last = stderr.lines().last().unwrap_or("it said nothing");
                 write!(f, "QEMU died, {status}: {last}")
             }
-        }
-    }
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// Its exit code, if it exited.
-    pub code: Option<i32>,
-    /// The signal that killed it, if one did.
-    pub signal: Option<i32>,
-}
-
-impl From<ExitStatus> for Status {
-    fn from(status: ExitStatus) -> Self {
-        Self {
-            code: status.code(),
-            signal: status.signal(),
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.code, self.signal) {
-            (Some(code), _) => write!(f, "exit code {code}"),
-            (None, Some(signal)) => write!(f, "signal {signal}"),
-            (None, None) => write!(f, "status unknown"),
         }
     }
 }

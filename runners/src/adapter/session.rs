@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::child::{Child, LINE_LIMIT, STDERR_LIMIT, Trouble};
 use super::protocol::{Answer, Question, Request, Response, VERSION};
 use crate::deadline::Deadline;
-use crate::run_record::Status;
+use crate::exit_status::Status;
 
 /// How many characters of a line an error shows.
 const SHOWN: usize = 200;

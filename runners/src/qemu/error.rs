@@ -5,7 +5,7 @@ use std::io;
 use model::Arch;
 use thiserror::Error;
 
-use crate::run_record::Status;
+use crate::exit_status::Status;
 
 /// The error for an architecture that the suite cannot run yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

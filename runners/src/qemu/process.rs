@@ -18,7 +18,7 @@ use std::thread;
 
 use super::RunError;
 use crate::deadline::Deadline;
-use crate::run_record::Status;
+use crate::exit_status::Status;
 
 /// How much of QEMU's standard error is kept, in bytes.
 const STDERR_LIMIT: u64 = 64 << 10;

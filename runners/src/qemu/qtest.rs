@@ -7,9 +7,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 
 use super::{Halt, RunError};
+use crate::answer::Answer;
 use crate::arch::Input;
 use crate::deadline::Deadline;
-use crate::request::Answer;
 
 /// The longest piece of a copy in bytes; an answer has two digits a byte.
 const PIECE: usize = 64 << 10;

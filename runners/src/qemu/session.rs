@@ -13,11 +13,13 @@ use super::qmp::{self, Message};
 use super::qtest::{self, Qtest};
 use super::serial::{self, Lines};
 use super::{Event, Halt, RunError};
+use crate::answer::Answer;
 use crate::arch::{Controller, Platform};
 use crate::deadline::Deadline;
+use crate::exit_status::Status;
 use crate::iommu::{Iommu, Queue, queue};
-use crate::request::{Action, Answer, Command, LabelledAction, Request, RunController};
-use crate::run_record::{End, Record, Status, Timing};
+use crate::request::{Action, Command, LabelledAction, Request, RunController};
+use crate::run_record::{End, Record, Timing};
 
 /// How long the streams of an ended QEMU may stay open. They end with it, unless it passed them on to another program.
 const GRACE: Duration = Duration::from_secs(5);

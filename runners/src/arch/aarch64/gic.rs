@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
+use crate::answer::Answer;
 use crate::arch::{Ask, Controller, Input};
 use crate::qemu::error::Halt;
-use crate::request::Answer;
 
 /// How many objects to search; `virt` has about a hundred, with the GIC near the front.
 const OBJECTS: usize = 2000;
