@@ -223,8 +223,8 @@ pub enum Op {
         /// What is written.
         values: Values,
     },
-    /// `hcaim A SLOT+OFFSET`: writes the address of a place in scratch memory to address A, in 64 bits. A script uses it
-    /// to program a device's DMA where it does not know the addresses of its RAM. Answers `Ok` or `Fault`.
+    /// `hcaim A SLOT+OFFSET`: writes the address of a place in scratch memory to address A, in 64 bits. A script uses
+    /// it to program a device's DMA where it does not know the addresses of its RAM. Answers `Ok` or `Fault`.
     WriteScratchAddress {
         /// Address.
         at: u64,
