@@ -137,7 +137,7 @@ pub trait Abi {
     /// The size of a virtual CPU's context.
     const CONTEXT_SIZE: u64;
 
-    /// Returns the non-zero fields of the context of a CPU that begins at `pc` with an argument, as offsets and values of
-    /// 64 bits.
+    /// Returns the non-zero fields of the context of a CPU that begins at `pc` with an argument, as offsets and
+    /// 64-bit values.
     fn context(pc: u64, argument: u64) -> impl IntoIterator<Item = (u64, u64)>;
 }

@@ -62,9 +62,9 @@
 //! console for the domain, the probe prints through `console_io`.
 //!
 //! * **Scratch.** Scripts write and read slots of one page each. Slot 3 is the last page of RAM, so a
-//!   structure that begins at its end crosses the end of RAM. Slots 0 to 2 and the probe's own
-//!   structures are in the highest free pages below, except for one page that stays unused. The probe's
-//!   tables map all of them as memory.
+//!   structure that begins at its end crosses the end of RAM. The page before it is left for scripts
+//!   that write at an address known to the harness. Slots 0 to 2 and the probe's own structures are in
+//!   the highest free pages below. The probe's tables map all of them as memory.
 //! * **Interface versions** are tried once, from that of Xen 4.17 upward, until the hypervisor accepts
 //!   one; it decides the layout of structures.
 //! * **Building a domain.** `hv load` copies an entry of the [pack](wire::pack) after the ramdisk's

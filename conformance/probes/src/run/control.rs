@@ -57,7 +57,7 @@ impl Errno {
     }
 }
 
-/// Tells whether a result is an error: one of the highest 4095 numbers.
+/// Tells whether a result is an error: one of the highest 4096 numbers.
 const fn failed(result: u64) -> bool {
     result > u64::MAX - PAGE
 }
