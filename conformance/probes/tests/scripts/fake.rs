@@ -11,7 +11,7 @@ use wire::{Answer, Attr, Irq, Note, Width};
 use crate::arch::{self, Interrupts, InterruptsAt};
 
 pub const RAM: u64 = 0x4000_0000;
-/// The end of RAM in a tree, and the address after it at which the probe maps foreign pages.
+/// The highest RAM bank of the tree (address and size), and the address after it where the probe maps foreign pages.
 pub const HIGH: (u64, u64) = (0x4100_0000, 0x1_0000);
 pub const WINDOW: u64 = 0x4140_0000;
 
