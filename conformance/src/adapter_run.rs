@@ -1,4 +1,5 @@
-//! A subject behind an adapter: what it is asked, and what becomes of a run whose adapter did not do its part.
+//! Runs scenarios on a subject behind an adapter: what the adapter is asked, and the result of a run whose adapter
+//! failed.
 
 use std::path::Path;
 
@@ -18,20 +19,20 @@ mod tests;
 #[derive(Debug)]
 pub struct AdapterRun(Result<Adapters, AdapterError>);
 
-/// What became of one run.
+/// The result of one run.
 pub struct Ran {
-    /// What was seen.
+    /// The observation.
     pub seen: Observation,
-    /// The request, where the adapter got that far.
+    /// The request, if the adapter got that far.
     pub request: Option<Request>,
-    /// What QEMU was given to start, as far as the adapter named it.
+    /// The image that QEMU started, if the adapter named it.
     pub image: Option<Vec<u8>>,
-    /// What suite and adapter said to each other.
+    /// The dialogue of suite and adapter.
     pub said: Option<String>,
 }
 
 impl AdapterRun {
-    /// Starts the adapter that `profile` names, if it names one, and takes its word for its version.
+    /// Starts the adapter that `profile` names, if it names one, and takes the version from it.
     pub fn start(profile: &mut Profile, image: Option<&Path>) -> Option<Self> {
         let adapter = profile.adapter.as_ref()?;
         let started = Adapters::new(adapter, profile.arch, image);
@@ -46,7 +47,7 @@ impl AdapterRun {
         std::fs::read(self.0.as_ref().ok()?.identity()?).ok()
     }
 
-    /// Says why a scenario cannot be run at all: the adapter is dead, or its word is less than the profile's.
+    /// Says why a scenario cannot be run at all: the adapter failed, or it claims less than the profile.
     pub fn unusable(&self, scenario: &Scenario) -> Option<String> {
         let adapters = match &self.0 {
             Ok(adapters) => adapters,
@@ -63,7 +64,7 @@ impl AdapterRun {
         (!names.is_empty()).then(why)
     }
 
-    /// Says what the adapter claims beyond the profile.
+    /// Returns the capabilities that the adapter claims beyond the profile.
     pub fn beyond(&self, profile: &Profile) -> Vec<Capability> {
         let all = self
             .0
@@ -72,7 +73,7 @@ impl AdapterRun {
         all.filter(|one| !profile.capabilities.has(*one)).collect()
     }
 
-    /// Has one scenario prepared, runs it by `observe`, and has it taken down.
+    /// Has the adapter prepare one scenario, runs it by `observe`, and has the adapter clean up.
     pub fn run(
         &self,
         told: AdapterScenario,
@@ -95,7 +96,8 @@ impl AdapterRun {
         let image = stage.setup.image().map(<[u8]>::to_vec);
         stage.setup.clone().apply(&mut request);
         let seen = observe(&request);
-        // What was seen counts for nothing where the adapter breaks down afterwards: nobody knows what state it was in.
+        // If the adapter fails afterwards, the observation counts for nothing: the state of the adapter during the run
+        // is unknown.
         let (seen, said) = match adapters.teardown(stage) {
             Ok(said) => (seen, Some(said)),
             Err(error) => (

@@ -1,6 +1,7 @@
-//! What is an architecture's own in cases and verdicts: its words, its ops, its numbers.
+//! The architecture-specific parts of cases and verdicts: words, operations and numbers.
 //!
-//! A case is written for one architecture and its words are distinct, so each of them finds its architecture by itself.
+//! A case is written for one architecture, and the words of the architectures are distinct, so each word identifies its
+//! architecture.
 
 use std::fmt;
 
@@ -18,19 +19,19 @@ pub use aarch64::{
 #[cfg(test)]
 pub use aarch64::sample;
 
-/// The first word of expectations that only one architecture has.
+/// The first words of expectations that only one architecture has.
 pub const EXPECTATIONS: &[&str] = aarch64::EXPECTATIONS;
 
-/// The word for an input line of the interrupt controller, in acts outside the guests.
+/// The word for an input line of the interrupt controller, in actions outside the guests.
 pub const LINE: &str = aarch64::LINE;
 
-/// Interrupt lines of a guest that does not say otherwise: those of the machine.
+/// Interrupt lines of a guest whose case does not set them: those of the machine.
 pub const GUEST_LINES: u32 = aarch64::GUEST_LINES;
 
-/// The op that asks for the time by a counter that all domains share.
+/// The operation that reads the time from a counter that all domains share.
 pub const NOW: &str = aarch64::NOW;
 
-/// What only ops of one architecture can observe.
+/// What only operations of one architecture can observe.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
@@ -39,7 +40,7 @@ pub enum Expect {
 }
 
 impl Expect {
-    /// Reads the words of an expectation, if it is an architecture's own.
+    /// Parses an expectation that is specific to an architecture; none if it is not.
     pub fn parse(words: &[&str]) -> Option<Self> {
         aarch64::Expect::parse(words).map(Self::Aarch64)
     }
@@ -70,7 +71,7 @@ impl fmt::Display for Expect {
     }
 }
 
-/// Tells an op that answers with a value, or with the exception that it raised.
+/// Tells whether the operation answers with a value or with the exception that it raised.
 pub const fn answers_a_value(op: &Op) -> bool {
     match op {
         Op::Aarch64(op) => aarch64::answers_a_value(op),

@@ -1,4 +1,4 @@
-//! What remains of a ledger in the repository: the verdicts alone, a line each, for later runs to be compared with.
+//! Baselines: the verdicts of a ledger, one on each line, which the repository keeps for comparison with later runs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use model::{AggregateVerdict, Class, Ledger, Place, Requirement, Row, Subject, Verdict};
 
-/// Name and version of the form.
+/// Name and version of the file form.
 pub const SCHEMA: &str = "passthrough-conformance-baseline/1";
 
 /// The verdicts of a run.
@@ -19,7 +19,7 @@ struct Baseline {
     schema: String,
     /// Version of the suite.
     suite: String,
-    /// What was judged.
+    /// The subject that was judged.
     subject: Subject,
     /// Arguments that chose the scenarios.
     selection: Vec<String>,
@@ -57,7 +57,7 @@ pub fn render(ledger: &Ledger) -> Result<String> {
     Ok(serde_json::to_string_pretty(&baseline)? + "\n")
 }
 
-/// Reads a ledger, or a baseline as a ledger of nothing but verdicts.
+/// Reads a ledger, or a baseline as a ledger with nothing but verdicts.
 pub fn load(path: &Path) -> Result<Ledger> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("{shown}: cannot be read"))?;

@@ -1,5 +1,5 @@
-//! Costs of the suite as ratios to an empty start of the same machine, taken in one run; and costs of the subject in
-//! instructions: of booting a domain, and of making and destroying one.
+//! Measures the suite as ratios to an empty start of the same machine, within one run; and the subject in instructions:
+//! for booting a domain, and for creating and destroying one.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -17,25 +17,25 @@ use instruction_counts::Life;
 use iommu_devices::Protected;
 use pci_functions::Functions;
 
-/// A case may cost this many empty starts.
+/// A case may take this many empty starts.
 pub const CASE_BAR: f64 = 2.0;
-/// The run as a whole may cost this many empty starts a scenario, shared by the jobs.
+/// The whole run may take this many empty starts per scenario, divided by the jobs.
 pub const SUITE_BAR: f64 = 1.5;
 
-/// To destroy a domain may cost this many times what clearing its memory costs.
+/// Destroying a domain may take this many times the cost of clearing its memory.
 pub const DESTROY_BAR: f64 = 2.0;
-/// To make and destroy a domain a few hundred times may take this long.
+/// Creating and destroying a domain a few hundred times may take this long.
 pub const CYCLES_BAR: Duration = Duration::from_secs(3);
-/// To give a domain one more device behind an IOMMU may cost this many instructions.
+/// Assigning one more device behind an IOMMU may take this many instructions.
 pub const ASSIGN_BAR: u64 = 20_000;
-/// To find as many PCI functions as are measured may cost this many instructions.
+/// Finding all PCI functions of the benchmark may take this many instructions.
 pub const DISCOVERY_BAR: u64 = 10_000_000;
-/// A read in configuration space may cost a domain this many instructions.
+/// A read of configuration space by a domain may take this many instructions.
 pub const CONFIGURATION_BAR: u64 = 3_000;
-/// A device that does nothing but fault may slow another domain by this part.
+/// A device that only causes faults may slow another domain by this fraction.
 pub const STORM_BAR: f64 = 0.1;
 
-/// What was measured.
+/// The measurements.
 #[derive(Clone, Debug)]
 pub struct Figures {
     empty: Duration,
@@ -44,11 +44,11 @@ pub struct Figures {
     scenarios: usize,
     jobs: usize,
     instructions: u64,
-    /// Where the subject makes and destroys domains at run time.
+    /// If the subject creates and destroys domains at run time.
     life: Option<Life>,
-    /// Where the subject drives an IOMMU.
+    /// If the subject drives an IOMMU.
     protected: Option<Protected>,
-    /// Where the subject gives PCI functions to domains.
+    /// If the subject assigns PCI functions to domains.
     functions: Option<Functions>,
 }
 
@@ -62,7 +62,7 @@ impl Figures {
         self.suite.as_secs_f64() / ideal
     }
 
-    /// Tells whether both ratios are within their bars.
+    /// Tells whether all figures are within their limits.
     pub fn within_bars(&self) -> bool {
         let life = self
             .life
@@ -188,9 +188,9 @@ pub fn measure(
             harness.profile().arch,
             &harness.profile().machine,
         )?);
-        // Every round takes another scenario, spread over the suite.
+        // Each round takes another scenario, spread over the suite.
         let scenario = judged[round * judged.len() / rounds % judged.len()];
-        // The first run of a machine asks it for its tree; that is paid once a run, not once a case.
+        // The first run of a kind of machine asks QEMU for its tree; that cost occurs once a run, not once a case.
         harness.prepare(scenario)?;
         cases.push(harness.run(scenario, None)?.took);
     }
@@ -219,7 +219,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 mod tests {
     use super::*;
 
-    /// The ratios are what the bars are about: a run at the bar passes, one beyond it does not.
+    /// The ratios decide: a run at the limit passes, one beyond it does not.
     #[test]
     fn ratios_decide() {
         let at = |case: u64, suite: u64| Figures {

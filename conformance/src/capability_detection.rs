@@ -1,4 +1,4 @@
-//! What a subject can do, found out before it is judged: a profile says what is claimed, the machine shows what is there.
+//! Detects what a subject can do before it is judged: a profile says what is claimed, the machine shows what is there.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,35 +18,36 @@ use oft::Catalog;
 /// The cases that show capabilities.
 const CASES: &str = include_str!("capability_detection/capabilities.yaml");
 
-/// What was found out.
+/// The result of the detection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Capabilities that were seen at work.
+    /// Capabilities that were seen to work.
     pub shown: BTreeSet<Capability>,
     /// Those that were tried.
     pub tried: BTreeSet<Capability>,
-    /// The interface that it answers by, where it was asked.
+    /// The versions of its interface, if they were asked for.
     pub interface: Option<Interface>,
 }
 
 /// The versions of a hypervisor's interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// Its own version.
+    /// Version of the hypervisor.
     pub version: (u64, u64),
-    /// That of domctl.
+    /// Version of domctl.
     pub domctl: u64,
-    /// That of sysctl.
+    /// Version of sysctl.
     pub sysctl: u64,
 }
 
-/// The part of the usual time for something that nobody claims: a host that stops mutely over it would cost the whole.
+/// The part of the usual time for a capability that is not claimed: a host that stops without a message would otherwise
+/// take the whole time.
 const PART: u32 = 10;
 
-/// Tries everything that there is a case for; `known` tells whether the profile speaks of this very image.
+/// Tries every capability that has a case; `known` tells whether the profile was written for this very image.
 pub fn probe(harness: &Harness, jobs: usize, known: bool) -> Result<Found> {
     let mut scenarios = expanded(harness.profile())?;
-    // A subject whose only control domain is the first one may know nodes that say so all the same.
+    // A subject whose only control domain is the first one may still understand nodes that name control domains.
     let by_node = Profile {
         control: Control::Capabilities,
         ..harness.profile().clone()
@@ -104,14 +105,14 @@ fn interface(scenario: &Scenario, seen: &Observation) -> Option<Interface> {
 }
 
 impl Found {
-    /// Returns what to judge an image by that nobody knows: where something was tried, whether it was seen counts, and not
-    /// what the profile claims.
+    /// Returns the capabilities by which to judge an image that no profile was written for: for what was tried, the
+    /// result counts, not the claim of the profile.
     pub fn capabilities(&self, claimed: &Capabilities) -> Capabilities {
         let untried = claimed.iter().filter(|one| !self.tried.contains(one));
         untried.chain(self.shown.iter().copied()).collect()
     }
 
-    /// Returns what was seen and is not claimed.
+    /// Returns what was seen but is not claimed.
     pub fn unclaimed(&self, claimed: &Capabilities) -> Vec<Capability> {
         let all = self.shown.iter().copied();
         all.filter(|one| !claimed.has(*one)).collect()
@@ -143,8 +144,9 @@ mod tests {
     use super::*;
     use crate::sample::profile;
 
-    /// Each case reads for either kind of control, and every capability of an Arm subject is tried, save those that add to
-    /// another one which is, and that of being told by Xen's trees, without which nothing could be tried.
+    /// Each case is valid for either kind of control, and every capability of an Arm subject is tried. Excepted are
+    /// those that only extend another one that is tried, and support for Xen's trees, without which nothing could be
+    /// tried.
     #[test]
     fn every_capability_is_tried() {
         let mut tried = BTreeSet::new();
@@ -166,7 +168,7 @@ mod tests {
         assert_eq!(untried, added);
     }
 
-    /// What was seen decides where it was tried; elsewhere the profile does.
+    /// The result decides for what was tried; the profile decides for the rest.
     #[test]
     fn what_was_seen_decides() {
         use Capability::{DirectMap, Iommu, Pci, PciScan};

@@ -1,8 +1,7 @@
 //! Test cases as data: what a YAML file of `requirements/` may say.
 //!
-//! Everything here is what was written, not yet what it means: texts may still hold `${name}`
-//! parameters. [`crate::scenario::generate`] expands and understands them. A text that a row leaves empty counts as
-//! left out.
+//! The types hold the text as written: texts may still contain `${name}` parameters. [`crate::scenario::generate`]
+//! expands and parses them. A text that a row leaves empty counts as left out.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -39,59 +38,61 @@ pub struct CaseFile {
 pub struct Case {
     /// Full id, `XenValTestCase~<requirement>.<suffix>~<revision>`.
     pub id: String,
-    /// One line that says what is shown.
+    /// One line that says what the case shows.
     pub title: String,
-    /// Requirements shown by this case; the file's own when left out.
+    /// Requirements that this case shows; if left out, the requirement of the file.
     #[serde(default)]
     pub covers: Vec<String>,
-    /// The clause of the requirement that is shown, where the requirement has several.
+    /// The clause of the requirement that the case shows, if the requirement has several.
     #[serde(default)]
     pub clause: Option<String>,
-    /// What kind of evidence this is.
+    /// The kind of evidence.
     pub class: Class,
-    /// `required` for what the requirement says, `strict` for what only a subject that fails closed promises.
+    /// `required` for what follows from the text of the requirement, `strict` for what only a subject promises that
+    /// fails closed.
     #[serde(default)]
     pub level: Option<Text>,
     /// Architectures it runs on.
     #[serde(default = "every_arch")]
     pub arch: Vec<Arch>,
-    /// Capabilities that a subject must have for this case to be judged, beside those that its roles, children and
-    /// hypercalls show.
+    /// Capabilities that a subject must have for this case to be judged, in addition to those that follow from its
+    /// roles, children and hypercalls.
     #[serde(default)]
     #[schemars(with = "Vec<model::Capability>")]
     pub needs: Vec<String>,
-    /// Rows of parameters; the case runs once a row.
+    /// Rows of parameters; the case runs once for each row.
     #[serde(default)]
     pub each: Vec<BTreeMap<String, Text>>,
-    /// The machine, where it differs from the plain one.
+    /// The machine, if it differs from the plain one.
     #[serde(default)]
     pub machine: Machine,
-    /// Edits of the host tree, applied after the domains were placed in it. `{kernel}`, `{ramdisk}` and `{tree}` behind
-    /// `/chosen/<domain>/` stand for the nodes of its modules.
+    /// Edits of the host tree, applied after the domains were placed in it. `{kernel}`, `{ramdisk}` and `{tree}` after
+    /// `/chosen/<domain>/` stand for the nodes of the domain's modules.
     #[serde(default)]
     pub host: Vec<Text>,
-    /// Arguments that the hypervisor gets beside those of its profile.
+    /// Arguments of the hypervisor, in addition to those of its profile.
     #[serde(default)]
     pub arguments: Vec<Text>,
-    /// Host nodes that carry `xen,passthrough`; left out: those of the devices named by the domains.
+    /// Host nodes that carry `xen,passthrough`; if left out, the nodes of the devices that the domains name.
     #[serde(default)]
     pub passthrough: Option<Vec<Text>>,
     /// The domains, in tree order.
     pub domains: Vec<Domain>,
-    /// What happens outside the guests, and what is seen there.
+    /// Actions outside the guests, and what must be observed there.
     #[serde(default)]
     pub outside: Vec<Outside>,
     /// What the machine's IOMMU must have done with accesses of devices:
-    /// `STREAM EVENT [read|write] [FIRST[..LAST]] [=> at least N|none|any]`. STREAM is a number or `any`; EVENT is a name of
-    /// the architecture (`F_TRANSLATION`), `event` for any that was recorded, `stopped` for what was, recorded or not,
-    /// `aborted` for what was stopped without a record, `bypassed` or `translated`. `others => none`: nothing is recorded besides what the other lines are about.
-    /// Where something must be stopped or recorded, the subject must claim `iommu-events`.
+    /// `STREAM EVENT [read|write] [FIRST[..LAST]] [=> at least N|none|any]`. STREAM is a number or `any`. EVENT is a
+    /// name of the architecture (`F_TRANSLATION`), `event` for any recorded access, `stopped` for any stopped access,
+    /// recorded or not, `aborted` for one stopped without a record, `bypassed` or `translated`. `others => none`:
+    /// nothing is recorded that no other line is about. If something must be stopped or recorded, the subject must
+    /// claim `iommu-events`.
     #[serde(default)]
     pub events: Vec<Text>,
-    /// False leaves out the domain that proves that the rest of the machine runs on.
+    /// False leaves out the sentinel, the domain that shows that the rest of the machine works.
     #[serde(default = "yes")]
     pub sentinel: bool,
-    /// Where the case comes from or what its reading of the requirement is.
+    /// Where the case comes from, or how it reads the requirement.
     #[serde(default)]
     pub note: Option<String>,
 }
@@ -102,10 +103,10 @@ pub struct Case {
 pub struct Outside {
     /// `start` (before the first instruction), `end` (after the last awaited line) or `<domain> <mark>`.
     pub at: Text,
-    /// `read32 A => V`, `write32 A V`, `wait32 A MASK V`, an input line of the interrupt controller by its number `high` or `low`, `qmp NAME [KEY=VALUE...]`, `stop`, `cont`. Of
-    /// the functions of the machine's `pci`: `cfgread16 NAME OFFSET => V`, `cfgwrite16 NAME OFFSET V`, `cfgwait16 NAME OFFSET
-    /// MASK V` in configuration space, `unplug NAME` from the port that it is in, and `query-pci`, which asks QEMU what
-    /// functions there are.
+    /// `read32 A => V`, `write32 A V`, `wait32 A MASK V`, an input line of the interrupt controller by its number
+    /// `high` or `low`, `qmp NAME [KEY=VALUE...]`, `stop`, `cont`. For the functions of the machine's `pci`: `cfgread16
+    /// NAME OFFSET => V`, `cfgwrite16 NAME OFFSET V`, `cfgwait16 NAME OFFSET MASK V` in configuration space, `unplug
+    /// NAME` from its port, and `query-pci`, which asks QEMU for its list of functions.
     #[serde(rename = "do")]
     pub acts: Vec<Text>,
 }

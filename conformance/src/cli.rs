@@ -52,35 +52,35 @@ pub enum Task {
     Bench(BenchArgs),
     /// Run one scenario again and show everything about it
     Reproduce(ReproduceArgs),
-    /// Render the reports of a ledger again, or lay several subjects side by side
+    /// Render the reports of a ledger again, or compare several subjects on one page
     #[command(after_help = REPORTED)]
     Report(ReportArgs),
-    /// Say what changed from one run to another, scenario by scenario
+    /// Show what changed from one run to another, scenario by scenario
     #[command(after_help = COMPARED)]
     Compare(CompareArgs),
     /// Show the requirements and how they are traced to test cases
     Requirements(RequirementsArgs),
 }
 
-/// Which scenarios on which subject.
+/// Selects a subject and its scenarios.
 #[derive(Clone, Debug, Args)]
 pub struct Choice {
     /// Subject: the name of a shipped profile, or a profile of your own
     #[arg(long, value_name = "NAME|PROFILE.toml", default_value = "reference")]
     pub subject: String,
-    /// Architecture, where it is not the first of these or the one of a PROFILE.toml
+    /// Architecture, if it is not the first of these or the one of a PROFILE.toml
     #[arg(long, value_parser = arch, help = architectures())]
     pub arch: Option<model::Arch>,
-    /// Only scenarios of this requirement: full id or name; may be given again
+    /// Only scenarios of this requirement: full id or name; may be repeated
     #[arg(long, value_name = "ID")]
     pub requirement: Vec<String>,
-    /// Only this case or scenario: full id, name or scenario; may be given again
+    /// Only this case or scenario: full id, name or scenario; may be repeated
     #[arg(long, value_name = "ID")]
     pub case: Vec<String>,
-    /// Only this class: positive, negative, boundary, fault; may be given again
+    /// Only this class: positive, negative, boundary, fault; may be repeated
     #[arg(long, value_name = "CLASS", value_parser = class)]
     pub class: Vec<Class>,
-    /// How much to ask, instead of what the subject claims: required, strict
+    /// The level to ask for, instead of the one that the subject claims: required, strict
     #[arg(long, value_parser = level)]
     pub level: Option<model::Level>,
     /// Requirement and case files
@@ -89,13 +89,13 @@ pub struct Choice {
     /// Image to judge, instead of the one that the profile names
     #[arg(long, value_name = "PATH")]
     pub image: Option<PathBuf>,
-    /// Fetch no image: use what is there
+    /// Download no image; use what is there
     #[arg(long, hide = true)]
     pub no_fetch: bool,
-    /// Scenarios at a time; the number of processors unless given
+    /// Number of scenarios at a time; by default the number of processors
     #[arg(long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,
-    /// Seed of everything that is chosen by chance
+    /// Seed of all random choices
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
 }
@@ -108,19 +108,19 @@ pub struct RunArgs {
     /// Run part I of N parts of the scenarios
     #[arg(long, value_name = "I/N", value_parser = select::shard)]
     shard: Option<select::Shard>,
-    /// Only list the scenarios
+    /// List the scenarios and run none
     #[arg(long)]
     list: bool,
-    /// Where the ledger, the reports and the evidence go
+    /// Folder for the ledger, the reports and the evidence
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Failures that are accepted for a time, beside those of the profile
+    /// Failures that are accepted for a time, in addition to those of the profile
     #[arg(long, value_name = "FILE.toml")]
     waivers: Option<PathBuf>,
     /// Reports to make, by name, in this order: html, junit, terminal; the ledger is always written
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
     report: Vec<String>,
-    /// The day on which waivers are looked at, instead of today
+    /// The date for which waivers are checked, instead of today
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = str::parse::<runners::Day>)]
     today: Option<runners::Day>,
 }
@@ -130,10 +130,10 @@ pub struct RunArgs {
 pub struct SelfcheckArgs {
     #[command(flatten)]
     choice: Choice,
-    /// Only this fault; may be given again
+    /// Only this fault; may be repeated
     #[arg(long, value_name = "NAME")]
     fault: Vec<String>,
-    /// Only list the faults
+    /// List the faults and run none
     #[arg(long)]
     list: bool,
 }
@@ -143,7 +143,7 @@ pub struct SelfcheckArgs {
 pub struct BenchArgs {
     #[command(flatten)]
     choice: Choice,
-    /// Starts to take the median of
+    /// Number of starts of which the median is taken
     #[arg(long, value_name = "N", default_value = "15")]
     rounds: std::num::NonZeroUsize,
 }
@@ -155,10 +155,10 @@ pub struct ReproduceArgs {
     scenario: String,
     #[command(flatten)]
     choice: Choice,
-    /// Argument that is added to the hypervisor's, such as `fault=NAME`
+    /// Argument added to the hypervisor's, such as `fault=NAME`
     #[arg(long, value_name = "TEXT")]
     argument: Option<String>,
-    /// Where the evidence goes
+    /// Folder for the evidence
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -166,19 +166,19 @@ pub struct ReproduceArgs {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folder with a `ledger.json`, or the ledger; the newest run unless given
+    /// A ledger, or a folder with a `ledger.json`; by default the newest run
     #[arg(value_name = "LEDGER")]
     from: Vec<PathBuf>,
-    /// One page that lays the subjects of all these ledgers side by side, in this order
+    /// Make one page that compares the subjects of all these ledgers, in this order
     #[arg(long)]
     side_by_side: bool,
-    /// Where the reports go; beside the ledger unless given, and a page of several beside the runs
+    /// Folder for the reports; by default beside the ledger, and for a page of several beside the runs
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Reports to make, by name, in this order: html, junit, terminal
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
     report: Vec<String>,
-    /// Write the verdicts alone into this file, for later runs to be compared with, and no reports
+    /// Write only the verdicts into this file, as a baseline for later runs, and make no reports
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     baseline: Option<PathBuf>,
 }
@@ -186,11 +186,11 @@ pub struct ReportArgs {
 /// Arguments of `compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The run before: a folder with a `ledger.json`, the ledger, or a baseline
+    /// The earlier run: a folder with a `ledger.json`, the ledger, or a baseline
     old: PathBuf,
-    /// The run after
+    /// The later run
     new: PathBuf,
-    /// JSON instead of text
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -204,7 +204,7 @@ pub struct RequirementsArgs {
     /// Requirement and case files
     #[arg(long, value_name = "DIR", default_value_os_t = default_requirements())]
     requirements: PathBuf,
-    /// JSON instead of text
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -252,7 +252,7 @@ fn requirements(args: &RequirementsArgs) -> u8 {
     output.code
 }
 
-/// Writes to standard output. A reader that went away (`| head`) is no error and changes no exit status.
+/// Writes to standard output. A reader that closes the pipe (`| head`) is no error and changes no exit status.
 fn say(text: std::fmt::Arguments<'_>) {
     let _ = std::io::stdout().lock().write_fmt(text);
 }
@@ -262,11 +262,11 @@ fn show(output: &Output) {
     eprint!("{}", output.stderr);
 }
 
-/// Loads the suite for a subject or shows everything that is wrong with its files.
+/// Loads the suite for a subject, or shows all errors of its files.
 fn suite(root: &Path, profile: &runners::Profile) -> Result<Loaded> {
     let (loaded, mut problems) = read(root);
     if !problems.is_empty() {
-        // What could be read may be wrong further on: everything is told at once.
+        // Files that could be read may have further errors: all are reported at once.
         problems.extend(scenarios(&loaded, profile).err().unwrap_or_default());
         return Err(refused(&problems));
     }
@@ -276,7 +276,7 @@ fn suite(root: &Path, profile: &runners::Profile) -> Result<Loaded> {
     Ok(loaded)
 }
 
-/// Renders what is wrong with an input file for standard error: an excerpt on a terminal, a few lines elsewhere.
+/// Renders an error of an input file for standard error: an excerpt on a terminal, a few lines elsewhere.
 fn told(note: &Diagnostic) -> String {
     match on_terminal() {
         true => oft::excerpt::render(note, console::colors_enabled_stderr()),
@@ -284,7 +284,7 @@ fn told(note: &Diagnostic) -> String {
     }
 }
 
-/// Shows what is wrong with input files; the error that remains counts them.
+/// Shows the errors of input files; the returned error counts them.
 fn refused(problems: &[Diagnostic]) -> anyhow::Error {
     for problem in problems {
         eprintln!("{}", told(problem));
@@ -329,7 +329,7 @@ fn class(text: &str) -> Result<Class> {
     }
 }
 
-/// Tells whether people look at standard error.
+/// Tells whether standard error is a terminal.
 fn on_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
@@ -341,7 +341,7 @@ fn root() -> PathBuf {
 }
 
 fn default_requirements() -> PathBuf {
-    // Shown in messages: relative where the suite is used from its own folder.
+    // Shown in messages: relative if the suite is used from its own folder.
     match std::env::current_dir() {
         Ok(here) if here == root() => PathBuf::from("requirements"),
         _ => root().join("requirements"),

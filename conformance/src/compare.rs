@@ -1,4 +1,4 @@
-//! Two ledgers to what changed between them. Verdicts are compared, never made here.
+//! Compares two ledgers. It compares verdicts and makes none.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use reports::comparison::{Change, Comparison, Kind, Side};
 
 /// Compares two runs by scenario and by requirement.
 ///
-/// Worse is what passed and now does not, what was skipped and now fails or is broken, what is gone, and what is
-/// new and fails or is broken. What the new run was not asked to run is neither gone nor worse.
+/// Worse is: what passed and now does not, what was skipped and now fails or is broken, what is missing, and what is
+/// new and fails or is broken. What the new run was not asked to run is neither missing nor worse.
 pub fn compare(old: &Ledger, new: &Ledger) -> Comparison {
     let (requirements, _, _) = changes(&of_requirements(old), &of_requirements(new), |id| {
         asked(new, id)
@@ -19,7 +19,7 @@ pub fn compare(old: &Ledger, new: &Ledger) -> Comparison {
         .map(|row| (row.scenario.as_str(), row.covers.as_slice()))
         .collect();
     let (scenarios, same, left_out) = changes(&of_scenarios(old), &of_scenarios(new), |id| {
-        // A run that was asked for parts by name has no scenario but those.
+        // A run that selected scenarios by name has only those.
         !narrowed(new)
             && covers
                 .get(id)
@@ -65,7 +65,8 @@ fn of_scenarios(ledger: &Ledger) -> Verdicts<'_> {
         .collect()
 }
 
-/// Tells whether a run was to judge a requirement; one that it does not know is gone.
+/// Tells whether a run was to judge a requirement; an unknown requirement counts as asked for, so that it is reported
+/// as gone.
 fn asked(ledger: &Ledger, requirement: &str) -> bool {
     ledger
         .requirements
@@ -83,7 +84,7 @@ fn narrowed(ledger: &Ledger) -> bool {
         .any(|word| parts.contains(&word.as_str()))
 }
 
-/// Lists what differs, in the order of ids, with the numbers of what is the same and of what was not asked for.
+/// Lists the differences in the order of ids, with the numbers of unchanged rows and of those not asked for.
 fn changes(
     old: &Verdicts<'_>,
     new: &Verdicts<'_>,
@@ -124,7 +125,8 @@ fn kind(was: AggregateVerdict, is: AggregateVerdict) -> Kind {
     }
 }
 
-/// How far from a pass; a failure and a broken harness are equally far, since neither tells that it holds.
+/// Ranks verdicts by distance from a pass. A failure and a broken harness rank equal, since neither shows that the
+/// requirement holds.
 const fn rank(verdict: AggregateVerdict) -> u8 {
     match verdict {
         AggregateVerdict::Pass => 0,

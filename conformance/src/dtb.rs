@@ -1,4 +1,5 @@
-//! Scenario to device trees and the memory image of its boot modules. No bytes are laid out here, that is dtb-gen's.
+//! Turns a scenario into device trees and the memory image of its boot modules. The bytes of trees are laid out in
+//! dtb-gen.
 
 use std::sync::Arc;
 
@@ -15,27 +16,27 @@ mod run_time;
 #[cfg(test)]
 mod tests;
 
-/// Where the edu device's registers are put: the begin of the board's window for 32-bit PCI memory.
+/// Address of the edu device's registers: the start of the board's window for 32-bit PCI memory.
 pub const EDU_BASE: u64 = 0x1000_0000;
 
-/// How many bytes they are.
+/// Size of these registers.
 pub const EDU_SIZE: u64 = 1 << 20;
 
-/// Everything that is put into memory for one run.
+/// Everything that is loaded into memory for one run.
 #[derive(Clone, Debug)]
 pub struct Blobs {
     /// The host tree.
     pub host: Vec<u8>,
     /// Boot modules: name for people, address, contents.
     pub modules: Vec<(String, u64, Arc<[u8]>)>,
-    /// What the kernels of the domains that start at boot must find.
+    /// What the kernels of the domains started at boot must receive.
     pub boots: Vec<Boot>,
-    /// The partial trees by domain number, as they were before a defect was put into the blob; of a domain made at run
-    /// time the whole tree.
+    /// The partial trees by domain number, before a defect was put into the blob; for a domain created at run time, its
+    /// whole tree.
     pub partials: Vec<(u8, Tree)>,
 }
 
-/// What the kernel of a domain must find.
+/// What the kernel of a domain must receive.
 #[derive(Clone, Debug)]
 pub struct Boot {
     /// Number of the domain.
@@ -46,7 +47,7 @@ pub struct Boot {
     pub ramdisk: Option<Arc<[u8]>>,
 }
 
-/// What the trees of a run are made from, apart from the scenario.
+/// Inputs of the trees of a run, apart from the scenario.
 pub struct BuildContext<'a> {
     /// The machine's own tree.
     pub base: &'a Tree,
@@ -54,11 +55,11 @@ pub struct BuildContext<'a> {
     pub probe: &'a Arc<[u8]>,
     /// Arguments of the hypervisor.
     pub hypervisor_args: &'a str,
-    /// Number that the frames of this run carry.
+    /// Nonce of this run's frames.
     pub nonce: u32,
-    /// Where modules may lie.
+    /// Memory in which modules may be placed.
     pub modules: runners::Modules,
-    /// What its guests see.
+    /// The memory layout of its guests.
     pub guest: &'a runners::GuestLayout,
 }
 
@@ -141,7 +142,7 @@ pub fn blobs(scenario: &Scenario, context: &BuildContext<'_>) -> Result<Blobs, S
     })
 }
 
-/// The machine's tree as the harness makes the machine.
+/// Returns the machine's tree with the devices that the harness adds to the machine.
 fn machine(scenario: &Scenario, base: &Tree) -> Tree {
     let mut base = base.clone();
     if scenario.machine.edu {
@@ -150,7 +151,8 @@ fn machine(scenario: &Scenario, base: &Tree) -> Tree {
     base
 }
 
-/// The machine's tree without domains: with the marks on what may be given, and with the edits that are about the machine.
+/// Returns the machine's tree without domains: with marks on what may be assigned, and with the edits that concern the
+/// machine.
 pub fn platform(scenario: &Scenario, base: &Tree) -> Result<Tree, String> {
     let mut tree = machine(scenario, base);
     let mut edits = marks(scenario, &tree);
@@ -161,12 +163,12 @@ pub fn platform(scenario: &Scenario, base: &Tree) -> Result<Tree, String> {
     Ok(tree)
 }
 
-/// Tells an edit of what only a dom0less tree has.
+/// Tells whether an edit concerns what only a dom0less tree has.
 pub fn about_domains(edit: &str) -> bool {
     edit.contains("/chosen")
 }
 
-/// Puts the names of module nodes in the place of `{kernel}`, `{ramdisk}` and `{tree}`.
+/// Replaces `{kernel}`, `{ramdisk}` and `{tree}` by the names of the module nodes.
 fn with_modules(text: &str, domains: &[dtb_gen::Domain]) -> String {
     domains.iter().fold(text.to_owned(), |text, domain| {
         let parts = [
@@ -189,7 +191,7 @@ fn with_modules(text: &str, domains: &[dtb_gen::Domain]) -> String {
     })
 }
 
-/// Boot modules one behind the other.
+/// Places boot modules one after another.
 struct ModuleAllocator {
     next: u64,
     align: u64,
@@ -206,7 +208,7 @@ impl ModuleAllocator {
             .checked_add(size.max(1))
             .and_then(|end| end.checked_next_multiple_of(self.align));
         self.next = end.filter(|end| *end <= self.end).ok_or_else(|| {
-            format!("module `{name}` of {size} bytes does not fit behind {address:#x}")
+            format!("module `{name}` of {size} bytes does not fit after {address:#x}")
         })?;
         self.put.push((name.to_owned(), address, bytes));
         Ok(Module {
@@ -248,7 +250,7 @@ fn domain_node(
     })
 }
 
-/// Marks the host nodes that are meant for domains.
+/// Marks the host nodes that are meant for passthrough.
 fn marks(scenario: &Scenario, base: &Tree) -> Vec<Edit> {
     let paths = scenario
         .passthrough
@@ -262,7 +264,7 @@ fn marks(scenario: &Scenario, base: &Tree) -> Vec<Edit> {
     paths.into_iter().map(mark).collect()
 }
 
-/// Finds the host nodes that domains name by path or, for what has none, by an address inside their `reg`.
+/// Finds the host nodes that domains name by path or, without a path, by an address inside their `reg`.
 fn named_nodes(scenario: &Scenario, base: &Tree) -> Vec<String> {
     let devices = scenario
         .domains
@@ -286,7 +288,8 @@ fn named_nodes(scenario: &Scenario, base: &Tree) -> Vec<String> {
     paths
 }
 
-/// Finds the child of the root whose `reg` (two cells each) holds `address`; memory and the like are no devices.
+/// Finds the child of the root whose `reg` (two cells each) contains `address`; memory and similar nodes are no
+/// devices.
 fn owner(base: &Tree, address: u64) -> Option<String> {
     let holds = |node: &&dtb_gen::Node| {
         let cells = node
@@ -306,8 +309,8 @@ fn owner(base: &Tree, address: u64) -> Option<String> {
         .map(|node| format!("/{}", node.name))
 }
 
-/// The edu device as the host's tree describes a platform device: its registers where the harness puts them, its interrupt
-/// where the board's PCI host takes that of slot 3.
+/// Returns the edu device as a platform device of the host's tree: its registers where the harness places them, its
+/// interrupt on the line to which the board's PCI host routes that of slot 3.
 fn edu() -> Node {
     Node::new(format!("edu@{EDU_BASE:x}"))
         .with("compatible", "qemu,edu")
@@ -316,7 +319,7 @@ fn edu() -> Node {
         .with("dma-coherent", ())
 }
 
-/// What a partial tree of these devices says.
+/// Builds the content of a partial tree with these devices.
 fn plan(partial: &Partial, base: &Tree) -> Result<dtb_gen::Partial, String> {
     let cells = |pair: Option<(u32, u32)>| pair.map(|(address, size)| Cells { address, size });
     let devices = partial
@@ -372,7 +375,7 @@ fn partial_tree(
     Ok((tree, blob))
 }
 
-/// Describes a device to the guest: like the host node it is, unless the case says otherwise.
+/// Describes a device to the guest as its host node does, unless the case says otherwise.
 fn device_node(device: &Device, controller: u32, base: &Tree) -> Result<dtb_gen::Device, String> {
     let mut props: Vec<(String, Value)> = Vec::new();
     if let Some(node) = device.describe_as.as_ref().and_then(|path| base.find(path)) {

@@ -1,4 +1,4 @@
-//! The folder of a scenario: all that is needed to look at a run again or to repeat it by hand.
+//! The folder of a scenario: everything that is needed to inspect a run or to repeat it by hand.
 
 use std::fs;
 use std::path::Path;
@@ -16,12 +16,12 @@ use crate::scenario::Scenario;
 #[cfg(test)]
 mod tests;
 
-/// Names of the files that reports read again.
+/// Names of the files that reports read back.
 pub const CONSOLE: &str = "console.txt";
-/// What the IOMMUs did, put together; there where the machine has any.
+/// What the IOMMUs did, merged; present if the machine has any.
 pub const EVENTS: &str = "events.json";
 
-/// Writes everything about one run into `folder`, which is emptied first. Without a request nothing was run.
+/// Writes everything about one run into `folder`, which is emptied first. Without a request, nothing was run.
 pub fn write(
     folder: &Path,
     scenario: &Scenario,
@@ -99,7 +99,7 @@ pub fn write(
         file.write(folder)
             .with_context(|| format!("{}: cannot be written", folder.join(&file.name).display()))?;
     }
-    // The image stays where it is: the script names it by an absolute path, so that folders stay small.
+    // The script names the image by an absolute path and does not copy it, so that folders stay small.
     let image = request.image.as_deref().unwrap_or(Path::new(""));
     let image = fs::canonicalize(image).unwrap_or_else(|_| image.to_path_buf());
     put(
@@ -108,14 +108,14 @@ pub fn write(
     )
 }
 
-/// Writes what suite and adapter said to each other, where there was an adapter.
+/// Writes the dialogue of suite and adapter, if there was an adapter.
 pub fn write_said(folder: &Path, said: Option<&str>) -> Result<()> {
     let path = folder.join("adapter.txt");
     said.map_or(Ok(()), |said| fs::write(&path, said))
         .with_context(|| format!("{}: cannot be written", path.display()))
 }
 
-/// Writes what was seen for people: a line an answer.
+/// Renders the observation for people: one line for each answer.
 fn summary(scenario: &Scenario, seen: &Observation) -> String {
     let mut lines = vec![format!("end: {:?}", seen.end)];
     let cut = seen.cut.iter().map(|(_, told)| told);
@@ -157,7 +157,7 @@ fn summary(scenario: &Scenario, seen: &Observation) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Reads back what reports show of a folder; what nobody can read is left out.
+/// Reads back what reports show of a folder; unreadable files are left out.
 pub fn read(folder: &Path) -> view::Evidence {
     let console = fs::read(folder.join(CONSOLE)).unwrap_or_default();
     view::Evidence {

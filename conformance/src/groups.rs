@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use oft::{Catalog, Id};
 use text::nearest;
 
-/// The file that names them.
+/// The file that defines the groups.
 const FILE: &str = "groups.toml";
 
-/// Returns the requirements of the groups `named`. The tree of requirements says what belongs to a group; one that has no
-/// such file has no groups, and everything in it is claimed.
+/// Returns the requirements of the groups `named`. A file in the tree of requirements defines the groups. A tree
+/// without it has no groups, and everything in it counts as claimed.
 pub fn optional(root: &Path, catalog: &Catalog, named: &BTreeSet<String>) -> Result<Vec<Id>> {
     let path = root.join(FILE);
     let shown = path.display();
@@ -68,7 +68,7 @@ mod tests {
         assert!(asked(None, "few").unwrap().is_empty());
     }
 
-    /// A group or requirement that does not exist is told with its neighbour.
+    /// An unknown group or requirement is reported with the nearest name.
     #[test]
     fn unknown_names_are_refused() {
         let told = |groups: &str, named| asked(Some(groups), named).unwrap_err().to_string();

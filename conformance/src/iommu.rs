@@ -1,5 +1,5 @@
-//! What the IOMMUs of a machine did, from both sources put together: QEMU's trace of them and the event queues in memory.
-//! It explains a verdict. What decides is memory, unless a case asks for an event.
+//! Merges what both sources say about the machine's IOMMUs: QEMU's trace and the event queues in memory. The result
+//! explains a verdict. Memory contents decide it, unless a case asks for an IOMMU event.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use runners::{Access, AccessFate, Iommus, Reason};
 #[cfg(test)]
 mod tests;
 
-/// An access with how often the trace and the queues tell of it.
+/// An access, with its count in the trace and its count in the queues.
 type Joined = (Access, u64, u64);
 
-/// So many accesses that differ in their addresses alone are each shown.
+/// Up to this many accesses that differ only in their addresses are each shown.
 const CROWD: usize = 8;
 
-/// Puts both sources together. The order is always the same, whatever happened first.
+/// Merges both sources. The order of the result does not depend on the order of events.
 pub fn merge_sources(iommus: &Iommus) -> IommuRecord {
     let queued = || iommus.queues.iter().flat_map(|queue| &queue.accesses.seen);
     let mut joined: Vec<Joined> = iommus
@@ -35,7 +35,7 @@ pub fn merge_sources(iommus: &Iommus) -> IommuRecord {
         };
         match joined.iter_mut().find(same) {
             Some((other, _, queued)) => {
-                // Only the record tells which way the data went.
+                // Only the record has the direction.
                 other.write = access.write;
                 *queued += counted.count;
             }
@@ -67,7 +67,7 @@ fn row((access, traced, queued): &Joined) -> DeviceAccess {
     }
 }
 
-/// Shows many accesses that differ in their addresses alone as one.
+/// Shows many accesses that differ only in their addresses as one.
 fn crowd(first: &Access, last: &Access, all: &[Joined]) -> DeviceAccess {
     let sum = |of: fn(&Joined) -> u64| all.iter().map(of).sum();
     let (traced, queued) = (sum(|joined| joined.1), sum(|joined| joined.2));
@@ -81,7 +81,7 @@ fn crowd(first: &Access, last: &Access, all: &[Joined]) -> DeviceAccess {
     }
 }
 
-/// Shows direction and address of an access, as far as they are told.
+/// Shows direction and address of an access, as far as they are known.
 fn shown(access: &Access) -> String {
     let direction = access
         .write
@@ -91,7 +91,7 @@ fn shown(access: &Access) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// What people look for comes first: what went past the IOMMU, then what it stopped.
+/// Sorts the most important first: what bypassed the IOMMU, then what it stopped.
 fn order(access: &Access) -> (u8, Option<u32>, u64, Option<bool>, Option<u64>) {
     let (rank, reason) = match access.fate {
         AccessFate::Bypassed => (0, 0),
@@ -105,7 +105,7 @@ fn order(access: &Access) -> (u8, Option<u32>, u64, Option<bool>, Option<u64>) {
     (rank, access.stream, reason, access.write, access.address)
 }
 
-/// Says why the trace may not tell everything; nothing where it does.
+/// Says why the trace may be incomplete; none if it is complete.
 pub fn doubt(iommus: &Iommus) -> Option<String> {
     let more = iommus.trace.accesses.more;
     let crowd = (more != 0).then(|| format!("QEMU traced {more} more accesses than are kept"));
@@ -125,7 +125,7 @@ fn notes(iommus: &Iommus) -> Vec<String> {
             notes.push(format!("{name} is off"));
         }
         if queue.overflown {
-            notes.push(format!("{name} lost events for want of room"));
+            notes.push(format!("{name} lost events because it was full"));
         }
         full |= queue.accesses.count(|_| true) + queue.accesses.more >= queue.slots;
     }
@@ -135,7 +135,7 @@ fn notes(iommus: &Iommus) -> Vec<String> {
     notes
 }
 
-/// Compares how often each event of each stream is told by either side. A queue that is `full` has lost its oldest.
+/// Compares the count of each event of each stream in both sources. A queue that is `full` has lost its oldest events.
 fn disagreements(iommus: &Iommus, full: bool) -> Vec<String> {
     let mut counts: BTreeMap<(Option<u32>, Reason), (u64, u64)> = BTreeMap::new();
     let recorded = |access: &Access| match access.fate {
@@ -163,10 +163,10 @@ fn disagreements(iommus: &Iommus, full: bool) -> Vec<String> {
         .collect()
 }
 
-/// Accesses that a reason quotes.
+/// Number of accesses that a reason quotes.
 const QUOTED: usize = 3;
 
-/// Explains in a line what the IOMMU did, without what may differ between two equal runs; nothing where it did nothing.
+/// Explains in one line what the IOMMU did, without what may differ between two equal runs; none if it did nothing.
 pub fn explain(iommus: &Iommus) -> Option<String> {
     let mut lines: Vec<String> = merge_sources(iommus)
         .rows
@@ -179,5 +179,5 @@ pub fn explain(iommus: &Iommus) -> Option<String> {
     if more != 0 {
         lines.push("more".to_owned());
     }
-    (!lines.is_empty()).then(|| format!("the IOMMU tells of {}", lines.join(", ")))
+    (!lines.is_empty()).then(|| format!("the IOMMU reports {}", lines.join(", ")))
 }

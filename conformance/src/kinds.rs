@@ -1,4 +1,4 @@
-//! The kinds of items that this suite is about. The format leaves them to whoever writes the files.
+//! The kinds of items that this suite uses. The file format leaves them to its users.
 
 /// The kind of the requirements that the cases verify.
 pub const REQUIREMENT_KIND: &str = "XenSSR";

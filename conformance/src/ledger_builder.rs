@@ -1,4 +1,4 @@
-//! Rows to a ledger: what they mean for each requirement and for the whole.
+//! Builds the ledger from the rows of a run: the verdicts of each requirement and of the whole.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use oft::Item;
 #[cfg(test)]
 mod tests;
 
-/// What a run was about.
+/// Inputs of a ledger, apart from the rows.
 pub struct Run<'a> {
     /// The suite's requirements and cases.
     pub loaded: &'a Loaded,
@@ -24,17 +24,17 @@ pub struct Run<'a> {
     pub scope: &'a [Id],
     /// Requirements that the subject does not claim.
     pub optional: &'a [Id],
-    /// What is wrong with what stands around the run.
+    /// Problems around the run itself.
     pub problems: Vec<String>,
-    /// What somebody should know.
+    /// Remarks for the reader.
     pub notices: Vec<String>,
     /// Arguments that chose the scenarios.
     pub selection: Vec<String>,
-    /// Wall time of the whole.
+    /// Wall time of the whole run.
     pub took: Duration,
 }
 
-/// Makes the ledger of a run.
+/// Builds the ledger of a run.
 pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
     let mut times: BTreeMap<String, u64> = rows
         .iter()
@@ -48,7 +48,7 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
         AggregateVerdict::of(
             rows.iter()
                 .filter(|row| row.covers.contains(&id))
-                // What was left out because the requirement does not ask for it says nothing about the requirement.
+                // A scenario that was skipped because its level is not asked for says nothing about the requirement.
                 .filter(|row| row.level <= level || row.verdict != Verdict::Skip)
                 .map(|row| row.verdict),
         )
@@ -111,7 +111,7 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
     }
 }
 
-/// Tells whether a requirement does not stand against the subject.
+/// Tells whether a requirement does not count against the subject.
 fn stands(requirement: &Requirement) -> bool {
     match requirement.verdict {
         AggregateVerdict::Pass | AggregateVerdict::Waived => true,

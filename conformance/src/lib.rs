@@ -1,7 +1,8 @@
 //! Requirements, scenarios, oracle and verdicts of the device-passthrough conformance suite.
 //!
-//! The way of the data: requirement files ([`oft`]) and [`case`] files become [`scenario`]s; [`dtb`] makes trees of one, [`run_request`] a
-//! request, [`observe`] collects what was seen, [`verdict`] compares, [`ledger`] keeps. [`pipeline`] joins the stages.
+//! The data flow: requirement files ([`oft`]) and [`case`] files become [`scenario`]s; [`dtb`] builds a scenario's
+//! device trees, and [`run_request`] the request for its run; [`observe`] records the run, [`verdict`] judges it, and
+//! [`ledger_builder`] keeps the result. [`pipeline`] joins the stages.
 
 pub mod adapter_run;
 mod arch;

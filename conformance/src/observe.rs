@@ -1,4 +1,4 @@
-//! What one run showed: the frames of its probes, put together and checked for gaps, and the answers from outside.
+//! Records what one run showed: the frames of its probes, checked for gaps, and the answers from outside.
 
 use std::collections::BTreeMap;
 
@@ -11,42 +11,42 @@ use crate::panic_log::HostPanic;
 /// Everything that one run showed.
 #[derive(Clone, Debug, Default)]
 pub struct Observation {
-    /// Domains that spoke, by the number in their frames.
+    /// Domains that sent frames, by the number in the frames.
     pub domains: BTreeMap<u8, DomainObservation>,
     /// What is wrong with the record itself: damaged, repeated or lost lines.
     pub gaps: Vec<String>,
-    /// Frames that break off: who sent each, where that can still be read, and what there is of it.
+    /// Truncated frames: the sender, if it can still be read, and the text.
     pub cut: Vec<(Option<u8>, String)>,
     /// Answers from outside, by label.
     pub outside: BTreeMap<String, OutsideAnswer>,
-    /// What the IOMMUs did, where the machine has any.
+    /// What the IOMMUs did, if the machine has any.
     pub iommus: Option<Iommus>,
     /// How the run ended.
     pub end: End,
-    /// The host's panic message, where it stopped.
+    /// The host's panic message, if it panicked.
     pub stop: Option<HostPanic>,
-    /// The console as it was.
+    /// The raw console.
     pub console: Vec<u8>,
 }
 
 /// What one domain showed.
 #[derive(Clone, Debug, Default)]
 pub struct DomainObservation {
-    /// Greetings of its virtual CPUs.
+    /// Hello frames of its virtual CPUs.
     pub hellos: usize,
     /// Frequency of its counter in Hz.
     pub frequency: Option<u32>,
     /// Answers by the place of their operation.
     pub answers: BTreeMap<u16, Answer>,
-    /// The tree that it was booted with, as far as it was sent.
+    /// The device tree that it was booted with, as far as it was sent.
     pub tree: Vec<u8>,
-    /// What went wrong inside: unexpected exceptions, an unusable script.
+    /// Errors inside the guest: unexpected exceptions, an unusable script.
     pub errors: Vec<String>,
-    /// It reported the end of its script.
+    /// Whether it reported the end of its script.
     pub ended: bool,
-    /// Place of its last frame among those of all domains.
+    /// Index of its last frame among the frames of all domains.
     pub last: usize,
-    /// Places of its marks, each as it came first.
+    /// Index of each of its marks, at the first occurrence.
     pub marks: BTreeMap<String, usize>,
 }
 
@@ -57,44 +57,44 @@ pub enum OutsideAnswer {
     Done,
     /// The value read.
     Value(u64),
-    /// The PCI functions that there are: bus, device and function in 16 bits each, in order.
+    /// The PCI functions of the machine: bus, device and function in 16 bits each, in order.
     Functions(Vec<u16>),
-    /// The machine said no.
+    /// The machine refused the action.
     Refused(String),
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum End {
-    /// Every awaited line came in.
+    /// Every awaited line arrived.
     Complete,
     /// The machine switched itself off or reset.
     PoweredOff(String),
     /// The time ran out.
     #[default]
     Deadline,
-    /// The console was flooded: so many bytes came, and only the first and the last of them are kept.
+    /// The console was flooded: the number of bytes; only the first and the last of them are kept.
     Flooded(u64),
     /// The harness failed.
     Failed(String),
 }
 
-/// Characters of a damaged line that are shown.
+/// Number of characters of a damaged line that are shown.
 const SHOWN: usize = 160;
-/// Gaps that are kept: one is enough to doubt the record.
+/// Number of gaps that are kept: one is enough to doubt the record.
 const GAPS: usize = 64;
 
-/// Puts the lines of a console together.
+/// Assembles the record of a run from the lines of its console.
 pub struct Recorder {
     order: Order,
-    /// Frames taken so far.
+    /// Number of frames so far.
     frames: usize,
-    /// What was seen so far.
+    /// The observation so far.
     pub seen: Observation,
 }
 
 impl Recorder {
-    /// Begins a record of the frames that carry `nonce`.
+    /// Starts a record of the frames that carry `nonce`.
     pub fn new(nonce: u32) -> Self {
         Self {
             order: Order::new(nonce),
@@ -103,7 +103,7 @@ impl Recorder {
         }
     }
 
-    /// Takes one line; returns the frame it held, if it is one of this run.
+    /// Takes one line; returns its frame if it is one of this run.
     pub fn line(&mut self, line: &str) -> Option<Frame> {
         let frame = match wire::read(line.as_bytes()) {
             Reading::Frame(frame) => frame,
@@ -124,7 +124,7 @@ impl Recorder {
         if let Err(disorder) = accepted {
             self.gap(disorder.to_string());
         }
-        // What comes a second time is no news: the first answer stands, and no act is taken twice.
+        // A repeated frame has no effect: the first answer counts, and no action is taken twice.
         if matches!(
             accepted,
             Err(Disorder::Foreign { .. } | Disorder::Repeated { .. })
@@ -135,7 +135,7 @@ impl Recorder {
         Some(frame)
     }
 
-    /// Keeps what is wrong with the record; a babbling guest does not fill memory with it.
+    /// Records a gap. The number is limited, so that a noisy guest cannot fill memory.
     fn gap(&mut self, gap: String) {
         if self.seen.gaps.len() < GAPS {
             self.seen.gaps.push(gap);
@@ -163,7 +163,7 @@ impl Recorder {
                 domain.frequency = Some(frequency);
             }
             Note::Op { index, answer } => {
-                // A domain that was started again answers again; what counts is its first life.
+                // A domain that was started again answers again; only its first run counts.
                 domain.answers.entry(index).or_insert(answer);
             }
             Note::Chunk { offset, data } => {
@@ -182,7 +182,7 @@ impl Recorder {
     }
 }
 
-/// Reads the domain out of what there is of a frame: `@pt1 <nonce> <domain> ...`.
+/// Reads the domain from a truncated frame: `@pt1 <nonce> <domain> ...`.
 fn sender(line: &str) -> Option<u8> {
     let (_, frame) = line.rsplit_once("@pt1 ")?;
     let number = frame.split(' ').nth(1)?;
@@ -204,7 +204,7 @@ mod tests {
         .to_string()
     }
 
-    /// Frames fill the record whatever stands around them; a lost one is told.
+    /// Frames are recorded whatever is between them; a lost one is reported.
     #[test]
     fn frames_are_recorded_and_gaps_told() {
         let mut recorder = Recorder::new(7);
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(recorder.seen.gaps.len(), 1, "{:?}", recorder.seen.gaps);
     }
 
-    /// A frame that breaks off is told apart from other damage, with its sender where it got so far.
+    /// A truncated frame is distinguished from other damage, with its sender if that can be read.
     #[test]
     fn frames_that_break_off_are_kept_apart() {
         let mut recorder = Recorder::new(7);
@@ -247,7 +247,7 @@ mod tests {
         assert!(recorder.seen.gaps.is_empty());
     }
 
-    /// A frame with the number of another run counts for nothing.
+    /// A frame with the nonce of another run is ignored.
     #[test]
     fn foreign_frames_are_not_evidence() {
         let mut recorder = Recorder::new(8);

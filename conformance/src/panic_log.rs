@@ -1,22 +1,22 @@
-//! What a host says when it stops as a whole, and over whom: the only words of a hypervisor that a verdict counts, and
-//! only because they are the last ones.
+//! Recognizes the panic message of a host that stops as a whole, and the domain that it names. It is the only
+//! hypervisor output on which a verdict rests, and only because nothing follows it.
 
 use runners::{DOMAIN, PanicFormat};
 use serde::Serialize;
 
-/// A host that stopped.
+/// A host panic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HostPanic {
-    /// What it said between the first and the last line of it.
+    /// The lines between the first and the last line of the message.
     pub words: Vec<String>,
-    /// Whether a domain had spoken before.
+    /// Whether a domain had sent a frame before.
     pub late: bool,
 }
 
-/// Lines that are kept.
+/// Number of lines that are kept.
 const KEPT: usize = 64;
 
-/// Listens for the host's panic message.
+/// Scans the console for the host's panic message.
 #[derive(Debug)]
 pub struct PanicDetector {
     form: Option<PanicFormat>,
@@ -24,12 +24,12 @@ pub struct PanicDetector {
 }
 
 impl PanicDetector {
-    /// Begins to listen for words of this form; without one it hears nothing.
+    /// Starts to scan for messages of this form; without a form it finds none.
     pub fn new(form: Option<PanicFormat>) -> Self {
         Self { form, heard: None }
     }
 
-    /// Takes one line. Returns the stop when it was the last one; `late` tells whether a domain has spoken.
+    /// Takes one line. Returns the panic if the line completes it; `late` says whether a domain has sent a frame.
     pub fn line(&mut self, line: &str, late: bool) -> Option<HostPanic> {
         let form = self.form.as_ref()?;
         match &mut self.heard {
@@ -53,13 +53,13 @@ impl PanicDetector {
 }
 
 impl HostPanic {
-    /// Tells whether the host stopped over this domain, and before anybody ran.
+    /// Tells whether the host stopped because of this domain, before any domain ran.
     pub fn refuses(&self, form: &PanicFormat, domain: &str) -> bool {
         let names = |line: &String| form.names.iter().any(|name| names(line, name, domain));
         !self.late && self.words.iter().any(names)
     }
 
-    /// Shows the words that say something, in one line.
+    /// Shows the informative lines of the message as one line.
     pub fn shown(&self) -> String {
         let says = |line: &&str| line.chars().any(char::is_alphanumeric);
         let words = self.words.iter().map(|line| bare(line)).filter(says);
@@ -67,7 +67,7 @@ impl HostPanic {
     }
 }
 
-/// Takes the hypervisor's mark off a line.
+/// Removes the hypervisor's prefix from a line.
 fn bare(line: &str) -> &str {
     match line.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
         Some((_, rest)) => rest.trim(),
@@ -75,7 +75,7 @@ fn bare(line: &str) -> &str {
     }
 }
 
-/// Tells whether a line begins as `form` says with this domain in it, and not with one whose name begins so.
+/// Tells whether a line begins as `form` says and names this domain, not one whose name merely begins with it.
 fn names(line: &str, form: &str, domain: &str) -> bool {
     let Some((front, back)) = form.split_once(DOMAIN) else {
         return false;
@@ -114,7 +114,7 @@ mod tests {
         "(HV) Reboot in five seconds...",
     ];
 
-    /// A host that stops over a domain before anybody ran refuses that one and no other.
+    /// A host that stops because of a domain before any domain ran refuses that domain and no other.
     #[test]
     fn the_domain_that_is_named_is_refused() {
         let stop = heard(&WORDS, false).unwrap();
@@ -127,7 +127,7 @@ mod tests {
         assert!(!stop.refuses(&form(), "dA"), "somebody ran already");
     }
 
-    /// Neither a message without a stop nor a stop that is not complete is one, and a guest's text is neither.
+    /// A message without a stop is no panic, nor is an incomplete message or a guest's text.
     #[test]
     fn messages_are_no_last_words() {
         assert_eq!(heard(&[WORDS[0], WORDS[2], WORDS[4]], false), None);

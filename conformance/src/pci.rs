@@ -1,7 +1,7 @@
-//! PCI functions of a machine: which there are, and where the firmware puts them.
+//! PCI functions of a machine: which there are, and where the firmware places them.
 //!
-//! All of it is decided before anything runs, so that cases can say where a function's registers are, and two runs are the
-//! same. The runner only carries the firmware's accesses out ([`firmware`]), and what the machine then shows is compared with
+//! All of it is decided before the machine starts, so that cases can name a function's addresses and two runs are
+//! equal. The runner only carries out the firmware's accesses ([`firmware`]), and the suite compares the machine with
 //! what was decided. Clauses are those of PCI Local Bus 3.0 ("PCI") and PCI-to-PCI Bridge 1.2 ("Bridge").
 
 use crate::arch;
@@ -19,27 +19,27 @@ pub use device_models::{BarKind, Model, Role};
 pub use place::{PlaceError, place};
 pub use query::listed;
 
-/// Bytes of configuration space that ECAM has for a function, in bits.
+/// Bytes of configuration space per function in ECAM, as a power of two.
 const SPACE: u32 = 12;
-/// QEMU's `virt` takes the pins of the first bus to these four lines, one after the other.
+/// QEMU's `virt` routes the pins of the first bus to these four lines, in turn.
 const FIRST_LINE: u32 = 3;
-/// Pins of a device, and lines that they go to.
+/// Interrupt pins of a device, and interrupt lines of the host bridge.
 const PINS: u8 = 4;
 
-/// How far the firmware got.
+/// How far the firmware set the functions up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Firmware {
-    /// Every bus has its number, every memory register its address; decoders and mastering are on.
+    /// Every bus has its number and every memory BAR its address; memory decoders and bus mastering are on.
     #[default]
     Full,
-    /// Bridges were left as they are after reset: what is behind them cannot be reached.
+    /// Bridges are as after reset: the functions behind them cannot be reached.
     NoBusNumbers,
-    /// Buses have their numbers, and nothing else was done.
+    /// Buses have their numbers; nothing else was done.
     NoBars,
     /// Nothing was done.
     None,
-    /// Real firmware does it: U-Boot, which comes to the same as [`Self::Full`], and starts the hypervisor.
+    /// Real firmware, U-Boot, sets the functions up and starts the hypervisor. The result equals [`Self::Full`].
     UBoot,
 }
 
@@ -62,29 +62,29 @@ impl Firmware {
     }
 }
 
-/// A function that a machine shall have.
+/// A function that a machine should have.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// What texts call it.
+    /// Its name in texts.
     pub name: String,
-    /// What it is.
+    /// Its model.
     pub model: &'static Model,
     /// Device and function on its bus; none: the next free device.
     pub slot: Option<(u8, u8)>,
-    /// Options of the model, besides those that it always has.
+    /// Options of the model, in addition to those that it always has.
     pub options: Vec<(String, String)>,
-    /// Registers that the firmware puts elsewhere than it would by itself; zero is nowhere.
+    /// BARs that the firmware places elsewhere than by default; zero is nowhere.
     pub bars: Vec<(u8, u64)>,
-    /// What the firmware leaves in the command register, where that is something else.
+    /// Value that the firmware leaves in the command register, if it is not the default.
     pub command: Option<u16>,
-    /// Secondary and subordinate bus that the firmware chooses, where that are not the next ones.
+    /// Secondary and subordinate bus that the firmware assigns, if they are not the next free ones.
     pub buses: Option<(u8, u8)>,
-    /// What is behind it.
+    /// The functions behind it.
     pub below: Vec<Self>,
 }
 
 impl Wanted {
-    /// Asks for a model where there is room for it.
+    /// Creates a function of a model, with nothing else set.
     pub fn new(name: impl Into<String>, model: &'static Model) -> Self {
         Self {
             name: name.into(),
@@ -99,14 +99,14 @@ impl Wanted {
     }
 }
 
-/// All functions of a machine, each behind the bridge that it is below, and where they are.
+/// All functions of a machine, with the bridge above each, and their places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Topology {
-    /// How far the firmware got.
+    /// How far the firmware set them up.
     pub firmware: Firmware,
-    /// Configuration space of the host bridge.
+    /// Address of the host bridge's ECAM.
     pub ecam: u64,
-    /// The functions, in the order in which they are plugged in.
+    /// The functions, in the order of their `-device` arguments.
     pub functions: Vec<Function>,
     /// The last bus that has a number.
     pub last_bus: u8,
@@ -115,67 +115,67 @@ pub struct Topology {
 /// A function of a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Function {
-    /// What texts call it.
+    /// Its name in texts.
     pub name: String,
-    /// What it is.
+    /// Its model.
     pub model: &'static Model,
-    /// Its options, as `-device` takes them.
+    /// Its options, in the syntax of `-device`.
     pub options: String,
-    /// The bridge that it is below: its place among the functions.
+    /// The bridge above it, as an index into the functions.
     pub above: Option<usize>,
     /// Device and function on its bus.
     pub slot: (u8, u8),
-    /// Its bus, where that has a number.
+    /// Its bus, if that has a number.
     pub bus: Option<u8>,
-    /// Its memory registers.
+    /// Its memory BARs.
     pub bars: Vec<Bar>,
-    /// What the firmware leaves in its command register.
+    /// Value that the firmware leaves in its command register.
     pub command: Option<u16>,
     /// Secondary and subordinate bus of a bridge.
     pub buses: Option<(u8, u8)>,
-    /// What a bridge forwards: 32 bits, and 64 bits, each the first and the last byte; none is nothing.
+    /// What a bridge forwards: the 32-bit and the 64-bit window, each by its first and last byte; none if closed.
     pub windows: [Option<(u64, u64)>; 2],
-    /// The shared interrupt that its pin arrives at.
+    /// The shared interrupt to which its INTx pin is routed.
     pub line: Option<u32>,
 }
 
-/// A memory register.
+/// A memory BAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Bar {
-    /// Which of the six.
+    /// Its number, 0 to 5.
     pub index: u8,
-    /// What it decodes.
+    /// The kind of addresses that it decodes.
     pub kind: BarKind,
-    /// How much.
+    /// Its size.
     pub size: u64,
-    /// Where, if anywhere.
+    /// Its address, if it has one.
     pub address: Option<u64>,
 }
 
 impl Function {
-    /// What QEMU calls it: names of functions may be names of something else in its models.
+    /// Returns its id in QEMU. It is derived, since the name may be taken in QEMU's models.
     pub fn id(&self) -> String {
         format!("pci-{}", self.name)
     }
 
-    /// Device and function in 8 bits.
+    /// Returns device and function in 8 bits.
     pub const fn devfn(&self) -> u8 {
         self.slot.0 << 3 | self.slot.1
     }
 
-    /// Bus, device and function in 16 bits.
+    /// Returns bus, device and function in 16 bits.
     pub fn bdf(&self) -> Option<u16> {
         Some(u16::from(self.bus?) << 8 | u16::from(self.devfn()))
     }
 
-    /// Returns a memory register by its number.
+    /// Returns a memory BAR by its number.
     pub fn bar(&self, index: u8) -> Option<&Bar> {
         self.bars.iter().find(|bar| bar.index == index)
     }
 }
 
 impl Topology {
-    /// Finds a function by what texts call it.
+    /// Finds a function by its name in texts.
     pub fn find(&self, name: &str) -> Result<&Function, String> {
         let known = || self.functions.iter().map(|one| one.name.as_str());
         self.functions
@@ -188,7 +188,7 @@ impl Topology {
             })
     }
 
-    /// Finds a function that can be reached, and returns its bus, device and function.
+    /// Finds a function that can be reached, and returns its BDF.
     pub fn bdf(&self, name: &str) -> Result<u16, String> {
         let found = self.find(name)?;
         found
@@ -196,7 +196,7 @@ impl Topology {
             .ok_or_else(|| format!("`{name}` is on a bus without a number"))
     }
 
-    /// Returns where the host bridge shows a byte of a function's configuration space.
+    /// Returns the address of a byte of a function's configuration space in the ECAM.
     pub fn config(&self, name: &str, offset: u64) -> Result<u64, String> {
         let bdf = self.bdf(name)?;
         if offset >= 1 << SPACE {
@@ -226,7 +226,7 @@ impl Topology {
             .collect()
     }
 
-    /// Returns what texts may call the results of the firmware, and their values.
+    /// Returns the names by which texts refer to the firmware's results, with their values.
     pub fn names(&self) -> Vec<(String, String)> {
         let mut all = Vec::new();
         for one in &self.functions {
@@ -254,13 +254,13 @@ impl Topology {
         all
     }
 
-    /// Tells whether one of the functions is of this model.
+    /// Tells whether a function is of this model.
     pub fn has(&self, model: &str) -> bool {
         self.functions.iter().any(|one| one.model.name == model)
     }
 }
 
-/// Returns where ECAM at `ecam` shows the configuration space of a function.
+/// Returns the address of a function's configuration space in the ECAM at `ecam`.
 pub fn config(ecam: u64, bdf: u16) -> u64 {
     ecam + (u64::from(bdf) << SPACE)
 }

@@ -1,4 +1,4 @@
-//! The way of the data in one place: scenario, blobs, request, observation, verdict, row.
+//! The data flow in one place: scenario, blobs, request, observation, verdict, row.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -24,13 +24,13 @@ use model::Verdict;
 
 mod attribution;
 
-/// What executes the guests' instructions: nothing but QEMU's translator is used so far.
+/// What executes the guests' instructions. So far only QEMU's translator is used.
 pub const ACCELERATOR: &str = "tcg";
 
 /// A subject on its machine, ready to run scenarios.
 pub struct Harness {
     profile: Profile,
-    /// Where the hypervisor's image lies; with an adapter, that is for the adapter to say.
+    /// Path of the hypervisor's image; a subject with an adapter may not have one.
     image: PathBuf,
     adapter: Option<AdapterRun>,
     probe: Arc<[u8]>,
@@ -39,7 +39,7 @@ pub struct Harness {
     arguments: Option<String>,
     digests: BTreeMap<String, String>,
     bases: Mutex<HashMap<Machine, Arc<Tree>>>,
-    /// Control runs that were judged already, by what they are made of.
+    /// Control runs that were judged already, by their content.
     control_runs: attribution::ControlRuns,
 }
 
@@ -48,31 +48,31 @@ pub struct Harness {
 pub struct Ran {
     /// The verdict.
     pub outcome: Outcome,
-    /// What was seen.
+    /// The observation.
     pub seen: Observation,
-    /// SHA-256 of what went in.
+    /// SHA-256 of each input.
     pub digests: BTreeMap<String, String>,
     /// Wall time.
     pub took: Duration,
-    /// Whether the folder that was asked for holds its evidence.
+    /// Whether its evidence is in the folder that was asked for.
     pub kept: bool,
 }
 
 /// One run without its verdict.
 struct Attempt {
     blobs: Blobs,
-    /// What was run; none: an adapter did not get so far.
+    /// The request; none if an adapter failed before there was one.
     request: Option<runners::Request>,
-    /// What was started, where an adapter named it.
+    /// The image that was started, if an adapter named it.
     image: Option<Vec<u8>>,
-    /// What was said with an adapter.
+    /// The dialogue with the adapter, if there is one.
     said: Option<String>,
     seen: Observation,
 }
 
 impl Harness {
-    /// Takes up a subject: its image and the probe are read once. A subject with an adapter is told of `image` if it
-    /// exists, and says itself what it boots.
+    /// Loads a subject: its image and the probe are read once. The adapter of a subject receives `image` if it exists,
+    /// and names itself what QEMU starts.
     pub fn new(mut profile: Profile, image: &Path, probe: &Path, seed: u64) -> Result<Self> {
         let read = |path: &Path| {
             std::fs::read(path).with_context(|| format!("{}: no image there", path.display()))
@@ -99,35 +99,35 @@ impl Harness {
         })
     }
 
-    /// Gives the hypervisor one more argument.
+    /// Adds an argument to the hypervisor's.
     #[must_use]
     pub fn with_argument(mut self, argument: &str) -> Self {
         self.arguments = Some(argument.to_owned());
         self
     }
 
-    /// Returns what the subject's adapter claims beyond its profile.
+    /// Returns the capabilities that the subject's adapter claims beyond its profile.
     pub fn beyond_profile(&self) -> Vec<Capability> {
         let adapter = self.adapter.as_ref();
         adapter.map_or_else(Vec::new, |adapter| adapter.beyond(&self.profile))
     }
 
-    /// The subject's profile.
+    /// Returns the subject's profile.
     pub const fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// SHA-256 of the subject's image; empty where its adapter names none.
+    /// Returns the SHA-256 of the subject's image; empty if its adapter names none.
     pub fn digest(&self) -> &str {
         self.digests.get("image").map_or("", String::as_str)
     }
 
-    /// Seed of the run.
+    /// Returns the seed of the run.
     pub const fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Number that the frames of a scenario carry: the same for the same seed, another for every scenario.
+    /// Returns the nonce of a scenario's frames: it follows from the seed and the scenario's id.
     pub fn nonce(&self, scenario: &Scenario) -> u32 {
         let digest = Sha256::new()
             .chain_update(self.seed.to_le_bytes())
@@ -139,7 +139,7 @@ impl Harness {
             .fold(0, |number, byte| number << 8 | u32::from(*byte))
     }
 
-    /// Runs one scenario and judges it; with `folder`, everything about it is kept there.
+    /// Runs one scenario and judges it. With `folder`, all its evidence is kept there.
     pub fn run(&self, scenario: &Scenario, folder: Option<&Path>) -> Result<Ran> {
         let began = Instant::now();
         if let Some(why) = self.unusable(scenario) {
@@ -169,7 +169,7 @@ impl Harness {
         })
     }
 
-    /// Digests of what went into a run: of what an adapter made of it, where there is one.
+    /// Returns the digests of a run's inputs; with an adapter, of what the adapter made of them.
     fn digests_of(
         &self,
         blobs: &Blobs,
@@ -251,8 +251,8 @@ impl Harness {
         })
     }
 
-    /// Runs one scenario in a part of the usual time and judges it by itself, without control runs: what it shows it shows, and
-    /// nobody is blamed.
+    /// Runs one scenario with a fraction of the usual time and judges it by itself, without control runs: the caller
+    /// wants to know only what it showed, not whose fault a failure is.
     pub fn alone(&self, scenario: &Scenario, part: u32) -> Result<(Outcome, Observation)> {
         let (blobs, mut request) = self.prepare(scenario)?;
         request.deadline /= part.max(1);
@@ -262,12 +262,13 @@ impl Harness {
         Ok((outcome, seen))
     }
 
-    /// Judges the subject by other capabilities than its profile has.
+    /// Replaces the capabilities of the profile by which the subject is judged.
     pub fn with_capabilities(&mut self, capabilities: model::Capabilities) {
         self.profile.capabilities = capabilities;
     }
 
-    /// Says why the subject is not judged by a scenario: it does not claim what that needs or asks for.
+    /// Says why the subject is not judged by a scenario: it does not claim a capability or the level that the scenario
+    /// needs.
     pub fn unclaimed(&self, scenario: &Scenario) -> Option<String> {
         let profile = &self.profile;
         let missing = profile.capabilities.missing(&scenario.needs);
@@ -287,7 +288,7 @@ impl Harness {
         })
     }
 
-    /// Says what one run would look like, without running it.
+    /// Builds the blobs and the request of a run, without running it.
     pub fn prepare(&self, scenario: &Scenario) -> Result<(Blobs, runners::Request)> {
         let base = self.base(&run_request::machine(&self.profile, &scenario.machine))?;
         if scenario.pci.is_some() {
@@ -303,7 +304,7 @@ impl Harness {
         Ok((blobs, request))
     }
 
-    /// The hypervisor's arguments: those of the profile, the user's, and the scenario's own.
+    /// Returns the hypervisor's arguments: those of the profile, the user's, and the scenario's.
     fn arguments_for(&self, scenario: &Scenario) -> String {
         let own = [Some(&self.profile.boot_args), self.arguments.as_ref()];
         let all: Vec<&str> = own
@@ -344,9 +345,9 @@ impl Harness {
         }
     }
 
-    /// The machine's own tree, asked for once a kind of machine.
+    /// Returns the machine's own tree; QEMU is asked for it once for each kind of machine.
     fn base(&self, machine: &Machine) -> Result<Arc<Tree>> {
-        // A poisoned lock holds a map that is whole all the same: entries go in complete.
+        // A poisoned lock still holds a consistent map: entries are inserted whole.
         let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(base) = bases.get(machine) {
             return Ok(base.clone());
@@ -358,8 +359,8 @@ impl Harness {
     }
 }
 
-/// Runs scenarios on `jobs` threads and calls `row` for each as it is done, in no fixed order; the rows returned are in
-/// the order of the scenarios.
+/// Runs scenarios on `jobs` threads and calls `row` for each as it finishes, in no fixed order. The returned rows are
+/// in the order of the scenarios.
 pub fn run_all(
     harness: &Harness,
     scenarios: &[Scenario],
@@ -376,7 +377,7 @@ pub fn run_all(
     .collect()
 }
 
-/// Does `work` on every item on `jobs` threads; what comes of it is in the order of the items.
+/// Applies `work` to every item on `jobs` threads; the results are in the order of the items.
 pub fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     jobs: usize,
@@ -453,7 +454,7 @@ fn row(
     }
 }
 
-/// SHA-256 in hexadecimal.
+/// Returns the SHA-256 in hexadecimal.
 fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()

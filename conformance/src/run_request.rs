@@ -1,12 +1,13 @@
-//! Scenario and blobs to a request for the runner, and the conduct of the run. No processes here, those are the runner's.
+//! Turns scenario and blobs into a request for the runner, and steers the run. This module starts no processes; the
+//! runner does.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use model::Level;
 use runners::{
-    Action, Command, File, Icount, Iommu, Load, Machine, Outcome, Profile, Refusal, Request,
-    RunController,
+    Action, Command, File, Icount, Iommu, Load, Machine, Profile, Refusal, Request, RunController,
+    RunRecord,
 };
 use wire::{Answer, Frame, Note};
 
@@ -23,31 +24,31 @@ pub mod control_run;
 mod tests;
 mod u_boot;
 
-/// What the labels of the firmware's accesses begin with.
+/// Prefix of the labels of the firmware's accesses.
 const FIRMWARE: &str = "firmware ";
 
 /// Size of the CFI flash at 0x0400_0000 of QEMU's `virt`.
 const FLASH_BYTES: u64 = 64 << 20;
-/// How often a run may look at registers in vain: some seconds' worth.
+/// How often a run may poll registers in vain: enough for several seconds.
 const LOOKS: u32 = 100_000;
-/// How much of it is filled when a case asks for a pattern.
+/// Bytes of the flash that are filled if a case asks for a pattern.
 const PATTERN_BYTES: u32 = 8 << 20;
 
-/// The edu device: slot 3, so that its interrupt is line 6, and able to reach all of memory.
+/// The edu device: in slot 3, so that its interrupt is line 6, and with a DMA mask that reaches all of memory.
 const EDU: &str = "edu,addr=3,dma_mask=0xffffffffffffffff";
-/// The edu device takes a tenth of a second for each transfer, by the machine's clock. It runs ahead while everybody waits,
-/// where nobody outside would then come too late.
+/// Clock of machines with the edu device, which takes a tenth of a second for each transfer. This clock skips the time
+/// in which all processors wait, so it is set only where no action from outside could then come too late.
 const CLOCK: Icount = Icount {
     shift: CLOCK_SHIFT,
     sleep: false,
 };
-/// An instruction then takes two to the power of so many nanoseconds.
+/// Duration of an instruction on such a machine: two to this power, in nanoseconds.
 pub const CLOCK_SHIFT: u8 = 8;
-/// Its configuration space: the board's ECAM, bus 0, slot 3.
+/// Configuration space of the edu device: the board's ECAM, bus 0, slot 3.
 const EDU_CONFIG: u64 = 0x40_1000_0000 + (3 << 15);
 
-/// Plays the firmware for the edu device: puts its registers where the host's tree says (PCI 3.0, 6.2.5.1: BAR 0) and
-/// switches its memory decoder and its mastering on (6.2.2).
+/// Acts as the firmware for the edu device: places its registers where the host's tree says (PCI 3.0, 6.2.5.1: BAR 0)
+/// and switches its memory decoder and bus mastering on (6.2.2).
 fn platform_edu() -> [runners::LabelledAction; 2] {
     let write = |label: &str, addr, bytes: &[u8]| runners::LabelledAction {
         label: label.to_owned(),
@@ -62,7 +63,7 @@ fn platform_edu() -> [runners::LabelledAction; 2] {
     ]
 }
 
-/// What the firmware does to PCI functions, each access labelled by its place.
+/// Returns the firmware's accesses to PCI functions, each labelled by its index.
 fn firmware(scenario: &Scenario) -> impl Iterator<Item = runners::LabelledAction> {
     let accesses = scenario.pci.iter().flat_map(accesses);
     accesses
@@ -82,14 +83,14 @@ fn firmware(scenario: &Scenario) -> impl Iterator<Item = runners::LabelledAction
         })
 }
 
-/// The machine of a scenario: the subject's, with what the case adds.
+/// Returns the machine of a scenario: the subject's, with the additions of the case.
 pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
     let mut machine = profile.machine.clone();
     if wanted.iommu {
         machine
             .options
             .retain(|option| !option.starts_with("iommu="));
-        // A profile of an architecture that has none yet is not read.
+        // An architecture without this option has no profile that could be read.
         let option = runners::iommu_option(profile.arch).ok();
         machine.options.extend(option.map(ToOwned::to_owned));
     }
@@ -111,7 +112,7 @@ pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
 /// Finds a machine's IOMMUs in its own tree.
 pub fn iommus(tree: &dtb_gen::Tree) -> Vec<Iommu> {
     let cells = |name| tree.root.get(name).and_then(dtb_gen::Prop::u32);
-    // Devicetree Specification 2.3.5: two cells where nothing is said.
+    // Devicetree Specification 2.3.5: two cells if the property is absent.
     let wide = cells("#address-cells").unwrap_or(2) == 2;
     let place = |node: &dtb_gen::Node| match node.get("reg")?.cells()?.as_slice() {
         [high, low, ..] if wide => Some(u64::from(*high) << 32 | u64::from(*low)),
@@ -126,7 +127,7 @@ pub fn iommus(tree: &dtb_gen::Tree) -> Vec<Iommu> {
     iommus.collect()
 }
 
-/// The request for one run.
+/// Builds the request for one run.
 pub fn request(
     scenario: &Scenario,
     profile: &Profile,
@@ -172,7 +173,8 @@ pub fn request(
     request
 }
 
-/// Flash contents in which each 32-bit word holds its own offset, so that a wrong page is told from the right one.
+/// Returns flash contents in which each 32-bit word holds its own offset, so that a wrong page can be told from the
+/// right one.
 fn pattern() -> Arc<[u8]> {
     static PATTERN: LazyLock<Arc<[u8]>> = LazyLock::new(|| {
         (0..PATTERN_BYTES)
@@ -183,7 +185,7 @@ fn pattern() -> Arc<[u8]> {
     PATTERN.clone()
 }
 
-/// The acts of one moment, labelled by their place in the scenario.
+/// Returns the actions of one moment, labelled by their place in the scenario.
 fn steps<'s>(
     scenario: &'s Scenario,
     trigger: &'s TriggerPoint,
@@ -204,7 +206,7 @@ fn steps<'s>(
         })
 }
 
-/// Names the answer to act `turn` of step `place`.
+/// Returns the label of action `turn` of step `place`.
 pub fn label(place: usize, turn: usize) -> String {
     format!("{place}.{turn}")
 }
@@ -240,27 +242,28 @@ fn action(what: &ActionKind) -> Action {
     }
 }
 
-/// Follows a run: records it, acts at its marks and ends it when the last awaited line is in.
+/// Follows a run: records it, acts at its marks and ends it when the last awaited line has arrived.
 pub struct RunObserver<'s> {
     scenario: &'s Scenario,
     recorder: Recorder,
     detector: PanicDetector,
-    /// Whether the subject refuses all that it should, so that a domain which runs all the same need not be heard out.
+    /// Whether the subject claims to refuse all that it should: a domain that runs nevertheless decides the verdict at
+    /// once.
     strict: bool,
-    /// Domains that still have something to say.
+    /// Domains whose lines are still awaited.
     waiting: BTreeSet<u8>,
-    /// What the firmware reads back, and why its machine is not the one that was asked for.
+    /// Reads by which the firmware checks the machine, and why the machine is not the one that was asked for.
     firmware: Vec<Access>,
     wrong_machine: Option<String>,
-    /// Acts whose answers are still to come.
+    /// Actions without an answer so far.
     pending: BTreeSet<String>,
-    /// How often a register was looked at in vain.
+    /// How often a register was polled in vain.
     looks: u32,
     ending: bool,
 }
 
 impl<'s> RunObserver<'s> {
-    /// Begins to follow a run of `scenario` whose frames carry `nonce`.
+    /// Starts to follow a run of `scenario` whose frames carry `nonce`.
     pub fn new(scenario: &'s Scenario, nonce: u32) -> Self {
         let speaks = |domain: &&crate::scenario::Domain| {
             domain.expectation == Expectation::Runs && domain.vpl011
@@ -284,8 +287,9 @@ impl<'s> RunObserver<'s> {
         }
     }
 
-    /// Knows what the subject claims: how a host stops, and what becomes of a domain that it should refuse. Where a refusal
-    /// is a stop, each such domain is waited for until it speaks or the host stops, so that none is missed.
+    /// Adds what the subject claims: how the host stops, and what becomes of a domain that it should refuse. If it
+    /// refuses by stopping, the observer waits for each such domain until it sends a frame or the host stops, so that
+    /// no refusal is missed.
     #[must_use]
     pub fn knowing(mut self, profile: &Profile) -> Self {
         self.detector = PanicDetector::new(profile.panic_format.clone());
@@ -301,8 +305,8 @@ impl<'s> RunObserver<'s> {
         self
     }
 
-    /// Closes the record with how the run ended.
-    pub fn close(self, outcome: Outcome) -> Observation {
+    /// Completes the record with how the run ended.
+    pub fn close(self, outcome: RunRecord) -> Observation {
         let mut seen = self.recorder.seen;
         if let Some(why) = self.wrong_machine {
             seen.console = outcome.console;
@@ -331,7 +335,7 @@ impl<'s> RunObserver<'s> {
         acts.into_iter().map(Command::Perform).collect()
     }
 
-    /// Goes on to the end when nothing is left to wait for.
+    /// Moves on to the end when nothing is left to wait for.
     fn proceed(&mut self) -> Vec<Command> {
         if !self.waiting.is_empty() || !self.pending.is_empty() {
             return Vec::new();
@@ -346,7 +350,7 @@ impl<'s> RunObserver<'s> {
         vec![Command::Finish]
     }
 
-    /// Finds the act whose answer has this label.
+    /// Finds the action whose answer has this label.
     fn act(&self, label: &str) -> Option<&'s crate::scenario::Action> {
         let (place, turn) = label.split_once('.')?;
         let step = self.scenario.outside.get(place.parse::<usize>().ok()?)?;
@@ -358,7 +362,7 @@ impl<'s> RunObserver<'s> {
             .is_some_and(|act| act.what == ActionKind::QueryPci)
     }
 
-    /// Repeats a look at a register that does not show yet what is waited for; the deadline of the run bounds it.
+    /// Repeats a read of a register that does not have the awaited value yet; the deadline of the run limits it.
     fn look_again(&mut self, label: &str, answer: &runners::Answer) -> Option<Command> {
         let act = self.act(label)?;
         let ActionKind::Wait(_, _, mask, value) = act.what else {
@@ -369,7 +373,8 @@ impl<'s> RunObserver<'s> {
         (!shown && self.looks < LOOKS).then(|| Command::act(label, action(&act.what)))
     }
 
-    /// Compares what the firmware reads with what it wrote: on another machine than was asked for nothing is shown.
+    /// Compares what the firmware reads with what it wrote. A machine other than the one asked for shows nothing about
+    /// the hypervisor.
     fn read_back(&mut self, place: &str, answer: &runners::Answer) -> Vec<Command> {
         let access = place.parse::<usize>().ok();
         let wrong = match access.and_then(|place| self.firmware.get(place)) {
@@ -416,7 +421,7 @@ impl<'s> RunObserver<'s> {
             }
             Note::Hello { .. } | Note::Chunk { .. } | Note::Fault { .. } | Note::Stray(_) => false,
         };
-        // A domain that should not run and does is the verdict, and need not be heard out, unless what it finds decides.
+        // A domain that runs but should not decides the verdict at once, unless the case judges it by what it observes.
         let refused = matches!(domain.expectation, Expectation::Refused(_));
         let decides = !self.strict && domain.if_permitted;
         if done || refused && !decides {
@@ -468,13 +473,13 @@ impl RunController for RunObserver<'_> {
             (runners::Answer::Refused(why), _) => OutsideAnswer::Refused(why.clone()),
             _ => OutsideAnswer::Done,
         };
-        // An act that was taken twice (its domain was started again) keeps its first answer.
+        // An action that was taken twice (its domain was started again) keeps its first answer.
         self.recorder
             .seen
             .outside
             .entry(label.to_owned())
             .or_insert(answer);
-        // Acts before the first instruction come while every domain is still waited for.
+        // Actions before the first instruction come while every domain is still awaited.
         self.proceed()
     }
 }

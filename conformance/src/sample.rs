@@ -1,4 +1,4 @@
-//! What the tests of this crate are about: a small tree of requirements, scenarios of it, and what probes would say.
+//! Fixtures for the tests of this crate: a small tree of requirements, scenarios of it, and the frames of probes.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use wire::{Answer, Frame, Note};
 use crate::case::load::{Loaded, load};
 use crate::scenario::{Scenario, generate};
 
-/// Number that the frames of samples carry.
+/// Nonce of the samples' frames.
 pub const NONCE: u32 = 0x5eed;
 
 /// Requirements with a parent: `demo` at revision 2, `other` and `third` at revision 1.
@@ -68,7 +68,7 @@ Needs:
  - XenValTestCase
 ";
 
-/// Writes the requirements and these files into a folder of their own.
+/// Writes the requirements and these files into a new folder.
 pub fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("a.rst"), REQUIREMENTS).unwrap();
@@ -83,7 +83,7 @@ pub fn profile() -> Profile {
     Profile::shipped("reference", Arch::default()).unwrap()
 }
 
-/// Reads cases that stand under `demo`.
+/// Loads cases that belong to `demo`.
 pub fn loaded(cases: &str) -> Loaded {
     let file = format!("requirement: XenSSR~demo~2\ncases:\n{cases}");
     load(folder(&[("demo.yaml", &file)]).path()).unwrap_or_else(|problems| {
@@ -94,7 +94,7 @@ pub fn loaded(cases: &str) -> Loaded {
     })
 }
 
-/// Expands cases that stand under `demo`.
+/// Expands cases that belong to `demo`.
 pub fn scenarios(cases: &str) -> Vec<Scenario> {
     generate::scenarios(&loaded(cases), &profile()).unwrap_or_else(|problems| {
         panic!(
@@ -104,14 +104,14 @@ pub fn scenarios(cases: &str) -> Vec<Scenario> {
     })
 }
 
-/// One scenario; `rest` is what the case says apart from id, title and class, each line indented by four.
+/// Expands one scenario; `rest` is the case without id, title and class, each line indented by four.
 pub fn scenario(rest: &str) -> Scenario {
     let case =
         format!("  - id: XenValTestCase~demo.one~1\n    title: One\n    class: positive\n{rest}");
     scenarios(&case).remove(0)
 }
 
-/// What the probes of one run say: numbered a domain.
+/// The frames that the probes of one run send, numbered for each domain.
 pub struct Play {
     nonce: u32,
     next: [u16; 8],
@@ -120,7 +120,7 @@ pub struct Play {
 }
 
 impl Play {
-    /// Begins with nothing said.
+    /// Starts with an empty console.
     pub fn new() -> Self {
         Self {
             nonce: NONCE,
@@ -149,7 +149,7 @@ impl Play {
         self
     }
 
-    /// Adds a greeting.
+    /// Adds a hello frame.
     pub fn hello(self, dom: u8) -> Self {
         self.note(
             dom,
@@ -178,7 +178,7 @@ impl Play {
         self
     }
 
-    /// Adds all that a sentinel has to say.
+    /// Adds all frames of a sentinel.
     pub fn sentinel(self, dom: u8) -> Self {
         let timer = Answer::Irqs {
             irq: wire::Irq(27),

@@ -1,4 +1,4 @@
-//! A scenario: one case with one row of parameters on one architecture, understood to the last word.
+//! A scenario: one case with one row of its parameters on one architecture, completely parsed.
 
 use serde::Serialize;
 use wire::Op;
@@ -23,16 +23,16 @@ pub use iommu_events::EventRule;
 pub use parse::level;
 pub use tree_check::TreeCheck;
 
-/// Name of the domain that shows that the rest of the machine runs on.
+/// Name of the domain that shows that the rest of the machine still works.
 pub const SENTINEL: &str = "sentinel";
 
-/// Memory of a domain whose case does not say otherwise, in KiB.
+/// Memory of a domain if its case does not set it, in KiB.
 pub const DOMAIN_MEMORY_KIB: u64 = 8 * 1024;
 
-/// Memory of a domain made at run time whose case does not say otherwise, in KiB.
+/// Memory of a domain created at run time if its case does not set it, in KiB.
 pub const CHILD_MEMORY_KIB: u64 = 2 * 1024;
 
-/// One run of the suite's smallest unit.
+/// The unit that is run and judged.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scenario {
     /// `<requirement name>.<suffix>` and, for a case with parameters, `/<row>`.
@@ -40,14 +40,14 @@ pub struct Scenario {
     /// The case.
     #[serde(serialize_with = "as_text")]
     pub case: Id,
-    /// What the case shows, in a line.
+    /// What the case shows, in one line.
     pub title: String,
     /// Requirements it covers.
     #[serde(serialize_with = "all_as_text")]
     pub covers: Vec<Id>,
-    /// The clause of the requirement that it shows, where the case names one.
+    /// The clause of the requirement that it shows, if the case names one.
     pub clause: Option<String>,
-    /// Where the case stands.
+    /// Where the case is defined.
     pub place: Place,
     /// Kind of evidence.
     pub class: Class,
@@ -57,19 +57,19 @@ pub struct Scenario {
     pub level: model::Level,
     /// Capabilities it needs.
     pub needs: Vec<model::Capability>,
-    /// What the case says about its reading of the requirement.
+    /// How the case reads the requirement, or where it comes from.
     pub note: Option<String>,
     /// The machine.
     pub machine: Machine,
-    /// Its PCI functions, where the case says which it has.
+    /// The PCI functions of the machine, if the case lists any.
     pub pci: Option<Topology>,
-    /// Arguments that the hypervisor gets beside the profile's.
+    /// Arguments of the hypervisor, in addition to the profile's.
     pub arguments: Vec<String>,
     /// Edits of the host tree, as written.
     pub host: Vec<String>,
     /// Host nodes that carry `xen,passthrough`; none: those that the domains name.
     pub passthrough: Option<Vec<String>>,
-    /// The domains in tree order, the sentinel last, and behind it those that are made at run time.
+    /// The domains in tree order, then the sentinel, then the domains created at run time.
     pub domains: Vec<Domain>,
     /// Steps outside the guests.
     pub outside: Vec<Step>,
@@ -80,42 +80,42 @@ pub struct Scenario {
 /// A domain of a scenario.
 #[derive(Clone, Debug, Serialize)]
 pub struct Domain {
-    /// Node name under /chosen; of a child, what the case calls it.
+    /// Node name under /chosen; for a child, its name in the case.
     pub name: String,
-    /// Number in the frames of its probe, and its id for the hypervisor unless it is a child with another: its place, from
-    /// 1; a hardware domain is 0.
+    /// Number in the frames of its probe. It is also the domain id, unless a child asks for another. Numbers follow the
+    /// order of domains, from 1; a hardware domain is 0.
     pub number: u8,
-    /// What it may do to others.
+    /// Its privilege over other domains.
     pub role: Role,
-    /// How it is made, where that happens at run time.
+    /// How it is created, if that happens at run time.
     pub child: Option<Child>,
-    /// Host memory that it is made of: first byte and length.
+    /// Host memory of the domain: first byte and length of each bank.
     pub banks: Vec<(u64, u64)>,
-    /// Whether its addresses are those of the host.
+    /// Whether its guest-physical addresses equal the host's.
     pub direct: bool,
     /// Memory in KiB; none: [`DOMAIN_MEMORY_KIB`].
     pub memory_kib: Option<u64>,
-    /// Where its memory begins, in its own eyes.
+    /// IPA at which its memory begins.
     pub ram: u64,
     /// Virtual CPUs.
     pub cpus: u32,
-    /// Emulated console.
+    /// Whether it has an emulated console.
     pub vpl011: bool,
-    /// Number of interrupt lines; none: left out.
+    /// Number of interrupt lines; none: the property is left out.
     pub guest_lines: Option<u32>,
     /// Further properties of the domain node: name and value in source form.
     pub extra: Vec<(String, String)>,
-    /// The partial tree, where there is one.
+    /// The partial device tree, if it has one.
     pub partial: Option<Partial>,
-    /// PCI functions that it is given: segment, bus, and device and function.
+    /// PCI functions assigned to it: segment, bus, and device and function.
     pub pci: Vec<[u32; 3]>,
     /// What the probe does and must observe.
     pub lines: Vec<Line>,
-    /// What the domain's own tree must look like; empty when the tree is not looked at.
+    /// What the domain's own tree must look like; empty if the tree is not checked.
     pub tree: Vec<TreeCheck>,
-    /// Whether it may run.
+    /// What must become of it.
     pub expectation: Expectation,
-    /// Whether what it finds decides where it is to be refused and runs all the same.
+    /// Whether its observations decide the verdict if it should be refused but runs.
     pub if_permitted: bool,
 }
 
@@ -125,27 +125,27 @@ pub struct Domain {
 pub enum Expectation {
     /// It runs its script to the end.
     Runs,
-    /// It never runs; a subject with diagnostics names all these in one line.
+    /// It never runs. A subject with diagnostics names all of these in one line.
     Refused(Vec<String>),
-    /// It runs at least up to its own mark `after_mark`, and nothing comes from it behind mark `mark` of domain `by`.
+    /// It runs at least up to its own mark `after_mark`, and no frame comes from it after mark `mark` of domain `by`.
     Destroyed {
         /// Its own mark.
         after_mark: String,
         /// Number of the domain that destroys it.
         by: u8,
-        /// The mark of that one behind which it is gone.
+        /// The mark of that domain after which it is gone.
         mark: String,
     },
 }
 
-/// How a domain is made at run time.
+/// How a domain is created at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Child {
-    /// Number of the domain that makes it.
+    /// Number of the domain that creates it.
     pub of: u8,
-    /// The id that is asked for.
+    /// The domain id that its creator asks for.
     pub id: u16,
-    /// Place of its tree among what its maker was given; its ramdisk is the next.
+    /// Index of its tree among the entries of its creator's ramdisk; its own ramdisk is the next entry.
     pub entry: u8,
     /// Where the tree is put in its memory.
     pub tree: u64,
@@ -156,9 +156,9 @@ pub struct Child {
 /// A partial device tree.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Partial {
-    /// Cells that /passthrough declares: address, size.
+    /// `#address-cells` and `#size-cells` that /passthrough declares.
     pub cells: Option<(u32, u32)>,
-    /// Widths in which the values are written.
+    /// Widths in cells in which the values are written.
     pub encoding: Option<(u32, u32)>,
     /// phandle of the node that stands for the interrupt controller.
     pub controller: Option<u32>,
@@ -166,7 +166,7 @@ pub struct Partial {
     pub devices: Vec<Device>,
     /// Edits of the finished tree, as written.
     pub edits: Vec<String>,
-    /// Size to which it is padded.
+    /// Size in bytes to which it is padded.
     pub pad: Option<u64>,
     /// Named defect of the blob.
     pub corruption: Option<String>,
@@ -183,9 +183,9 @@ pub struct Device {
     pub path: Option<String>,
     /// `xen,force-assign-without-iommu`.
     pub force: bool,
-    /// Host node that the guest's description is taken from.
+    /// Host node from which the guest's description is taken.
     pub describe_as: Option<String>,
-    /// Numbers of the interrupts that are bound for a child.
+    /// Numbers of the interrupts that are bound to a child.
     pub interrupts: Vec<u32>,
     /// Further properties: name and value in source form.
     pub props: Vec<(String, String)>,
@@ -208,9 +208,9 @@ pub struct Line {
     /// The operation.
     #[serde(serialize_with = "as_text")]
     pub op: Op,
-    /// What must come of it.
+    /// The expected result.
     pub expect: Expect,
-    /// Who wants it.
+    /// Where the expectation comes from.
     pub from: From,
 }
 
@@ -218,9 +218,9 @@ pub struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum From {
-    /// The case says so.
+    /// The case.
     Case,
-    /// Every domain shows it: nothing but what was assigned is mapped.
+    /// The isolation checks that every domain makes: only what was assigned is mapped.
     Guard,
 }
 
@@ -232,31 +232,31 @@ pub enum TriggerPoint {
     Start,
     /// When the probe of this domain reports this mark.
     Mark(u8, String),
-    /// When every awaited line is in.
+    /// When all awaited lines have arrived.
     End,
 }
 
 /// Steps outside the guests at one moment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
-    /// When.
+    /// When they are taken.
     pub at: TriggerPoint,
-    /// What, in order.
+    /// The actions, in order.
     pub acts: Vec<Action>,
 }
 
-/// One act outside the guests.
+/// One action outside the guests.
 #[derive(Clone, Debug, Serialize)]
 pub struct Action {
     /// As written, without the expectation.
     pub text: String,
     /// What is done.
     pub what: ActionKind,
-    /// What must be seen.
+    /// What must be observed.
     pub expect: Expect,
 }
 
-/// Kinds of acts outside the guests.
+/// Kinds of actions outside the guests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionKind {
@@ -264,22 +264,22 @@ pub enum ActionKind {
     Read(u64, u8),
     /// Writes physical memory or a register: address, bytes, value.
     Write(u64, u8, u64),
-    /// Reads a register again and again until it shows a value under a mask: address, bytes, mask and value.
+    /// Reads a register repeatedly until it shows a value under a mask: address, bytes, mask and value.
     Wait(u64, u8, u64, u64),
     /// Sets the level of an input line at the interrupt controller, numbered from 0.
     Line(u32, bool),
-    /// A QMP command and its arguments, all texts.
+    /// Sends a QMP command with its arguments, all as text.
     Qmp(String, Vec<(String, String)>),
-    /// Asks QEMU which PCI functions there are.
+    /// Asks QEMU for its list of PCI functions.
     QueryPci,
     /// Stops the virtual CPUs.
     Stop,
-    /// Lets them run on.
+    /// Continues the virtual CPUs.
     Continue,
 }
 
 impl Scenario {
-    /// Names the folder of its evidence.
+    /// Returns the name of its evidence folder.
     pub fn folder(&self) -> String {
         let plain = |c: char| {
             if c.is_ascii_alphanumeric() || "._-+=^".contains(c) {
@@ -302,12 +302,13 @@ impl Scenario {
 }
 
 impl Domain {
-    /// Tells whether its probe stops talking before the end of its script, on purpose.
+    /// Tells whether the domain's probe stops reporting before the end of its script, on purpose.
     pub fn falls_silent(&self) -> bool {
         self.lines.iter().any(|line| silences(&line.op))
     }
 
-    /// Counts the answers that must come: all up to the one that silences it, or up to the mark that it must have reached.
+    /// Counts the answers that must arrive: all up to the one that silences the probe, or up to the mark that the
+    /// domain must reach.
     pub fn awaited(&self) -> usize {
         if let Expectation::Destroyed { after_mark, .. } = &self.expectation {
             let reached =
@@ -326,7 +327,7 @@ impl Domain {
     }
 }
 
-/// Tells an operation after which the probe says nothing more.
+/// Tells whether the probe reports nothing more after the operation.
 pub const fn silences(op: &Op) -> bool {
     matches!(op, Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin)
 }

@@ -1,5 +1,5 @@
-//! Proof that the suite can fail: each seeded fault of the reference hypervisor must be caught by a case of the
-//! requirement that the fault violates.
+//! Shows that the suite can fail: a case of the violated requirement must catch each seeded fault of the reference
+//! hypervisor.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::pipeline::Harness;
 use crate::scenario::Scenario;
 use model::Verdict;
 
-/// A fault that the image offers.
+/// A seeded fault that the image offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Value of the `fault=` argument.
@@ -21,16 +21,16 @@ pub struct Fault {
     pub text: String,
 }
 
-/// What became of one fault.
+/// The result for one fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Catch {
     /// A scenario of its own requirement failed.
     Caught(String),
     /// Only a scenario of another requirement failed.
     Elsewhere(String),
-    /// Everything passed.
+    /// Every scenario passed.
     Escaped,
-    /// The harness could not tell: scenarios that were broken.
+    /// The harness could not tell: these scenarios were broken.
     Unclear(Vec<String>),
 }
 
@@ -79,7 +79,7 @@ impl RunController for Listing {
     }
 }
 
-/// Reads `fault <name> <requirement> <text>` behind any prefix.
+/// Parses `fault <name> <requirement> <text>` after any prefix.
 fn fault(line: &str) -> Option<Fault> {
     let (_, told) = line.split_once("fault ")?;
     let mut words = told.splitn(3, ' ');
@@ -91,7 +91,7 @@ fn fault(line: &str) -> Option<Fault> {
     })
 }
 
-/// Whatever gives a verdict on a scenario.
+/// Gives verdicts on scenarios.
 pub trait Judge {
     /// Runs and judges one scenario.
     fn verdict(&self, scenario: &Scenario) -> Result<Verdict>;
@@ -106,8 +106,8 @@ impl Judge for Harness {
     }
 }
 
-/// Runs the scenarios of a fault's requirement on the `seeded` subject until one catches it, and the others only when
-/// none does. `control` is the same subject without the fault.
+/// Runs the scenarios of a fault's requirement on the `seeded` subject until one catches it, and those of other
+/// requirements only if none does. `control` is the same subject without the fault.
 pub fn check(
     seeded: &dyn Judge,
     control: &dyn Judge,
@@ -135,8 +135,8 @@ pub fn check(
     })
 }
 
-/// Finds the first scenario that fails. It must fail twice, as a run that was merely unlucky catches nothing, and pass
-/// without the fault, as a scenario that fails anyway catches nothing either.
+/// Finds the first scenario that fails. It must fail twice, since a single failure may be chance, and it must pass
+/// without the fault, since a scenario that always fails catches nothing.
 fn first_catch<'s>(
     seeded: &dyn Judge,
     control: &dyn Judge,
@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// A listing line is read behind its prefix; other words are not taken for one.
+    /// A line of the listing is parsed after its prefix; other lines are ignored.
     #[test]
     fn listings_are_read() {
         let told = fault("(HV) fault owner-forgotten XenSSR~x~1 forgets who owns a page").unwrap();
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(fault("(HV) fault at address 5"), None);
     }
 
-    /// Verdicts by scenario, each used once; the last one stays.
+    /// Verdicts by scenario, each used once; the last one is repeated.
     struct Fake(RefCell<BTreeMap<&'static str, Vec<Verdict>>>);
 
     impl Judge for Fake {
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    /// A fault is caught by its own requirement only, only by a scenario that fails every time and passes without it.
+    /// A fault is caught only by its own requirement, by a scenario that fails every time and passes without the fault.
     #[test]
     fn catches_are_classified() {
         use Verdict::{Broken, Fail, Pass, Skip};
@@ -206,7 +206,7 @@ mod tests {
         let unclear = |by: &str| Catch::Unclear(vec![by.to_owned()]);
         let p = || vec![Pass];
         let table = [
-            // own a, own b, other c; control of all three; what becomes of it
+            // own a, own b, other c; control of all three; result
             ([vec![Fail], p(), p()], [Pass; 3], caught("demo.a")),
             ([p(), vec![Fail], p()], [Pass; 3], caught("demo.b")),
             ([vec![Broken], vec![Fail], p()], [Pass; 3], caught("demo.b")),
@@ -226,9 +226,9 @@ mod tests {
                 [Pass; 3],
                 Catch::Escaped,
             ),
-            // Once is bad luck.
+            // A single failure may be chance.
             ([vec![Fail, Pass], p(), p()], [Pass; 3], Catch::Escaped),
-            // A scenario that fails anyway shows nothing, and that is told.
+            // A scenario that fails anyway shows nothing, and the result says so.
             (
                 [vec![Fail], p(), p()],
                 [Fail, Pass, Pass],
@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    /// The others are asked only when no scenario of its own requirement tells anything.
+    /// Scenarios of other requirements run only if no scenario of the fault's own requirement can tell.
     #[test]
     fn others_are_not_asked_for_nothing() {
         let case = "  - id: XenValTestCase~demo.a~1\n    title: T\n    class: fault\n    domains: [{name: dA}]\n";

@@ -1,4 +1,4 @@
-//! What a run says about the hypervisor: a pure function of what was wanted and what was seen.
+//! What a run says about the hypervisor: a pure function of what was wanted and what was observed.
 
 use model::{Check, Verdict};
 use serde::Serialize;
@@ -17,18 +17,18 @@ mod tests;
 
 pub use claims::Claims;
 
-/// A verdict with its grounds.
+/// A verdict with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outcome {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why, in a line; empty for a pass.
+    /// The reason in one line; empty for a pass.
     pub reason: String,
     /// Everything that was compared.
     pub checks: Vec<Check>,
 }
 
-/// Trees of a run that checks need: the partial trees by domain number.
+/// Partial trees that checks need, by domain number.
 pub type Partials = [(u8, dtb_gen::Tree)];
 
 /// Judges one run of a subject with these claims.
@@ -63,7 +63,7 @@ pub fn judge(
     conclude(scenario, seen, checks)
 }
 
-/// Tells a sentinel that spoke its whole script.
+/// Tells whether the sentinel completed its script.
 pub fn sentinel_ran(scenario: &Scenario, seen: &Observation) -> bool {
     scenario
         .domain(SENTINEL)
@@ -88,7 +88,7 @@ fn conclude(scenario: &Scenario, seen: &Observation, checks: Vec<Check>) -> Outc
     if scenario.domain(SENTINEL).is_none() && seen.domains.is_empty() {
         return outcome(Verdict::Broken, "no domain spoke".to_owned(), checks);
     }
-    // Answers that are there count although others were lost: a wrong one is wrong whatever the lost ones said.
+    // Answers that arrived count although others were lost: a wrong answer is wrong whatever the lost ones were.
     let wrong = checks
         .iter()
         .find(|check| !check.ok && check.seen != NOTHING);
@@ -106,9 +106,11 @@ fn conclude(scenario: &Scenario, seen: &Observation, checks: Vec<Check>) -> Outc
         wrong.or_else(|| checks.iter().find(|check| !check.ok)),
         &seen.end,
     ) {
-        // What a flood cut off may have been the answer that is missing.
+        // The missing answer may have been in the part that the flood cut off.
         (_, End::Flooded(bytes)) if wrong.is_none() => {
-            let why = format!("the console was flooded: {bytes} bytes, only the ends are kept");
+            let why = format!(
+                "the console was flooded: {bytes} bytes, only the start and the end are kept"
+            );
             outcome(Verdict::Broken, why, checks)
         }
         (Some(check), _) => {
@@ -116,22 +118,22 @@ fn conclude(scenario: &Scenario, seen: &Observation, checks: Vec<Check>) -> Outc
                 "{}: wanted {}, saw {}",
                 check.what, check.wanted, check.seen
             );
-            // What was seen decided; how that came about is explained.
+            // The checks decided; what the IOMMU did explains why.
             if let Some(told) = seen.iommus.as_ref().and_then(iommu::explain) {
                 reason = format!("{reason}; {told}");
             }
             outcome(Verdict::Fail, reason, checks)
         }
         (None, End::Deadline) => {
-            let why = "the time ran out although nothing awaited is missing".to_owned();
+            let why = "the time ran out although every awaited line arrived".to_owned();
             outcome(Verdict::Broken, why, checks)
         }
         (None, _) => outcome(Verdict::Pass, String::new(), checks),
     }
 }
 
-/// Finds what is missing from the record. A domain that is destroyed may be in the middle of a word then: one frame of
-/// it that breaks off is no loss.
+/// Finds a gap in the record. A domain that is destroyed may be in the middle of a frame then, so one truncated frame
+/// of it is no gap.
 fn gap<'s>(scenario: &Scenario, seen: &'s Observation) -> Option<&'s str> {
     let destroyed = |domain: &&Domain| matches!(domain.expectation, Expectation::Destroyed { .. });
     let mut forgiven: Vec<u8> = scenario
@@ -151,10 +153,10 @@ fn gap<'s>(scenario: &Scenario, seen: &'s Observation) -> Option<&'s str> {
     gaps.chain(cut.next().map(|(_, told)| told.as_str())).next()
 }
 
-/// What stands for an answer that never came.
+/// Shown in the place of an answer that never came.
 const NOTHING: &str = "nothing";
 
-/// Puts the functions that were listed outside in the place of the word for them.
+/// Replaces the expectation `listed` by the functions that QEMU listed outside.
 fn in_numbers(line: &Line, listed: Option<&[u16]>) -> Expect {
     match (&line.expect, line.op, listed) {
         (Expect::Listed, Op::Hv(Hv::PciList { at }), Some(listed)) => {
@@ -209,7 +211,7 @@ fn judge_running(
         };
         let place = u16::try_from(place).unwrap_or(u16::MAX);
         let earlier = first(domain, spoke, place);
-        // An answer that has nothing to be compared with tells as little as none.
+        // An answer without a value to compare with counts as missing.
         let wanted = in_numbers(line, listed);
         let comparable = match line.expect {
             Expect::Unchanged => earlier.is_some(),
@@ -221,7 +223,7 @@ fn judge_running(
         let shown = answer.map(|answer| {
             match (ok, answer) {
                 (true, answer) => settled(&wanted, answer),
-                // A result of a hypercall is told by the name of its error.
+                // A hypercall's result is shown by the name of its error.
                 (false, Answer::Value(value)) if is_call(&line.op) => {
                     errno::of(*value).map_or_else(|| answer.to_string(), errno::shown)
                 }
@@ -250,7 +252,7 @@ fn judge_running(
 }
 
 /// Shows an answer that is as wanted, without what may differ between two equal runs (clocks, how often a line rang
-/// before somebody looked): ledgers are compared byte by byte. The evidence keeps every answer as it came.
+/// before it was read): ledgers are compared byte by byte. The evidence keeps every answer unchanged.
 fn settled(expect: &Expect, answer: &Answer) -> String {
     match (expect, answer) {
         (Expect::Value { value, mask }, Answer::Value(_)) if *mask != u64::MAX => {
@@ -266,15 +268,15 @@ fn settled(expect: &Expect, answer: &Answer) -> String {
     }
 }
 
-/// Tells a hypercall.
+/// Tells whether the operation is a hypercall.
 const fn is_call(op: &Op) -> bool {
     matches!(op, Op::Hv(_) | Op::Hypercall { .. })
 }
 
-/// What stands for a value that was right whatever it was.
+/// Shown in the place of a value for which any value is right.
 const A_VALUE: &str = "a value";
 
-/// Finds the first answer to the same operation, which must be an earlier one: nothing is compared with itself.
+/// Finds the first answer to the same operation. It must be an earlier one, so that no answer is compared with itself.
 fn first<'s>(domain: &Domain, spoke: &'s DomainObservation, place: u16) -> Option<&'s Answer> {
     let place = usize::from(place);
     let op = domain.lines.get(place)?.op;
@@ -301,7 +303,7 @@ fn judge_tree(
         _ => false,
     };
     if !spoke.answers.values().any(whole) {
-        // Part of a tree says nothing about the whole.
+        // A part of a tree says nothing about the whole.
         checks.push(check(&what, "is sent whole", NOTHING, false));
         return;
     }
@@ -319,7 +321,7 @@ fn judge_tree(
     }
 }
 
-/// Judges the end of a domain that ran: nothing comes from it once its end was announced.
+/// Judges the end of a domain that ran: it sends nothing after its end was announced.
 fn judge_gone(
     scenario: &Scenario,
     domain: &Domain,
@@ -339,7 +341,7 @@ fn judge_gone(
         Some(false) => "its probe spoke",
     };
     let other = other.map_or("?", |other| other.name.as_str());
-    let wanted = format!("silence behind mark `{mark}` of {other}");
+    let wanted = format!("silence after mark `{mark}` of {other}");
     checks.push(check(&domain.name, &wanted, told, silent == Some(true)));
 }
 
@@ -350,7 +352,7 @@ fn judge_refused(
     diagnostics: bool,
     checks: &mut Vec<Check>,
 ) {
-    // Any frame of it is a sign of life, also where its hello was lost.
+    // Any frame of it shows that it ran, even if its hello was lost.
     let spoke = seen.domains.contains_key(&domain.number);
     let told = if spoke {
         "its probe spoke"
@@ -358,12 +360,12 @@ fn judge_refused(
         "it never ran"
     };
     checks.push(check(&domain.name, "never runs", told, !spoke));
-    // What a controller asks for is answered by an error number, not on the console.
+    // A refusal to a control domain is an error number, not a console line.
     if !diagnostics || domain.child.is_some() {
         return;
     }
-    // A subject that promises diagnostics names the domain and the culprit in one line. The line alone proves nothing;
-    // that the domain never ran was checked above.
+    // A subject that promises diagnostics names the domain and each cause in one line. It alone proves nothing;
+    // the check above shows that the domain never ran.
     let console = String::from_utf8_lossy(&seen.console);
     let about = |line: &&str| line.contains("refuse") && has_word(line, &domain.name);
     let lines: Vec<&str> = console.lines().filter(about).collect();
@@ -388,7 +390,7 @@ fn judge_refused(
     ));
 }
 
-/// Tells whether `word` stands in `line` by itself: domain `d1` is not refused by a line about `d12`.
+/// Tells whether `word` occurs in `line` as a whole word: a line about `d12` does not refuse domain `d1`.
 fn has_word(line: &str, word: &str) -> bool {
     let joins = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     line.match_indices(word).any(|(at, _)| {

@@ -1,4 +1,4 @@
-//! Waivers on the rows of a run: what is excused, and which waivers are of no use.
+//! Applies waivers to the rows of a run: which failures are excused, and which waivers are useless.
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub fn read(path: &Path) -> Result<Vec<Waiver>> {
     Ok(file.waiver)
 }
 
-/// Checks that each waiver says all it must, about something that there is.
+/// Checks that each waiver is complete and names something that exists.
 pub fn check(waivers: &[Waiver], scenarios: &[Scenario]) -> Result<()> {
     for waiver in waivers {
         let target = waiver.target();
@@ -51,8 +51,8 @@ pub fn check(waivers: &[Waiver], scenarios: &[Scenario]) -> Result<()> {
     Ok(())
 }
 
-/// Turns the failures that a waiver excuses into waived ones; returns what is wrong with the waivers. One that is over
-/// excuses nothing, and one whose scenarios all ran without a failure is needless. `scenarios` are all there are.
+/// Marks the failures that a waiver excuses as waived; returns the problems of the waivers. An expired one excuses
+/// nothing, and one whose scenarios all ran without a failure is needless. `scenarios` are all scenarios of the suite.
 pub fn apply(
     waivers: &[Waiver],
     scenarios: &[Scenario],
@@ -92,12 +92,12 @@ pub fn apply(
         let target = waiver.target();
         if over && ran > 0 {
             problems.push(format!(
-                "the waiver of {target} was over on {} ({}): {}",
+                "the waiver of {target} expired on {} ({}): {}",
                 waiver.expires, waiver.reference, waiver.reason
             ));
         } else if excused == 0 && ran == all.count() {
             problems.push(format!(
-                "the waiver of {target} is needless: nothing of it failed ({}): {}",
+                "the waiver of {target} is needless: none of its scenarios failed ({}): {}",
                 waiver.reference, waiver.reason
             ));
         }

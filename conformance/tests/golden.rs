@@ -1,6 +1,6 @@
-//! What becomes of a case, held still: from the requirement file to the trees, the modules and the command line of its
-//! runs. Nothing is booted. The requirements, the machine and the subject are fixtures, so that the suite's own may
-//! change; `INSTA_UPDATE=always cargo test -p conformance --test golden` accepts a change of the snapshots.
+//! Pins the way of a case from the requirement file to the trees, the modules and the command line of its runs. Nothing
+//! is booted. The requirements, the machine and the subject are fixtures, so that the suite's own may change;
+//! `INSTA_UPDATE=always cargo test -p conformance --test golden` accepts a change of the snapshots.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use conformance::scenario::{Scenario, generate};
 use dtb_gen::Tree;
 use runners::{Io, Profile};
 
-/// Number that the frames of these runs carry.
+/// Nonce of these runs' frames.
 const NONCE: u32 = 0x0bad_cafe;
 
 fn fixture(name: &str) -> PathBuf {
@@ -36,7 +36,7 @@ fn scenarios() -> Vec<Scenario> {
     generate::scenarios(&loaded, &profile()).unwrap()
 }
 
-/// Everything that is decided about a scenario before it runs.
+/// Shows everything that is decided about a scenario before it runs.
 fn shown(scenario: &Scenario) -> String {
     let (profile, base) = (profile(), base());
     let probe: Arc<[u8]> = vec![0; 0x1234].into();
@@ -104,7 +104,7 @@ fn shown(scenario: &Scenario) -> String {
     text
 }
 
-/// Shows a ramdisk: its script, and the trees that are packed behind it.
+/// Shows a ramdisk: its script, and the trees that are packed after it.
 fn script(name: &str, bytes: &[u8], text: &mut String) {
     let end = bytes
         .iter()
@@ -148,7 +148,7 @@ fn cases_become_the_same_runs() {
     }
 }
 
-/// Two expansions of the same files are equal down to the last byte, and no two evidence folders have one name.
+/// Two expansions of the same files are equal to the last byte, and no two evidence folders have the same name.
 #[test]
 fn expansion_repeats_itself() {
     let (first, second) = (scenarios(), scenarios());

@@ -1,9 +1,9 @@
-//! Every scenario of the reference hypervisor as a trial, so that `cargo test` and `cargo nextest` drive the suite; and of
-//! each requirement one scenario once more, called `by-adapter::...`, with the adapter protocol in between. The adapter that
-//! `docs/bring-your-own-hypervisor.md` prints is run as it is printed.
+//! Runs every scenario of the reference hypervisor as a trial, so that `cargo test` and `cargo nextest` drive the
+//! suite. One scenario of each requirement runs once more through the adapter protocol, as `by-adapter::...`. The
+//! adapter printed in `docs/bring-your-own-hypervisor.md` runs as it is printed.
 //!
-//! `cargo test -p conformance --test harness -- --list`, a name or `--exact NAME` choose as usual. The images are those
-//! of `cargo xtask image`; `CONFORMANCE_IMAGES` names another folder.
+//! `cargo test -p conformance --test harness -- --list`, a name or `--exact NAME` select trials as usual. The images
+//! are those of `cargo xtask image`; `CONFORMANCE_IMAGES` names another folder.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,10 +30,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// A harness that is taken up when the first of its trials runs.
+/// A harness that is loaded when the first of its trials runs.
 type Lazy = Arc<OnceLock<Result<Harness, String>>>;
 
-/// Makes a trial of each scenario. Listing needs no image; running without one is told once, not once a trial.
+/// Makes a trial of each scenario. Listing needs no image; a missing image is reported once, not once for each trial.
 fn trials(list: bool) -> Result<Vec<Trial>, String> {
     let all = |problems: Vec<_>| {
         problems
@@ -58,7 +58,7 @@ fn trials(list: bool) -> Result<Vec<Trial>, String> {
         .into_iter()
         .map(|scenario| trial(scenario.id.clone(), &profile, &reference, scenario))
         .collect();
-    // Not taken up before it is needed: its adapter is a process.
+    // The adapter is a process, so it is started only when it is needed.
     let behind = Lazy::default();
     for scenario in chosen {
         let name = format!("by-adapter::{}", scenario.id);
@@ -70,8 +70,8 @@ fn trials(list: bool) -> Result<Vec<Trial>, String> {
     Ok(trials)
 }
 
-/// Runs the shortest adapter of the page on one scenario that only Xen's trees can say and on one that anybody can be
-/// told.
+/// Runs the shortest adapter of the page on one scenario that only Xen's trees can express and on one that any
+/// hypervisor can run.
 fn as_printed(loaded: &Loaded) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let page = std::fs::read_to_string(root().join("docs/bring-your-own-hypervisor.md"))?;
@@ -90,7 +90,7 @@ fn as_printed(loaded: &Loaded) -> Result<(), Failed> {
         image: None,
         folder: folder.path().to_owned(),
     });
-    // What the printed one claims.
+    // The claims of the printed adapter.
     profile.capabilities = [
         Capability::BootDomains,
         Capability::SeveralDomains,
@@ -128,7 +128,7 @@ fn shipped(name: &str) -> Result<Profile, String> {
     Profile::shipped(name, Arch::default()).map_err(|error| error.to_string())
 }
 
-/// Chooses for each requirement the first scenario that the subject can run.
+/// Selects for each requirement the first scenario that the subject can run.
 fn one_each(scenarios: Vec<Scenario>, profile: &Profile) -> Vec<Scenario> {
     let mut known = BTreeSet::new();
     scenarios

@@ -1,4 +1,4 @@
-//! What the suite says of PCI functions against QEMU itself: models, and topologies after the firmware.
+//! Compares what the suite says of PCI functions with QEMU itself: models, and topologies after the firmware.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use conformance::pci::{
 use model::Arch;
 use runners::{Action, Answer, Command, LabelledAction, Profile, Request, RunController};
 
-/// Header type, and where the list of capabilities begins (PCI 6.1).
+/// Header type, and the start of the capability list (PCI 6.1).
 const HEADER: u64 = 0xe;
 const CAPABILITIES: u64 = 0x34;
 const PIN: u64 = 0x3d;
@@ -20,7 +20,7 @@ const BAR0: u64 = 0x10;
 const EXPRESS: u64 = 0x10;
 const SLOT_CONTROL: u64 = 0x18;
 
-/// Carries acts out one after the other on a machine that stands still, and ends it with the last.
+/// Carries out actions one after another on a machine whose CPUs are stopped, and ends it with the last.
 struct Script {
     left: usize,
     answers: Vec<Answer>,
@@ -50,7 +50,7 @@ fn placed(wanted: &[Wanted], firmware: Firmware) -> Topology {
     place(wanted, firmware, &host, 0).unwrap()
 }
 
-/// Starts a machine with these functions and returns what came of the acts.
+/// Starts a machine with these functions and returns the answers of the actions.
 fn on(topology: &Topology, acts: Vec<Action>) -> Vec<Answer> {
     let Profile {
         arch, mut machine, ..
@@ -85,7 +85,7 @@ fn write(addr: u64, value: u32) -> Action {
     }
 }
 
-/// Machines on which each model is where it can be.
+/// Returns machines on which each model is at a place where it may be.
 fn every_model() -> [Vec<Wanted>; 2] {
     let one = |model: &'static Model| Wanted::new(model.name.replace('-', "_"), model);
     let mut wanted: Vec<Wanted> = Vec::new();
@@ -102,12 +102,12 @@ fn every_model() -> [Vec<Wanted>; 2] {
         }
         wanted.push(made);
     }
-    // Its virtual functions take up device numbers of the bus.
+    // Its virtual functions use device numbers of the bus.
     let (alone, together) = wanted.into_iter().partition(|one| one.model.name == "igb");
     [together, alone]
 }
 
-/// Every model has the identity, the registers, the pin and the slot that the suite says, and no others of memory.
+/// Every model has the identity, the registers, the pin and the slot that the suite states, and no other memory BARs.
 #[test]
 fn models_are_as_they_are_said_to_be() {
     for wanted in every_model() {
@@ -193,7 +193,7 @@ fn compare(topology: &Topology) {
     }
 }
 
-/// After the firmware, QEMU's own list has the same functions at the same places, and everything reads back.
+/// After the firmware, QEMU's own list has the same functions at the same places, and every value reads back.
 #[test]
 fn generated_topologies_are_what_they_are_said_to_be() {
     for seed in 0..10 {

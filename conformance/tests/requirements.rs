@@ -1,4 +1,4 @@
-//! The requirement files of this repository: what they must say, and how they must say it.
+//! Checks the requirement files of this repository: their content and their style.
 
 use conformance::kinds::{CASE_KIND, REQUIREMENT_KIND};
 use oft::{
@@ -7,7 +7,7 @@ use oft::{
 };
 use std::{fs, path::Path};
 
-/// The chapter: its groups and, indented below each, the names of its requirements, all in their order.
+/// The chapter: its groups and, indented below each, the names of its requirements, in order.
 const CHAPTER: &str = include_str!("fixtures/chapter.txt");
 
 /// Returns name and group of each requirement.
@@ -59,7 +59,7 @@ fn requirements(catalog: &Catalog) -> Vec<&Item> {
     catalog.of_kind(REQUIREMENT_KIND).collect()
 }
 
-/// A chapter in upstream's form is read to its 19 items, with titles, covers and needs.
+/// A chapter in upstream's form is read as its 19 items, with titles, covers and needs.
 #[test]
 fn upstream_form_is_read() {
     let catalog = chapter();
@@ -164,8 +164,8 @@ fn items_keep_the_style() {
     }
 }
 
-/// The corrections of the review are in: direct-mapped domains only, said where it holds, and
-/// boot time domains in both notes.
+/// The corrections of the review are in: only direct-mapped domains, stated where it applies, and boot time domains in
+/// both notes.
 #[test]
 fn review_is_heeded() {
     let catalog = catalog();
@@ -189,7 +189,7 @@ fn review_is_heeded() {
     assert!(!notes.contains("to started"), "{notes}");
 }
 
-/// Given a case for every requirement, the chain from the product requirement down is closed.
+/// With a case for every requirement, the chain from the product requirement down is closed.
 #[test]
 fn chain_closes_with_cases() {
     let mut catalog = catalog();

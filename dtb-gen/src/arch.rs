@@ -1,4 +1,4 @@
-//! What device trees say in another way on each processor architecture: a file an architecture.
+//! The parts of device trees that depend on the processor architecture: one file an architecture.
 
 use crate::Node;
 
@@ -6,7 +6,7 @@ pub mod aarch64;
 
 pub(crate) use aarch64::{CONTROLLER_PHANDLE, placeholder};
 
-/// What a guest's tree says about its processors and its interrupt controller.
+/// The part of a guest's tree about its processors and its interrupt controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuestArch {
     /// An AArch64 guest.
@@ -14,7 +14,7 @@ pub enum GuestArch {
 }
 
 impl GuestArch {
-    /// Describes the firmware that a guest asks to start and stop processors.
+    /// Describes the firmware by which a guest starts and stops processors.
     pub(crate) fn firmware(&self) -> Node {
         match self {
             Self::Aarch64(_) => aarch64::firmware(),
@@ -42,7 +42,7 @@ impl GuestArch {
         }
     }
 
-    /// Returns the cells of `interrupts` for a shared line that is high while there is something to do.
+    /// Returns the cells of `interrupts` for a shared line that is level-sensitive and active high.
     pub(crate) fn shared_line(&self, line: u32) -> [u32; 3] {
         match self {
             Self::Aarch64(_) => aarch64::shared_line(line),

@@ -1,8 +1,7 @@
-//! Breaks a good blob in exactly one named way.
+//! Makes exactly one named defect in a good blob.
 //!
-//! Each defect is one that a writer cannot be talked into, so it is made on bytes. What is merely
-//! wrong in *meaning* (half tuples, foreign phandles, loops of interrupt parents) is an
-//! [`Edit`](crate::Edit) instead.
+//! No library writes such defects, so they are made in the bytes. A tree that is wrong only in *meaning* (half tuples,
+//! foreign phandles, loops of interrupt parents) is made by an [`Edit`](crate::Edit) instead.
 
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
@@ -16,42 +15,42 @@ mod parts;
 
 pub use apply::apply;
 
-/// One defect. Its name, as test cases write it, is what [`Display`] prints and [`FromStr`] reads.
+/// One defect. [`Display`] prints and [`FromStr`] reads its name as test cases write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Corruption {
     /// No byte is left.
     Empty,
-    /// Only so many bytes are left; the header is not told.
+    /// Only so many bytes are left; the header still has the old size.
     Truncate(u32),
-    /// The second half is gone; the header is not told.
+    /// The second half is missing; the header still has the old size.
     TruncateHalf,
-    /// The magic number stands in the wrong byte order.
+    /// The magic number has the wrong byte order.
     Magic,
-    /// `totalsize` says this number.
+    /// `totalsize` is this number.
     TotalSize(u32),
-    /// `totalsize` says so many bytes more than there are.
+    /// `totalsize` is so many bytes more than there are.
     TotalSizeGrow(u32),
     /// `version` is 15, from before the structure block had a size.
     Version,
-    /// `last_comp_version` is 18: readers of 17 must not try.
+    /// `last_comp_version` is 18: readers of version 17 must not read the blob.
     LastCompVersion,
-    /// The structure block begins behind the end.
+    /// The structure block begins after the end of the blob.
     OffStruct,
-    /// The structure block lies two bytes off its alignment, otherwise intact.
+    /// The structure block is two bytes off its alignment, but otherwise intact.
     MisalignedStruct,
-    /// The strings block begins behind the end.
+    /// The strings block begins after the end of the blob.
     OffStrings,
-    /// The reservation block begins behind the end.
+    /// The reservation block begins after the end of the blob.
     OffReserved,
     /// The reservation block has no closing entry.
     ReservedUnterminated,
     /// `size_dt_struct` is so large that adding the offset wraps in 32 bits.
     StructSize,
-    /// `size_dt_struct` leaves the closing token out.
+    /// `size_dt_struct` excludes the closing token.
     StructSizeShort,
     /// `size_dt_strings` is so large that adding the offset wraps in 32 bits.
     StringsSize,
-    /// The first token inside the root is none that exists.
+    /// The first token inside the root does not exist in the specification.
     BadToken,
     /// The first property's name lies outside the strings block.
     StringOffset,
@@ -71,18 +70,18 @@ pub enum Corruption {
     PropLength,
     /// The first property is so long that adding its place wraps in 32 bits.
     HugePropLength,
-    /// A property follows a child node. Some readers take that, against the specification.
+    /// A property follows a child node. Some readers accept that, against the specification.
     PropAfterNode,
-    /// A property stands before the root.
+    /// A property comes before the root.
     PropOutside,
     /// So many nodes are nested inside the last child of the root.
     Deep(u32),
 }
 
-/// How a defect is written.
+/// How a defect's name is written.
 enum Form {
     Plain(Corruption),
-    /// With a number; the other one is a sample.
+    /// With a number; the field holds a sample.
     Number(fn(u32) -> Corruption, u32),
 }
 
@@ -185,33 +184,33 @@ pub enum CorruptionError {
     /// No defect has this name.
     #[error("unknown defect `{name}`{}", nearest.as_ref().map_or_else(String::new, |name| format!(", nearest is `{name}`")))]
     Unknown {
-        /// What was written.
+        /// The name as written.
         name: String,
         /// The right spelling of the name most like it.
         nearest: Option<String>,
     },
-    /// The number behind the name is missing, superfluous or no number.
+    /// The number after the name is missing, superfluous or invalid.
     #[error("defect `{text}`: {why}, as in `{sample}`")]
     Number {
-        /// What was written.
+        /// The text as written.
         text: String,
         /// What is wrong with it.
         why: &'static str,
-        /// A right spelling.
+        /// A valid spelling.
         sample: Corruption,
     },
-    /// The blob was no good tree to begin with.
+    /// The input was already a bad tree.
     #[error("defect `{corruption}`: the input is no good tree: {why}")]
     Unreadable {
-        /// The defect wanted.
+        /// The defect to make.
         corruption: Corruption,
-        /// What the reader says.
+        /// The reader's error.
         why: ReadError,
     },
-    /// The blob has nothing that this defect could corrupt.
+    /// The blob has no part in which this defect can be made.
     #[error("defect `{corruption}`: {why}")]
     Nothing {
-        /// The defect wanted.
+        /// The defect to make.
         corruption: Corruption,
         /// What is missing.
         why: String,
@@ -253,7 +252,7 @@ impl FromStr for Corruption {
     }
 }
 
-/// Returns how a known name is written, `N` standing for the number.
+/// Returns the spelling of a known name, with `N` for the number.
 fn spelling(name: &str) -> String {
     let takes_number = FORMS
         .iter()

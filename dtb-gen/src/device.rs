@@ -1,33 +1,33 @@
-//! Partial trees: the devices a domain is to get, as the device-tree contract has them.
+//! Partial trees: the devices that a domain gets, in the form of the device-tree contract.
 
 use crate::domain::push;
 use crate::{Cells, Node, PlanError, Tree, Value, arch};
 
-/// What readers assume where a parent declares no widths.
+/// The specification's default where a parent declares no widths.
 const DEFAULT_CELLS: Cells = Cells {
     address: 2,
     size: 1,
 };
 
-/// What a domain's partial tree should say.
+/// The content of a domain's partial tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partial {
-    /// Widths the root declares; `None` leaves both properties out.
+    /// Widths that the root declares; `None` leaves both properties out.
     pub root: Option<Cells>,
-    /// Widths /passthrough declares; `None` leaves both properties out.
+    /// Widths that /passthrough declares; `None` leaves both properties out.
     pub passthrough: Option<Cells>,
-    /// Widths `reg` and `xen,reg` are written in; `None` follows what /passthrough declares, or the
-    /// default 2 and 1. Apart from the declaration, because a declaration can be nonsense.
+    /// Widths in which `reg` and `xen,reg` are written; `None` takes those that /passthrough declares, or the default 2
+    /// and 1. A field of its own, because a case may declare nonsense.
     pub encoding: Option<Cells>,
-    /// Phandle of the node that stands for the guest's interrupt controller; `None` leaves the node out.
+    /// Phandle of the node for the guest's interrupt controller; `None` leaves the node out.
     pub controller: Option<u32>,
     /// Devices, in order.
     pub devices: Vec<Device>,
     /// Further children of the root.
     pub extra: Vec<Node>,
-    /// Entries of /aliases; without one the node is left out.
+    /// Entries of /aliases; the node is left out if there are none.
     pub aliases: Vec<(String, String)>,
-    /// Further properties of /passthrough; one with a generated name takes the generated one's place.
+    /// Further properties of /passthrough; one with a generated name replaces the generated one.
     pub props: Vec<(String, Value)>,
 }
 
@@ -57,7 +57,7 @@ pub struct Device {
     pub path: Option<String>,
     /// `xen,force-assign-without-iommu`.
     pub force: bool,
-    /// Further properties; one with a generated name takes the generated one's place.
+    /// Further properties; one with a generated name replaces the generated one.
     pub props: Vec<(String, Value)>,
     /// Nodes below it.
     pub children: Vec<Node>,
@@ -84,7 +84,7 @@ pub struct Range {
     pub guest: u64,
 }
 
-/// Plans a partial tree. Nothing is checked but that each number fits its cells.
+/// Plans a partial tree. Checks only that each number fits its cells.
 pub fn partial(partial: &Partial) -> Result<Tree, PlanError> {
     let mut tree = Tree::default();
     declare(&mut tree.root, partial.root);

@@ -20,7 +20,7 @@ impl Default for Cells {
     }
 }
 
-/// A boot module: where the loader puts a blob, and for a kernel its arguments.
+/// A boot module: the place where the loader puts a blob, and the arguments of a kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
     /// First byte, in host-physical memory.
@@ -31,7 +31,7 @@ pub struct Module {
     pub args: Option<String>,
 }
 
-/// A domain that the hypervisor is to create at boot.
+/// A domain that the hypervisor creates at boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Domain {
     /// Node name under /chosen.
@@ -52,7 +52,7 @@ pub struct Domain {
     pub ramdisk: Option<Module>,
     /// The partial device tree.
     pub tree: Option<Module>,
-    /// Further properties; one with a generated name takes the generated one's place.
+    /// Further properties; one with a generated name replaces the generated one.
     pub extra: Vec<(String, Value)>,
 }
 
@@ -133,10 +133,10 @@ impl Module {
     }
 }
 
-/// The widest number written out; wider is only ever declared, never meant.
+/// The greatest width that is written; a test may declare more, but writes no such number.
 const WIDEST: u32 = 8;
 
-/// Appends a number in so many cells, most significant first; none at all for zero cells.
+/// Appends a number in so many cells, most significant first, or nothing for zero cells.
 pub(crate) fn push(
     to: &mut Vec<u32>,
     value: u64,
@@ -157,7 +157,7 @@ pub(crate) fn push(
         let cell = value.checked_shr(32 * index).unwrap_or(0) & 0xffff_ffff;
         to.push(u32::try_from(cell).unwrap_or(u32::MAX));
     }
-    // Zero cells hold nothing on purpose: the tree then lacks what it should say.
+    // Zero cells hold nothing on purpose: the tree then lacks the value.
     match cells {
         1 if value > u64::from(u32::MAX) => Err(PlanError::TooWide {
             path: path(),

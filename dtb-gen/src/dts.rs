@@ -1,14 +1,13 @@
-//! Device-tree source for people: evidence folders and reports.
+//! Renders device-tree source for evidence folders and reports.
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
 use crate::{Node, Prop, Tree};
 
-/// Bytes of an unreadable blob that are shown.
+/// How many bytes of an unreadable blob are shown.
 const SHOWN: usize = 64;
 
-/// Renders a blob as source. Total: an unreadable blob gives a comment with the reason and its first
-/// bytes.
+/// Renders a blob as source. Total: an unreadable blob gives a comment with the reason and its first bytes.
 pub fn dts(blob: &[u8]) -> String {
     match Tree::read(blob) {
         Ok(tree) => tree.to_string(),
@@ -41,7 +40,7 @@ impl Display for Tree {
     }
 }
 
-/// Writes one node. Trees that were read are bounded in depth; others are as deep as they were made.
+/// Writes one node. The depth of trees from a blob is bounded; other trees are as deep as the suite made them.
 fn node(f: &mut Formatter<'_>, from: &Node, name: &str, depth: usize) -> fmt::Result {
     let indent = depth * 4;
     writeln!(f, "{:indent$}{name} {{", "")?;
@@ -58,7 +57,7 @@ fn node(f: &mut Formatter<'_>, from: &Node, name: &str, depth: usize) -> fmt::Re
     writeln!(f, "{:indent$}}};", "")
 }
 
-/// A value in the form that says most: nothing, strings, cells, or bytes.
+/// A value in its most readable form: nothing, strings, cells, or bytes.
 struct Shown<'a>(&'a Prop);
 
 impl Display for Shown<'_> {
@@ -92,7 +91,7 @@ impl Display for Shown<'_> {
     }
 }
 
-/// Tells whether a string is one that somebody wrote: not empty, and printable ASCII throughout.
+/// Tells whether a string is readable text: not empty, and printable ASCII throughout.
 fn speaks(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }

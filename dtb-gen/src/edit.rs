@@ -1,4 +1,4 @@
-//! Changes to a tree, as data. A path or property that is not there is an error that names it.
+//! Changes to a tree, as data. A missing path or property is an error that names it.
 
 use crate::tree::split;
 use crate::{Node, PlanError, Tree, Value};
@@ -15,7 +15,7 @@ pub enum Edit {
         /// Its new value.
         value: Value,
     },
-    /// Takes an existing property out.
+    /// Deletes an existing property.
     Delete {
         /// The node.
         path: String,
@@ -28,38 +28,37 @@ pub enum Edit {
         path: String,
         /// The property.
         prop: String,
-        /// Bytes more (or, negative, less).
+        /// Number of bytes to add or, if negative, to remove.
         by: i64,
     },
-    /// Appends a child; equal names are allowed, for tests of just that.
+    /// Appends a child. Equal names are allowed, because tests need them.
     AddNode {
         /// The node that gets the child.
         parent: String,
         /// The child.
         node: Node,
     },
-    /// Takes a node out with all below it.
+    /// Removes a node with its children.
     RemoveNode {
         /// The node.
         path: String,
     },
-    /// Puts a copy behind a node, under another name and without phandles: a second description of
-    /// the same device.
+    /// Inserts a copy after a node, with another name and without phandles: a second description of the same device.
     CopyNode {
         /// The node.
         path: String,
         /// The copy's name.
         name: String,
     },
-    /// Gives a node another name.
+    /// Renames a node.
     RenameNode {
         /// The node.
         path: String,
         /// Its new name.
         name: String,
     },
-    /// Makes a property refer to a node, `<before.. phandle after..>`, giving that node a phandle if
-    /// it has none: loops of interrupt parents, interrupts of a second controller.
+    /// Makes a property refer to a node, `<before.. phandle after..>`, and gives that node a phandle if it has none.
+    /// For loops of interrupt parents and interrupts of a second controller.
     Point {
         /// The node that refers.
         path: String,
@@ -74,13 +73,13 @@ pub enum Edit {
     },
 }
 
-/// Applies edits in order, stopping at the first that does not apply.
+/// Applies edits in order, and stops at the first error.
 pub fn apply_all(edits: &[Edit], tree: &mut Tree) -> Result<(), PlanError> {
     edits.iter().try_for_each(|edit| edit.apply(tree))
 }
 
 impl Edit {
-    /// Applies the edit; on an error the tree is as it was.
+    /// Applies the edit. An error leaves the tree unchanged.
     pub fn apply(&self, tree: &mut Tree) -> Result<(), PlanError> {
         match self {
             Self::Set { path, prop, value } => at(tree, path)?.set(prop, value.clone()),
@@ -118,7 +117,7 @@ impl Edit {
 }
 
 fn at<'a>(tree: &'a mut Tree, path: &str) -> Result<&'a mut Node, PlanError> {
-    // Asked twice, because a borrow returned on one path only is held on all.
+    // Looked up twice, because a borrow that is returned on one path is held on all paths.
     if tree.find(path).is_none() {
         return Err(tree.no_node(path));
     }
@@ -153,7 +152,7 @@ fn resize(node: &mut Node, path: &str, prop: &str, by: i64) -> Result<(), PlanEr
     let value = &mut node.prop_mut(prop).ok_or(missing)?.value;
     let len = value.len();
     let wanted = i64::try_from(len).ok().and_then(|len| len.checked_add(by));
-    // A property's length is a 32-bit number in the blob.
+    // The length of a property is a 32-bit number in the blob.
     let wanted = wanted
         .and_then(|wanted| u32::try_from(wanted).ok())
         .and_then(|wanted| usize::try_from(wanted).ok());

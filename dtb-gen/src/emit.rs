@@ -1,4 +1,4 @@
-//! [`Tree`] to blob. The only file that names vm-fdt.
+//! Writes a [`Tree`] as a blob. The only file that uses vm-fdt.
 
 use vm_fdt::{FdtReserveEntry, FdtWriter};
 
@@ -30,13 +30,13 @@ fn node(writer: &mut FdtWriter, from: &Node, path: &str) -> Result<(), EmitError
         name: from.name.clone(),
         why: error.to_string(),
     };
-    // vm-fdt takes empty names anywhere, for the root's sake; readers do not.
+    // vm-fdt accepts empty names anywhere, because the root has one; readers do not.
     if from.name.is_empty() && path != "/" {
         return Err(refused(vm_fdt::Error::InvalidNodeName));
     }
     let open = writer.begin_node(&from.name).map_err(refused)?;
     for prop in &from.props {
-        // Phandles go in as any other property: two nodes with the same one is a tree tests want.
+        // Phandles are written like any other property: tests need trees in which two nodes have the same one.
         writer
             .property(&prop.name, &prop.value)
             .map_err(|error| EmitError::Property {

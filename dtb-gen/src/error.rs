@@ -1,5 +1,4 @@
-//! Why a tree could not be read, planned or written. Each text names the place, the culprit and its
-//! value.
+//! Errors of reading, planning and writing a tree. Each text names the place, the offending item and its value.
 
 use thiserror::Error;
 
@@ -9,24 +8,24 @@ pub enum ReadError {
     /// The blob ends before the fixed header does.
     #[error("device tree: {len} bytes are too few for the 40-byte header")]
     Short {
-        /// Bytes given.
+        /// Number of bytes in the blob.
         len: usize,
     },
-    /// The header claims more bytes than there are.
+    /// The header's size exceeds the number of bytes.
     #[error("device tree: `totalsize` is {total:#x}, but the blob has {len:#x} bytes")]
     Cut {
-        /// What the header says.
+        /// The size in the header.
         total: u32,
-        /// Bytes given.
+        /// Number of bytes in the blob.
         len: usize,
     },
     /// The parser found a structural defect.
     #[error("device tree: {why}")]
     Malformed {
-        /// The parser's own words, with the offset.
+        /// The parser's message, with the offset.
         why: String,
     },
-    /// Nodes nest deeper than any writer or reader here accepts.
+    /// The nesting exceeds what the readers and writers here accept.
     #[error("device tree: {path}: nested deeper than {limit} levels")]
     TooDeep {
         /// The first node that is too deep.
@@ -46,20 +45,20 @@ pub enum EmitError {
         address: u64,
         /// Its length.
         size: u64,
-        /// The writer's own words.
+        /// The writer's message.
         why: String,
     },
-    /// The writer does not take this node.
+    /// The writer rejects this node.
     #[error("{path}: node name `{name}`: {why}")]
     Node {
-        /// Where the node would stand.
+        /// The path of its parent.
         path: String,
         /// Its name.
         name: String,
-        /// The writer's own words.
+        /// The writer's message.
         why: String,
     },
-    /// The writer does not take this property.
+    /// The writer rejects this property.
     #[error("{path}: `{prop}` of {len} bytes: {why}")]
     Property {
         /// The node.
@@ -68,26 +67,26 @@ pub enum EmitError {
         prop: String,
         /// Length of its value.
         len: usize,
-        /// The writer's own words.
+        /// The writer's message.
         why: String,
     },
     /// The blob as a whole does not fit its own header.
     #[error("device tree: {why}")]
     Whole {
-        /// The writer's own words.
+        /// The writer's message.
         why: String,
     },
 }
 
-/// Why a plan does not make a tree.
+/// Why a plan does not give a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PlanError {
     /// An edit names a node that the tree does not have.
     #[error("{path}: no such node{}", near(nearest))]
     NoNode {
-        /// The path asked for.
+        /// The path.
         path: String,
-        /// The path that is spelled most like it.
+        /// The most similar path.
         nearest: Option<String>,
     },
     /// An edit names a property that the node does not have.
@@ -95,12 +94,12 @@ pub enum PlanError {
     NoProperty {
         /// The node.
         path: String,
-        /// The property asked for.
+        /// The property.
         prop: String,
-        /// The property that is spelled most like it.
+        /// The most similar property.
         nearest: Option<String>,
     },
-    /// A node of this name stands there already.
+    /// A node of this name already exists.
     #[error("{parent}: has a node `{name}` already")]
     Taken {
         /// The node that would get the child.
@@ -111,10 +110,10 @@ pub enum PlanError {
     /// The root cannot be removed, copied or renamed.
     #[error("/: the root cannot be {what}")]
     Root {
-        /// What was asked.
+        /// The attempted operation.
         what: &'static str,
     },
-    /// A number is wider than the cells it has to go into.
+    /// A number does not fit its cells.
     #[error("{path}: `{prop}`: {value:#x} does not fit {cells} cell(s)")]
     TooWide {
         /// The node.
@@ -123,10 +122,10 @@ pub enum PlanError {
         prop: &'static str,
         /// The number.
         value: u64,
-        /// Cells there are.
+        /// Number of cells.
         cells: u32,
     },
-    /// More cells a number than makes sense to write out.
+    /// The number of cells per number exceeds the limit.
     #[error(
         "{path}: `{prop}`: {cells:#x} cells a number are more than {limit}; set `encoding` apart from what is declared"
     )]
@@ -135,12 +134,12 @@ pub enum PlanError {
         path: String,
         /// The property.
         prop: &'static str,
-        /// Cells asked for.
+        /// Number of cells.
         cells: u32,
-        /// The most that are written.
+        /// The limit.
         limit: u32,
     },
-    /// A property would be cut by more bytes than it has.
+    /// More bytes should be cut off a property than it has.
     #[error("{path}: `{prop}`: {len} bytes cannot change by {by}")]
     Resize {
         /// The node.
@@ -149,10 +148,10 @@ pub enum PlanError {
         prop: String,
         /// Its length.
         len: usize,
-        /// The change asked for.
+        /// The requested change.
         by: i64,
     },
-    /// No phandle is left to give.
+    /// No free phandle is left.
     #[error("{path}: no free phandle below 0xfffffff0")]
     NoPhandle {
         /// The node that needs one.
@@ -161,11 +160,11 @@ pub enum PlanError {
     /// A tree cannot be padded to this size.
     #[error("{path}: the tree cannot be made {wanted} bytes long; the least is {least}")]
     Pad {
-        /// The node that was to hold the padding.
+        /// The node that the padding belongs to.
         path: String,
-        /// Size asked for.
+        /// The requested size.
         wanted: usize,
-        /// The smallest size from which padding works.
+        /// The smallest size that padding can reach.
         least: usize,
     },
     /// The tree under construction cannot be flattened.

@@ -1,9 +1,9 @@
-//! The tree of a domain that somebody other than the hypervisor builds: a control domain, at run time, or whoever brings
-//! a hypervisor that builds none.
+//! The complete tree of a domain that the hypervisor does not build: a control domain builds it at run time, or an
+//! adapter's hypervisor gets it because it builds none itself.
 
 use crate::{GuestArch, Node, Partial, PlanError, Tree, Value, arch, partial};
 
-/// What a guest's tree should say.
+/// The content of a guest's tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
     /// Memory: first byte and length.
@@ -14,22 +14,22 @@ pub struct Guest {
     pub arch: GuestArch,
     /// `bootargs`.
     pub args: String,
-    /// Where its ramdisk lies: first byte and length.
+    /// Place of its ramdisk: first byte and length.
     pub ramdisk: Option<(u64, u64)>,
-    /// Its emulated PL011: first byte, length and number of its interrupt among the shared ones.
+    /// Its emulated PL011: first byte, length and number of its shared interrupt.
     pub uart: Option<(u64, u64, u32)>,
-    /// Whether its hypervisor is one that can be called.
+    /// Whether the guest can make hypercalls.
     pub callable: bool,
-    /// Its devices; what only a hypervisor reads of them is left out.
+    /// Its devices, without the properties that only a hypervisor reads.
     pub devices: Option<Partial>,
 }
 
-/// What a partial tree says to the hypervisor alone.
+/// Properties of a partial tree that only the hypervisor reads.
 const FOR_HYPERVISOR: [&str; 3] = ["xen,reg", "xen,path", "xen,force-assign-without-iommu"];
 
 /// Phandle of the console's clock.
 const CLOCK: u32 = 0xfde9;
-/// Its rate in Hz, as every PL011 of a virtual machine has it.
+/// Rate of that clock in Hz, as every virtual machine's PL011 has it.
 const CLOCK_RATE: u32 = 24_000_000;
 
 /// Plans a guest's tree.
@@ -104,7 +104,7 @@ fn uart_name(base: u64) -> String {
     format!("pl011@{base:x}")
 }
 
-/// The console, and the clock without which Linux takes no PL011.
+/// Makes the console, and the clock without which Linux does not use a PL011.
 fn console((base, size, line): (u64, u64, u32), arch: &GuestArch) -> [Node; 2] {
     let clock = Node::new("apb-pclk")
         .with("compatible", "fixed-clock")

@@ -1,12 +1,13 @@
 //! Host and partial device trees, good and bad.
 //!
-//! A [`Tree`] is plain ordered data: [`Tree::read`] takes it from a blob, [`Edit`]s change it and
-//! [`Tree::emit`] writes it again. [`host`] adds domains to the tree of a machine, [`partial`] makes
-//! the tree that gives a domain its devices, [`guest()`] the one that a domain built at run time boots with, and [`corrupt`] breaks a good blob in one named way.
+//! A [`Tree`] is plain ordered data: [`Tree::read`] reads it from a blob, [`Edit`]s change it and [`Tree::emit`] writes
+//! it. [`host`] adds domains to the tree of a machine. [`partial`] makes the tree that assigns devices to a domain.
+//! [`guest()`] makes the tree with which a domain created at run time boots. [`corrupt`] makes one named defect in a
+//! good blob.
 //!
-//! What is absent: no flattening code (`emit` leaves it to vm-fdt), no parsing code (`read` leaves it
-//! to dtoolkit), and no opinion on what a hypervisor should make of a tree. A tree that no library
-//! agrees to write is the business of [`corrupt`], which works on bytes.
+//! The crate has no code of its own to flatten (`emit` uses vm-fdt) or to parse (`read` uses dtoolkit). It does not
+//! decide what a hypervisor should do with a tree. Trees that no library writes are made by [`corrupt`], which works on
+//! bytes.
 
 pub mod arch;
 pub mod corrupt;

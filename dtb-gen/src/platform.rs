@@ -1,23 +1,23 @@
-//! The host tree: a machine's own tree with the domains to boot and the edits of a case.
+//! The host tree: a machine's own tree plus the domains to boot and the edits of a case.
 
 use crate::{Cells, Domain, Edit, Module, PlanError, Tree, apply_all};
 
-/// What the host tree should say.
+/// The content of the host tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
     /// The machine's own tree.
     pub base: Tree,
     /// The hypervisor's boot arguments, `xen,xen-bootargs`.
     pub hypervisor_args: String,
-    /// The hardware domain, where there is one.
+    /// The hardware domain, if there is one.
     pub hardware: Option<Hardware>,
     /// Domains, in the order of creation.
     pub domains: Vec<Domain>,
-    /// Changes, applied in order after the domains are in.
+    /// Changes, applied in order after the domains are added.
     pub edits: Vec<Edit>,
 }
 
-/// A hardware domain: its modules stand directly under /chosen.
+/// A hardware domain: its modules are directly under /chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hardware {
     /// The kernel image.
@@ -28,8 +28,8 @@ pub struct Hardware {
 
 /// Plans the host tree: domains under /chosen, then the edits.
 ///
-/// `bootargs` of the base is left out: it is meant for an operating system, and some hypervisors
-/// would take it for their own.
+/// `bootargs` of the base is left out: it is meant for an operating system, and some hypervisors would use it as their
+/// own.
 pub fn host(platform: &Platform) -> Result<Tree, PlanError> {
     let mut tree = platform.base.clone();
     let chosen = tree.ensure("/chosen");

@@ -1,4 +1,4 @@
-//! Blob to [`Tree`]. The only file that names dtoolkit.
+//! Reads a blob into a [`Tree`]. The only file that uses dtoolkit.
 
 use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node as _, Property as _};
@@ -6,7 +6,7 @@ use dtoolkit::{Node as _, Property as _};
 use crate::tree::join;
 use crate::{Node, Prop, ReadError, Tree};
 
-/// Linux and vm-fdt draw the line here too; it also bounds the recursion below.
+/// Linux and vm-fdt have the same limit; it also bounds the recursion below.
 const MAX_DEPTH: usize = 64;
 
 const HEADER: usize = 40;
@@ -17,9 +17,9 @@ const SIZE_STRUCT: usize = 36;
 const END: u32 = 9;
 
 impl Tree {
-    /// Reads a blob. Total: whatever the bytes are, the worst outcome is an error.
+    /// Reads a blob. Total: any bytes give a tree or an error.
     ///
-    /// Bytes behind `totalsize` are not the tree's, and are left alone: loaders round sizes up.
+    /// Bytes after `totalsize` do not belong to the tree and are ignored: loaders round sizes up.
     pub fn read(blob: &[u8]) -> Result<Self, ReadError> {
         let len = blob.len();
         let total = match cell(blob, TOTALSIZE) {
@@ -32,7 +32,7 @@ impl Tree {
         {
             Some(whole) => whole,
             None if blob.starts_with(&MAGIC) => return Err(ReadError::Cut { total, len }),
-            // Without the magic number `totalsize` means nothing; the parser says so.
+            // Without the magic number `totalsize` has no meaning; the parser reports it.
             None => blob,
         };
         let fdt = Fdt::new(whole).map_err(|error| ReadError::Malformed {

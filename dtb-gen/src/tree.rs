@@ -1,8 +1,8 @@
-//! Ordered nodes and properties: the one form in which trees are built, changed and compared.
+//! Ordered nodes and properties, the only form in which trees are built, changed and compared.
 
 use crate::{PlanError, Value};
 
-/// Phandles at and above this value are left to the tests that want odd ones.
+/// Phandles from this value on are left to tests that need unusual ones.
 pub(crate) const PHANDLE_LIMIT: u32 = 0xffff_fff0;
 
 /// A whole device tree, in order.
@@ -78,21 +78,21 @@ impl Node {
         }
     }
 
-    /// Sets a property and hands the node on.
+    /// Sets a property and returns the node.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.set(name, value);
         self
     }
 
-    /// Appends a child and hands the node on.
+    /// Appends a child and returns the node.
     #[must_use]
     pub fn child(mut self, child: Self) -> Self {
         self.children.push(child);
         self
     }
 
-    /// Sets a property: in its place if it is there, else at the end.
+    /// Sets a property: in place if it exists, else at the end.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
         let value = value.into().bytes();
         match self.prop_mut(name) {
@@ -104,7 +104,7 @@ impl Node {
         }
     }
 
-    /// Takes a property out, if it is there.
+    /// Removes a property, if it exists.
     pub fn remove(&mut self, name: &str) -> Option<Prop> {
         let at = self.props.iter().position(|prop| prop.name == name)?;
         Some(self.props.remove(at))
@@ -146,7 +146,7 @@ impl Tree {
         })
     }
 
-    /// Finds a node by its path, making whatever part of the way is missing.
+    /// Finds a node by its path, and creates the missing nodes of the path.
     pub fn ensure(&mut self, path: &str) -> &mut Node {
         let mut node = &mut self.root;
         for name in path.split('/').filter(|name| !name.is_empty()) {
@@ -162,7 +162,7 @@ impl Tree {
         node
     }
 
-    /// Takes a node out with all below it; the root stays.
+    /// Removes a node with its children; the root cannot be removed.
     pub fn remove(&mut self, path: &str) -> Option<Node> {
         let (parent, name) = split(path)?;
         let siblings = &mut self.find_mut(parent)?.children;
@@ -177,7 +177,7 @@ impl Tree {
         paths
     }
 
-    /// Returns one more than the largest phandle in use, leaving the last sixteen numbers alone.
+    /// Returns one more than the largest phandle in use, not counting the last sixteen numbers.
     pub fn next_free_phandle(&self) -> u32 {
         let mut largest = 0;
         self.walk(|_, node| {
@@ -210,9 +210,9 @@ impl Tree {
         found
     }
 
-    /// Makes the emitted tree exactly `total` bytes long, by one property of zeros at `path`.
+    /// Pads the emitted tree to exactly `total` bytes with one property of zeros at `path`.
     ///
-    /// The property's name varies in length, because values are padded to four bytes and names are not.
+    /// The length of the property's name varies, because values are padded to four bytes and names are not.
     pub fn pad(&mut self, path: &str, total: usize) -> Result<(), PlanError> {
         if self.find(path).is_none() {
             return Err(self.no_node(path));
@@ -258,7 +258,7 @@ impl Tree {
     }
 }
 
-/// Returns the names on the way to an absolute path.
+/// Returns the names along an absolute path.
 fn steps(path: &str) -> Option<impl Iterator<Item = &str>> {
     let rest = path.strip_prefix('/')?;
     Some(rest.split('/').filter(move |_| !rest.is_empty()))

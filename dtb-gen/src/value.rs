@@ -1,9 +1,9 @@
-//! What a property can say, and its bytes.
+//! Values of properties, and their bytes.
 
 /// A property's value before it becomes bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// No bytes: the property's presence is the message.
+    /// No bytes: the presence of the property carries the meaning.
     Empty,
     /// Big-endian 32-bit cells.
     Cells(Vec<u32>),
@@ -13,12 +13,12 @@ pub enum Value {
     Text(String),
     /// NUL-terminated strings, one after another.
     Texts(Vec<String>),
-    /// Bytes as they are.
+    /// Raw bytes.
     Bytes(Vec<u8>),
 }
 
 impl Value {
-    /// Returns the bytes that stand in the blob.
+    /// Returns the bytes in the blob.
     pub fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Empty => Vec::new(),

@@ -14,7 +14,7 @@ const GPIO: Range = Range {
     guest: 0x3a00_0000,
 };
 
-/// Says what a guest has of its architecture, with redistributors of so many bytes.
+/// Makes a guest's architecture part, with redistributors of so many bytes.
 fn processors(redistributors: u64) -> GuestArch {
     GuestArch::Aarch64(aarch64::Guest {
         distributor: (0x300_1000, 0x1_0000),
@@ -126,7 +126,8 @@ fn a_guest_finds_its_devices_and_nothing_meant_for_a_hypervisor() {
     assert!(chosen.get("stdout-path").is_none());
 }
 
-/// A guest whose hypervisor emulates a UART finds it as its console, and one that cannot call finds nobody to call.
+/// A guest with an emulated UART finds it as its console, and a guest that cannot make hypercalls finds no hypervisor
+/// node.
 #[test]
 fn a_guest_finds_its_console() {
     let plan = Guest {

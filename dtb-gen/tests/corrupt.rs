@@ -1,4 +1,4 @@
-//! Each defect is there, and nothing else is.
+//! Each corruption makes its own defect and no other.
 
 use dtb_gen::{Corruption, Node, Tree, Value, corrupt};
 
@@ -36,8 +36,7 @@ const FIELDS: [&str; 10] = [
     "size_struct",
 ];
 
-/// Which header fields change, by how many bytes the blob grows, and how many bytes behind the header
-/// change in place.
+/// Which header fields change, by how many bytes the blob grows, and how many bytes after the header change in place.
 #[test]
 fn one_defect_each() {
     let sizes = &["totalsize", "off_strings", "size_struct"][..];
@@ -77,7 +76,7 @@ fn one_defect_each() {
         (Corruption::PropAfterNode, sizes, 12, usize::MAX),
         (Corruption::PropOutside, sizes, 12, usize::MAX),
         (Corruption::Deep(10_000), sizes, 120_000, usize::MAX),
-        // The name, its length and all behind it go.
+        // The name, its length and everything after it are cut.
         (Corruption::UnterminatedName, sizes, -44, usize::MAX),
         (Corruption::Empty, &FIELDS, -258, usize::MAX),
         (Corruption::Truncate(41), &[], 41 - 258, usize::MAX),
@@ -111,7 +110,7 @@ fn one_defect_each() {
     }
 }
 
-/// Somebody notices each defect: our reader or dtc, which takes a blob of the good tree.
+/// Our reader or dtc rejects each defect, and dtc accepts a blob of the good tree.
 #[test]
 fn every_defect_is_noticed() {
     let good = good();
@@ -127,7 +126,7 @@ fn every_defect_is_noticed() {
     }
 }
 
-/// Blocks in another order, with gaps and trailing bytes, come out in order; the defect stays single.
+/// Blocks in another order, with gaps and trailing bytes, are put in order, and the defect stays the only one.
 #[test]
 fn layout_of_the_input_does_not_matter() {
     let good = good();
@@ -144,7 +143,7 @@ fn layout_of_the_input_does_not_matter() {
     );
 }
 
-/// So deep that a reader which calls itself for each level runs out of stack.
+/// The nesting is deep enough to exhaust the stack of a recursive reader.
 #[test]
 fn depth_is_as_asked() {
     for levels in [1, 70, 10_000] {
@@ -155,7 +154,7 @@ fn depth_is_as_asked() {
             .filter(|bytes| *bytes == b"\0\0\0\x01d\0\0\0")
             .count();
         assert_eq!(opened as u32, levels);
-        // The root, /passthrough and the nest.
+        // The root, /passthrough and the nested nodes.
         assert_eq!(
             Tree::read(&bad).is_ok(),
             levels + 2 <= 64,
@@ -200,7 +199,7 @@ fn wrong_names_say_what_is_right() {
     }
 }
 
-/// Two defects prove nothing about either, and no defect proves nothing at all.
+/// An input with a defect is refused, and so is a corruption that would change nothing.
 #[test]
 fn what_cannot_be_spoilt_is_refused() {
     let bare = Tree::default().emit().expect("a bare root");

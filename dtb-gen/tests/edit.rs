@@ -1,4 +1,4 @@
-//! Edits do what they say or name the culprit, and trees that cannot be written say where.
+//! Edits do what they say or report the offending item, and trees that cannot be written report the place.
 
 use dtb_gen::{Edit, Node, Platform, Tree, Value, apply_all, host};
 
@@ -18,7 +18,7 @@ fn set(path: &str, prop: &str, value: impl Into<Value>) -> Edit {
     }
 }
 
-/// The oddities of the test catalogue, each through edits alone.
+/// The unusual trees of the test catalogue, each made by edits alone.
 #[test]
 fn edits_make_odd_machines() {
     let point = |path: &str, prop: &str, target: &str, after: &[u32]| Edit::Point {
@@ -181,7 +181,7 @@ fn edits_that_do_not_apply_name_the_culprit() {
     }
 }
 
-/// What vm-fdt does not take is named by path.
+/// Everything that vm-fdt rejects is reported by path.
 #[test]
 fn trees_that_cannot_be_written_say_where() {
     let under = |node: Node| Tree {

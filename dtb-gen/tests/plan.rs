@@ -1,4 +1,4 @@
-//! Plans say what the device-tree contract says, and errors say where and what.
+//! Planned trees follow the device-tree contract, and errors name the place and the problem.
 
 use dtb_gen::{
     Cells, Device, Domain, Hardware, Module, Node, Partial, PlanError, Platform, Range, Tree,
@@ -102,7 +102,7 @@ fn domains_stand_under_chosen() {
     );
 }
 
-/// Widths follow the declaration, the default where none is made, or what is said apart from it.
+/// Widths follow the declaration, the default without a declaration, or the separate encoding.
 #[test]
 fn tuples_are_as_wide_as_said() {
     let cells = |address, size| Some(Cells { address, size });
@@ -188,7 +188,7 @@ fn numbers_too_wide_for_their_cells_are_errors() {
     );
 }
 
-/// Many tuples and large trees are written whole, to the byte.
+/// Many tuples and large trees are written completely, to the byte.
 #[test]
 fn sizes_are_exact() {
     let page = |index: u64| Range {

@@ -1,4 +1,4 @@
-//! What is written is what was meant, as seen by parsers that are not ours: the `fdt` crate and dtc.
+//! Foreign parsers, the `fdt` crate and dtc, read what was written.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -62,7 +62,7 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-/// dtc takes no two siblings of one name.
+/// Drops siblings of equal name, which dtc rejects.
 fn distinct<T>(all: Vec<T>, name: impl Fn(&T) -> String) -> Vec<T> {
     let mut known = BTreeSet::new();
     all.into_iter()
@@ -70,11 +70,11 @@ fn distinct<T>(all: Vec<T>, name: impl Fn(&T) -> String) -> Vec<T> {
         .collect()
 }
 
-/// Rebuilds a tree from what the `fdt` crate says about a blob.
+/// Rebuilds a tree from what the `fdt` crate reads in a blob.
 fn as_fdt_sees(blob: &[u8]) -> Tree {
     let fdt = fdt::Fdt::new(blob).expect("the fdt crate takes the blob");
     let root = fdt.find_node("/").expect("there is a root");
-    // The crate shows neither its boot CPU nor reservations but as pointers.
+    // The crate gives reservations only as pointers, and no boot CPU.
     let reserved = fdt
         .memory_reservations()
         .map(|entry| (entry.address() as u64, entry.size() as u64));
@@ -106,7 +106,7 @@ fn boot_cpu(blob: &[u8]) -> u32 {
     u32::from_be_bytes(blob[28..32].try_into().expect("four bytes"))
 }
 
-/// Runs dtc over an input that it must take.
+/// Runs dtc over an input that it must accept.
 fn dtc(args: &[&str], input: &[u8]) -> Vec<u8> {
     let (content, output) = tools::try_dtc(args, input);
     assert!(
@@ -163,7 +163,7 @@ proptest! {
 }
 
 proptest! {
-    // Each case starts dtc.
+    // Each case starts a dtc process.
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
@@ -173,7 +173,7 @@ proptest! {
         prop_assert_eq!(Tree::read(&back).expect("dtc's blob can be read"), tree);
     }
 
-    /// The printed source means the same tree.
+    /// The printed source describes the same tree.
     #[test]
     fn dtc_compiles_the_printed_source(tree in tree()) {
         let source = dts(&tree.emit().expect("it can be written"));
@@ -184,7 +184,7 @@ proptest! {
     }
 }
 
-/// A real machine's tree survives reading and writing, and dtc sees no difference.
+/// Reading and writing a real machine's tree leaves it the same for dtc.
 #[test]
 fn qemu_tree_survives() {
     for machine in arch::MACHINES {

@@ -1,4 +1,4 @@
-//! Foreign bytes never stop a reader: not the tree's, not the printer's, not the spoiler's.
+//! Foreign bytes never crash the code that reads, prints or corrupts a tree.
 
 use dtb_gen::{Corruption, Node, Tree, corrupt, dts};
 use proptest::collection::vec;
@@ -55,7 +55,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 
 fn try_all(blob: &[u8]) {
     if let Ok(tree) = Tree::read(blob) {
-        // A tree that was read is bounded, and so can be walked, printed and written, or refused.
+        // A tree that was read has bounded depth, so it can be walked, printed, and written or rejected.
         let _ = tree.emit();
         assert!(!tree.paths().is_empty());
     }

@@ -1,4 +1,4 @@
-//! Two runs side by side: what changed from one to the other.
+//! Compares two runs.
 
 use std::fmt::Write as _;
 
@@ -17,11 +17,11 @@ pub struct Comparison {
     pub new: Side,
     /// Requirements whose verdict changed.
     pub requirements: Vec<Change>,
-    /// Scenarios that are there in one run only, or with another verdict.
+    /// Scenarios that only one run contains or whose verdict changed.
     pub scenarios: Vec<Change>,
     /// Scenarios with the same verdict in both.
     pub same: usize,
-    /// Scenarios of the old run that the new one was not asked to run.
+    /// Scenarios of the old run that were not selected in the new one.
     pub left_out: usize,
     /// Whether the new run is worse.
     pub regression: bool,
@@ -30,7 +30,7 @@ pub struct Comparison {
 /// One of the two runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
-    /// What was judged.
+    /// The subject.
     pub subject: Subject,
     /// Version of the suite.
     pub suite: String,
@@ -40,18 +40,18 @@ pub struct Side {
     pub conformant: bool,
 }
 
-/// Something whose verdict is not what it was.
+/// A requirement or scenario whose verdict changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Its id.
     pub id: String,
     /// What kind of change it is.
     pub kind: Kind,
-    /// Verdict in the old run; none: it is not in there.
+    /// Verdict in the old run; none if that run does not contain it.
     pub old: Option<AggregateVerdict>,
-    /// Verdict in the new run; none: it is not in there.
+    /// Verdict in the new run; none if that run does not contain it.
     pub new: Option<AggregateVerdict>,
-    /// Why the new verdict is what it is, in a line.
+    /// Why the new verdict is what it is, in one line.
     pub reason: String,
 }
 
@@ -59,15 +59,15 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// It was better before.
+    /// The new verdict is worse.
     Regressed,
-    /// It is better now.
+    /// The new verdict is better.
     Fixed,
-    /// It is another verdict, but none that is better or worse.
+    /// The new verdict is different, but neither better nor worse.
     Changed,
-    /// It was not there before.
+    /// The old run does not contain it.
     New,
-    /// It is no longer there.
+    /// The new run does not contain it.
     Gone,
 }
 
@@ -81,7 +81,7 @@ impl Kind {
         Self::Gone,
     ];
 
-    /// Returns what people call it.
+    /// Returns its word in reports.
     pub fn word(self) -> &'static str {
         match self {
             Self::Regressed => "regressed",
@@ -172,7 +172,7 @@ impl Page {
             Some(AggregateVerdict::Skip | AggregateVerdict::Waived) => AnsiColor::Yellow,
             Some(AggregateVerdict::NotVerified) | None => AnsiColor::BrightBlack,
         };
-        // Padded before it is painted: escape sequences have no width.
+        // Padded before it is coloured: escape sequences have no width.
         let verdicts = format!("{:>12} -> {:<12}", word(change.old), word(change.new));
         let verdicts = self.paint(&verdicts, Style::new().fg_color(Some(colour.into())));
         self.line(&format!("{verdicts}  {}", one_line(&change.id)));
@@ -189,7 +189,7 @@ impl Page {
         self.line("");
         let left_out = match comparison.left_out {
             0 => String::new(),
-            more => format!(", {more} of the old run not asked for in the new one"),
+            more => format!(", {more} of the old run not selected in the new one"),
         };
         self.line(&format!(
             "{} scenarios the same, {}{left_out}",

@@ -1,4 +1,4 @@
-//! One self-contained page for people: nothing is fetched, and it reads without scripts.
+//! Renders one self-contained page for people. It loads nothing and is readable without scripts.
 
 use askama::Template;
 
@@ -7,20 +7,20 @@ use crate::view::{Case, Evidence, Requirement, Run, Scenario};
 use model::{AggregateVerdict, Class, Counts, Parent};
 use text::visible;
 
-/// Digest of the page's one script, for its content security policy: should hostile text ever find a
-/// way around the escaping, the browser still runs nothing else.
+/// Digest of the page's only script, for its content security policy. If hostile text ever gets past the escaping, the
+/// browser still runs no other script.
 const SCRIPT_DIGEST: &str = "sha256-nf03oy3d8hO1/pft+UT5DhfWLQJCPdAz6vERQen/gkA=";
 
-/// Bytes of trees and consoles that one page holds; browsers grow slow beyond.
+/// How many bytes of trees and consoles one page holds; browsers become slow beyond that.
 const EVIDENCE_BUDGET: usize = 24 << 20;
 
-/// Bytes that a row of a table takes, or more.
+/// A lower bound for the size of a table row in bytes.
 const ROW: usize = 160;
 
 /// Renders the page.
 ///
-/// Failed and broken scenarios always bring their trees and console along; those that passed do
-/// while there is room, and then say that they do not.
+/// Failed and broken scenarios always show their trees and console. Passed ones show them while there is room, and
+/// otherwise say that they are left out.
 #[derive(Clone, Copy, Debug)]
 pub struct Html;
 
@@ -28,7 +28,7 @@ impl Html {
     /// Renders the report. The same run always gives the same text.
     pub fn render(self, run: &Run) -> Result<String, RenderError> {
         let page = Page::new(run).render()?;
-        // Escaping is the template's; this takes what no escaping makes harmless to the eye.
+        // The template escapes HTML; this shows control characters, which no escaping makes harmless.
         Ok(visible(&page).into_owned())
     }
 }
@@ -48,12 +48,12 @@ struct Page<'a> {
     blocks: Vec<Block<'a>>,
 }
 
-/// What requirements roll up to, with those that the inherited verdict comes from.
+/// A parent requirement, with those of its requirements that decide its aggregate verdict.
 struct ParentRow<'a> {
     parent: &'a Parent,
-    /// Places in the blocks.
+    /// Indices of blocks.
     deciding: Vec<usize>,
-    /// How many requirements roll up to it.
+    /// How many requirements cover it.
     covering: usize,
 }
 
@@ -76,7 +76,7 @@ impl<'a> ParentRow<'a> {
     }
 }
 
-/// A requirement with all below it.
+/// A requirement with its cases and scenarios.
 struct Block<'a> {
     anchor: String,
     requirement: &'a Requirement,
@@ -94,7 +94,7 @@ struct CaseRow<'a> {
 
 struct Row<'a> {
     scenario: &'a Scenario,
-    /// Whether trees and console are in the page.
+    /// Whether the page contains trees and console.
     evidence: bool,
     open: bool,
 }
@@ -162,7 +162,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Returns the page's anchor for a requirement, if it is in the page.
+    /// Returns the anchor of a requirement, if the page contains it.
     fn anchor(&self, id: &str) -> Option<&str> {
         let block = self
             .blocks
@@ -194,7 +194,7 @@ fn evidence(scenario: &Scenario) -> usize {
     console.len() + trees + iommu
 }
 
-/// Milliseconds as people say them.
+/// Formats milliseconds for people.
 fn duration(millis: &u64) -> String {
     match millis {
         0..1000 => format!("{millis} ms"),
@@ -202,7 +202,7 @@ fn duration(millis: &u64) -> String {
     }
 }
 
-/// Returns how many there are of one verdict.
+/// Returns the count of one verdict.
 pub(crate) fn count(counts: &Counts, verdict: &AggregateVerdict) -> usize {
     counts.get(*verdict)
 }

@@ -1,4 +1,4 @@
-//! JUnit XML, for CI servers: a suite a requirement, a test case a scenario.
+//! Renders JUnit XML for CI servers: one suite a requirement, one test case a scenario.
 
 use std::time::Duration;
 
@@ -11,10 +11,9 @@ use text::visible;
 
 /// Renders JUnit XML.
 ///
-/// Each test case names the requirements it covers in properties `requirement`. Fail is a failure,
-/// Broken an error; Skip, Waived and what was not run are skipped, with the reason. A requirement
-/// without cases has one skipped row, so that it shows; a suite's property `verdict` says what came of
-/// the requirement.
+/// Each test case names the requirements that it covers in properties `requirement`. Fail becomes a failure, Broken an
+/// error. Skip, Waived and what was not run become skipped, with the reason. A requirement without cases has one
+/// skipped row, so that it is visible. A suite's property `verdict` gives the verdict of its requirement.
 #[derive(Clone, Copy, Debug)]
 pub struct Junit;
 
@@ -72,7 +71,7 @@ impl Junit {
     }
 }
 
-/// Makes the row of a requirement for which nothing was run.
+/// Makes the row of a requirement without any run.
 fn unverified(requirement: &str) -> TestCase {
     let mut status = TestCaseStatus::skipped();
     status.set_type(AggregateVerdict::NotVerified.to_string());
@@ -104,7 +103,7 @@ fn test_case(case: &Case, scenario: &Scenario) -> TestCase {
     if let Some(evidence) = &scenario.row.evidence {
         row.add_property(property("evidence", evidence));
     }
-    // A passing row's console is in its evidence folder; CI servers keep these files for years.
+    // The console of a passed scenario is in its evidence folder; CI servers keep these files for years.
     if scenario.row.verdict.is_red() {
         row.set_system_out(shown(&scenario.evidence.console));
     }

@@ -1,10 +1,10 @@
 //! Renders a conformance run for people and tools.
 //!
-//! [`view::Run`] is the one input of every report, so no two can disagree. A [`Sink`] turns it into
-//! [`Artifact`]s; verdicts are the caller's, and so is writing files. [`SINKS`] lists all there are.
+//! [`view::Run`] is the only input of every report, so no two reports can disagree. A [`Sink`] turns it into
+//! [`Artifact`]s. The caller gives the verdicts and writes the files. [`SINKS`] lists all sinks.
 //!
-//! Everything in a run may come from a hostile guest. The sinks show control characters, escape
-//! sequences and reordering marks as visible text and never pass them on.
+//! Anything in a run may come from a hostile guest. The sinks show control characters, escape sequences and reordering
+//! marks as visible text and never output them raw.
 
 pub mod comparison;
 mod html;

@@ -1,5 +1,5 @@
-//! Several subjects on one page: a row a requirement and, below it, a row a scenario; a column a subject. Nothing is
-//! judged: each cell is what that subject's own run says.
+//! Renders several subjects on one page: one row a requirement, with one row a scenario below it, and one column a
+//! subject. It judges nothing: each cell is the verdict of that subject's own run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,13 +11,13 @@ use crate::view::{Requirement, Run};
 use model::{AggregateVerdict, Counts};
 use text::{one_line, visible};
 
-/// Digest of the page's one script, for its content security policy.
+/// Digest of the page's only script, for its content security policy.
 const SCRIPT_DIGEST: &str = "sha256-SUuE5cn1tDb6g/XVrk0XexkLuf4vyYV1ADGEkL5bkz8=";
 
-/// Renders the page; the same runs in the same order always give the same text.
+/// Renders the page. The same runs in the same order always give the same text.
 pub fn side_by_side(runs: &[Run]) -> Result<String, RenderError> {
     let page = Page::new(runs).render()?;
-    // Escaping is the template's; this takes what no escaping makes harmless to the eye.
+    // The template escapes HTML; this shows control characters, which no escaping makes harmless.
     Ok(visible(&page).into_owned())
 }
 
@@ -39,18 +39,18 @@ struct Page<'a> {
 /// A column.
 struct Subject<'a> {
     run: &'a Run,
-    /// How many requirements its verdict is about.
+    /// How many requirements its verdict covers.
     asked: usize,
     counts: Counts,
     requirement_counts: Counts,
 }
 
-/// A requirement with the scenarios that any subject ran of it.
+/// A requirement with the scenarios of it that any subject ran.
 struct Block<'a> {
     id: &'a str,
     title: &'a str,
     group: &'a str,
-    /// What each subject makes of it; none: its run does not know it.
+    /// The verdict of each subject; none if its run does not contain the requirement.
     cells: Vec<Option<(AggregateVerdict, Counts)>>,
     cases: Vec<Case<'a>>,
     scenarios: usize,
@@ -65,7 +65,7 @@ struct Case<'a> {
 
 struct Row<'a> {
     id: &'a str,
-    /// Verdict and reason of each subject; none: it was not run.
+    /// Verdict and reason of each subject; none if it did not run the scenario.
     cells: Vec<Option<(AggregateVerdict, String)>>,
     differs: bool,
 }
@@ -76,7 +76,7 @@ impl<'a> Page<'a> {
             .into_iter()
             .map(|id| Block::new(id, runs))
             .collect();
-        // A scenario may stand under several requirements.
+        // Several requirements may list the same scenario.
         let rows = || {
             let cases = blocks.iter().flat_map(|block| &block.cases);
             cases.flat_map(|case| &case.rows)
@@ -111,7 +111,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Returns the requirements of all runs, in the order of the first and then of what later ones add.
+/// Returns the requirements of all runs: those of the first in order, then those that later runs add.
 fn requirements(runs: &[Run]) -> Vec<&str> {
     let mut known = BTreeSet::new();
     let all = runs.iter().flat_map(|run| &run.requirements);
@@ -148,7 +148,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Puts together what the subjects ran of one requirement, in the order of the first and then of what later ones add.
+/// Merges the subjects' cases of one requirement: those of the first in order, then those that later ones add.
 fn cases<'a>(columns: &[Option<&'a Requirement>]) -> Vec<Case<'a>> {
     let mut cases: Vec<Case<'a>> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
@@ -191,7 +191,7 @@ fn cases<'a>(columns: &[Option<&'a Requirement>]) -> Vec<Case<'a>> {
         }
     }
     for row in cases.iter_mut().flat_map(|case| &mut case.rows) {
-        // What a run does not contain disagrees with nobody.
+        // A scenario that a run does not contain is no disagreement.
         let mut all = row.cells.iter().flatten().map(|(verdict, _)| *verdict);
         let first = all.next();
         row.differs = all.any(|one| Some(one) != first);

@@ -1,21 +1,21 @@
-//! The reports there are: each a name and what it makes of a run.
+//! The kinds of reports: each has a name and a function that renders a run.
 
 use crate::view::Run;
 use crate::{Html, Junit, RenderError, Terminal};
 
-/// How people want to see reports.
+/// The form in which people want to see reports.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
-    /// Whether to colour what goes to a terminal.
+    /// Whether terminal output is coloured.
     pub colour: bool,
-    /// Columns of that terminal.
+    /// Width of the terminal in columns.
     pub width: usize,
 }
 
-/// What a report is made of.
+/// One output of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
-    /// The file that it belongs into; none: it is printed.
+    /// The file for it; none if it is printed.
     pub file: Option<&'static str>,
     /// Its text.
     pub text: String,
@@ -24,15 +24,15 @@ pub struct Artifact {
 /// One kind of report.
 #[derive(Clone, Copy)]
 pub struct Sink {
-    /// The name that commands know it by.
+    /// Its name in commands.
     pub name: &'static str,
-    /// What it is for, in a line.
+    /// Its purpose, in one line.
     pub about: &'static str,
     /// Renders a run; the same run and look always give the same artifacts.
     pub render: fn(&Run, Look) -> Result<Vec<Artifact>, RenderError>,
 }
 
-/// Every kind of report, in the order in which they are made. A further one is one more line here and one more file.
+/// Every kind of report, in the order in which they are made. A new kind is one more entry here and one more file.
 pub const SINKS: &[Sink] = &[
     Sink {
         name: "html",

@@ -1,4 +1,4 @@
-//! The summary that ends a run on a terminal.
+//! Renders the summary of a run for a terminal.
 
 use anstyle::{AnsiColor, Style};
 
@@ -6,18 +6,18 @@ use crate::view::{Case, Requirement, Run, Scenario};
 use model::{AggregateVerdict, Check};
 use text::one_line;
 
-/// The narrowest a line is made; below that, lines run over.
+/// The least width in columns; a narrower terminal wraps the lines itself.
 const NARROWEST: usize = 40;
 
-/// Column at which the text beside a verdict begins.
+/// Indentation of the text beside a verdict.
 const INDENT: &str = "        ";
 
-/// Renders a summary for a terminal: requirements, then whatever needs a look, then the headline.
+/// Renders a summary for a terminal: the requirements, then the scenarios that need attention, then the headline.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     /// Whether to colour the verdicts.
     pub colour: bool,
-    /// Columns there are.
+    /// Width of the terminal in columns.
     pub width: usize,
 }
 
@@ -92,7 +92,7 @@ impl Page {
         };
         let id = format!("{}{optional}", one_line(&requirement.item.id));
         let room = self.width.saturating_sub(INDENT.len() + columns(&counts));
-        // The counts stand at the right edge, or on a line of their own.
+        // The counts go to the right edge, or on a line of their own.
         let beside = columns(&id) + 2 <= room;
         let first = if beside {
             format!("{id}{}{counts}", " ".repeat(room - columns(&id)))
@@ -171,7 +171,7 @@ impl Page {
             &format!("{} requirements: {requirements}", requirements.total()),
         );
         let counts = run.counts();
-        // Skipped and not verified are named even when there are none: they must have no place to hide.
+        // Skipped and not verified appear even if there are none, so that they cannot be overlooked.
         let rest = format!("{} skipped, {} waived", counts.skip, counts.waived);
         let ran = format!(
             "{} pass, {} fail, {} broken",
@@ -207,7 +207,7 @@ impl Page {
         self.line(&format!("{painted}{gap}{text}"));
     }
 
-    /// Writes a text to be copied: on one line, however long.
+    /// Writes a text for copying on one line, however long.
     fn whole(&mut self, indent: &str, label: &str, text: &str) {
         self.line(&format!("{indent}{label:<9}{}", one_line(text)));
     }
@@ -220,7 +220,7 @@ impl Page {
         self.hang(&format!("{INDENT}  {label:<9}"), &one_line(text));
     }
 
-    /// Writes a text beside a label, further lines below its beginning.
+    /// Writes a text beside a label, with its further lines indented.
     fn hang(&mut self, label: &str, text: &str) {
         self.fill(label, &" ".repeat(columns(label)), text);
     }
@@ -235,7 +235,7 @@ impl Page {
     }
 
     fn fill(&mut self, first: &str, further: &str, text: &str) {
-        // A path or command is copied as a whole, so it is not broken where it has no space.
+        // A path or command is copied as a whole, so it breaks only at a space.
         let options = textwrap::Options::new(self.width)
             .initial_indent(first)
             .subsequent_indent(further)

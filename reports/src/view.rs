@@ -1,5 +1,5 @@
-//! The one input of every report: the ledger of a run, its rows grouped by requirement and case, with their evidence.
-//! Verdicts are the ledger's; nothing is judged here.
+//! The only input of every report: the ledger of a run, its rows grouped by requirement and case, with their evidence.
+//! Verdicts come from the ledger; nothing is judged here.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 /// A whole run against one subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// The ledger, without its rows: they stand below, in groups.
+    /// The ledger without its rows, which are in the groups below.
     pub ledger: Ledger,
     /// Requirements, in the order of their files.
     pub requirements: Vec<Requirement>,
 }
 
-/// A requirement and all that was done to verify it.
+/// A requirement with the cases that verify it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
-    /// What the ledger says of it.
+    /// Its entry in the ledger.
     pub item: model::Requirement,
     /// Cases that cover it.
     pub cases: Vec<Case>,
@@ -31,51 +31,51 @@ pub struct Case {
     pub id: String,
     /// Title.
     pub title: String,
-    /// What kind of case it is.
+    /// The class of the case.
     pub class: Class,
     /// Ids of the requirements it covers.
     pub covers: Vec<String>,
-    /// The verdict over its scenarios.
+    /// The aggregate verdict of its scenarios.
     pub verdict: AggregateVerdict,
-    /// One scenario a parameter set.
+    /// One scenario for each set of parameters.
     pub scenarios: Vec<Scenario>,
 }
 
 /// One run of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scenario {
-    /// What the ledger says of it.
+    /// Its row in the ledger.
     pub row: Row,
     /// The command that runs it again.
     pub reproduce: String,
-    /// Wall time; absent where the output is to be reproducible.
+    /// Wall time; absent if the output must be reproducible.
     pub millis: Option<u64>,
-    /// What there is to look closer at.
+    /// Trees, console and IOMMU record.
     pub evidence: Evidence,
 }
 
-/// What a run left behind, as far as reports show it.
+/// The part of a scenario's evidence that reports show.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Device trees it was given or showed.
+    /// Device trees that it was given or that it showed.
     pub trees: Vec<Tree>,
     /// Console text.
     pub console: String,
-    /// What the machine's IOMMU did with accesses of devices; absent where it has none.
+    /// What the machine's IOMMU did with accesses of devices; absent if the machine has none.
     pub iommu: Option<IommuRecord>,
 }
 
 /// A device tree as source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
-    /// Whose tree it is.
+    /// Its owner.
     pub name: String,
     /// Its source.
     pub dts: String,
 }
 
 impl Run {
-    /// Groups the rows of a ledger; `evidence` returns what there is of a row.
+    /// Groups the rows of a ledger; `evidence` returns the evidence of a row.
     pub fn new(mut ledger: Ledger, evidence: impl Fn(&Row) -> Evidence) -> Self {
         let requirements = ledger.requirements.iter();
         let requirements = requirements.map(|item| Requirement {
@@ -90,19 +90,19 @@ impl Run {
         }
     }
 
-    /// Returns the command that gives this run again.
+    /// Returns the command that repeats this run.
     pub fn command(&self) -> String {
         let words = ["cargo", "xtask", "conformance"].into_iter();
         let chosen = self.ledger.selection.iter().map(String::as_str);
         words.chain(chosen).collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns the wall time of the whole, where it was kept.
+    /// Returns the wall time of the whole run, if it was recorded.
     pub fn millis(&self) -> Option<u64> {
         self.ledger.times.get("").copied()
     }
 
-    /// Returns every scenario once, though its case may stand under several requirements.
+    /// Returns every scenario once, even if its case covers several requirements.
     pub fn scenarios(&self) -> impl Iterator<Item = (&Requirement, &Case, &Scenario)> {
         let mut known = BTreeSet::new();
         let all = self.requirements.iter().flat_map(|requirement| {
@@ -116,13 +116,13 @@ impl Run {
         all.filter(move |(_, _, scenario)| known.insert(scenario.row.scenario.as_str()))
     }
 
-    /// Returns what a pass does not show, where the guests were emulated.
+    /// Returns the limits of a pass on emulated guests.
     pub fn caveat(&self) -> Option<&'static str> {
         let emulated = self.ledger.accelerator.to_ascii_lowercase().contains("tcg");
         emulated.then_some(
             "The guests ran under QEMU's TCG, which idealizes caches and table walkers. A pass \
              shows what the hypervisor decides and maps; it does not show that its barriers, \
-             break-before-make sequences, TLB and cache upkeep or DMA isolation suffice on \
+             break-before-make sequences, TLB and cache maintenance or DMA isolation suffice on \
              hardware.",
         )
     }
@@ -176,7 +176,7 @@ fn cases(ledger: &Ledger, requirement: &str, evidence: &impl Fn(&Row) -> Evidenc
     cases
 }
 
-/// The command that runs the scenario of this row again, on the same subject and with the same seed.
+/// Returns the command that repeats the scenario of this row, on the same subject and with the same seed.
 fn reproduce(selection: &[String], row: &Row) -> String {
     let mut words = vec!["cargo xtask reproduce".to_owned(), row.scenario.clone()];
     let mut pairs = selection.chunks_exact(2);
@@ -194,7 +194,7 @@ fn reproduce(selection: &[String], row: &Row) -> String {
 }
 
 impl Requirement {
-    /// Tells whether skipping it makes the subject not conformant.
+    /// Tells whether the subject is not conformant if this requirement is skipped.
     pub const fn is_mandatory(&self) -> bool {
         self.item.in_scope && !self.item.optional
     }

@@ -1,4 +1,4 @@
-//! The page that tells what changed from one run to another.
+//! Tests the text that compares two runs.
 
 use model::{AggregateVerdict, Arch, Level, Subject};
 use reports::comparison::{Change, Comparison, Kind, Side};
@@ -56,14 +56,14 @@ fn sample() -> Comparison {
     }
 }
 
-/// The page names what changed from what to what and why, shows no control character of anybody
-/// else's, and ends with the counts and the verdict.
+/// The text gives each change and its reason, shows no foreign control character, and ends with the counts and the
+/// verdict.
 #[test]
 fn changes_are_told() {
     insta::assert_snapshot!(sample().text(false));
 }
 
-/// Colour changes nothing but the colour.
+/// Colour adds escape sequences and changes nothing else.
 #[test]
 fn colour_is_only_colour() {
     let coloured = sample().text(true);

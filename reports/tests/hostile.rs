@@ -1,4 +1,4 @@
-//! Nothing that a guest can print changes a report's structure or what its reader sees around it.
+//! A guest's output cannot change the structure of a report or the text around it.
 
 use proptest::prelude::*;
 use quick_xml::Reader;
@@ -18,8 +18,8 @@ const HOSTILE: &str = concat!(
     "\r\nnext\rback\t\u{202e}desrever\u{2066}\u{200b}\u{feff}\u{fffe}\u{ffff}\u{fdd0}\u{e0041}\u{2028}",
 );
 
-/// Appends a text to every string of the run but verdicts and classes; empty ones stay empty, so that
-/// the reports keep their structure.
+/// Appends a text to every string of the run except verdicts and classes. Empty strings stay empty, so that the reports
+/// keep their structure.
 fn spoilt(text: &str) -> Run {
     corrupt(&sample::run(), text)
 }
@@ -53,7 +53,7 @@ fn junit(run: &Run) -> String {
     Junit.render(run).expect("it can be rendered")
 }
 
-/// Returns a page's tags in order, each as it stands.
+/// Returns a page's tags in order, unchanged.
 fn tags(page: &str) -> Vec<&str> {
     let rest = page.split('<').skip(1);
     rest.map(|tag| tag.split_once('>').expect("each tag ends").0)
@@ -61,8 +61,8 @@ fn tags(page: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Leaves out what stands in the `title` attributes: the only place where foreign text is part of a tag. Nothing in it may
-/// end the attribute.
+/// Removes the content of `title` attributes, the only place where foreign text is part of a tag. Nothing in it may end
+/// the attribute.
 fn without_titles(page: &str) -> String {
     let mut parts = page.split(" title=\"");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -74,7 +74,7 @@ fn without_titles(page: &str) -> String {
     })
 }
 
-/// Returns the names of an XML document's elements in order, having read all of it.
+/// Reads a whole XML document and returns the names of its elements in order.
 fn elements(xml: &str) -> Vec<String> {
     let mut reader = Reader::from_str(xml);
     let mut names = Vec::new();
@@ -94,7 +94,7 @@ fn elements(xml: &str) -> Vec<String> {
     }
 }
 
-/// Characters that no reader of a report should be sent.
+/// Returns the characters that no report may contain.
 fn surprises(text: &str) -> Vec<char> {
     let surprise = |character: &char| match character {
         '\n' | '\t' => false,
@@ -164,7 +164,7 @@ proptest! {
     }
 }
 
-/// With colour, the only escape sequences are the sink's own.
+/// In coloured output, the only escape sequences are those of the sink.
 #[test]
 fn colours_are_the_sinks_own() {
     let sink = |colour| Terminal { colour, width: 100 };
@@ -180,7 +180,7 @@ fn colours_are_the_sinks_own() {
     }
 }
 
-/// Lines keep to the width, but for words that must be copied whole.
+/// Lines keep to the width, except for words that are copied whole.
 #[test]
 fn lines_keep_to_the_width() {
     for width in [40, 60, 80, 132] {

@@ -1,4 +1,4 @@
-//! The page stands alone.
+//! Tests that the page is self-contained.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn nothing_is_fetched() {
     }
 }
 
-/// The policy admits the page's one script and nothing else.
+/// The policy allows the page's script and nothing else.
 #[test]
 fn policy_names_the_script() {
     let page = page();
@@ -64,7 +64,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// Failed scenarios bring their evidence whatever its size; what passed gives way, and says so.
+/// Failed scenarios show their evidence whatever its size. Passed ones leave it out if there is no room, and say so.
 #[test]
 fn evidence_of_failures_comes_first() {
     let mut run = sample::run();
@@ -110,7 +110,7 @@ fn headline_is_the_callers() {
     }
 }
 
-/// The caveat stands wherever a pass does, unless the guests ran on hardware.
+/// The caveat appears with every pass, unless the guests ran on hardware.
 #[test]
 fn emulation_is_said_in_every_report() {
     let look = Look {
@@ -130,7 +130,7 @@ fn emulation_is_said_in_every_report() {
     }
 }
 
-/// Each report is found by its name, and no two have a name or a file in common.
+/// Each report is found by its name, and no two share a name or a file.
 #[test]
 fn reports_have_names_of_their_own() {
     let look = Look {
@@ -148,7 +148,7 @@ fn reports_have_names_of_their_own() {
     assert!(Sink::find("pdf").is_none());
 }
 
-/// A scenario whose case covers two requirements is one row, under the first of them.
+/// A scenario whose case covers two requirements has one row, under the first of them.
 #[test]
 fn shared_scenarios_count_once() {
     let mut run = sample::run();

@@ -1,4 +1,4 @@
-//! The page that lays subjects side by side.
+//! Tests the page that shows subjects side by side.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn page(runs: &[Run]) -> String {
     side_by_side(runs).expect("it can be rendered")
 }
 
-/// The page without its style and script, which change for their own reasons.
+/// The snapshot leaves out style and script, which change independently.
 #[test]
 fn the_page_stays_as_it_is() {
     let page = page(&subjects::runs());
@@ -42,7 +42,8 @@ fn row<'p>(page: &'p str, id: &str) -> &'p str {
     rest.split_once("</tr>").expect("it ends").0
 }
 
-/// Each cell is what that subject's run says; what it does not contain is a dash, and what differs is marked.
+/// Each cell is the verdict of that subject's run. A scenario that a run does not contain is a dash, and differences
+/// are marked.
 #[test]
 fn cells_are_the_runs_own() {
     let page = page(&subjects::runs());
@@ -79,7 +80,7 @@ fn cells_are_the_runs_own() {
     }
 }
 
-/// One subject is a page too, and the order of subjects is the caller's.
+/// One subject makes a page too, and the caller decides the order of subjects.
 #[test]
 fn columns_are_in_the_order_given() {
     let runs = subjects::runs();
@@ -131,7 +132,7 @@ fn decoded(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Three subjects with ten thousand scenarios each are no burden.
+/// Three subjects with ten thousand scenarios each are rendered quickly.
 #[test]
 fn three_times_ten_thousand_rows_take_less_than_a_second() {
     const ROWS: usize = 10_000;

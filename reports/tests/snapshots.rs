@@ -1,4 +1,4 @@
-//! What each report looks like, held still. `INSTA_UPDATE=always cargo test -p reports` accepts a change.
+//! Snapshots of each report. `INSTA_UPDATE=always cargo test -p reports` accepts a change.
 
 use reports::{Html, Junit, Terminal};
 
@@ -29,7 +29,7 @@ fn junit() {
     );
 }
 
-/// The page without its style and script, which change for their own reasons.
+/// The snapshot leaves out style and script, which change independently.
 #[test]
 fn html() {
     let page = Html.render(&sample::run()).expect("it can be rendered");

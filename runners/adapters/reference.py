@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The reference hypervisor behind the adapter protocol.
 
-It shows what an adapter does, from nothing but what the protocol tells: the neutral scenario becomes what this
-hypervisor reads, a device tree with the domains under /chosen. Another hypervisor reads something else; the frame
-stays the same. docs/bring-your-own-hypervisor.md has the protocol in words.
+An example of an adapter that uses only the adapter protocol. It converts the neutral scenario into the input of this
+hypervisor, a device tree with the domains under /chosen. For another hypervisor, replace the conversion and keep the
+protocol part. docs/bring-your-own-hypervisor.md explains the protocol.
 """
 
 import base64
@@ -20,7 +20,7 @@ CAPABILITIES = [
     "pci", "pci-scan", "pci-runtime", "pci-hotplug",
 ]
 
-# The phandle by which devices of a partial tree name the domain's interrupt controller.
+# The phandle by which devices of a partial tree refer to the domain's interrupt controller.
 GIC = 0xFDE8
 
 
@@ -47,7 +47,7 @@ class Node:
 
 
 def read_tree(blob):
-    """Reads a blob; the machine's tree comes from QEMU and from the suite, and is well formed."""
+    """Reads a blob. Trusts it, because the machine's tree comes from QEMU and the suite and is well formed."""
     magic, _, at, strings = struct.unpack_from(">4I", blob)
     if magic != 0xD00DFEED:
         raise ValueError("no device tree")
@@ -115,11 +115,11 @@ def text(*values):
     return b"".join(value.encode() + b"\0" for value in values)
 
 
-# --- From the neutral scenario to what this hypervisor reads ----------------------------------------------------------
+# --- Conversion of the neutral scenario for this hypervisor -----------------------------------------------------------
 
 
 class Shelf:
-    """Boot modules one behind the other, where the machine has room for them."""
+    """Places boot modules one after the other in the machine's region for them."""
 
     def __init__(self, place):
         self.next = place["base"]
@@ -147,7 +147,7 @@ def module(kind, place, arguments=None):
 
 
 def partial_tree(devices, functions):
-    """The tree that names what a domain is given: `reg` is for the domain, `xen,reg` for the hypervisor."""
+    """The tree of the devices assigned to a domain: `reg` is for the domain, `xen,reg` for the hypervisor."""
     root = Node("")
     root.props.update({"#address-cells": cells(2), "#size-cells": cells(2)})
     root.child("gic").props["phandle"] = cells(GIC)
@@ -159,7 +159,7 @@ def partial_tree(devices, functions):
         bus.props["xen,pci-assigned"] = b"".join(
             cells(f["segment"], f["bus"], f["device"] << 3 | f["function"]) for f in functions)
     for device in devices:
-        # Appended, not looked up: two devices of one name are the case's own wish.
+        # Appended, not looked up: a case may want two devices of one name.
         node = Node(device["name"])
         bus.children.append(node)
         if device["ranges"]:
@@ -224,7 +224,7 @@ def prepare(request):
     kernel = shelf.put({"file": scenario["kernel"]}, scenario["kernel"]["size"])
     for domain in scenario["domains"]:
         if domain["role"] == "hardware":
-            # It has no node of its own: what lies directly under /chosen is its.
+            # It has no node of its own: its modules are directly under /chosen.
             chosen.children.extend(modules(domain, kernel, shelf))
         else:
             chosen.children.append(domain_node(domain, kernel, shelf))
@@ -238,7 +238,7 @@ def describe(request):
     }}
 
 
-# --- The frame: a line in, a line out ---------------------------------------------------------------------------------
+# --- The protocol: one line in, one line out --------------------------------------------------------------------------
 
 
 def main():

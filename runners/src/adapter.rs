@@ -1,8 +1,8 @@
-//! Subjects that are not Xen-like: a program of theirs says what QEMU must be started with.
+//! Runs subjects that do not read Xen's device trees: an adapter, a program of the subject, says how QEMU is started.
 //!
-//! The program speaks the protocol of [`protocol`] on standard input and output. It prepares machines and judges nothing;
-//! the machines are run and looked at like any other. Whatever it does, the suite gets an answer or an [`AdapterError`]
-//! within the time that the profile allows.
+//! The adapter speaks the protocol of [`protocol`] on standard input and output. It prepares machines and judges
+//! nothing; the suite runs and observes these machines like any other. Whatever the adapter does, the suite gets an
+//! answer or an [`AdapterError`] within the time that the profile allows.
 
 mod arguments;
 mod child;
@@ -31,16 +31,16 @@ use session::Session;
 pub use session::AdapterError;
 pub use setup::Setup;
 
-/// What a profile says about its adapter.
+/// The adapter that a profile names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adapter {
-    /// The program and its arguments. It is started in the profile's folder.
+    /// The program and its arguments. It starts in the profile's folder.
     pub command: Vec<String>,
-    /// The longest it may take for one answer, in milliseconds.
+    /// The longest time for one answer, in milliseconds.
     #[serde(default = "patience")]
     pub deadline_ms: u64,
-    /// An image of this repository that it is told of, unless the user names another: `refhv.img`.
+    /// The image of this repository, `refhv.img`, whose path the adapter gets unless the user names another image.
     #[serde(default)]
     pub image: Option<String>,
     /// The profile's folder.
@@ -61,10 +61,10 @@ pub struct Adapters {
     idle: Mutex<Vec<Session>>,
 }
 
-/// A scenario that an adapter has prepared. Dropping it ends that adapter's process.
+/// A scenario that an adapter has prepared. Dropping it ends the adapter's process.
 #[derive(Debug)]
 pub struct Stage {
-    /// What QEMU is started with.
+    /// How QEMU is started.
     pub setup: Setup,
     session: Session,
     scenario: String,
@@ -73,8 +73,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Has the hypervisor do something while the machine runs: `files` are put into the scenario's folder first, where the
-    /// operation names them. What the adapter does not claim is not asked for.
+    /// Asks for an operation of the hypervisor while the machine runs, after writing `files` into the scenario's
+    /// folder. Fails without asking if the adapter does not claim the operation.
     pub fn operate(
         self,
         operation: Operation,
@@ -112,7 +112,7 @@ impl Stage {
     }
 }
 
-/// Puts files into the folder of a scenario.
+/// Writes files into the folder of a scenario.
 fn write(files: &[File], folder: &RunDir) -> Result<(), AdapterError> {
     for file in files {
         file.write(folder.path())
@@ -121,13 +121,13 @@ fn write(files: &[File], folder: &RunDir) -> Result<(), AdapterError> {
     Ok(())
 }
 
-/// Says that we could not do our part.
+/// Reports a failure of the suite's own files.
 fn ungiven(doing: &str, error: &io::Error) -> AdapterError {
     AdapterError::new(format!("could not be given its files: {doing}: {error}"))
 }
 
 impl Adapters {
-    /// Starts the first process and asks who it is.
+    /// Starts the first process and asks it for its description.
     pub fn new(adapter: &Adapter, arch: Arch, image: Option<&Path>) -> Result<Self, AdapterError> {
         let describe = Describe {
             arch,
@@ -142,7 +142,7 @@ impl Adapters {
         })
     }
 
-    /// Who it is and what it can do.
+    /// Returns what the hypervisor is and what it can do.
     pub const fn description(&self) -> &Description {
         &self.description
     }
@@ -153,8 +153,8 @@ impl Adapters {
         Some(self.adapter.folder.join(image))
     }
 
-    /// Has a scenario prepared: `files` are put into its folder first, where it names them. `own` are files that the suite
-    /// hands to QEMU itself.
+    /// Writes `files` into a new folder and asks an adapter to prepare the scenario there. `own` are files that the
+    /// suite itself gives to QEMU.
     pub fn prepare(
         &self,
         scenario: protocol::Scenario,
@@ -182,13 +182,11 @@ impl Adapters {
                 operations: self.description.operations.clone(),
                 folder,
             }),
-            Err(why) => {
-                Err(session.error(format!("answered `prepare` with what cannot be: {why}")))
-            }
+            Err(why) => Err(session.error(format!("gave an invalid answer to `prepare`: {why}"))),
         }
     }
 
-    /// Says that the machine is gone, and returns what was said about the scenario, for people.
+    /// Tells the adapter that the machine is gone. Returns the transcript of the scenario, for people.
     pub fn teardown(&self, stage: Stage) -> Result<String, AdapterError> {
         let request = Request::Teardown(Teardown {
             scenario: stage.scenario,
@@ -203,7 +201,7 @@ impl Adapters {
         }
     }
 
-    /// Takes a process that has nothing to do, or starts one.
+    /// Takes an idle process or starts one.
     fn session(&self) -> Result<Session, AdapterError> {
         let idle = self.idle().pop();
         if let Some(session) = idle {
@@ -211,13 +209,13 @@ impl Adapters {
         }
         let (session, description) = introduced(&self.adapter, &self.describe)?;
         if description != self.description {
-            return Err(session.error("described itself otherwise when it was started again"));
+            return Err(session.error("described itself differently when it was started again"));
         }
         Ok(session)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
-        // Sessions go in and out whole.
+        // A panic leaves the list usable: sessions are added and removed whole.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -230,7 +228,7 @@ impl Drop for Adapters {
     }
 }
 
-/// Starts a process and asks who it is.
+/// Starts a process and asks it for its description.
 fn introduced(
     adapter: &Adapter,
     describe: &Describe,

@@ -1,29 +1,24 @@
-//! What an architecture decides about the machines that are run: the lines of its interrupt controller, its IOMMUs, the
-//! layout of a guest, and the profiles that come with the suite.
+//! What depends on the architecture: interrupt lines, IOMMUs, the guest's memory layout, and the profiles that come
+//! with the suite.
 //!
-//! Nothing outside this folder names an architecture's registers or devices. Everybody else asks [`platform`].
+//! No code outside this folder names an architecture's registers or devices. All other code asks [`platform`].
 
 mod aarch64;
 
 use std::fmt;
 
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::iommu::Model;
-use crate::qemu::Halt;
+use crate::qemu::error::Halt;
 use crate::request::Answer;
 use model::Arch;
 
+pub use crate::qemu::error::NotAvailable;
 pub use aarch64::layout::{GuestLayout, HostLayout};
 
 /// Executes a QMP command with its arguments.
 pub(crate) type Ask<'a> = dyn FnMut(&str, Value) -> Result<Answer, Halt> + 'a;
-
-/// Why nothing can be run for an architecture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{0}: not available yet")]
-pub struct NotAvailable(pub Arch);
 
 /// What the machines of one architecture have in common.
 pub(crate) trait Platform: fmt::Debug + Sync {
@@ -33,7 +28,7 @@ pub(crate) trait Platform: fmt::Debug + Sync {
     /// Returns the option of QEMU's `-M` that gives the machine an IOMMU.
     fn iommu_option(&self) -> &'static str;
 
-    /// Lists the models of IOMMU whose doings can be followed.
+    /// Lists the IOMMU models whose activity the suite can follow.
     fn iommus(&self) -> &'static [&'static dyn Model];
 
     /// Looks for the interrupt controller in the tree of objects of a running QEMU.
@@ -42,16 +37,16 @@ pub(crate) trait Platform: fmt::Debug + Sync {
     /// Finds the input that an interrupt line's name means, or says why there is none.
     fn input(&self, line: &str, controller: Option<&Controller>) -> Result<Input, String>;
 
-    /// Returns an image that turns the machine off with its first instructions.
+    /// Returns an image whose first instructions turn the machine off.
     fn power_off(&self) -> Vec<u8>;
 }
 
-/// An interrupt controller, as QEMU has it.
+/// An interrupt controller of a running QEMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Controller {
     /// Its path in the tree of objects.
     pub path: String,
-    /// How many input lines it has. QEMU asserts that a line exists, so nobody may ask for more.
+    /// Number of its input lines. QEMU asserts that a line exists, so nothing may ask for a higher one.
     pub lines: u64,
 }
 
@@ -69,7 +64,7 @@ pub(crate) struct Input {
 /// Every platform there is.
 const ALL: [&dyn Platform; 1] = [&aarch64::Aarch64];
 
-/// Returns what an architecture decides, or refuses one that cannot be run yet.
+/// Returns the platform of an architecture, or an error for one that cannot be run yet.
 pub(crate) fn platform(arch: Arch) -> Result<&'static dyn Platform, NotAvailable> {
     match arch {
         Arch::Aarch64 => Ok(&aarch64::Aarch64),
@@ -87,7 +82,7 @@ pub(crate) fn shipped() -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.into_iter().flat_map(|one| one.profiles()).copied()
 }
 
-/// Lists the models of IOMMU of every architecture.
+/// Lists the IOMMU models of every architecture.
 pub(crate) fn iommus() -> impl Iterator<Item = &'static dyn Model> {
     ALL.into_iter().flat_map(|one| one.iommus()).copied()
 }
@@ -96,7 +91,7 @@ pub(crate) fn iommus() -> impl Iterator<Item = &'static dyn Model> {
 mod tests {
     use super::*;
 
-    /// What cannot be run yet is refused by name, and not run as something else.
+    /// An architecture that cannot be run yet is refused by name.
     #[test]
     fn what_is_missing_is_refused() {
         let why = platform(Arch::Amd64).map(|_| ()).expect_err("not there");

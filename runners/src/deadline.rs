@@ -1,4 +1,4 @@
-//! A point in time that every wait of a run is bounded by.
+//! A point in time that bounds every wait of a run.
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ impl Deadline {
         }
     }
 
-    /// Returns the time that is left, or `None` when it is up. Never zero: the sockets of the
-    /// standard library take a zero timeout as an error.
+    /// Returns the time that is left, or `None` when it is up. Never zero: the sockets of the standard library reject a
+    /// zero timeout.
     pub fn left(&self) -> Option<Duration> {
         self.allowed
             .checked_sub(self.began.elapsed())

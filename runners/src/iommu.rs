@@ -1,7 +1,7 @@
-//! What the IOMMUs of a machine did with the accesses of devices, as seen from outside: by QEMU's trace of them, and by
-//! the records that lie in the memory of their event queues.
+//! What the IOMMUs of a machine did with the accesses of devices, as seen from outside: from QEMU's trace, and from the
+//! event queues in memory.
 //!
-//! How a model writes its trace and its records, its [`Model`] knows, in the room of its architecture.
+//! Each [`Model`], in its architecture's folder, knows the form of its trace and of its records.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,34 +15,34 @@ use trace::Lines;
 pub(crate) mod queue;
 pub(crate) mod trace;
 
-/// Different accesses of which a [`Tally`] keeps count.
+/// How many different accesses a [`Tally`] keeps.
 const DIFFERENT: usize = 4096;
 
-/// A model of IOMMU, as far as its doings are seen from outside.
+/// A model of IOMMU whose activity can be seen from outside.
 pub(crate) trait Model: fmt::Debug + Sync {
-    /// Tells whether a node of a device tree that is `compatible` with these describes it.
+    /// Tells whether a device-tree node with these `compatible` strings describes this model.
     fn described_as(&self, compatible: &[&str]) -> bool;
 
-    /// Lists the events that it names.
+    /// Lists the events that the model names.
     fn reasons(&self) -> &'static [Reason];
 
-    /// Lists what QEMU must trace for its doings to be told.
+    /// Lists the events that QEMU must trace.
     fn trace_events(&self) -> &'static [&'static str];
 
-    /// Begins to read a trace.
+    /// Starts to read a trace.
     fn trace(&self) -> Box<dyn Lines>;
 
-    /// Finds the event queue of the one whose registers begin at `registers`.
+    /// Finds the event queue of the IOMMU whose registers begin at `registers`.
     fn ring(&self, registers: u64, read: &mut Read<'_>) -> Result<Ring, String>;
 
     /// Returns the size of a record of the event queue in bytes.
     fn record_bytes(&self) -> usize;
 
-    /// Decodes a record; nothing where none was ever written. Total.
+    /// Decodes a record; returns nothing for a slot that was never written. Total.
     fn decode(&self, record: &[u8]) -> Option<Access>;
 }
 
-/// An IOMMU of a machine, whose doings are followed.
+/// An IOMMU of a machine that the suite observes.
 #[derive(Clone, Copy, Debug)]
 pub struct Iommu {
     /// Address of its registers.
@@ -51,33 +51,33 @@ pub struct Iommu {
 }
 
 impl Iommu {
-    /// Returns the one that a node of a device tree describes, if it is of a model whose doings can be followed.
+    /// Returns the IOMMU that a device-tree node describes, if the suite knows its model.
     pub fn described(compatible: &[&str], registers: u64) -> Option<Self> {
         let model = arch::iommus().find(|model| model.described_as(compatible))?;
         Some(Self { registers, model })
     }
 }
 
-/// Everything seen of the IOMMUs in one run.
+/// Everything that was observed of the IOMMUs in one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Iommus {
-    /// What QEMU traced, from the first instruction to the end.
+    /// QEMU's trace, from the first instruction to the end.
     pub trace: Trace,
-    /// What lay in each event queue at the end, in the order in which the request names the IOMMUs.
+    /// The content of each event queue at the end, in the order of the request's IOMMUs.
     pub queues: Vec<Queue>,
 }
 
-/// What QEMU traced.
+/// QEMU's trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Trace {
     /// The accesses.
     pub accesses: Tally,
-    /// Why there may have been more; nothing where this is all.
+    /// Why accesses may be missing; nothing if this is all.
     pub lost: Option<String>,
 }
 
-/// An event queue as it lay in memory at the end of a run. Its reader need not clear what it has read, so what was
-/// read is usually still there, up to the size of the queue.
+/// The content of an event queue at the end of a run. A reader of the queue need not clear records, so records that
+/// were read are usually still there, up to the size of the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Queue {
     /// Address of the IOMMU's registers.
@@ -86,22 +86,22 @@ pub struct Queue {
     pub base: u64,
     /// How many records it has room for.
     pub slots: u64,
-    /// Whether the IOMMU writes events at all.
+    /// Whether the IOMMU writes events.
     pub on: bool,
-    /// Whether events were lost for want of room since the reader last took notice.
+    /// Whether events were lost because the queue was full, and software has not acknowledged it.
     pub overflown: bool,
     /// The records.
     pub accesses: Tally,
-    /// Why it was not read, or not all of it.
+    /// Why the queue was not read completely.
     pub unread: Option<String>,
 }
 
-/// Accesses with how often each was seen, in the order in which they first were.
+/// Different accesses with how often each was seen, in the order of their first occurrence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// Each different one.
     pub seen: Vec<Counted>,
-    /// Accesses that are not among them, for want of room.
+    /// How many further accesses were not kept because the list was full.
     pub more: u64,
 }
 
@@ -115,37 +115,37 @@ pub struct Counted {
     pub count: u64,
 }
 
-/// An access of a device and what became of it.
+/// An access of a device and its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Access {
-    /// By what the IOMMU knows the device, where that is told.
+    /// The number by which the IOMMU knows the device, where it is known.
     pub stream: Option<u32>,
-    /// What became of it.
+    /// The result.
     pub fate: AccessFate,
-    /// The address as the device gave it, where that is told; of one that was translated, its page.
+    /// The address as the device gave it, where it is known; of a translated access, its page.
     pub address: Option<u64>,
-    /// Whether it was a write, where that is told.
+    /// Whether it was a write, where that is known.
     pub write: Option<bool>,
 }
 
-/// What becomes of an access.
+/// The result of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccessFate {
     /// Stopped, and recorded as this event.
     Recorded(Reason),
-    /// Stopped for this reason, where that is told, and not recorded: the event queue is off, or the entry of the stream asks
-    /// for silence.
+    /// Stopped for this reason, where it is known, and not recorded: the event queue is off, or the stream's entry
+    /// suppresses events.
     Unrecorded(Option<Reason>),
-    /// Stopped without a reason: the entry of the stream says abort, or the IOMMU is off and stops everything.
+    /// Stopped without a reason: the stream's entry says abort, or the IOMMU is off and aborts everything.
     Aborted,
-    /// Let through to the same address of the host.
+    /// Let through untranslated.
     Bypassed,
-    /// Let through to this page of the host.
+    /// Let through to this host-physical page.
     Translated(u64),
 }
 
-/// Why an access is stopped: an event, by the number and the name that the model of IOMMU has for it.
+/// Why an access is stopped: an event, by the model's number and name for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reason {
     number: u8,
@@ -153,7 +153,7 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// Makes the reason of an event; one that the model does not name has its number alone.
+    /// Creates the reason for an event. An event that the model does not name has only its number.
     pub const fn new(number: u8, name: Option<&'static str>) -> Self {
         Self { number, name }
     }
@@ -163,12 +163,12 @@ impl Reason {
         self.number
     }
 
-    /// Returns its name, where it has one.
+    /// Returns its name, if it has one.
     pub const fn name(self) -> Option<&'static str> {
         self.name
     }
 
-    /// Returns the reason that any model has under this name.
+    /// Returns the reason that any model knows by this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|reason| reason.name == Some(name))
     }

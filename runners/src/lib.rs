@@ -1,36 +1,34 @@
-//! Runs a machine under QEMU and brings back what was seen.
+//! Runs a machine under QEMU and returns what was observed.
 //!
-//! The crate turns a [`Request`] into an [`Outcome`]; it never says whether what was seen is good.
-//! Saying what to run ([`qemu::argv`](crate::argv)) is pure and apart from running it ([`run()`]).
+//! The crate turns a [`Request`] into a [`RunRecord`] and judges nothing. The command line ([`qemu::argv`](crate::argv))
+//! is made by pure code, apart from the run ([`run()`]).
 //!
-//! What is *absent*, and why:
-//! - no device tree is read or written here: trees are bytes, made by `dtb-gen`;
-//! - no verdicts: a deadline or a dead QEMU is reported as that, and judged elsewhere;
-//! - no sleeping and no polling: every wait is for an event of the console, QMP, qtest or the
-//!   process itself, bounded by the deadline;
-//! - no `unsafe`: the kernel's parent-death signal is set by util-linux' `setpriv`
-//!   (see `qemu/process.rs`).
+//! What the crate does not do, and why:
+//! - it neither reads nor writes device trees: they are bytes here, and `dtb-gen` makes them;
+//! - it gives no verdicts: it reports a deadline or a dead QEMU, and other code judges it;
+//! - it neither sleeps nor polls: every wait is for an event of the console, QMP, qtest or the process itself, bounded
+//!   by the deadline;
+//! - it has no `unsafe`: util-linux' `setpriv` sets the kernel's parent-death signal (see `qemu/process.rs`).
 
 #![forbid(unsafe_code)]
 
 pub mod adapter;
+mod address;
 mod arch;
 mod deadline;
 mod iommu;
-mod outcome;
 mod profile;
 mod qemu;
 mod request;
+mod run_record;
 mod rundir;
 mod subject;
 mod waiver;
 
+pub use address::{PciHost, Window};
 pub use arch::{GuestLayout, HostLayout, NotAvailable, iommu_option};
 pub use iommu::{Access, AccessFate, Counted, Iommu, Iommus, Queue, Reason, Tally, Trace};
-pub use outcome::{End, Outcome, Record, Status, Timing};
-pub use profile::{
-    Control, DOMAIN, Modules, PanicFormat, PciHost, Profile, ProfileError, Refusal, Window,
-};
+pub use profile::{Control, DOMAIN, Modules, PanicFormat, Profile, ProfileError, Refusal};
 pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};
@@ -39,5 +37,6 @@ pub use request::{
     Action, Answer, Command, File, Firmware, Icount, LabelledAction, Load, Machine, Request,
     RunController,
 };
+pub use run_record::{End, Record, RunRecord, Status, Timing};
 pub use subject::{FetchError, Package};
 pub use waiver::{Day, Waiver};

@@ -1,4 +1,4 @@
-//! Subjects: which machine they need, what they can do, and what their guests see.
+//! Profiles of subjects: the machine they need, what they can do, and what their guests see.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -16,65 +16,43 @@ use crate::request::{Firmware, Machine};
 use crate::subject::Package;
 use crate::waiver::Waiver;
 
-/// Where the profiles lie that come with the suite.
+/// The folder of the profiles that come with the suite.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles");
 
 /// How a subject refuses a domain at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
-    /// The domain is absent, the others run.
+    /// The domain is absent; the others run.
     DomainAbsent,
-    /// The whole host stops, naming the domain.
+    /// The whole host stops and names the domain.
     HostStops,
 }
 
-/// What a host says when it stops. The texts are the beginnings of whole lines: what a guest prints begins with other
-/// words, as long as the hypervisor puts its own in front.
+/// What a host prints when it stops. The texts are beginnings of whole lines. A guest cannot print such a line as long
+/// as the hypervisor puts a prefix before guest output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PanicFormat {
-    /// The line that says that it stops.
+    /// The line that says that the host stops.
     pub begins: String,
-    /// Lines behind that one which say over whom; `{domain}` is where the domain's name stands.
+    /// Later lines that name the domain; `{domain}` stands for its name.
     pub names: Vec<String>,
-    /// The last line: nothing is done behind it.
+    /// The last line; nothing happens after it.
     pub ends: String,
 }
 
 /// Where the name of a domain stands in [`PanicFormat::names`].
 pub const DOMAIN: &str = "{domain}";
 
-/// A range of guest-physical addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// Its first address.
-    pub base: u64,
-    /// Its size in bytes.
-    pub size: u64,
-}
-
-/// Addresses of a PCI host bridge whose configuration space is ECAM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PciHost {
-    /// Its configuration space.
-    pub ecam: Window,
-    /// What it forwards of 32 bits.
-    pub low: Window,
-    /// What it forwards of 64 bits.
-    pub high: Window,
-}
-
-/// How a subject makes the domain that controls others.
+/// How a subject creates the control domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
-    /// A domain node says `capabilities`.
+    /// A domain node has the property `capabilities`.
     #[default]
     Capabilities,
-    /// The hardware domain, whose modules lie directly under /chosen, is the only one.
+    /// Only the hardware domain, whose modules are directly under /chosen, can be one.
     Dom0,
 }
 
@@ -84,9 +62,9 @@ pub enum Control {
 pub struct Modules {
     /// Their first address.
     pub base: u64,
-    /// The size of the place for all of them.
+    /// The size of the whole region.
     pub size: u64,
-    /// What each of their addresses is a multiple of.
+    /// The alignment of each module's address.
     pub align: u64,
 }
 
@@ -98,48 +76,48 @@ pub struct Profile {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The architecture it is run on.
+    /// The architecture it runs on.
     pub arch: Arch,
-    /// Where its image comes from, where it is not built here.
+    /// The package of its image, if it is not built here.
     #[serde(default)]
     pub package: Option<Package>,
-    /// Whether it says on its console, in lines of its own, what it refuses and why. Shown beside
-    /// a verdict; no verdict rests on it.
+    /// Whether it prints what it refuses and why, in console lines of its own. Reports show these lines beside a
+    /// verdict; no verdict rests on them.
     #[serde(default)]
     pub diagnostics: bool,
     /// Width of guest-physical addresses.
     pub ipa_bits: u8,
     /// The property of `/chosen` that holds its arguments.
     pub boot_args_property: String,
-    /// The arguments it always gets.
+    /// Arguments that it always gets.
     #[serde(default)]
     pub boot_args: String,
-    /// The longest one run may take, in milliseconds.
+    /// Time limit of one run in milliseconds.
     pub deadline_ms: u64,
     /// How it refuses a domain at boot.
     pub refusal: Refusal,
-    /// How it is seen that the whole host stops; without it a host that stops is one that says nothing more.
+    /// How to recognise that the whole host stops. Without it, a host that stops merely falls silent.
     #[serde(default)]
     #[serde(rename = "last_words")]
     pub panic_format: Option<PanicFormat>,
-    /// What it can do.
+    /// Its capabilities.
     #[schemars(with = "BTreeSet<Capability>")]
     pub capabilities: Capabilities,
-    /// How much it claims to meet.
+    /// The level it claims.
     #[serde(default)]
     pub level: Level,
-    /// Groups of requirements that it does not claim to meet. What is run of them counts; what is skipped or not verified
-    /// does not stand against it.
+    /// Groups of requirements that it does not claim to meet. Scenarios of them that run count as usual; a skipped or
+    /// unverified one does not count against the subject.
     #[serde(default)]
     pub optional: BTreeSet<String>,
-    /// Failures that are known and accepted for a time.
+    /// Failures that are known and accepted until a date.
     #[serde(default, rename = "waiver")]
     pub waivers: Vec<Waiver>,
     /// The machine it runs on.
     pub machine: Machine,
     /// Where modules may be loaded.
     pub modules: Modules,
-    /// How it makes a control domain.
+    /// How it creates a control domain.
     #[serde(default)]
     pub control: Control,
     /// The least memory in KiB in which it starts a domain that does nothing.
@@ -150,10 +128,10 @@ pub struct Profile {
     /// What direct-mapped guests see.
     #[serde(default)]
     pub host: Option<HostLayout>,
-    /// Real firmware, for what shall be started by such.
+    /// Firmware for the scenarios that start with firmware.
     #[serde(default)]
     pub firmware: Option<Firmware>,
-    /// The program that says how it is started, where the suite does not know.
+    /// The adapter, for a subject that the suite cannot start by itself.
     #[serde(default)]
     pub adapter: Option<Adapter>,
 }
@@ -169,7 +147,7 @@ pub enum ProfileError {
         /// What went wrong.
         error: String,
     },
-    /// What it says cannot be.
+    /// The text is not a valid profile.
     #[error("{file}:{line}: {error}{}", nearest.as_ref().map(|name| format!(", did you mean `{name}`?")).unwrap_or_default())]
     Wrong {
         /// The file.
@@ -178,7 +156,7 @@ pub enum ProfileError {
         line: usize,
         /// What is wrong.
         error: String,
-        /// The name that may have been meant.
+        /// A similar valid name.
         nearest: Option<String>,
     },
     /// No shipped profile has the name and architecture.
@@ -188,15 +166,15 @@ pub enum ProfileError {
         name: String,
         /// The architecture.
         arch: Arch,
-        /// The name that may have been meant.
+        /// A similar valid name.
         nearest: Option<String>,
-        /// Those there are.
+        /// The profiles there are.
         known: String,
     },
 }
 
 impl Profile {
-    /// Returns the longest one run may take.
+    /// Returns the time limit of one run.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
     }
@@ -243,10 +221,10 @@ impl Profile {
         })
     }
 
-    /// Tells its adapter where it is started.
+    /// Sets the folder in which its adapter starts.
     fn lying_in(mut self, folder: Option<&Path>) -> Self {
         if let Some(adapter) = &mut self.adapter {
-            // A bare file name has an empty parent, which is no folder to start anything in.
+            // A bare file name has an empty parent, which cannot be a working directory.
             let folder = folder.filter(|folder| *folder != Path::new(""));
             adapter.folder = folder.map_or_else(|| PathBuf::from("."), Path::to_owned);
         }
@@ -268,7 +246,7 @@ impl Profile {
             }
         };
         let profile: Self = toml::from_str(text).map_err(|error| {
-            // The first line says what is wrong; with a misspelt name it also lists the right ones.
+            // The first line says what is wrong; later lines list all valid names.
             let message = error.message().lines().next().unwrap_or_default();
             let (said, choices) = message.split_once(", expected").unwrap_or((message, ""));
             let choices = choices.split('`').skip(1).step_by(2);
@@ -288,7 +266,7 @@ impl Profile {
             arch::NotAvailable(profile.arch).to_string(),
         )?;
         let bits = profile.ipa_bits;
-        // Arm ARM D8.1.8: the smallest and the largest output of a stage 2 this suite speaks of.
+        // Arm ARM D8.1.8: the smallest and the largest output size of a stage 2 that the suite handles.
         check(
             (32..=52).contains(&bits),
             "ipa_bits",
@@ -326,7 +304,7 @@ impl Profile {
         check(
             profile.firmware.is_some() || !profile.capabilities.has(Capability::Firmware),
             "\"firmware\"",
-            "`firmware` is claimed, but there is no table that says which".to_owned(),
+            "`firmware` is claimed, but the table `firmware` is missing".to_owned(),
         )?;
         let align = profile.modules.align;
         check(
@@ -338,7 +316,7 @@ impl Profile {
     }
 }
 
-/// What the suite's probe needs for itself, in KiB.
+/// The memory that the suite's probe needs for itself, in KiB.
 fn least() -> u64 {
     2 * 1024
 }

@@ -1,6 +1,7 @@
-//! Runs QEMU: the ways to it are set up here, the run itself is [`session`].
+//! Runs QEMU. This file sets up process and sockets; [`session`] follows the run.
 
 pub mod argv;
+pub(crate) mod error;
 mod process;
 mod qmp;
 mod qtest;
@@ -10,7 +11,6 @@ mod session;
 pub mod tools;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Component, Path, PathBuf};
@@ -18,92 +18,18 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
-use thiserror::Error;
-
-use crate::arch::{self, NotAvailable};
+use crate::arch;
 use crate::deadline::Deadline;
 use crate::iommu::{Iommus, trace};
-use crate::outcome::{End, Outcome, Status};
 use crate::request::{Machine, Request, RunController};
+use crate::run_record::{End, RunRecord};
 use crate::rundir::RunDir;
+pub(crate) use error::Halt;
+pub use error::RunError;
 use process::{Child, Tie};
 use session::Session;
 
-/// Why a run could not be made or followed. What QEMU or the guest did in a run that could be
-/// followed is an [`Outcome`], however bad.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The architecture cannot be run yet.
-    #[error(transparent)]
-    NotAvailable(#[from] NotAvailable),
-    /// A program is missing.
-    #[error("{0}: no such program")]
-    NoProgram(String),
-    /// A name cannot stand on a command line, or would lie outside the folder of the run.
-    #[error("{0}: not a name that can be used")]
-    BadName(String),
-    /// Something went wrong on our side.
-    #[error("{doing}: {source}")]
-    Io {
-        /// What was being done.
-        doing: String,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// QEMU said what its protocol does not have.
-    #[error("{what}: did not expect {text:?}{}", said(stderr))]
-    Protocol {
-        /// The protocol.
-        what: &'static str,
-        /// What came.
-        text: String,
-        /// What QEMU said besides.
-        stderr: String,
-    },
-    /// A short-lived QEMU failed.
-    #[error("{argv}: {status}{}", said(stderr))]
-    Failed {
-        /// Its command line.
-        argv: String,
-        /// How it ended.
-        status: Status,
-        /// What it said.
-        stderr: String,
-    },
-    /// A short-lived QEMU did not end.
-    #[error("{0}: did not end")]
-    Hung(String),
-}
-
-impl RunError {
-    /// Names what was being done when an error came up.
-    fn doing(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            doing: doing.into(),
-            source,
-        }
-    }
-}
-
-fn said(stderr: &str) -> String {
-    match stderr.trim() {
-        "" => String::new(),
-        text => format!("; QEMU said: {text}"),
-    }
-}
-
-/// Why a session goes no further.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    Finished,
-    Deadline,
-    Flooded,
-    /// QEMU has closed its side.
-    Gone,
-    Broken(RunError),
-}
-
-/// What comes from QEMU by itself.
+/// An event of a running QEMU.
 #[derive(Debug)]
 enum Event {
     Serial { bytes: Vec<u8>, at: Instant },
@@ -114,11 +40,14 @@ enum Event {
     StderrEnd(String),
 }
 
-/// Runs a machine, steered by `director`, until it says so, the deadline passes, the console
-/// floods or QEMU ends. When this returns, QEMU is gone and so are its files.
-pub fn run(request: &Request, run_controller: &mut dyn RunController) -> Result<Outcome, RunError> {
+/// Runs a machine, steered by `run_controller`, until the controller finishes, the deadline passes, the console floods
+/// or QEMU ends. When this returns, QEMU and its files are gone.
+pub fn run(
+    request: &Request,
+    run_controller: &mut dyn RunController,
+) -> Result<RunRecord, RunError> {
     if request.machine_args.is_some() {
-        // They name the type themselves.
+        // These arguments name the machine type themselves.
         return once(request, &request.machine.kind, run_controller);
     }
     with_kind(&request.machine, |kind| once(request, kind, run_controller))
@@ -128,7 +57,7 @@ fn once(
     request: &Request,
     kind: &str,
     run_controller: &mut dyn RunController,
-) -> Result<Outcome, RunError> {
+) -> Result<RunRecord, RunError> {
     let platform = arch::platform(request.arch)?;
     let deadline = Deadline::after(request.deadline);
     let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
@@ -150,7 +79,7 @@ fn once(
         .ok_or_else(|| RunError::BadName(image.display().to_string()))?;
     let argv = argv::argv(request, kind, image, argv::Io::Harness);
 
-    // Listening first: QEMU connects while it starts, and has to fail if we are gone.
+    // Listen first: QEMU connects while it starts, and fails if we are gone.
     let listen = |name: &str| {
         let socket = dir.listen(name)?;
         socket.set_nonblocking(true)?;
@@ -169,7 +98,7 @@ fn once(
     qmp::follow(reader, sender.clone());
     let on_end = sender.clone();
     child.on_stderr_end(move |stderr| {
-        // Nobody may be left to hear it.
+        // The receiver may be gone.
         let _ = on_end.send(Event::StderrEnd(stderr));
     });
 
@@ -182,21 +111,21 @@ fn once(
         queues,
     });
     drop((child, dir));
-    Ok(Outcome {
+    Ok(RunRecord {
         end,
         console: seen.console,
         stderr: seen.stderr,
         answers: seen.answers,
         iommus,
         argv,
-        timing: crate::outcome::Timing {
+        timing: crate::run_record::Timing {
             total: deadline.elapsed(),
             ..seen.timing
         },
     })
 }
 
-/// Something that may have failed because this QEMU lacks the machine type.
+/// An attempt that may fail because this QEMU lacks the machine type.
 trait Attempt {
     fn lacks_kind(&self) -> bool;
 }
@@ -205,7 +134,7 @@ fn names_kind(stderr: &str) -> bool {
     stderr.contains("unsupported machine type")
 }
 
-impl Attempt for Outcome {
+impl Attempt for RunRecord {
     fn lacks_kind(&self) -> bool {
         matches!(&self.end, End::Died { stderr, .. } if names_kind(stderr))
     }
@@ -223,9 +152,9 @@ impl Attempt for std::time::Duration {
     }
 }
 
-/// Attempts something with the pinned machine type, and with the plain one where this QEMU does
-/// not have that. Asking QEMU first (`-M help`) would cost half an empty start in every process;
-/// the refusal costs that only where there is one, and is remembered.
+/// Makes an attempt with the pinned machine type, and with the plain one where this QEMU lacks the pinned one. Asking
+/// QEMU first (`-M help`) would cost half an empty start in every process. This way the cost arises only on a refusal,
+/// which is remembered.
 fn with_kind<T: Attempt>(
     machine: &Machine,
     mut attempt: impl FnMut(&str) -> Result<T, RunError>,
@@ -235,7 +164,7 @@ fn with_kind<T: Attempt>(
         return attempt(&machine.kind);
     };
     let key = (machine.program.clone(), pin.clone());
-    // The set is whole whenever the lock is free, even after a panic.
+    // A panic leaves the set usable.
     if !LACKING
         .lock()
         .unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! What to run: the machine, its images, and what is done to it from outside.
+//! A run to be made: the machine, its images, and the actions from outside.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -13,21 +13,21 @@ use serde_json::Value;
 use crate::iommu::Iommu;
 use model::Arch;
 
-/// Bytes of console after which a run is ended as flooded, unless a request says otherwise.
+/// Default limit of the console in bytes; a run that prints more ends as flooded.
 pub const CONSOLE_LIMIT: usize = 2 << 20;
 
-/// Describes a machine: everything that also decides the device tree QEMU makes for it.
+/// A machine: everything that also decides the device tree that QEMU makes for it.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// QEMU's program, a name looked for in `PATH` or a path.
+    /// QEMU's program: a path, or a name that is looked up in `PATH`.
     pub program: String,
-    /// The machine type every QEMU has, such as `virt`.
+    /// The machine type that every QEMU has, such as `virt`.
     pub kind: String,
-    /// The versioned type used instead where this QEMU has it, so that a newer QEMU does not
-    /// change the hardware under the suite.
+    /// The versioned machine type, used where this QEMU has it. A newer QEMU then does not change the hardware under
+    /// the suite.
     #[serde(default)]
     pub pin: Option<String>,
     /// Machine options, such as `virtualization=on`.
@@ -42,17 +42,17 @@ pub struct Machine {
     /// Added devices; each becomes one `-device`.
     #[serde(default)]
     pub devices: Vec<String>,
-    /// Arguments passed on as they are, after the console's `-serial`.
+    /// Arguments passed on unchanged, after the console's `-serial`.
     #[serde(default)]
     pub extra: Vec<String>,
 }
 
-/// Bytes that lie in memory before the first instruction.
+/// Bytes to load into memory before the first instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Physical address of the first byte.
     pub addr: u64,
-    /// The bytes; shared, since many runs load the same probe.
+    /// The bytes; shared, because many runs load the same probe.
     pub bytes: Arc<[u8]>,
 }
 
@@ -71,14 +71,14 @@ impl Load {
 pub struct File {
     /// Its name, relative to the folder of the run.
     pub name: String,
-    /// What it begins with; shared, since many runs use the same.
+    /// The beginning of its content; shared, because many runs use the same.
     pub bytes: Arc<[u8]>,
-    /// Its size; what lies behind `bytes` is a hole that reads as zeros and costs nothing.
+    /// Its size. The part after `bytes` is a hole: it reads as zeros and takes no space.
     pub size: u64,
 }
 
 impl File {
-    /// Describes a file of just these bytes.
+    /// Describes a file that holds exactly these bytes.
     pub fn new(name: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
         Self {
@@ -88,7 +88,7 @@ impl File {
         }
     }
 
-    /// Makes the file `size` bytes long, zeros behind its bytes.
+    /// Extends the file to `size` bytes with zeros.
     #[must_use]
     pub fn padded(self, size: u64) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl File {
         }
     }
 
-    /// Writes the file below `folder`, and the folders it lies in.
+    /// Writes the file below `folder`, and creates its folders.
     pub fn write(&self, folder: &Path) -> io::Result<()> {
         let path = folder.join(&self.name);
         if let Some(parent) = path.parent() {
@@ -111,37 +111,37 @@ impl File {
 
 /// Makes virtual time follow executed instructions: one instruction takes `2^shift` ns.
 ///
-/// The guest reads the virtual clock as its own timer's counter. From outside, the count
-/// of executed instructions is the `icount` of QMP `query-replay`, so an
-/// [`Action::Qmp`] can read it at any line of the console or while stopped.
+/// The guest reads the virtual clock as its timer's counter. From outside, the count of executed instructions is the
+/// `icount` of QMP `query-replay`, so an [`Action::Qmp`] can read it at any console line or while the machine is
+/// stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Icount {
     /// Binary logarithm of the nanoseconds an instruction takes.
     pub shift: u8,
-    /// Whether an idle CPU waits in real time too; `false` lets timers expire at once.
+    /// Whether an idle CPU also waits in real time; with `false`, timers expire at once.
     pub sleep: bool,
 }
 
-/// Firmware that starts the image, in the place of QEMU, which only puts image and tree into memory.
+/// Firmware that starts the image. QEMU then only loads image and tree into memory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Firmware {
-    /// Its own image, which the board begins with.
+    /// The firmware's own image, where the board starts.
     pub path: PathBuf,
-    /// Where the image lies that it is to start.
+    /// Address of the image that the firmware starts.
     pub image: u64,
-    /// Where the device tree lies that it is to hand to it.
+    /// Address of the device tree that the firmware passes to the image.
     pub tree: u64,
 }
 
-/// One run.
+/// A run to be made.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The architecture of the machine.
     pub arch: Arch,
     /// The machine.
     pub machine: Machine,
-    /// What `-kernel` or the firmware starts, where the arguments do not say it.
+    /// The image that `-kernel` or the firmware starts, unless the arguments name it.
     pub image: Option<PathBuf>,
     /// Firmware between the machine and the image.
     pub firmware: Option<Firmware>,
@@ -149,28 +149,28 @@ pub struct Request {
     pub host_dtb: Option<Vec<u8>>,
     /// Further images in memory.
     pub loads: Vec<Load>,
-    /// Files that `extra` names; QEMU runs in the folder they are written to.
+    /// Files that `extra` names. They are written to QEMU's working directory.
     pub files: Vec<File>,
     /// Arguments of this run only.
     pub extra: Vec<String>,
-    /// Arguments in the place of all that `machine` says.
+    /// Arguments that replace all those of `machine`.
     pub machine_args: Option<Vec<String>>,
     /// Which serial line of the machine is the console, from 0.
     pub console: u8,
-    /// Virtual time by instructions instead of by the host's clock.
+    /// Makes virtual time follow instructions instead of the host's clock.
     pub icount: Option<Icount>,
-    /// IOMMUs of the machine whose doings are to be followed.
+    /// IOMMUs of the machine to observe.
     pub iommus: Vec<Iommu>,
-    /// What is done while the machine is still paused, in order: the part of the firmware.
+    /// Actions on the paused machine before its first instruction, in order, as firmware would do them.
     pub before: Vec<LabelledAction>,
-    /// The longest the whole run may take.
+    /// The time limit of the whole run.
     pub deadline: Duration,
-    /// Bytes of console after which the run ends as flooded.
+    /// Limit of the console in bytes; a run that prints more ends as flooded.
     pub console_limit: usize,
 }
 
 impl Request {
-    /// Describes a run of `image` on `machine` with nothing else in it.
+    /// Describes a run of `image` on `machine` with nothing added.
     pub fn new(
         arch: Arch,
         machine: Machine,
@@ -197,12 +197,12 @@ impl Request {
     }
 }
 
-/// Something done to the machine from outside, while it runs or stands still.
+/// An action on the machine from outside, while it runs or is stopped.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Reads physical memory: 1, 2, 4 or 8 bytes as one access of that width, so that a device
-    /// register can be read; any other length as a copy.
+    /// Reads physical memory: 1, 2, 4 or 8 bytes as one access of that width, as a device register needs, and any other
+    /// length as a copy.
     Read {
         /// Physical address of the first byte.
         addr: u64,
@@ -213,13 +213,13 @@ pub enum Action {
     Write {
         /// Physical address of the first byte.
         addr: u64,
-        /// What is written, lowest address first.
+        /// The bytes, lowest address first.
         bytes: Vec<u8>,
     },
-    /// Drives an input line of the interrupt controller. A device wired to the same line drives it as well: the
-    /// line has the level that was set last.
+    /// Sets an input line of the interrupt controller. A device wired to the same line sets it as well; the last
+    /// setting counts.
     SetLine {
-        /// The name that the architecture has for the line.
+        /// The architecture's name for the line.
         line: String,
         /// Whether it is high from now on.
         high: bool,
@@ -233,11 +233,11 @@ pub enum Action {
     },
     /// Stops every CPU and the virtual clock.
     Stop,
-    /// Lets a stopped machine go on.
+    /// Resumes a stopped machine.
     Continue,
 }
 
-/// An action and the name its answer goes by.
+/// An action and the label of its answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LabelledAction {
     /// The name.
@@ -246,17 +246,17 @@ pub struct LabelledAction {
     pub action: Action,
 }
 
-/// What a [`RunController`] wants done.
+/// A command of a [`RunController`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Do this, and say [`RunController::done`].
+    /// Carry this out and report it by [`RunController::done`].
     Perform(LabelledAction),
-    /// All that was awaited is in: end the run now.
+    /// Everything awaited has arrived: end the run now.
     Finish,
 }
 
 impl Command {
-    /// Asks for `action`, its answer to be called `label`.
+    /// Commands `action`, whose answer is called `label`.
     pub fn act(label: impl Into<String>, action: Action) -> Self {
         Self::Perform(LabelledAction {
             label: label.into(),
@@ -265,17 +265,17 @@ impl Command {
     }
 }
 
-/// What came of an [`Action`].
+/// The result of an [`Action`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// It was done; there is nothing to say.
+    /// It was done and returns nothing.
     Done,
     /// The bytes read.
     Bytes(Vec<u8>),
     /// What a QMP command returned.
     Json(Value),
-    /// QEMU did not do it; its words, or that it has ended.
+    /// QEMU refused it or has ended; the reason.
     Refused(String),
 }
 
@@ -297,11 +297,10 @@ impl Answer {
 
 /// Follows a run and steers it.
 pub trait RunController {
-    /// Hears one console line, without its end and with U+FFFD for what is not UTF-8. A line of
-    /// over 4096 bytes comes in pieces.
+    /// Receives one console line, without its end and with U+FFFD for what is not UTF-8. A line of over 4096 bytes
+    /// comes in pieces.
     fn line(&mut self, line: &str) -> Vec<Command>;
 
-    /// Hears what came of an action. What it wants done in turn is done before anything that was
-    /// still waiting.
+    /// Receives the answer to an action. The commands returned are carried out before all that are still waiting.
     fn done(&mut self, label: &str, answer: &Answer) -> Vec<Command>;
 }

@@ -1,9 +1,8 @@
-//! The folder a run keeps its files and sockets in, gone when the run is over.
+//! The folder for the files and sockets of a run; removed when the run ends.
 //!
-//! A killed harness cannot tidy up, so folders live under one root for each user, and each is
-//! locked by its owner for as long as that lives: the kernel drops the lock with the process.
-//! Whoever creates the next folder removes those that nobody holds. Nothing is decided by
-//! process ids, which are reused.
+//! A killed harness cannot remove its folder. So all folders lie under one root for each user, and each run holds a
+//! lock on its folder; the kernel drops the lock when the process ends. Each new run removes the folders that are not
+//! locked. Process ids decide nothing, because they are reused.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// A folder of one run. Dropping it removes it, and the root too when it was the last.
+/// The folder of one run. Dropping it removes the folder, and the root if it was the last.
 #[derive(Debug)]
 pub struct RunDir {
     dir: TempDir,
@@ -23,7 +22,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Creates a folder under the user's root, after sweeping that of dead owners' folders.
+    /// Creates a folder under the user's root, after removing those of dead owners.
     pub fn create() -> io::Result<Self> {
         let user = fs::metadata("/proc/self")?.uid();
         Self::create_in(
@@ -35,7 +34,7 @@ impl RunDir {
     fn create_in(root: &Path, user: u32) -> io::Result<Self> {
         let guard = lock_root(root, user)?;
         sweep(root);
-        // Made and locked under the root's lock, so that no sweep sees it in between.
+        // Created and locked under the root's lock, so that no sweep can come in between.
         let dir = tempfile::Builder::new().prefix("run-").tempdir_in(root)?;
         let lock = File::open(dir.path())?;
         lock.lock()?;
@@ -52,8 +51,8 @@ impl RunDir {
         self.dir.path()
     }
 
-    /// Listens on a socket in the folder. However long the folder's path is, the address is
-    /// short: it goes through our own descriptor of the folder.
+    /// Listens on a socket in the folder. The address goes through our own descriptor of the folder, so it is short
+    /// however long the folder's path is.
     pub fn listen(&self, name: &str) -> io::Result<UnixListener> {
         UnixListener::bind(format!("/proc/self/fd/{}/{name}", self.lock.as_raw_fd()))
     }
@@ -61,28 +60,28 @@ impl RunDir {
 
 impl Drop for RunDir {
     fn drop(&mut self) {
-        // A drop has nobody to report to; what stays behind is swept by the next run.
+        // A drop cannot report an error; the next run sweeps what is left.
         let _ = fs::remove_dir_all(self.dir.path());
-        // While we waited for the lock, another last run may have removed the root, and a new run
-        // made one of the same name: that one is not ours to remove.
+        // While we waited for the lock, another last run may have removed the root, and a new run may have created one
+        // of the same name. That one is not ours to remove.
         if let Ok(guard) = File::open(&self.root)
             && guard.lock().is_ok()
             && is_still(&self.root, &guard)
         {
-            // Fails while others run, which is as it should be.
+            // Fails while other runs exist, as it should.
             let _ = fs::remove_dir(&self.root);
         }
     }
 }
 
-/// Creates the root if need be and holds it, so that one process at a time changes what is in it.
+/// Creates the root if need be and locks it, so that one process at a time changes its content.
 fn lock_root(root: &Path, user: u32) -> io::Result<File> {
     loop {
         match DirBuilder::new().mode(0o700).create(root) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        // Temporary folders are shared: somebody else may have made one of this name, or a link.
+        // Temporary folders are shared: another user may have created a folder or a link of this name.
         let meta = match fs::symlink_metadata(root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             meta => meta?,
@@ -103,16 +102,16 @@ fn lock_root(root: &Path, user: u32) -> io::Result<File> {
     }
 }
 
-/// Tells whether the path still leads to the folder that is held open. A folder that is held keeps
-/// its number, so no later one can be taken for it.
+/// Tells whether the path still leads to the folder that is held open. A held folder keeps its inode number, so a later
+/// folder cannot be mistaken for it.
 fn is_still(root: &Path, held: &File) -> bool {
     let now = fs::symlink_metadata(root).map(|now| (now.dev(), now.ino()));
     let then = held.metadata().map(|then| (then.dev(), then.ino()));
     matches!((now, then), (Ok(now), Ok(then)) if now == then)
 }
 
-/// Removes the folders that nobody holds. Best effort: an entry that cannot be opened or removed
-/// stays for the next one.
+/// Removes the folders that are not locked. Best effort: an entry that cannot be opened or removed stays for the next
+/// run.
 fn sweep(root: &Path) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let Ok(held) = File::open(entry.path()) else {
@@ -135,8 +134,8 @@ mod tests {
         fs::metadata("/proc/self").expect("procfs").uid()
     }
 
-    /// A folder whose owner is gone is swept by the next run; one whose owner lives stays; and
-    /// after the last run nothing is left.
+    /// The next run sweeps a folder whose owner is gone. A folder whose owner lives stays. After the last run nothing
+    /// is left.
     #[test]
     fn dead_owners_are_swept_and_living_ones_kept() {
         let outer = tempfile::tempdir().expect("temporary folder");
@@ -157,7 +156,7 @@ mod tests {
         assert!(!root.exists(), "nothing is left");
     }
 
-    /// A root that is a link is refused, whoever laid it.
+    /// A root that is a link is refused, whoever created it.
     #[test]
     fn a_link_is_no_root() {
         let outer = tempfile::tempdir().expect("temporary folder");
@@ -167,7 +166,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
     }
 
-    /// Many runs beginning and ending at once never lose a folder to one another.
+    /// Many runs that begin and end at once never remove each other's folders.
     #[test]
     fn runs_do_not_disturb_one_another() {
         let outer = tempfile::tempdir().expect("temporary folder");

@@ -1,4 +1,4 @@
-//! Where the image of a subject comes from, when it is not built here.
+//! Where a subject's image comes from if it is not built here.
 
 mod package;
 

@@ -1,4 +1,4 @@
-//! Waivers: failures that somebody has looked into and accepts for a time.
+//! Waivers: failures that are known and accepted until a date.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +22,7 @@ pub struct Waiver {
     pub case: Option<String>,
     /// Why the failure is accepted.
     pub reason: String,
-    /// Where that was decided, or the defect is dealt with.
+    /// Where that was decided, or where the defect is tracked.
     pub reference: String,
     /// The last day on which it holds.
     pub expires: Day,
@@ -35,7 +35,7 @@ impl Waiver {
         named.unwrap_or_default()
     }
 
-    /// Says what is wrong with it by itself.
+    /// Says what is wrong with the waiver, if anything.
     pub fn defect(&self) -> Option<String> {
         let blank = |text: &str| text.trim().is_empty();
         match (&self.requirement, &self.case) {
@@ -63,7 +63,7 @@ impl FromStr for Day {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // A date has other spellings as well; files have this one.
+        // Dates have other spellings as well; files use only this one.
         let date = text.parse().ok();
         date.filter(|date: &Date| date.year() >= 0 && date.to_string() == text)
             .map(Self)
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for Day {
 mod tests {
     use super::*;
 
-    /// Days are those of the calendar, are told as they are read, and later ones are greater.
+    /// Days follow the calendar, print as they are read, and order by time.
     #[test]
     fn days_follow_the_calendar() {
         let days = [
@@ -125,7 +125,7 @@ mod tests {
         assert!(Day::today() > read[3]);
     }
 
-    /// What is no day is refused with how one reads.
+    /// An invalid day is refused, and the error shows the format.
     #[test]
     fn what_is_no_day_is_refused() {
         for text in [
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// A waiver names one thing, and says why and where.
+    /// A waiver names one target, a reason and a reference.
     #[test]
     fn a_waiver_is_complete() {
         let waiver =

@@ -1,4 +1,4 @@
-//! The schemas that strangers and editors read are those that the suite speaks and reads by.
+//! The committed schemas are those of the types that the suite reads and writes.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use runners::adapter::protocol::{Answer, Question};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-/// Writes the files instead of judging them.
+/// Setting this variable writes the files instead of comparing them.
 const ACCEPT: &str = "SCHEMA_UPDATE";
 
 /// Makes one schema of both directions of the adapter protocol.
@@ -24,7 +24,7 @@ fn protocol() -> Value {
     })
 }
 
-/// Compares a file with what the types say.
+/// Compares a file with the schema of the types.
 #[track_caller]
 fn assert_current(file: &str, schema: &Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
@@ -39,13 +39,13 @@ fn assert_current(file: &str, schema: &Value) {
     );
 }
 
-/// The file of the adapter protocol is what is spoken.
+/// The committed schema of the adapter protocol equals that of its types.
 #[test]
 fn the_protocol_is_what_is_spoken() {
     assert_current("adapters/protocol-2.schema.json", &protocol());
 }
 
-/// The file for profiles is what is read of them, and has nothing that a profile may not say.
+/// The committed schema of profiles equals that of the type, and has only properties that a profile may have.
 #[test]
 fn the_profile_is_what_is_read() {
     let schema = schemars::schema_for!(Profile).to_value();

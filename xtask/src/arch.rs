@@ -1,5 +1,5 @@
-//! What depends on the processor architecture of the images: Rust's target, QEMU's program, and the form that a boot loader
-//! takes an image in.
+//! The parts that depend on the processor architecture of the images: Rust's target, QEMU's program, and the image
+//! format of the boot loader.
 
 mod aarch64;
 
@@ -10,24 +10,24 @@ pub struct Arch {
     pub name: &'static str,
     /// Rust's bare-metal target.
     pub target: &'static str,
-    /// `e_machine` of its ELF files.
+    /// `e_machine` in its ELF files.
     pub elf_machine: u16,
     /// QEMU's program.
     pub qemu: &'static str,
-    /// Debian's package of that.
+    /// Debian's package of that program.
     pub qemu_package: &'static str,
-    /// Where Debian and Ubuntu have U-Boot for QEMU's board, as the profiles of subjects say too.
+    /// Path of U-Boot for QEMU's board in Debian and Ubuntu, as in the subjects' profiles.
     pub u_boot: &'static str,
-    /// What people call that board.
+    /// The board's name for people.
     pub board: &'static str,
-    /// Checks the header of a flat image whose program uses so many bytes of memory.
+    /// Checks the header of a flat image whose program occupies this many bytes of memory.
     pub check_header: fn(&[u8], u64) -> Result<(), HeaderError>,
 }
 
-/// The one architecture whose images exist so far.
+/// The only architecture with images so far.
 pub const ARCH: Arch = aarch64::ARCH;
 
-/// Why a boot loader would not start a flat image as meant.
+/// Why a boot loader would not start a flat image correctly.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// The first segment is no Linux image header.
@@ -35,25 +35,25 @@ pub enum HeaderError {
         "offset {offset:#x} holds {found:#010x}, not the magic \"{magic}\": the first segment must begin with the image header"
     )]
     Magic {
-        /// Where it should stand.
+        /// The offset of the magic number.
         offset: usize,
-        /// What stands there.
+        /// The value at that offset.
         found: u32,
-        /// What it should be, for people.
+        /// The expected value, for people.
         magic: &'static str,
     },
-    /// The header's size does not cover what the program uses.
+    /// The header's size does not cover the memory of the program.
     #[error("the header's image_size is {said:#x}, but the segments need {needed:#x}")]
     ImageSize {
-        /// What the header says.
+        /// The size in the header.
         said: u64,
-        /// What the segments need, with everything that starts as zero.
+        /// The size of the segments, including memory that starts as zero.
         needed: u64,
     },
-    /// The header says big endian.
+    /// The header declares big endian.
     #[error("the header's flags are {0:#x}: bit 0 says big endian")]
     Endian(u64),
-    /// The header asks for an offset that no loader grants.
+    /// The header asks for an offset that no loader supports.
     #[error("the header's text_offset is {0:#x}, not below 2 MiB")]
     TextOffset(u64),
 }

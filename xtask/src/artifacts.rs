@@ -1,4 +1,4 @@
-//! Builds what is called and what is booted.
+//! Builds the programs that tasks call and the images that they boot.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -18,15 +18,15 @@ use crate::workspace::Workspace;
 /// Which images a task boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Images {
-    /// It boots nothing.
+    /// None.
     None,
-    /// The hypervisor as released, and the probe.
+    /// The hypervisor without seeded faults, and the probe.
     Plain,
-    /// Those, and the hypervisor with faults seeded.
+    /// The same, and the hypervisor with seeded faults.
     WithFaults,
 }
 
-/// Builds the `conformance` program and returns where it is.
+/// Builds the `conformance` program and returns its path.
 pub fn conformance(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let mut command = workspace.cargo("build");
     command.args(["--package", "conformance", "--bin", "conformance"]);
@@ -34,8 +34,7 @@ pub fn conformance(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     only(&built, "conformance").cloned()
 }
 
-/// Builds `wanted` and lays the flat images where the `conformance` program looks for them;
-/// returns their paths.
+/// Builds `wanted`, puts the flat images where the `conformance` program looks for them, and returns their paths.
 pub fn images(workspace: &Workspace, wanted: Images) -> anyhow::Result<Vec<PathBuf>> {
     let mut made = Vec::new();
     if wanted == Images::None {
@@ -61,8 +60,8 @@ pub fn images(workspace: &Workspace, wanted: Images) -> anyhow::Result<Vec<PathB
             "refhv/seeded-faults",
             "--target-dir",
         ]);
-        // In a directory of its own: the two builds would replace each other's output every time,
-        // and a seeded image must never lie where a release image is looked for.
+        // In a directory of its own: the two builds would replace each other's output every time, and no image with
+        // seeded faults may be where a release image is expected.
         command.arg(workspace.target.join("faults"));
         let built = build(command, "build the hypervisor with seeded faults")?;
         let seeded = lay(only(&built, "refhv")?, &folder, "refhv-faults")?;
@@ -78,7 +77,7 @@ fn bare_metal(workspace: &Workspace) -> Command {
     command
 }
 
-/// Flattens `elf` to `<folder>/<name>.img` and keeps the ELF beside it for debuggers.
+/// Flattens `elf` to `<folder>/<name>.img` and keeps the ELF file beside it for debuggers.
 fn lay(elf: &Path, folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let bytes = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
     let flat = image::flatten(&bytes)
@@ -89,20 +88,19 @@ fn lay(elf: &Path, folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Makes `path` hold `bytes`. A file that does already stays as it is, and no reader ever sees half
-/// of one.
+/// Writes `bytes` to `path`. A file with these bytes stays untouched, and no reader ever sees a partial one.
 fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    // Named by process, so that two runs at once do not write into one file.
+    // The name contains the process id, so that two runs do not write the same file.
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
     fs::write(&fresh, bytes)
         .and_then(|()| fs::rename(&fresh, path))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Runs a cargo build and returns the programs it made (or found fresh), by name.
+/// Runs a cargo build and returns the programs it built (or found fresh), by name.
 fn build(mut command: Command, label: &str) -> anyhow::Result<Vec<(String, PathBuf)>> {
     let mut progress = Progress::start(label);
     command.args(["--quiet", "--message-format", "json-render-diagnostics"]);
@@ -118,7 +116,7 @@ fn build(mut command: Command, label: &str) -> anyhow::Result<Vec<(String, PathB
     let mut programs = Vec::new();
     let progress_ref = &mut progress;
     let complaints = thread::scope(|scope| {
-        // Read both at once: a full pipe that nobody empties would stop cargo.
+        // Read both at once: a full pipe that is not read would block cargo.
         let complaints = scope.spawn(|| {
             BufReader::new(stderr)
                 .lines()
@@ -154,7 +152,7 @@ fn build(mut command: Command, label: &str) -> anyhow::Result<Vec<(String, PathB
     Ok(programs)
 }
 
-/// Picks the program of that name.
+/// Returns the program of that name.
 fn only<'b>(built: &'b [(String, PathBuf)], name: &str) -> anyhow::Result<&'b PathBuf> {
     built
         .iter()
@@ -167,8 +165,7 @@ fn only<'b>(built: &'b [(String, PathBuf)], name: &str) -> anyhow::Result<&'b Pa
 mod tests {
     use super::*;
 
-    /// Writing the same bytes again leaves the file alone; other bytes replace it, and nothing
-    /// half-written stays behind.
+    /// Writing the same bytes again leaves the file alone. Other bytes replace it, and no partial file remains.
     #[test]
     fn replace_touches_only_what_changes() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a change must pass.
+//! Runs the checks that a change must pass.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -9,10 +9,10 @@ use crate::arch::ARCH;
 use crate::tidy;
 use crate::workspace::Workspace;
 
-/// The test target that runs the suite itself: `cargo xtask test` calls it last.
+/// The test target that runs the suite itself: `cargo xtask test` runs it last.
 pub const HARNESS: &str = "harness";
 
-/// Runs every check, also after one has failed, and says at the end which did.
+/// Runs every check, even after a failure, and lists the failed ones at the end.
 pub fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let mut failed = Vec::new();
     step(&mut failed, "house rules", || {
@@ -33,7 +33,7 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Runs one check and notes its failure.
+/// Runs one check and records its failure.
 fn step(
     failed: &mut Vec<&'static str>,
     name: &'static str,
@@ -60,7 +60,7 @@ fn succeeds(mut command: Command) -> anyhow::Result<bool> {
     Ok(status.success())
 }
 
-/// The checks that are cargo's.
+/// Returns the checks that cargo runs.
 fn commands(workspace: &Workspace) -> anyhow::Result<Vec<(&'static str, Command)>> {
     let cargo = |line: &str| {
         let mut words = line.split_whitespace();
@@ -99,8 +99,8 @@ fn commands(workspace: &Workspace) -> anyhow::Result<Vec<(&'static str, Command)
     ])
 }
 
-/// The integration tests of every package by name, but the suite itself, and those that want a
-/// feature (seeded faults only, which have a check of their own).
+/// Returns the integration tests of every package by name, except the suite itself and those that need a feature (only
+/// seeded faults, which have a check of their own).
 fn host_tests(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let metadata = workspace.metadata(&["--no-deps"])?;
     let mut names: Vec<_> = metadata

@@ -20,12 +20,12 @@ Exit status: 0 conformant (or nothing found), 1 not, 2 wrong use, bad input, or 
 
 /// Builds and runs the device-passthrough conformance suite.
 ///
-/// What the machine lacks (Rust targets, QEMU, dtc) is found and installed first: at once as root
-/// or where CI is set, after asking on a terminal.
+/// First installs what the machine lacks (Rust targets, QEMU, dtc): without asking as root or if CI is set, otherwise
+/// after asking on a terminal.
 #[derive(Debug, Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask", after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
-    /// Install nothing: print the exact commands and fail when something is missing
+    /// Install nothing: if something is missing, print the exact commands and fail
     #[arg(long, global = true)]
     no_provision: bool,
     #[command(subcommand)]
@@ -33,7 +33,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Says whether missing things may be installed.
+    /// Returns whether missing things may be installed.
     pub fn install(&self) -> Install {
         if self.no_provision {
             Install::Never
@@ -43,44 +43,44 @@ impl Cli {
     }
 }
 
-/// What to do. The first group hands its arguments on to the `conformance` program unread.
+/// The task. The first group passes its arguments to the `conformance` program unchanged.
 #[derive(Debug, Subcommand)]
 pub enum Task {
     /// Run the suite against a hypervisor and judge it by requirement
     #[command(disable_help_flag = true)]
     Conformance(Passed),
-    /// Prove that the suite can fail: every seeded fault must be caught by its own requirement
+    /// Prove that the suite can fail: a case of the right requirement must catch each seeded fault
     #[command(disable_help_flag = true)]
     Selfcheck(Passed),
-    /// Measure what a case costs against an empty QEMU start
+    /// Measure the cost of a case, compared with an empty QEMU start
     #[command(disable_help_flag = true)]
     Bench(Passed),
-    /// Run one scenario again and keep everything it leaves
+    /// Run one scenario again and keep all its evidence
     #[command(disable_help_flag = true)]
     Reproduce(Passed),
     /// Render the reports of an earlier run again
     #[command(disable_help_flag = true)]
     Report(Passed),
-    /// Say what changed from one run to another, and exit with 1 on a regression
+    /// Compare two runs, and exit with 1 on a regression
     #[command(disable_help_flag = true)]
     Compare(Passed),
     /// List or trace the requirements and their cases
     #[command(disable_help_flag = true)]
     Requirements(Passed),
-    /// Run every test: `check`, then each scenario as a test; ends with the test runner's line
+    /// Run every test: `check`, then each scenario as a test; the test runner's summary comes last
     Test(Passed),
-    /// Run the checks a change must pass: fmt, clippy, host tests, docs, licences, house rules
+    /// Run the checks that a change must pass: fmt, clippy, host tests, docs, licences, house rules
     Check,
-    /// Build the bare-metal images and print where they are
+    /// Build the bare-metal images and print their paths
     Image,
-    /// Find and install what this machine lacks, and do nothing else
+    /// Install what this machine lacks, and do nothing else
     Provision,
 }
 
 /// Arguments for another program.
 #[derive(Debug, Args)]
 pub struct Passed {
-    /// Handed on as they are
+    /// Passed on unchanged
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -90,8 +90,7 @@ pub struct Passed {
 }
 
 impl Passed {
-    /// Takes out the one argument that is ours wherever it stands before a `--`; what is left is
-    /// the other program's.
+    /// Removes our only option, `--no-provision`, if it comes before a `--`. The rest belongs to the other program.
     pub fn split(self, install: Install) -> (Vec<OsString>, Install) {
         let ours = self
             .args
@@ -129,8 +128,8 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// Arguments reach the other program unread and in order, `--help` among them; only
-    /// `--no-provision` is ours, and not behind a `--`.
+    /// Arguments reach the other program unchanged and in order, including `--help`. Only `--no-provision` is ours, and
+    /// not after a `--`.
     #[test]
     fn arguments_pass_through() {
         let table: &[(&[&str], &[&str], Install)] = &[

@@ -1,4 +1,4 @@
-//! Calls the `conformance` program, and the suite as a test run.
+//! Calls the `conformance` program, and runs the suite as tests.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -12,8 +12,8 @@ use crate::cli::Passed;
 use crate::provision::{self, Install, Part};
 use crate::workspace::Workspace;
 
-/// Becomes `conformance <subcommand> <arguments>`, after everything it boots has been built. Only
-/// returns when that could not be done.
+/// Replaces this process by `conformance <subcommand> <arguments>`, after building everything that it boots. Returns
+/// only on failure.
 pub fn call(
     workspace: &Workspace,
     subcommand: &str,
@@ -27,9 +27,9 @@ pub fn call(
         artifacts::images(workspace, images)?;
     }
     let program = artifacts::conformance(workspace)?;
-    // What may not be installed may not be fetched either.
+    // A user who forbids installing forbids fetching as well.
     let withheld = images != Images::None && install == Install::Never;
-    // Taking the place of this process hands on signals, terminal and exit status as they are.
+    // Replacing this process passes on signals, terminal and exit status unchanged.
     let error = Command::new(&program)
         .arg("--images")
         .arg(workspace.images())
@@ -40,7 +40,7 @@ pub fn call(
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }
 
-/// What a run with these arguments takes. An adapter of the user's own is the user's to provide for.
+/// Returns what a run with these arguments needs. The user provides what an adapter of the user's own needs.
 fn parts(arguments: &[OsString]) -> &'static [Part] {
     let ours = |one: &OsString| one.to_string_lossy().contains("reference-by-adapter");
     if arguments.iter().any(ours) {
@@ -50,8 +50,8 @@ fn parts(arguments: &[OsString]) -> &'static [Part] {
     }
 }
 
-/// Says whether the arguments ask for words only, so that nothing needs to be booted. The seeded
-/// faults are an exception: the image itself lists them.
+/// Tells whether the arguments only ask for information, so that no image is needed. Listing seeded faults is an
+/// exception: the image itself lists them.
 fn only_tells(images: Images, arguments: &[OsString]) -> bool {
     let listed = images != Images::WithFaults;
     arguments
@@ -60,7 +60,7 @@ fn only_tells(images: Images, arguments: &[OsString]) -> bool {
         .any(|one| one == "--help" || one == "-h" || listed && one == "--list")
 }
 
-/// Runs every check and then each scenario as a test of its own; `arguments` go to the test runner.
+/// Runs every check and then each scenario as a test; `arguments` go to the test runner.
 pub fn test(workspace: &Workspace, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     if check::run(workspace)? != ExitCode::SUCCESS {
         return Ok(ExitCode::FAILURE);
@@ -91,7 +91,7 @@ pub fn test(workspace: &Workspace, arguments: &[OsString]) -> anyhow::Result<Exi
 mod tests {
     use super::*;
 
-    /// Python is asked for where our adapter is, and nowhere else.
+    /// Only the repository's own adapter needs Python.
     #[test]
     fn adapters_take_python() {
         let table: &[(&[&str], bool)] = &[
@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    /// Only a question that stands before `--` spares the images.
+    /// Only an option before `--` makes the images unnecessary.
     #[test]
     fn questions_need_no_images() {
         let table: &[(&[&str], bool)] = &[

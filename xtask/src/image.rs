@@ -1,6 +1,7 @@
-//! ELF file to flat Linux `Image`: the bytes as a boot loader puts them into memory.
+//! Converts an ELF file to a flat Linux `Image`: the bytes as a boot loader puts them into memory.
 //!
-//! The header itself comes from the image's own start code; here it is only checked, since a wrong one makes the boot loader do something else in silence.
+//! The image's own start code contains the header. This only checks it, because a boot loader silently misbehaves on a
+//! wrong one.
 
 use object::Endianness;
 use object::elf::{FileHeader64, PT_LOAD};
@@ -8,22 +9,22 @@ use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
 use crate::arch::{ARCH, HeaderError};
 
-/// An image beyond this is a linker script gone wrong, not an image.
+/// A larger image means an error in the linker script.
 const LARGEST: u64 = 64 << 20;
 
-/// Why an ELF file makes no bootable image.
+/// Why an ELF file gives no bootable image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
-    /// Not an ELF file that can be read.
+    /// The ELF file cannot be read.
     #[error("the ELF file cannot be read: {0}")]
     Elf(String),
-    /// Made for another processor.
+    /// The file is for another processor.
     #[error("the ELF machine is {0}, not {wanted} ({name})", wanted = ARCH.elf_machine, name = ARCH.name)]
     Machine(u16),
-    /// Nothing to load.
+    /// There is nothing to load.
     #[error("no PT_LOAD segment holds a byte")]
     Empty,
-    /// A segment whose end cannot be said, or that says it has more bytes in the file than in memory.
+    /// A segment's end overflows, or it has more bytes in the file than in memory.
     #[error(
         "the PT_LOAD segment at {address:#x} has {file:#x} bytes in the file and {memory:#x} in memory"
     )]
@@ -35,15 +36,15 @@ pub enum ImageError {
         /// `p_memsz`.
         memory: u64,
     },
-    /// Two segments claim the same bytes.
+    /// Two segments overlap.
     #[error("the PT_LOAD segment at {address:#x} begins before the one in front ends, at {end:#x}")]
     Overlap {
-        /// Where the later one begins.
+        /// The start of the later one.
         address: u64,
-        /// Where the earlier one ends.
+        /// The end of the earlier one.
         end: u64,
     },
-    /// Segments so far apart that the flat file would be mostly holes.
+    /// The segments are so far apart that the flat file would be mostly holes.
     #[error("the segments span {0:#x} bytes, more than {LARGEST:#x}")]
     TooLarge(u64),
     /// The image header is wrong.
@@ -51,9 +52,8 @@ pub enum ImageError {
     Header(#[from] HeaderError),
 }
 
-/// Lays the loadable segments out as in memory, from the lowest load address on, and checks the
-/// image header that they begin with. What only starts as zero (`.bss`) is not in the file: the
-/// header's `image_size` reserves it.
+/// Arranges the loadable segments as in memory, from the lowest load address on, and checks the image header at their
+/// start. Memory that starts as zero (`.bss`) is not in the file: the header's `image_size` reserves it.
 pub fn flatten(elf: &[u8]) -> Result<Vec<u8>, ImageError> {
     let broken = |error: object::Error| ImageError::Elf(error.to_string());
     let header = FileHeader64::<Endianness>::parse(elf).map_err(broken)?;
@@ -104,7 +104,7 @@ pub fn flatten(elf: &[u8]) -> Result<Vec<u8>, ImageError> {
             return Err(ImageError::TooLarge(reached - base));
         }
         if !bytes.is_empty() {
-            // Not beyond LARGEST, so this fits whatever `usize` is.
+            // At most LARGEST, so this fits whatever `usize` is.
             flat.resize((address - base) as usize, 0);
             flat.extend_from_slice(bytes);
         }

@@ -1,10 +1,10 @@
-//! Finds, provisions, builds and calls.
+//! Provisions the machine, builds, and calls the `conformance` program.
 //!
-//! Whatever decides about requirements, scenarios or verdicts lives in the `conformance` binary;
-//! here is only what has to happen before it can run, and the checks that a change must pass.
+//! The `conformance` program makes all decisions about requirements, scenarios and verdicts. This program only prepares
+//! its run, and contains the checks that a change must pass.
 //!
-//! Exit status: what the called program says; `check` and `test` say 1 for a finding; 2 means
-//! that nothing could be judged (wrong use, or something is missing on this machine).
+//! Exit status: that of the called program; 1 from `check` and `test` for a finding; 2 if nothing could be judged
+//! (wrong use, or something is missing on this machine).
 
 mod arch;
 mod artifacts;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Carries out one command line.
+/// Executes one command line.
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::locate()?;
     let install = cli.install();

@@ -1,24 +1,23 @@
-//! Shows that work goes on: a bar on a terminal, plain lines elsewhere.
+//! Shows progress: a bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// One piece of work under way. Everything goes to standard error: standard output belongs to
-/// results.
+/// One piece of work in progress. All output goes to standard error: standard output is for results.
 #[derive(Debug)]
 pub struct Progress {
     label: String,
     started: Instant,
-    /// `None` where standard error is no terminal.
+    /// `None` if standard error is not a terminal.
     bar: Option<ProgressBar>,
-    /// Whether there turned out to be something to do. Work that was none says nothing.
+    /// Whether there was something to do. Other work prints nothing.
     announced: bool,
 }
 
 impl Progress {
-    /// Begins to show `label`.
+    /// Starts to show `label`.
     pub fn start(label: impl Into<String>) -> Self {
         let label = label.into();
         let bar = std::io::stderr().is_terminal().then(|| {
@@ -40,7 +39,7 @@ impl Progress {
         }
     }
 
-    /// Says that there really is something to do, where no bar shows it in the words of `what`.
+    /// Prints `what` if no bar shows the work, because there is something to do.
     pub fn announce(&mut self, what: &str) {
         if self.bar.is_none() && !self.announced {
             eprintln!("xtask: {what} ...");
@@ -48,14 +47,14 @@ impl Progress {
         self.announced = true;
     }
 
-    /// Says what is being done right now.
+    /// Shows the current step.
     pub fn detail(&self, text: impl Into<String>) {
         if let Some(bar) = &self.bar {
             bar.set_message(text.into());
         }
     }
 
-    /// Shows how much is done, from 0 to 100.
+    /// Shows the progress from 0 to 100.
     pub fn percent(&self, done: f32) {
         let Some(bar) = &self.bar else { return };
         if bar.length().is_none() {
@@ -66,11 +65,11 @@ impl Progress {
             }
             bar.set_length(100);
         }
-        // The value comes from another program's text; a wild one must not be more than an odd bar.
+        // The value comes from another program's text, so it may be out of range.
         bar.set_position(done.clamp(0.0, 100.0) as u64);
     }
 
-    /// Prints a line of somebody else's above the bar.
+    /// Prints a line of another program above the bar.
     pub fn print(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{line}")),
@@ -78,7 +77,7 @@ impl Progress {
         }
     }
 
-    /// Ends the display. What was announced also says how it went and how long it took.
+    /// Ends the display. Announced work also prints its result and duration.
     pub fn finish(self, well: bool) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,8 +1,8 @@
-//! Finds what the machine lacks and installs it with the machine's own means.
+//! Finds what the machine lacks and installs it with the system's own tools.
 //!
-//! Three steps that do not mix: [`facts`] looks, [`plan`] decides (pure, from facts alone), and
-//! [`carry_out`] acts. After acting the machine is looked at again: an installer's exit status is
-//! no proof that the right thing is there now.
+//! Three separate steps: [`facts`] looks at the machine, [`plan`] decides (pure, from facts alone), and [`carry_out`]
+//! acts. Afterwards the machine is looked at again, because an installer's exit status does not prove that the right
+//! thing is installed.
 
 mod apt;
 mod carry_out;
@@ -20,35 +20,35 @@ use crate::workspace::Workspace;
 /// Whether missing things may be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Install {
-    /// After asking, or at once as root and where CI is set.
+    /// After asking, or without asking as root and if CI is set.
     Allowed,
-    /// Never: say what is missing.
+    /// Never: only report what is missing.
     Never,
 }
 
-/// One thing that the machine must have.
+/// Something that the machine must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The compilation targets that `rust-toolchain.toml` names.
     Targets,
-    /// The toolchain components it names.
+    /// The toolchain components that `rust-toolchain.toml` names.
     Components,
-    /// QEMU for the architecture of the images, new enough.
+    /// QEMU for the architecture of the images, in a sufficient version.
     Qemu,
-    /// The device-tree compiler, which shows trees and reads ours as a second opinion.
+    /// The device-tree compiler, which prints trees and reads the suite's trees as a second opinion.
     Dtc,
-    /// U-Boot for QEMU's board: real firmware, which one scenario begins with.
+    /// U-Boot for QEMU's board: real firmware, which one scenario starts with.
     UBoot,
-    /// Python 3, in which the adapter of the reference hypervisor is written.
+    /// Python 3, the language of the reference hypervisor's adapter.
     Python,
 }
 
 impl Part {
-    /// What a build of the images takes.
+    /// What a build of the images needs.
     pub const BUILD: &[Self] = &[Self::Targets];
-    /// What a run of the suite takes.
+    /// What a run of the suite needs.
     pub const RUN: &[Self] = &[Self::Targets, Self::Qemu, Self::Dtc, Self::UBoot];
-    /// What a run of the suite takes whose subject is started by the adapter in this repository.
+    /// What a run of the suite needs if this repository's adapter starts the subject.
     pub const RUN_BY_ADAPTER: &[Self] = &[
         Self::Targets,
         Self::Qemu,
@@ -56,7 +56,7 @@ impl Part {
         Self::UBoot,
         Self::Python,
     ];
-    /// What checks and tests take.
+    /// What checks and tests need.
     pub const ALL: &[Self] = &[
         Self::Targets,
         Self::Components,
@@ -67,8 +67,8 @@ impl Part {
     ];
 }
 
-/// Makes sure that every part in `parts` is there, or fails saying what is missing and which
-/// commands would install it.
+/// Makes sure that all `parts` are present. Otherwise fails with the missing parts and the commands that would install
+/// them.
 pub fn ensure(workspace: &Workspace, parts: &[Part], install: Install) -> anyhow::Result<()> {
     let toolchain = facts::pinned(&workspace.root)?;
     let missing = facts::missing(&toolchain, parts);
@@ -100,7 +100,7 @@ pub fn ensure(workspace: &Workspace, parts: &[Part], install: Install) -> anyhow
     let outcome = carry_out::all(&steps);
     let left = facts::missing(&toolchain, parts);
     match outcome {
-        // Not what the installers say counts, but what is there now.
+        // What is installed now decides, not what the installers report.
         _ if left.is_empty() => Ok(()),
         Err(error) => Err(error).with_context(|| format!("still missing: {}", listed(&left))),
         Ok(()) => bail!(
@@ -124,7 +124,7 @@ fn asked(question: &str) -> anyhow::Result<bool> {
         .lock()
         .read_line(&mut answer)
         .context("no answer")?;
-    // The end of input is no consent.
+    // The end of input is not a yes.
     Ok(read > 0
         && matches!(
             answer.trim().to_ascii_lowercase().as_str(),
@@ -132,7 +132,7 @@ fn asked(question: &str) -> anyhow::Result<bool> {
         ))
 }
 
-/// Says whether somebody can be asked.
+/// Tells whether a person can be asked.
 fn somebody_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

@@ -1,10 +1,9 @@
-//! House rules as code. Each rule reads the tree of files, which is read once, and returns what it
-//! found; none of them changes anything.
+//! House rules as code. Each rule reads the tree of files, which is read once, and returns its findings. No rule
+//! changes anything.
 
 mod architecture;
 mod layers;
 mod licences;
-mod not_yet;
 mod order;
 mod orphans;
 mod parts;
@@ -14,6 +13,7 @@ pub mod source;
 mod unsafety;
 mod unused;
 mod vocabulary;
+mod word_list;
 mod words;
 
 use std::fmt;
@@ -21,12 +21,12 @@ use std::fmt;
 use crate::tidy::source::Tree;
 use crate::workspace::Workspace;
 
-/// One breach of a rule.
+/// One violation of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// The file, from the root of the repository.
+    /// The file, relative to the root of the repository.
     pub path: String,
-    /// The line, from 1; 0 stands for the file as a whole.
+    /// The line, from 1; 0 means the whole file.
     pub line: usize,
     /// The rule's name.
     pub rule: &'static str,
@@ -58,7 +58,7 @@ const RULES: &[Rule] = &[
     words::check,
 ];
 
-/// Applies every rule and returns what they found, in order of place.
+/// Applies every rule and returns the findings, ordered by place.
 pub fn run(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
     let tree = Tree::read(&workspace.root)?;
     let mut findings = over(&tree);
@@ -76,7 +76,7 @@ fn over(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Says whether `path` lies in one of `places`: a directory when it ends in a slash, else a file.
+/// Tells whether `path` is in one of `places`: a directory if it ends in a slash, else a file.
 fn is_in(path: &str, places: &[&str]) -> bool {
     places.iter().any(|place| {
         if place.ends_with('/') {

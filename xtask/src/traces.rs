@@ -1,4 +1,4 @@
-//! A released image holds nothing of the seeded faults: neither their names nor their texts.
+//! Checks that a released image contains neither names nor texts of seeded faults.
 
 use std::fs;
 use std::path::Path;
@@ -9,15 +9,14 @@ use memchr::memmem;
 use crate::tidy::source::Source;
 use crate::workspace::Workspace;
 
-/// Where faults are named.
+/// The file that names the faults.
 const REGISTRY: &str = "reference-hv/src/fault.rs";
 /// Shorter texts occur by chance.
 const SHORTEST: usize = 8;
-/// Fewer than this in the seeded image, and we have looked for the wrong thing.
+/// If the seeded image contains fewer than this, the search itself is wrong.
 const FEWEST: usize = 25;
 
-/// Fails when the image `released` holds a text of the registry of faults that the image `seeded`
-/// holds.
+/// Fails if the image `released` contains a text from the registry of faults that the image `seeded` contains.
 pub fn check(workspace: &Workspace, released: &Path, seeded: &Path) -> anyhow::Result<()> {
     let read =
         |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
@@ -40,7 +39,7 @@ pub fn check(workspace: &Workspace, released: &Path, seeded: &Path) -> anyhow::R
     Ok(())
 }
 
-/// Every string literal of a Rust source that is long enough.
+/// Returns every string literal of a Rust source that is long enough.
 fn literals(text: &str) -> Vec<String> {
     let source = Source::new(REGISTRY.to_owned(), text.to_owned());
     let strings = source.tokens().iter().filter_map(|token| {
@@ -50,7 +49,7 @@ fn literals(text: &str) -> Vec<String> {
     strings.collect()
 }
 
-/// Those of `marks` that occur in `image`.
+/// Returns those of `marks` that occur in `image`.
 fn held(marks: &[String], image: &[u8]) -> Vec<String> {
     let occurs = |mark: &&String| memmem::find(image, mark.as_bytes()).is_some();
     marks.iter().filter(occurs).cloned().collect()
@@ -60,7 +59,7 @@ fn held(marks: &[String], image: &[u8]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// A trace is found, and an image without the faults is not taken for a seeded one.
+    /// A trace is found, and an image without faults is not mistaken for a seeded one.
     #[test]
     fn traces_are_found() {
         let folder = tempfile::tempdir().unwrap();

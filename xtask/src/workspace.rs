@@ -1,4 +1,4 @@
-//! Where things are.
+//! Paths of the repository and its output.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use cargo_metadata::{Metadata, MetadataCommand};
 pub struct Workspace {
     /// The directory of the root `Cargo.toml`.
     pub root: PathBuf,
-    /// Where cargo and we write.
+    /// The output directory of cargo and of our own programs.
     pub target: PathBuf,
 }
 
 impl Workspace {
-    /// Finds the repository this program was built from.
+    /// Finds the repository from which this program was built.
     pub fn locate() -> anyhow::Result<Self> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = here
@@ -26,7 +26,7 @@ impl Workspace {
             .with_context(|| format!("{} is gone: build xtask again", here.display()))?
             .to_path_buf();
         let target = match env::var_os("CARGO_TARGET_DIR") {
-            // As cargo does: relative to where it was called.
+            // Relative to the caller's directory, as for cargo.
             Some(named) if !named.is_empty() => std::path::absolute(&named)
                 .with_context(|| format!("CARGO_TARGET_DIR names {}", named.display()))?,
             _ => root.join("target"),
@@ -34,21 +34,21 @@ impl Workspace {
         Ok(Self { root, target })
     }
 
-    /// The directory of the flat images.
+    /// Returns the directory of the flat images.
     pub fn images(&self) -> PathBuf {
         self.target.join("images")
     }
 
-    /// A call of the cargo that runs us, in the repository.
+    /// Makes a call of the cargo that runs us, in the repository.
     pub fn cargo(&self, subcommand: &str) -> Command {
-        // cargo names itself to what it runs; that one needs no look-up by rustup.
+        // cargo passes its own path on, which saves a look-up by rustup.
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root).arg(subcommand);
         command.env("CARGO_TARGET_DIR", &self.target);
         command
     }
 
-    /// What cargo knows of the packages.
+    /// Returns cargo's metadata of the packages.
     pub fn metadata(&self, options: &[&str]) -> anyhow::Result<Metadata> {
         let output = self
             .cargo("metadata")

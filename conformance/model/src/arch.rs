@@ -1,4 +1,4 @@
-//! Architectures of subjects. The one place of the suite that lists them.
+//! Architectures of subjects. This is the only place of the suite that lists them.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a subject can do, by names that profiles and cases share.
+//! What a subject can do: the names that profiles and cases share.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,35 +12,35 @@ use thiserror::Error;
 /// Something a case may need and a subject may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Capability {
-    /// Domains described in the host's device tree start at boot.
+    /// Domains described in the host's device tree are started at boot.
     BootDomains,
     /// Several domains run at once.
     SeveralDomains,
-    /// Platform devices without DMA can be given to a domain.
+    /// Platform devices without DMA can be assigned to a domain.
     PlatformDevices,
-    /// A device can be given where it has no IOMMU, when that is forced.
+    /// A device without an IOMMU can be assigned if that is forced.
     ForcedAssignment,
-    /// Domains can be mapped one to one, at addresses the tree names.
+    /// Domains can be mapped one to one, at addresses that the tree names.
     DirectMap,
-    /// DMA goes through the machine's IOMMU, which the subject drives.
+    /// The subject drives the machine's IOMMU, and DMA goes through it.
     Iommu,
-    /// It is the IOMMU that stops what a device may not do, and it records what it stops of a domain's device.
+    /// The IOMMU itself stops forbidden accesses of a device, and records those of a domain's device.
     IommuEvents,
-    /// PCI functions can be given to a domain.
+    /// PCI functions can be assigned to a domain.
     Pci,
     /// The subject enumerates PCI functions itself.
     PciScan,
-    /// PCI functions can be given and taken back at run time.
+    /// PCI functions can be assigned and taken back at run time.
     PciRuntime,
-    /// The hardware domain can report PCI functions that come and go.
+    /// The hardware domain can report PCI functions that are plugged in or out.
     PciHotplug,
-    /// Real firmware can start the subject.
+    /// The subject can be started by real firmware.
     Firmware,
-    /// A hardware domain owns what nobody else does.
+    /// There is a hardware domain, which owns all other devices.
     HardwareDomain,
     /// A domain can control others by hypercall.
     ControlDomain,
-    /// Nodes of domains say which of them are in control, so that there may be several, each with what its node says.
+    /// A domain's node says whether it is a control domain, so that there may be several with different privileges.
     ControlNode,
     /// The control interface has the layouts of Xen 4.19 to 4.21 (public/domctl.h: `XEN_DOMCTL_INTERFACE_VERSION`).
     Domctl17,
@@ -48,15 +48,15 @@ pub enum Capability {
     RuntimeCreate,
     /// Domains can be destroyed at run time.
     Destroy,
-    /// Domains made at run time can write to the console.
+    /// Domains created at run time can write to the console.
     RuntimeConsole,
-    /// Domains and their devices are described in device trees of Xen's dom0less form, in which a case may put anything,
-    /// defects included.
+    /// Domains and their devices are described by device trees in Xen's dom0less form. A case may put anything into
+    /// them, including defects.
     Dom0lessTrees,
 }
 
 impl Capability {
-    /// Every capability there is.
+    /// Every capability.
     pub const ALL: [Self; 20] = [
         Self::BootDomains,
         Self::SeveralDomains,
@@ -113,7 +113,7 @@ impl fmt::Display for Capability {
     }
 }
 
-/// A name that is none, with the one that may have been meant.
+/// An unknown name, with the known one that may have been meant.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{name}` is no capability{}", meant(nearest))]
 pub struct UnknownName {
@@ -174,12 +174,12 @@ impl<'de> Deserialize<'de> for Capability {
 pub struct Capabilities(BTreeSet<Capability>);
 
 impl Capabilities {
-    /// Tells whether `capability` is among them.
+    /// Tells whether the subject has `capability`.
     pub fn has(&self, capability: Capability) -> bool {
         self.0.contains(&capability)
     }
 
-    /// Returns which of `needs` are not among them.
+    /// Returns those of `needs` that the subject lacks.
     pub fn missing(&self, needs: &[Capability]) -> Vec<Capability> {
         needs
             .iter()
@@ -204,7 +204,7 @@ impl FromIterator<Capability> for Capabilities {
 mod tests {
     use super::*;
 
-    /// Every capability is read back from its name, and no two share one.
+    /// Every capability is parsed from its name, and no two share one.
     #[test]
     fn names_are_unique_and_read_back() {
         for capability in Capability::ALL {
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// A near miss is told what was meant; something far off is not given bad advice.
+    /// A near misspelling gets a suggestion; a word that is far off gets none.
     #[test]
     fn misspellings_are_corrected() {
         let say = |name: &str| name.parse::<Capability>().expect_err("unknown").to_string();
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(say(""), "`` is no capability");
     }
 
-    /// What is missing is listed in the order it was needed.
+    /// Missing capabilities are listed in the order of the needs.
     #[test]
     fn missing_keeps_the_order_of_needs() {
         let has: Capabilities = [Capability::Pci].into_iter().collect();

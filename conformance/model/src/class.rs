@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
-    /// What must work.
+    /// Something that must work.
     Positive,
-    /// What must be refused.
+    /// Something that must be refused.
     Negative,
     /// The last value that works, or the first that does not.
     Boundary,

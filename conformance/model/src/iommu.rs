@@ -1,35 +1,35 @@
-//! What the IOMMUs of a machine did, as evidence and reports tell it.
+//! What the IOMMUs of a machine did, for evidence and reports.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Accesses of devices, put together from what QEMU traced and what event queues in memory hold.
+/// Accesses of devices, merged from QEMU's trace and the event queues in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IommuRecord {
-    /// The accesses: what was let through untranslated first, what was translated last.
+    /// The accesses: those that bypassed the IOMMU first, those that were translated last.
     pub rows: Vec<DeviceAccess>,
-    /// Where the sources disagree, and why one may not tell everything.
+    /// Where the sources disagree, and why one of them may be incomplete.
     pub notes: Vec<String>,
 }
 
-/// An access of a device, and what became of it.
+/// An access of a device and its result.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DeviceAccess {
-    /// By what the IOMMU knows the device; empty where that is not told.
+    /// The IOMMU's number of the device (StreamID); empty if the source does not have it.
     pub stream: String,
-    /// What became of it.
+    /// The result of the access.
     pub fate: String,
-    /// What it was: direction and address, as far as they are told.
+    /// Direction and address of the access, as far as they are known.
     pub access: String,
-    /// How often the trace tells of it.
+    /// How often the trace has it.
     pub traced: u64,
-    /// How often an event queue does.
+    /// How often an event queue has it.
     pub queued: u64,
 }
 
 impl DeviceAccess {
-    /// Says what became of which access, without how often.
+    /// Shows the access and its result, without the counts.
     pub fn line(&self) -> String {
         let stream = match self.stream.as_str() {
             "" => "some stream",

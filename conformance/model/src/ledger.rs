@@ -1,7 +1,7 @@
-//! The ledger: the one record of a run from which every report is made.
+//! The ledger: the record of a run. Every report is made from it.
 //!
-//! Two runs with the same inputs have the same ledger, byte for byte, except for `times`, which stands last. A field that an
-//! older suite did not write is read as empty.
+//! Two runs with the same inputs have the same ledger, byte for byte, except for `times`, which comes last. A field
+//! that an older suite did not write is read as empty.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,46 +34,47 @@ pub struct Ledger {
     pub conformant: bool,
     /// The requirements, in the order of their files.
     pub requirements: Vec<Requirement>,
-    /// What they roll up to.
+    /// The parents that the requirements cover, with their aggregate verdicts.
     pub parents: Vec<Parent>,
-    /// One row a scenario.
+    /// One row for each scenario.
     pub rows: Vec<Row>,
-    /// What is wrong with what stands around the run, such as a waiver that excuses nothing: the run is not conformant.
+    /// Problems around the run itself, such as a waiver that excuses nothing. With any of them the run is not
+    /// conformant.
     #[serde(default)]
     pub problems: Vec<String>,
-    /// What somebody should know, such as a subject that can do more than its profile says.
+    /// Remarks for the reader, such as a capability that the subject has and its profile does not claim.
     #[serde(default)]
     pub notices: Vec<String>,
-    /// Wall time in milliseconds: of each scenario, and of the run under an empty name.
+    /// Wall time in milliseconds of each scenario; under the empty name, of the whole run.
     pub times: BTreeMap<String, u64>,
 }
 
-/// The hypervisor that was judged.
+/// The hypervisor under test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Subject {
     /// Name of its profile.
     pub name: String,
-    /// The version it states.
+    /// The version that it reports.
     pub version: String,
     /// SHA-256 of its image.
     pub digest: String,
     /// Architecture.
     pub arch: String,
-    /// How much it claims to meet.
+    /// The level that it claims.
     #[serde(default)]
     pub level: Level,
 }
 
-/// A requirement as it stood when the run was made.
+/// A requirement as it was when the run was made.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Requirement {
     /// Id with its revision.
     pub id: String,
     /// Title.
     pub title: String,
-    /// Heading that it stands under.
+    /// The heading above it.
     pub group: String,
-    /// Its text, part by part.
+    /// Its text in parts.
     pub texts: Vec<Text>,
     /// Ids that it covers.
     pub parents: Vec<String>,
@@ -83,28 +84,29 @@ pub struct Requirement {
     /// `approved`, `proposed`, `draft` or `rejected`.
     #[serde(default)]
     pub status: String,
-    /// Where it is stated.
+    /// Where it is defined.
     #[serde(default)]
     pub place: Place,
-    /// Whether the run was to judge it.
+    /// Whether it was in the scope of the run.
     pub in_scope: bool,
-    /// Whether the subject does not claim it: skipped or not verified, it does not stand against the subject.
+    /// Whether the subject does not claim it. An optional requirement that is skipped or not verified does not count
+    /// against the subject.
     #[serde(default)]
     pub optional: bool,
-    /// Verdict over its scenarios.
+    /// Aggregate verdict of its scenarios.
     pub verdict: AggregateVerdict,
 }
 
-/// A headed part of a requirement's text: the heading (`Description`, `Rationale` or `Comments`) and what stands below it.
+/// A part of a requirement's text: the heading (`Description`, `Rationale` or `Comments`) and the text below it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Text(pub String, pub String);
 
 /// A place in an input file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Place {
-    /// The file, from the folder of requirements.
+    /// The file, relative to the folder of requirements.
     pub file: String,
-    /// The line, counted from 1; 0 where it is not known.
+    /// The line, counted from 1; 0 if it is unknown.
     pub line: u32,
 }
 
@@ -115,16 +117,16 @@ pub struct Parent {
     pub id: String,
     /// Title.
     pub title: String,
-    /// Verdict from cases of its own.
+    /// Aggregate verdict of the cases that cover it directly.
     pub direct: AggregateVerdict,
-    /// Verdict from the requirements that cover it.
+    /// Aggregate verdict of the requirements that cover it.
     pub inherited: AggregateVerdict,
 }
 
 /// One scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Row {
-    /// Unique name: the case, and the row of its parameters.
+    /// Unique name: the case and its row of parameters.
     pub scenario: String,
     /// Id of its case, with its revision.
     pub case: String,
@@ -132,31 +134,31 @@ pub struct Row {
     pub title: String,
     /// Ids of the requirements that it covers.
     pub covers: Vec<String>,
-    /// The clause of the requirement that it shows, where the case names one.
+    /// The clause of the requirement that it shows, if the case names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clause: Option<String>,
-    /// Where the case stands.
+    /// Where the case is defined.
     #[serde(default)]
     pub place: Place,
     /// Architecture.
     pub arch: String,
     /// Kind of evidence.
     pub class: Class,
-    /// How much it asks of a subject.
+    /// The level that it asks for.
     #[serde(default)]
     pub level: Level,
-    /// What is done in it, apart from what every scenario does.
+    /// What it does, without the steps that every scenario has.
     #[serde(default)]
     pub steps: Vec<Step>,
     /// Verdict.
     pub verdict: Verdict,
-    /// Why, in a line; empty for a pass.
+    /// The reason in one line; empty for a pass.
     pub reason: String,
-    /// What was wanted and what was seen.
+    /// What was compared: wanted and seen.
     pub checks: Vec<Check>,
-    /// Number that the frames of the run carried, derived from the seed.
+    /// The nonce of the run's frames, derived from the seed of the run.
     pub seed: String,
-    /// SHA-256 of what went into the run.
+    /// SHA-256 of each input of the run.
     pub digests: BTreeMap<String, String>,
     /// What executed the guests' instructions.
     pub accelerator: String,
@@ -167,30 +169,30 @@ pub struct Row {
 /// One step of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Step {
-    /// Who takes it: a domain by its name, or `outside`.
+    /// Who takes it: the name of a domain, or `outside`.
     pub by: String,
     /// What is done.
     pub action: String,
-    /// What must come of it.
+    /// The expected result.
     pub wanted: String,
 }
 
-/// Why a file is no ledger that this suite reads; each names the file first.
+/// Why a file is no ledger that this suite can read. Each message begins with the file.
 #[derive(Debug, Error)]
 pub enum LedgerError {
-    /// There is no such file, or nobody may read it.
+    /// The file does not exist or cannot be read.
     #[error("{0}: cannot be read")]
     Unreadable(String, #[source] std::io::Error),
     /// It is not JSON.
     #[error("{0}: not JSON")]
     NotJson(String, #[source] serde_json::Error),
-    /// It does not say which form it has.
+    /// It has no `schema`.
     #[error("{0}: no `schema`: not a ledger")]
     NoSchema(String),
-    /// It has another form.
+    /// It has another `schema`.
     #[error("{0}: schema `{1}`, this suite reads `{SCHEMA}`")]
     OtherSchema(String, String),
-    /// It says that it is a ledger and is none.
+    /// Its `schema` is that of a ledger, but its content is not.
     #[error("{0}: not a ledger of this form")]
     Malformed(String, #[source] serde_json::Error),
 }
@@ -201,7 +203,7 @@ impl Ledger {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// Reads a ledger, refusing one of another form.
+    /// Reads a ledger; refuses any other schema.
     pub fn load(path: &Path) -> Result<Self, LedgerError> {
         let shown = || path.display().to_string();
         let text = std::fs::read_to_string(path)

@@ -25,13 +25,13 @@ pub enum Level {
     /// What the requirements say.
     #[default]
     Required,
-    /// Beyond that: it fails closed. What is described wrongly, in part or at odds with the machine is refused, whatever
-    /// the requirements leave open.
+    /// Beyond the requirements, the subject fails closed. It refuses whatever is described wrongly or in part, or
+    /// contradicts the machine, even where the requirements leave that open.
     Strict,
 }
 
 impl Level {
-    /// Every level, from the least to the most.
+    /// Every level, the least first.
     pub const ALL: [Self; 2] = [Self::Required, Self::Strict];
 
     /// Returns the name used in files and on the command line.

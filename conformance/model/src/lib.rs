@@ -1,8 +1,8 @@
 //! The words that all host-side crates share, each defined once.
 //!
-//! Profiles and cases say which [`Arch`], [`Class`], [`Level`] and [`Capability`] they are about; a run ends in a [`Ledger`]
-//! of [`Verdict`]s, which every report renders. The types are plain data with serde forms; JSON schemas are made from them.
-//! Nothing here decides a verdict, reads a device tree or starts a machine.
+//! Profiles and cases name an [`Arch`], a [`Class`], a [`Level`] and [`Capability`] values. A run ends in a [`Ledger`]
+//! of [`Verdict`]s, which every report renders. The types are plain data with serde forms, and the JSON schemas are
+//! made from them. Nothing here decides a verdict, reads a device tree or starts a machine.
 
 #![forbid(unsafe_code)]
 

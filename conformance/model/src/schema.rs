@@ -1,21 +1,21 @@
-//! JSON schemas of files, made from the types that read them, so that the two cannot drift.
+//! JSON schemas of files, made from the types that read them, so that schema and reader cannot differ.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
-/// Renders the schema (JSON Schema 2020-12) of the files that `T` reads, as it is committed.
+/// Renders the schema (JSON Schema 2020-12) of the files that `T` reads, in the form that is committed.
 pub fn schema_of<T: JsonSchema>(title: &str) -> String {
     let mut schema = SchemaSettings::draft2020_12()
         .into_generator()
         .into_root_schema_for::<T>();
     schema.insert("title".to_owned(), title.into());
-    // A schema is a JSON value already; the alternate form is the one that people read.
+    // A schema is a JSON value already; the alternate form is indented.
     format!("{:#}\n", schema.as_value())
 }
 
-/// Compares the committed file with the schema of `T`, and writes it anew where `SCHEMA_UPDATE` is set.
+/// Compares the committed file with the schema of `T`; writes the file if `SCHEMA_UPDATE` is set.
 ///
-/// For tests: each crate that defines a file form keeps its schema up to date with this.
+/// For tests: each crate that defines a file form checks its schema with this.
 pub fn check_schema<T: JsonSchema>(title: &str, file: &std::path::Path) -> Result<(), String> {
     let wanted = schema_of::<T>(title);
     if std::env::var_os("SCHEMA_UPDATE").is_some() {

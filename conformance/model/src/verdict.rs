@@ -1,25 +1,25 @@
-//! Verdicts: on one scenario, over several, and how many of each there are.
+//! Verdicts: of one scenario, of several together, and their counts.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The verdict on one scenario.
+/// The verdict of one scenario.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Everything wanted was seen.
+    /// Every check was met.
     Pass,
-    /// The hypervisor did something else.
+    /// The hypervisor did something else than required.
     Fail,
     /// Not judged: the subject does not claim what the case needs.
     Skip,
     /// The harness could not tell.
     Broken,
-    /// The hypervisor did something else, and a waiver excuses it.
+    /// It failed, and a waiver excuses the failure.
     Waived,
 }
 
@@ -29,12 +29,12 @@ impl Verdict {
         AggregateVerdict::of_one(self).name()
     }
 
-    /// Returns what people call it.
+    /// Returns the word for readers.
     pub const fn word(self) -> &'static str {
         AggregateVerdict::of_one(self).word()
     }
 
-    /// Tells whether somebody has to look into it.
+    /// Tells whether it needs attention.
     pub const fn is_red(self) -> bool {
         AggregateVerdict::of_one(self).is_red()
     }
@@ -46,36 +46,36 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// One thing that was looked at: what was wanted of it, and what was seen.
+/// One comparison: what was wanted and what was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
-    /// What was looked at.
+    /// What was compared.
     pub what: String,
-    /// What the requirement asks for.
+    /// What the requirement demands.
     pub wanted: String,
-    /// What was there.
+    /// What was observed.
     pub seen: String,
-    /// Whether they agree.
+    /// Whether both agree.
     pub ok: bool,
 }
 
-/// The verdict over several scenarios: on a case, a requirement or what requirements cover.
+/// The verdict of several scenarios together: for a case, a requirement or a parent of requirements.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum AggregateVerdict {
-    /// All passed.
+    /// All scenarios passed.
     Pass,
-    /// One failed.
+    /// A scenario failed.
     Fail,
-    /// One was not judged.
+    /// A scenario was skipped.
     Skip,
-    /// One could not be judged.
+    /// A scenario could not be judged.
     Broken,
-    /// One failed, and a waiver excuses it.
+    /// A scenario failed, and a waiver excuses it.
     Waived,
-    /// There was none.
+    /// There was no scenario.
     NotVerified,
 }
 
@@ -90,7 +90,7 @@ impl AggregateVerdict {
         Self::NotVerified,
     ];
 
-    /// What outweighs what, from the heaviest; a pass is what is left.
+    /// The verdicts from the worst to the least bad; a pass remains if none of them occurs.
     const WEIGHT: [Self; 5] = [
         Self::Fail,
         Self::Broken,
@@ -109,13 +109,13 @@ impl AggregateVerdict {
         }
     }
 
-    /// Aggregates the verdicts of scenarios: a failure outweighs a broken harness, and that outweighs what was left out.
-    /// Without any, nothing is verified.
+    /// Aggregates the verdicts of scenarios: fail outweighs broken, and broken outweighs skip. Without a scenario the
+    /// result is not verified.
     pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
         Self::over(verdicts.into_iter().map(Self::of_one))
     }
 
-    /// Aggregates aggregates by the same weights; what was not verified outweighs a pass.
+    /// Aggregates aggregate verdicts in the same order; not verified outweighs a pass.
     pub fn over(verdicts: impl IntoIterator<Item = Self>) -> Self {
         let all: Vec<Self> = verdicts.into_iter().collect();
         let worst = Self::WEIGHT
@@ -140,7 +140,7 @@ impl AggregateVerdict {
         }
     }
 
-    /// Returns what people call it.
+    /// Returns the word for readers.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -152,7 +152,7 @@ impl AggregateVerdict {
         }
     }
 
-    /// Tells whether somebody has to look into it.
+    /// Tells whether it needs attention.
     pub const fn is_red(self) -> bool {
         matches!(self, Self::Fail | Self::Broken)
     }
@@ -170,7 +170,7 @@ impl fmt::Display for AggregateVerdict {
     }
 }
 
-/// How many of each verdict.
+/// The number of scenarios or requirements with each verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Passes.
@@ -197,12 +197,12 @@ impl Counts {
         counts
     }
 
-    /// Returns how many there are of one verdict.
+    /// Returns the count of one verdict.
     pub fn get(mut self, verdict: impl Into<AggregateVerdict>) -> usize {
         *self.slot(verdict.into())
     }
 
-    /// Returns how many there are in all.
+    /// Returns the sum of all counts.
     pub fn total(self) -> usize {
         let all = AggregateVerdict::ALL.into_iter();
         all.map(|verdict| self.get(verdict)).sum()
@@ -221,7 +221,7 @@ impl Counts {
 }
 
 impl fmt::Display for Counts {
-    /// Prints what there is, as in `12 pass, 1 fail`; nothing at all as `none`.
+    /// Prints the counts that are not zero, as in `12 pass, 1 fail`; `none` if all are zero.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counted = AggregateVerdict::ALL
             .into_iter()
@@ -242,7 +242,7 @@ impl fmt::Display for Counts {
 mod tests {
     use super::*;
 
-    /// One failure is a failure, however much passed; nothing run is not a pass.
+    /// One failure decides, however many passed; nothing run is not a pass.
     #[test]
     fn the_worst_verdict_wins() {
         use Verdict::{Broken, Fail, Pass, Skip, Waived};
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(over(&[]), AggregateVerdict::NotVerified);
     }
 
-    /// Counts say what there is, in the order of reports, and add up.
+    /// Counts are printed in the order of reports, and they add up.
     #[test]
     fn counts_say_what_there_is() {
         use Verdict::{Broken, Pass, Skip};

@@ -90,7 +90,7 @@ fn write_item(text: &mut String, item: usize) -> std::fmt::Result {
     writeln!(text, "Needs:\n - req")
 }
 
-/// Returns the peak resident set, as the kernel puts it.
+/// Returns the peak resident set, in the kernel's format.
 fn peak_memory() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -16,13 +16,13 @@ use std::{
     sync::Arc,
 };
 
-/// Every item read so far, in the order of files and lines, and every complaint about them.
+/// All items read so far, in the order of files and lines, and all diagnostics about them.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     items: Vec<Item>,
     /// The first item of each id.
     index: HashMap<Id, usize>,
-    /// For each item the first one of its id, most often itself.
+    /// For each item the first one with its id, usually itself.
     first: Vec<usize>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -30,9 +30,9 @@ pub struct Catalog {
 impl Catalog {
     /// Reads one file, or every file below a directory, in the order of their names.
     ///
-    /// Fails where something is missing, unreadable or not UTF-8, where a revision is out of range,
-    /// or where no item turns up at all, and then returns all diagnostics, warnings included.
-    /// Wrong links are no failure: they are what [`Catalog::trace`] finds.
+    /// Fails if a file is missing, unreadable or not UTF-8, if a revision is out of range, or if there is no item at
+    /// all. It then returns all diagnostics, warnings included. Wrong links are no failure: [`Catalog::trace`] finds
+    /// them.
     pub fn load(path: &Path) -> Result<Self, Vec<Diagnostic>> {
         Self::load_all(&[path])
     }
@@ -49,7 +49,7 @@ impl Catalog {
                 let note = Diagnostic::error(show(path), 0, message);
                 catalog
                     .diagnostics
-                    .push(note.help("items stand in `.rst` files, coverage tags in source files"));
+                    .push(note.help("items are in `.rst` files, coverage tags in source files"));
             }
         }
         if catalog.errors() > 0 {
@@ -59,8 +59,7 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// Reads one file that is already in memory. Total: the worst file yields an empty catalog
-    /// with diagnostics.
+    /// Reads one file that is already in memory. Total: any input yields a catalog, possibly empty, with diagnostics.
     pub fn parse(file: &str, text: &[u8]) -> Self {
         let mut catalog = Self::default();
         catalog.read(file, text);
@@ -68,7 +67,7 @@ impl Catalog {
         catalog
     }
 
-    /// Adds an item from elsewhere, such as a test case from its YAML file.
+    /// Adds an item from another source, such as a test case from its YAML file.
     pub fn add(&mut self, item: Item) {
         self.items.push(item);
         self.index();
@@ -79,7 +78,7 @@ impl Catalog {
         &self.items
     }
 
-    /// Returns the item of this id and revision; the first, where there are several.
+    /// Returns the item of this id and revision; the first if there are several.
     pub fn get(&self, id: &Id) -> Option<&Item> {
         self.items.get(*self.index.get(id)?)
     }
@@ -97,7 +96,7 @@ impl Catalog {
 
     /// Returns the id that `wanted` was most likely meant to be, if any is near.
     pub fn nearest(&self, wanted: &str) -> Option<&Id> {
-        // The same thing in another revision is nearer than anything else.
+        // The same name in another revision is nearer than anything else.
         let other_revision = wanted.parse::<Id>().ok().and_then(|id| {
             self.items
                 .iter()
@@ -114,7 +113,7 @@ impl Catalog {
         })
     }
 
-    /// Returns the complaints that did not keep the files from being used.
+    /// Returns the diagnostics that did not prevent the use of the files.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
@@ -124,7 +123,7 @@ impl Catalog {
         Trace::of(&self.items, &self.index, &self.first)
     }
 
-    /// Enters the items that are new since the last time.
+    /// Indexes the items that were added since the last time.
     fn index(&mut self) {
         let new = self.items.get(self.first.len()..).unwrap_or_default();
         self.index.reserve(new.len());
@@ -142,7 +141,7 @@ impl Catalog {
             .count()
     }
 
-    /// Reads what `path` names, and returns how many files that were.
+    /// Reads what `path` names, and returns the number of files.
     fn read_tree(&mut self, path: &Path) -> usize {
         let files = match fs::metadata(path) {
             Err(error) => {
@@ -167,7 +166,7 @@ impl Catalog {
         read
     }
 
-    /// Lists the files below a directory, sorted. Links to directories are not followed.
+    /// Lists the files below a directory, sorted. Symbolic links to directories are not followed.
     fn walk(&mut self, top: &Path) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut directories = vec![top.to_owned()];
@@ -225,8 +224,7 @@ impl Catalog {
     }
 }
 
-/// Complains about the first byte that is not UTF-8. (In a source file such a byte is no matter:
-/// tags are found around it.)
+/// Reports the first byte that is not UTF-8. (In a source file such a byte is ignored: tags are found around it.)
 fn not_utf8(file: &str, text: &[u8], valid: usize) -> Diagnostic {
     let before = text
         .get(..valid)
@@ -250,7 +248,7 @@ fn is_rst(file: &str) -> bool {
         .is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("rst"))
 }
 
-/// Returns a path as it stands in diagnostics and locations, with `/` everywhere.
+/// Returns a path for diagnostics and locations, with `/` as the separator.
 fn show(path: &Path) -> String {
     path.to_string_lossy()
         .replace(std::path::MAIN_SEPARATOR, "/")

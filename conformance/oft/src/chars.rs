@@ -1,7 +1,7 @@
-//! Character classes as the format means them.
+//! Character classes of the format.
 //!
-//! The format is defined by Java regular expressions, and those have two sets of classes: the
-//! plain ones are ASCII, the Unicode ones hold only inside an item's name and revision.
+//! Java regular expressions define the format. They have two sets of classes: the plain ones are ASCII, and the Unicode
+//! ones apply only inside an item's name and revision.
 
 /// Tells whether `c` is `\s` (ASCII only).
 pub(super) const fn is_space(c: char) -> bool {
@@ -30,29 +30,29 @@ pub(super) fn digit(c: char) -> Option<u32> {
     if !is_decimal(c) {
         return None;
     }
-    // Unicode gives decimal digits out in runs of ten, zero first; runs may touch.
+    // Unicode assigns decimal digits in runs of ten, zero first; runs may be adjacent.
     let below = (1..).map_while(|step| u32::from(c).checked_sub(step));
     let run = below.take_while(|&code| char::from_u32(code).is_some_and(is_decimal));
     u32::try_from(run.count()).ok().map(|offset| offset % 10)
 }
 
-/// Tells whether `c` is of Unicode's class Nd: of the three numeric classes, letter numbers are
-/// alphabetic and other numbers are no word characters.
+/// Tells whether `c` is in Unicode's class Nd. Of the other numeric classes, letter numbers are alphabetic and other
+/// numbers are no word characters.
 fn is_decimal(c: char) -> bool {
     c.is_numeric() && !c.is_alphabetic() && is_unicode_word(c)
 }
 
-/// Tells whether `c` ends a line for `.` although it ends none for the reader.
+/// Tells whether `c` ends a line for `.`, but not for the reader.
 pub(super) const fn is_break(c: char) -> bool {
     matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Tells whether `.*` covers the whole of `text`, a piece of one line.
+/// Tells whether `.*` matches the whole of `text`, a piece of one line.
 pub(super) fn is_one_line(text: &str) -> bool {
     text.is_ascii() || !text.contains(is_break)
 }
 
-/// Tells whether `c` does not count at the ends of a text: blanks and control characters.
+/// Tells whether `c` is trimmed at the ends of a text: blanks and control characters.
 pub(super) const fn is_trimmed(c: char) -> bool {
     c <= ' '
 }
@@ -61,7 +61,7 @@ pub(super) const fn is_trimmed(c: char) -> bool {
 mod tests {
     use super::*;
 
-    /// The classes agree with those of a regular-expression engine for every character there is.
+    /// The classes agree with those of a regular-expression engine for every character.
     #[test]
     fn classes_agree_with_a_regex_engine() {
         let word = regex::Regex::new(r"\A\w\z").expect("a fixed pattern");
@@ -75,7 +75,7 @@ mod tests {
         }
     }
 
-    /// A digit has its value in every script, touching runs included.
+    /// A digit has its value in every script, adjacent runs included.
     #[test]
     fn digits_have_values() {
         for (c, value) in [

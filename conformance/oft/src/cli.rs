@@ -1,19 +1,19 @@
-//! The commands `requirements list` and `requirements trace`, short of printing: a catalog goes
-//! in, text and an exit code come out. `cases` is the kind of the items that are test cases: they are shown with what they
-//! cover, and counted apart.
+//! The commands `requirements list` and `requirements trace` without the printing: they turn a catalog into text and an
+//! exit code. `cases` is the kind of the items that are test cases: they are shown with what they cover, and counted
+//! separately.
 
 use super::{catalog::Catalog, diagnostic::Diagnostic, excerpt};
 
 mod json;
 mod text;
 
-/// How a command answers.
+/// The output format of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people who read a file or a pipe.
+    /// For people, in a file or a pipe.
     #[default]
     Text,
-    /// For people in front of a terminal: diagnostics mark their culprits, in colours if asked for.
+    /// For people at a terminal: diagnostics mark the wrong part, in colours if wanted.
     Terminal {
         /// Whether colours are wanted.
         colours: bool,
@@ -22,14 +22,14 @@ pub enum Format {
     Json,
 }
 
-/// What a command has to say. The caller prints it and exits with the code.
+/// The output of a command. The caller prints it and exits with the code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// For standard output.
     pub stdout: String,
     /// For standard error.
     pub stderr: String,
-    /// 0 fine, 1 defects, 2 wrong use or bad input.
+    /// 0 for success, 1 for defects, 2 for wrong use or bad input.
     pub code: u8,
 }
 
@@ -63,7 +63,7 @@ pub fn trace(catalog: &Catalog, cases: &str, format: Format) -> Output {
     )
 }
 
-/// Reports why there is no catalog to list or trace. The code is 2.
+/// Reports why no catalog could be loaded. The code is 2.
 pub fn refused(problems: &[Diagnostic], format: Format) -> Output {
     answer(
         problems,
@@ -76,7 +76,7 @@ pub fn refused(problems: &[Diagnostic], format: Format) -> Output {
     )
 }
 
-/// People read diagnostics apart from the answer; programs find them in it.
+/// Combines answer and diagnostics: text goes to standard output and error, JSON contains both.
 fn answer(notes: &[Diagnostic], format: Format, code: u8, stdout: String) -> Output {
     let stderr = match format {
         Format::Text => notes.iter().map(|note| format!("{note}\n\n")).collect(),

@@ -1,10 +1,10 @@
-//! What is wrong with an input file: where, what it says, and what may have been meant.
+//! Errors and warnings of input files: the place, the problem, and what may have been meant.
 
 use serde::Serialize;
 use std::fmt;
 use text::{visible, visible_line};
 
-/// How much a diagnostic weighs.
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -14,29 +14,29 @@ pub enum Severity {
     Warning,
 }
 
-/// One complaint about one place of an input file.
+/// One error or warning at one place of an input file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// Whether the input can be used all the same.
+    /// Whether the input can still be used.
     pub severity: Severity,
     /// The file, as it was named to the loader.
     pub file: String,
     /// The line, counted from one; zero means the file as a whole.
     pub line: u32,
-    /// Where in the line the culprit begins, in characters counted from one; zero means the line as a whole.
+    /// Where the wrong part of the line begins, in characters counted from one; zero means the whole line.
     pub column: u32,
-    /// How many characters the culprit has; zero where there is no column.
+    /// The length of the wrong part in characters; zero if there is no column.
     pub width: u32,
     /// What is wrong, without a full stop.
     pub message: String,
-    /// The line as written; empty where none is to be shown.
+    /// The line as written; empty if none is to be shown.
     pub excerpt: String,
-    /// What to do about it.
+    /// How to correct it.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// Starts an error about `line` of `file`.
+    /// Creates an error at `line` of `file`.
     pub fn error(file: impl Into<String>, line: u32, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -50,7 +50,7 @@ impl Diagnostic {
         }
     }
 
-    /// Starts a warning about `line` of `file`.
+    /// Creates a warning at `line` of `file`.
     pub fn warning(file: impl Into<String>, line: u32, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
@@ -58,7 +58,7 @@ impl Diagnostic {
         }
     }
 
-    /// Adds the line as written. Of a very long line only the start is kept.
+    /// Adds the line as written. Only the start of a very long line is kept.
     #[must_use]
     pub fn excerpt(mut self, line: &str) -> Self {
         const SHOWN: usize = 160;
@@ -69,8 +69,8 @@ impl Diagnostic {
         self
     }
 
-    /// Adds the line as written and points at a part of it: at this very slice or, where `part` is none of `line`, at the
-    /// first text in it that reads the same. A part that is empty or not there leaves the line as a whole.
+    /// Adds the line as written and marks a part of it: this very slice, or, if `part` is no slice of `line`, the first
+    /// equal text in it. If `part` is empty or not found, the whole line is marked.
     #[must_use]
     pub fn highlight(self, line: &str, part: &str) -> Self {
         let own = part.as_ptr().addr().checked_sub(line.as_ptr().addr());
@@ -88,14 +88,14 @@ impl Diagnostic {
         .excerpt(line)
     }
 
-    /// Adds what to do about it.
+    /// Adds how to correct it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds "did you mean" if one of `known` is near to `wanted`.
+    /// Adds "did you mean" if an entry of `known` is near to `wanted`.
     #[must_use]
     pub fn suggest<'a>(self, wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         match text::nearest(wanted, known) {
@@ -105,14 +105,14 @@ impl Diagnostic {
     }
 }
 
-/// Shows the diagnostic in few lines, for files, pipes and messages; a terminal gets [`crate::excerpt`].
+/// Shows the diagnostic in a few lines, for files, pipes and messages; for a terminal see [`crate::excerpt`].
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        // All of it may come from a file, and goes to a terminal.
+        // All of the text may come from a file and go to a terminal, so control characters are spelled out.
         let file = visible_line(&self.file);
         write!(f, "{severity}: {}\n  --> {file}", visible(&self.message))?;
         if self.line > 0 {
@@ -136,7 +136,7 @@ impl fmt::Display for Diagnostic {
 mod tests {
     use super::*;
 
-    /// A diagnostic shows place, line and advice, and nothing in it can drive a terminal.
+    /// A diagnostic shows place, line and advice, and contains nothing that a terminal interprets.
     #[test]
     fn diagnostic_shows_place_line_and_advice() {
         let shown = Diagnostic::error("a.rst", 3, "no such keyword `Cover`")
@@ -149,7 +149,7 @@ mod tests {
         );
     }
 
-    /// A culprit is pointed at in characters: the slice itself, or else the first text like it.
+    /// The wrong part is marked in characters: the slice itself, or else the first text equal to it.
     #[test]
     fn culprits_have_columns() {
         let line = "- é~x~1, x~1";

@@ -1,13 +1,13 @@
-//! Diagnostics for a terminal: the line, and marks below its culprit.
+//! Diagnostics for a terminal: the line, with the wrong part marked below it.
 
 use crate::diagnostic::{Diagnostic, Severity};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::ops::Range;
 use text::{visible, visible_line};
 
-/// Renders a diagnostic with the line it is about and its culprit marked, in colours if asked for. Ends with a line feed.
+/// Renders a diagnostic with its line and a mark below the wrong part, in colours if wanted. Ends with a line feed.
 ///
-/// Whatever the diagnostic holds, a terminal obeys nothing of it.
+/// The output contains no control characters of the diagnostic's text.
 pub fn render(note: &Diagnostic, colours: bool) -> String {
     let level = match note.severity {
         Severity::Error => Level::ERROR,
@@ -39,7 +39,7 @@ pub fn render(note: &Diagnostic, colours: bool) -> String {
     renderer.render(&[group]) + "\n"
 }
 
-/// Returns the line as it is shown, and the bytes of it that are marked: the culprit, or all that is not blank.
+/// Returns the line as shown, and the range of bytes that is marked: the wrong part, or all that is not blank.
 fn source(note: &Diagnostic) -> (String, Range<usize>) {
     let line: String = note.excerpt.chars().map(stand_in).collect();
     let byte = |characters: u32| {
@@ -58,11 +58,11 @@ fn source(note: &Diagnostic) -> (String, Range<usize>) {
     (line, marked)
 }
 
-/// Returns a character that shows in the place of one that does not. One for one, so that columns hold.
+/// Returns a visible character in the place of an invisible one. One for one, so that columns stay the same.
 fn stand_in(character: char) -> char {
     match character {
         '\t' => ' ',
-        // Unicode has a picture of each control character of ASCII.
+        // Unicode has a symbol for each ASCII control character.
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}'),
         '\x7f' => '\u{2421}',
         _ if visible(character.encode_utf8(&mut [0; 4])).starts_with(character) => character,

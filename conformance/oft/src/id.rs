@@ -4,19 +4,19 @@ use super::chars::{digit, is_unicode_word};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{cmp::Ordering, fmt, hash, str::FromStr, sync::Arc};
 
-/// The largest revision the format can carry (OFT holds it in a signed 32-bit number).
+/// The largest revision of the format (OFT stores it in a signed 32-bit number).
 pub const MAX_REVISION: u32 = 0x7fff_ffff;
 
-/// An item's id: kind, name and revision. To hold one is to know it is well formed.
+/// An item's id: kind, name and revision. A value of this type is always well formed.
 ///
-/// The revision is part of it, so a reworded requirement voids what was said of the old wording.
+/// The revision is part of the id, so the verdicts on an old wording do not apply to a new one.
 #[derive(Clone)]
 pub struct Id {
-    /// The canonical spelling, the revision in plain decimal.
+    /// The canonical spelling, with the revision in plain decimal.
     text: Arc<str>,
-    /// Where the kind ends.
+    /// Offset of the end of the kind.
     kind: usize,
-    /// Where the name ends.
+    /// Offset of the end of the name.
     name: usize,
     revision: u32,
 }
@@ -24,22 +24,22 @@ pub struct Id {
 /// Why a text is no item id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// The text has not the form of an id.
+    /// The text does not have the form of an id.
     #[error("`{0}` is not an item id of the form kind~name~revision")]
     Malformed(String),
-    /// The revision does not fit.
+    /// The revision is too large.
     #[error("`{0}` has a revision above {MAX_REVISION}")]
     Revision(String),
 }
 
 impl IdError {
-    /// Returns the part of the line that is wrong: the text, or its revision alone; the whole line where neither is found.
+    /// Returns the wrong part of the line: the text, or only its revision; the whole line if neither is found.
     pub fn highlight<'l>(&self, line: &'l str) -> &'l str {
         let (text, skipped) = match self {
             Self::Malformed(text) => (text.as_str(), 0),
             Self::Revision(text) => (text.as_str(), text.rfind('~').map_or(0, |tilde| tilde + 1)),
         };
-        // A tag may leave out the name, so that only the revision stands there as it is told.
+        // A tag may leave out the name, so that only the revision of the reported id appears in the line.
         [
             (text, skipped),
             (text.get(skipped..).unwrap_or_default(), 0),
@@ -54,7 +54,7 @@ impl IdError {
 }
 
 impl Id {
-    /// Makes an id of its parts, or says why they cannot be one.
+    /// Creates an id from its parts, or says why they form none.
     pub fn new(kind: &str, name: &str, revision: u32) -> Result<Self, IdError> {
         format!("{kind}~{name}~{revision}").parse()
     }
@@ -79,7 +79,7 @@ impl Id {
         &self.text
     }
 
-    /// Tells whether both name the same thing, whatever the revisions.
+    /// Tells whether both have the same kind and name; revisions are ignored.
     pub fn same_name(&self, other: &Self) -> bool {
         self.kind() == other.kind() && self.name() == other.name()
     }
@@ -167,17 +167,17 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// Where an id's parts end in a text that begins with one.
+/// The ends of an id's parts in a text that begins with one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     kind: usize,
     name: usize,
-    /// Where the last digit of the revision ends.
+    /// Offset of the end of the revision's last digit.
     pub(super) end: usize,
 }
 
 impl Span {
-    /// Finds the longest id at the very start of `text`.
+    /// Finds the longest id at the start of `text`.
     pub(super) fn at_start(text: &str) -> Option<Self> {
         let kind = text.bytes().take_while(u8::is_ascii_alphabetic).count();
         if kind == 0 {
@@ -193,7 +193,7 @@ impl Span {
         })
     }
 
-    /// Returns the same span with the last digit given up, while one is left.
+    /// Returns the same span without its last digit, if one remains.
     pub(super) fn shorter(self, text: &str) -> Option<Self> {
         let revision = text.get(self.name + 1..self.end)?;
         let last = revision.chars().next_back()?;
@@ -201,7 +201,7 @@ impl Span {
         (end > self.name + 1).then_some(Self { end, ..self })
     }
 
-    /// Makes the id out of the text the span was found in.
+    /// Creates the id from the text in which the span was found.
     pub(super) fn id(self, text: &str) -> Result<Id, IdError> {
         let whole = text.get(..self.end).unwrap_or_default();
         let number = whole.get(self.name + 1..).unwrap_or_default();
@@ -225,8 +225,8 @@ impl Span {
     }
 }
 
-/// Returns the length of the longest name at the start of `text`: a letter, then words and
-/// dashes, in pieces joined by single dots.
+/// Returns the length of the longest name at the start of `text`: a letter, then words and dashes, in pieces joined by
+/// single dots.
 pub(super) fn name_length(text: &str) -> Option<usize> {
     if !text.starts_with(char::is_alphabetic) {
         return None;

@@ -1,4 +1,4 @@
-//! One specification item, and where it was found.
+//! One specification item, and its place.
 
 use super::id::Id;
 use serde::Serialize;
@@ -15,12 +15,12 @@ pub struct Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A folder that somebody else filled may have names that drive a terminal.
+        // The names in a folder of unknown origin may contain control characters.
         write!(f, "{}:{}", text::visible_line(&self.file), self.line)
     }
 }
 
-/// One id named by an item, and the line that names it.
+/// An id named by an item, and the line that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The id as named, whether or not it exists.
@@ -29,18 +29,18 @@ pub struct Reference {
     pub line: u32,
 }
 
-/// How far an item has come. Only [`Status::Rejected`] changes a trace.
+/// The approval status of an item. Only [`Status::Rejected`] changes a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// In force; the default.
+    /// Approved; the default.
     #[default]
     Approved,
-    /// Written, not yet agreed.
+    /// Proposed, not yet agreed.
     Proposed,
-    /// Being written.
+    /// In preparation.
     Draft,
-    /// Refused: its own coverage no longer matters.
+    /// Rejected: its own coverage no longer matters.
     Rejected,
 }
 
@@ -62,39 +62,39 @@ impl fmt::Display for Status {
     }
 }
 
-/// A specification item as its file has it; nothing is linked yet.
+/// A specification item as written in its file; nothing is linked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The item's id.
     pub id: Id,
     /// The heading right above the id.
     pub title: Option<String>,
-    /// The heading that the item's own heading stands under.
+    /// The heading above the item's own heading.
     pub group: Option<String>,
     /// What must hold.
     pub description: String,
     /// Why it must hold.
     pub rationale: String,
-    /// What else there is to say.
+    /// Additional remarks.
     pub comment: String,
     /// The items that this one covers, in order.
     pub covers: Vec<Reference>,
     /// The items that this one depends on, in order.
     pub depends: Vec<Reference>,
-    /// The kinds of items that have to cover this one, in order.
+    /// The kinds of items that must cover this one, in order.
     pub needs: Vec<String>,
     /// Free labels.
     pub tags: Vec<String>,
-    /// How far the item has come.
+    /// The approval status.
     pub status: Status,
-    /// Where the id stands.
+    /// The place of the id.
     pub at: Location,
-    /// Whether the item only hands its coverage on (`arch --> dsn : req~name~1`).
+    /// Whether the item only forwards coverage (`arch --> dsn : req~name~1`).
     pub forwards: bool,
 }
 
 impl Item {
-    /// Makes an approved item with nothing in it but its id and place.
+    /// Creates an approved item with only its id and place.
     pub const fn new(id: Id, at: Location) -> Self {
         Self {
             id,

@@ -1,14 +1,14 @@
 //! Requirement files: from reStructuredText and source tags to linked, traced items.
 //!
-//! The files are in the form that OpenFastTrace (OFT) reads, so an assessor can run either tool on
-//! them: this crate finds the same items, links and defects. It differs on purpose in three
-//! places: a path that does not exist is an error, `Comments:` (as Xen writes it) is taken for
-//! `Comment:` with a warning, and items above a cycle of links are reported, not lost in it.
+//! The files have the form that OpenFastTrace (OFT) reads, and this crate finds the same items, links and defects, so
+//! an assessor can run either tool on them. It differs on purpose in three places: a path that does not exist is an
+//! error, `Comments:` (as Xen writes it) counts as `Comment:` with a warning, and items above a cycle of links are
+//! reported instead of being lost in it.
 //!
-//! Which kinds of items there are is the files' affair, and which of them are test cases is the caller's.
+//! The files decide which kinds of items there are, and the caller says which of them are test cases.
 //!
-//! [`Catalog::load`] reads a tree of files and keeps every complaint as a [`Diagnostic`];
-//! [`Catalog::trace`] links what was read; [`cli`] renders both.
+//! [`Catalog::load`] reads a tree of files and records every error and warning as a [`Diagnostic`]; [`Catalog::trace`]
+//! links the items; [`cli`] renders both.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! What one line of a requirement file can be. Every function looks at one line, ends at its end,
-//! and takes time linear in its length.
+//! Recognizes what one line of a requirement file is. Every function looks at one line only, and takes time linear in
+//! its length.
 
 use super::{
     chars::{is_break, is_one_line, is_space, is_trimmed, is_unicode_word, is_word},
@@ -7,13 +7,13 @@ use super::{
     item::Status,
 };
 
-/// A line that opens a part of an item, or is a whole part by itself.
+/// A line that starts a part of an item, or is a whole part by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keyword<'t> {
     Description,
     Rationale,
     Comment {
-        /// Whether it was spelled `Comments:`, which is no keyword to OFT.
+        /// Whether it was spelled `Comments:`, which is no keyword in OFT.
         plural: bool,
     },
     Covers,
@@ -27,7 +27,7 @@ pub(super) enum Keyword<'t> {
     Status(Status),
 }
 
-/// The keywords as they stand in a file, for advice.
+/// The keywords as spelled in a file, for suggestions.
 pub(super) const KEYWORDS: [&str; 8] = [
     "Description",
     "Rationale",
@@ -39,7 +39,7 @@ pub(super) const KEYWORDS: [&str; 8] = [
     "Status",
 ];
 
-/// Reads a line that is exactly a keyword.
+/// Parses a line that is exactly a keyword.
 pub(super) fn keyword(line: &str) -> Option<Keyword<'_>> {
     let letters = line.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (word, rest) = line.split_at_checked(letters)?;
@@ -89,7 +89,7 @@ pub(super) fn list(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Tells whether the line holds nothing but blanks.
+/// Tells whether the line has only blanks.
 pub(super) fn is_blank(line: &str) -> bool {
     line.chars().all(is_space)
 }
@@ -101,14 +101,14 @@ pub(super) fn is_underline(line: &str) -> bool {
     marks >= 3 && line.get(marks..).is_some_and(is_blank)
 }
 
-/// Reads a line that begins an item: the id in column 0, perhaps between back-quotes.
+/// Parses a line that begins an item: the id in column 0, possibly in back-quotes.
 pub(super) fn item_id(line: &str) -> Option<Result<Id, IdError>> {
     let text = line.strip_prefix('`').unwrap_or(line);
     let span = Span::at_start(text)?;
     is_one_line(text.get(span.end..)?).then(|| span.id(text))
 }
 
-/// Returns what follows the bullet, if the line has one within its first four columns.
+/// Returns the text after the bullet, if the line has one within its first four columns.
 pub(super) fn bullet(line: &str) -> Option<&str> {
     let text = line.trim_start_matches(is_space);
     (line.len() - text.len() <= 3)
@@ -116,17 +116,17 @@ pub(super) fn bullet(line: &str) -> Option<&str> {
         .strip_prefix(['+', '*', '-'])
 }
 
-/// An id on a bullet, and the other ids there that it hides.
+/// An id on a bullet, and the number of other ids that it hides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Referred<'t> {
     pub(super) id: Result<Id, IdError>,
     /// The id as written.
     pub(super) text: &'t str,
-    /// How many ids stand further left on the same bullet, where the format passes over them.
+    /// The number of ids further left on the same bullet, which the format ignores.
     pub(super) hidden: usize,
 }
 
-/// Reads a bullet that refers to an item. Of several ids the last one counts.
+/// Parses a bullet that refers to an item. Of several ids the last one counts.
 pub(super) fn reference(line: &str) -> Option<Referred<'_>> {
     let text = bullet(line)?;
     let breaks = Breaks::of(text);
@@ -144,8 +144,8 @@ pub(super) fn reference(line: &str) -> Option<Referred<'_>> {
     found.map(|(id, text)| Referred { id, text, hidden })
 }
 
-/// Finds an id at the start of `text` after which a word ends. Digits of other scripts are no
-/// word characters here, so a revision may have to give some back.
+/// Finds an id at the start of `text` with a word boundary after it. Digits of other scripts are no word characters
+/// here, so the revision may have to drop some of them.
 fn whole_id(text: &str) -> Option<Span> {
     let mut span = Span::at_start(text)?;
     while text.get(span.end..)?.starts_with(is_word) {
@@ -154,7 +154,7 @@ fn whole_id(text: &str) -> Option<Span> {
     Some(span)
 }
 
-/// Reads a bullet that names a needed kind: the last word of letters only.
+/// Parses a bullet that names a needed kind: the last word that has only letters.
 pub(super) fn needed_kind(line: &str) -> Option<&str> {
     let text = bullet(line)?;
     let breaks = Breaks::of(text);
@@ -167,18 +167,18 @@ pub(super) fn needed_kind(line: &str) -> Option<&str> {
     })
 }
 
-/// Lists, from right to left, where in `text` a word may begin: after every character that is
-/// not part of a word, and at the start.
+/// Lists, from right to left, where in `text` a word may begin: after every character that is not part of a word, and
+/// at the start.
 fn word_starts(text: &str) -> impl Iterator<Item = usize> {
     let after = |(at, c): (usize, char)| (!is_word(c)).then(|| at + c.len_utf8());
     text.char_indices().rev().filter_map(after).chain([0])
 }
 
-/// Where in a line `.*` cannot pass.
+/// The places in a line that `.*` does not match.
 struct Breaks {
     /// The end of the first such place.
     first_end: usize,
-    /// The start of the last one, or nothing where there is none.
+    /// The start of the last such place; none if there is none.
     last: Option<usize>,
 }
 
@@ -199,33 +199,33 @@ impl Breaks {
         }
     }
 
-    /// Tells whether `.*` covers all that stands around `start..end`.
+    /// Tells whether `.*` matches everything around `start..end`.
     fn miss(&self, start: usize, end: usize) -> bool {
         self.last
             .is_none_or(|last| self.first_end > start && last < end)
     }
 
-    /// Does the same where one character on either side may be anything but part of a word.
+    /// Does the same, but one character on either side may be anything that is not part of a word.
     fn touch_or_miss(&self, start: usize, end: usize) -> bool {
         self.last
             .is_none_or(|last| self.first_end >= start && last <= end)
     }
 }
 
-/// Reads a tag list on a bullet.
+/// Parses a bullet of a tag list.
 pub(super) fn tag_entry(line: &str) -> Option<&str> {
     let text = bullet(line)?.trim_start_matches(is_space);
     is_one_line(text).then_some(text)
 }
 
-/// `arch --> dsn, utest : req~name~1`: coverage handed on.
+/// `arch --> dsn, utest : req~name~1`: forwarded coverage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Forward<'t> {
     /// The kind that is skipped.
     pub(super) kind: &'t str,
-    /// The kinds that have to cover it instead.
+    /// The kinds that must cover the item instead.
     pub(super) needs: Vec<&'t str>,
-    /// The item that is covered.
+    /// The covered item.
     pub(super) original: Result<Id, IdError>,
 }
 
@@ -262,7 +262,7 @@ pub(super) fn forward(line: &str) -> Option<Forward<'_>> {
     })
 }
 
-/// Tells whether the line holds `word` (such as `oft:off`) as a word of its own.
+/// Tells whether the line contains `word` (such as `oft:off`) as a whole word.
 pub(super) fn has_switch(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line.get(..at).and_then(|text| text.chars().next_back());

@@ -1,11 +1,11 @@
-//! Lines as the format counts them.
+//! Lines by the rules of the format.
 
 /// Splits a text into lines, which end at a line feed, a carriage return, or both.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     placed_lines(text).map(|(_, line)| line)
 }
 
-/// Does the same, and says where in the text each line begins.
+/// Does the same, and returns with each line the offset at which it begins.
 pub(super) fn placed_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -29,7 +29,7 @@ pub(super) fn placed_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 mod tests {
     use super::lines;
 
-    /// The three kinds of line ends count alike.
+    /// The three kinds of line ends are equivalent.
     #[test]
     fn lines_end_in_three_ways() {
         let split = |text| lines(text).collect::<Vec<_>>();

@@ -1,8 +1,7 @@
 //! Reads requirement items out of reStructuredText, line by line, as OFT does.
 //!
-//! The reader is a state machine that sees one line and the next. In each state the first thing
-//! that the line can be is what it is, and a line that can be nothing there is dropped. The order
-//! of the questions in [`Reader::step`] therefore is the format.
+//! The reader is a state machine that sees one line and the next. In each state the first match decides what a line is,
+//! and a line that matches nothing is dropped. The order of the tests in [`Reader::step`] therefore defines the format.
 
 use super::{
     chars::{is_one_line, is_trimmed},
@@ -19,7 +18,7 @@ mod hints;
 
 use hints::Hint;
 
-/// Where in an item, or outside of one, the reader is.
+/// The state of the reader: its place in an item, or outside of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Outside,
@@ -77,11 +76,11 @@ pub(super) fn read(
     }
 }
 
-/// Lines of one part of an item that stand together in the file, not copied yet.
+/// Adjacent lines of one part of an item that are not copied yet.
 struct Run {
     from: usize,
     to: usize,
-    /// Whether a line feed goes in front.
+    /// Whether a line feed comes before them.
     apart: bool,
 }
 
@@ -91,18 +90,18 @@ struct Reader<'r, 't> {
     items: &'r mut Vec<Item>,
     notes: &'r mut Vec<Diagnostic>,
     state: State,
-    /// The last heading, while nothing but blank lines followed it.
+    /// The last heading, as long as only blank lines followed it.
     title: Option<&'t str>,
     open: Option<Item>,
     run: Option<Run>,
     number: u32,
     headings: headings::Headings<'t>,
-    /// Whether the file holds an arrow at all.
+    /// Whether the file has an arrow at all.
     forwards: bool,
 }
 
 impl<'t> Reader<'_, 't> {
-    /// Takes one line, which begins at `at`. `next` is the line after it, if there is one.
+    /// Processes the line that begins at `at`. `next` is the line after it, if there is one.
     fn step(&mut self, at: usize, line: &'t str, next: Option<&'t str>) {
         let titled = next.filter(|next| line::is_underline(next));
         match self.state {
@@ -116,7 +115,7 @@ impl<'t> Reader<'_, 't> {
             }
             State::Title => {
                 if line::is_underline(line) {
-                    // The heading's own; several change nothing.
+                    // The heading's own underline; further ones change nothing.
                 } else if let Some(mark) = titled {
                     self.heading(line, mark);
                 } else if !self.try_item(line) && !line::is_blank(line) && !self.try_forward(line) {
@@ -148,7 +147,7 @@ impl<'t> Reader<'_, 't> {
                 }
             }
             State::Tags => {
-                // A bullet is a tag even when it is underlined; only here do lists come first.
+                // A bullet is a tag even if it is underlined; only in this state do lists come first.
                 let known = self.try_entry(line)
                     || self.try_title(line, titled)
                     || self.try_item(line)
@@ -162,13 +161,13 @@ impl<'t> Reader<'_, 't> {
         }
     }
 
-    /// Takes a line right below an item's id, before any of its parts or between them.
+    /// Processes a line right after an item's id, before any of its parts or between them.
     fn step_item(&mut self, at: usize, line: &'t str, titled: Option<&'t str>) {
         if self.try_item(line) {
             return;
         }
         let keyword = line::keyword(line);
-        // These three are keywords even when they are underlined.
+        // These three are keywords even if they are underlined.
         let first = match keyword {
             Some(Keyword::Status(status)) => {
                 if let Some(item) = &mut self.open {
@@ -190,7 +189,7 @@ impl<'t> Reader<'_, 't> {
         }
     }
 
-    /// Begins an item if the line is an id.
+    /// Starts an item if the line is an id.
     fn try_item(&mut self, line: &'t str) -> bool {
         let Some(id) = line::item_id(line) else {
             return false;
@@ -253,7 +252,7 @@ impl<'t> Reader<'_, 't> {
         true
     }
 
-    /// Opens another part of the item if the line is a keyword that may stand here.
+    /// Starts another part of the item if the line is a keyword that is valid here.
     fn try_keyword(&mut self, line: &str) -> bool {
         let Some(keyword) = line::keyword(line) else {
             return false;
@@ -296,7 +295,7 @@ impl<'t> Reader<'_, 't> {
         true
     }
 
-    /// Takes a bullet of the list that the reader is in.
+    /// Processes a bullet of the current list.
     fn try_entry(&mut self, line: &str) -> bool {
         match self.state {
             State::Needs => {
@@ -338,8 +337,7 @@ impl<'t> Reader<'_, 't> {
         true
     }
 
-    /// Adds a line to the text that the reader is in, `apart` from what is there already or
-    /// right behind it.
+    /// Adds a line to the current text, after a line feed if `apart`, else directly after the existing text.
     fn text(&mut self, at: usize, line: &str, apart: bool) {
         self.hint(line, hints::text(line));
         let to = at + line.len();
@@ -358,7 +356,7 @@ impl<'t> Reader<'_, 't> {
         }
     }
 
-    /// Copies the lines that were only noted so far.
+    /// Copies the lines that were only recorded so far.
     fn flush(source: &str, state: State, run: &mut Option<Run>, item: &mut Item) {
         let Some(run) = run.take() else { return };
         let text = match state {
@@ -374,7 +372,7 @@ impl<'t> Reader<'_, 't> {
         text.push_str(lines);
     }
 
-    /// Ends the open item. The heading that it was found under is spent.
+    /// Ends the open item. Its heading is then used up.
     fn close(&mut self) {
         if let Some(mut item) = self.open.take() {
             Self::flush(self.source, self.state, &mut self.run, &mut item);
@@ -393,7 +391,7 @@ impl<'t> Reader<'_, 't> {
         }
     }
 
-    /// Returns the id, or notes why the line's id is unusable.
+    /// Returns the id, or records why the line's id is unusable.
     fn sound(&mut self, id: Result<Id, IdError>, line: &str) -> Option<Id> {
         let error = match id {
             Ok(id) => return Some(id),
@@ -404,7 +402,7 @@ impl<'t> Reader<'_, 't> {
         None
     }
 
-    /// Notes a hint about the line, if there is one.
+    /// Records a hint about the line, if there is one.
     fn hint(&mut self, line: &str, hint: Option<Hint<'_>>) {
         let Some(hint) = hint else { return };
         let note = Diagnostic::warning(&**self.file, self.number, hint.message);
@@ -412,7 +410,7 @@ impl<'t> Reader<'_, 't> {
             .push(note.highlight(line, hint.culprit).help(hint.help));
     }
 
-    /// Looks at a line that the list of this state dropped.
+    /// Checks a line that the list of this state dropped.
     fn hint_lost(&mut self, line: &str) {
         let list = match self.state {
             State::Covers => "Covers",

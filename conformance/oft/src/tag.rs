@@ -9,7 +9,7 @@ use super::{
 };
 use std::sync::Arc;
 
-/// The endings of the files that OFT looks into for tags, sorted. Case matters.
+/// The file name endings with which OFT looks for tags, sorted. Case matters.
 const ENDINGS: [&str; 65] = [
     "C", "H", "adb", "ads", "bash", "bat", "c", "c#", "c++", "cc", "cfg", "cjs", "clj", "conf",
     "cpp", "cs", "ejs", "feature", "fxml", "go", "groovy", "h", "h++", "hh", "hpp", "htm", "html",
@@ -20,13 +20,13 @@ const ENDINGS: [&str; 65] = [
 
 const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
-/// Tells whether tags are looked for in the file of this name.
+/// Tells whether a file of this name may hold tags.
 pub(super) fn may_hold_tags(file: &str) -> bool {
     file.rsplit_once('.')
         .is_some_and(|(stem, ending)| !stem.is_empty() && ENDINGS.binary_search(&ending).is_ok())
 }
 
-/// Reads all tags of `text`. Total: whatever the text is, it yields items and diagnostics.
+/// Reads all tags of `text`. Total: any text yields items and diagnostics.
 pub(super) fn read(
     file: &Arc<str>,
     text: &str,
@@ -49,7 +49,7 @@ pub(super) fn read(
     }
 }
 
-/// `[kind~name~revision->covered>>needs]`, the name, the revision and the needs left out at will.
+/// `[kind~name~revision->covered>>needs]`; name, revision and needs are optional.
 #[derive(Debug, PartialEq, Eq)]
 struct Tag<'t> {
     kind: &'t str,
@@ -60,7 +60,7 @@ struct Tag<'t> {
 }
 
 impl Tag<'_> {
-    /// Makes the item that the `nth` tag of a line stands for.
+    /// Creates the item of the `nth` tag of a line.
     fn item(self, file: &Arc<str>, line: u32, nth: usize) -> Result<Item, IdError> {
         let covered = self.covered?;
         let unique;
@@ -111,7 +111,7 @@ fn tags(line: &str) -> impl Iterator<Item = Tag<'_>> {
     })
 }
 
-/// Reads a tag behind its opening bracket, and returns what follows the closing one.
+/// Reads a tag after its opening bracket, and returns what follows the closing one.
 fn tag(text: &str) -> Option<(Tag<'_>, &str)> {
     let (kind, mut rest) = word(skip(text))?;
     let (mut name, mut revision) = (None, "");

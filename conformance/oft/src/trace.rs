@@ -7,9 +7,9 @@ use super::{
 use serde::Serialize;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-/// What became of one reference from an item to another.
+/// The result of one reference from an item to another.
 ///
-/// The first six are seen from the item that covers, the last four from the one that is covered.
+/// The first six are seen from the covering item, the last four from the covered one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Link {
@@ -21,13 +21,13 @@ pub enum Link {
     Outdated,
     /// The other item exists more than once.
     Ambiguous,
-    /// The other item exists and does not need this kind.
+    /// The other item exists, but does not need this kind.
     Unwanted,
-    /// Nothing of this id and revision exists.
+    /// No item has this id and revision.
     Orphaned,
     /// The other item covers this one as needed.
     CoveredShallow,
-    /// The other item covers this one with a kind that it does not need.
+    /// The other item covers this one with a kind that this one does not need.
     CoveredUnwanted,
     /// The other item covers a newer revision than this one.
     CoveredPredated,
@@ -58,26 +58,26 @@ impl Link {
     }
 }
 
-/// Whether an item is covered, and all that covers it too.
+/// Whether an item and all items that cover it are covered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Deep {
     /// Every needed kind covers the item, and this holds for every item that covers it.
     Covered,
-    /// Somewhere a needed kind is missing.
+    /// A needed kind is missing at some level.
     Uncovered,
-    /// The item is covered by itself in the end, or by items that are.
+    /// The item covers itself through a cycle of links, or is covered by items in such a cycle.
     Cycle,
 }
 
 /// One link of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// What became of the reference.
+    /// The result of the reference.
     pub link: Link,
     /// The id that was referred to.
     pub wanted: Id,
-    /// The item at the other end, by its place in [`Trace::items`]; none for an orphan.
+    /// The item at the other end, as an index into [`Trace::items`]; none for an orphan.
     pub other: Option<usize>,
     /// The line of the reference, in the file of the item that covers.
     pub line: u32,
@@ -88,19 +88,19 @@ pub struct Edge {
 pub struct Traced<'c> {
     /// The item.
     pub item: &'c Item,
-    /// What this item covers. An item that covers a wrong revision has two edges for it.
+    /// The links to items that this one covers. An item that covers a wrong revision has two edges for it.
     pub out: Vec<Edge>,
-    /// What covers this item.
+    /// The links from items that cover this one.
     pub into: Vec<Edge>,
-    /// The other items of the same id, by their place in [`Trace::items`].
+    /// The other items with the same id, as indices into [`Trace::items`].
     pub duplicates: Vec<usize>,
-    /// The needed kinds that no item covers, in the order of need.
+    /// The needed kinds that no item covers, in the order in which they are needed.
     pub missing: Vec<String>,
     /// The kinds that cover without being needed, sorted.
     pub unneeded: Vec<String>,
-    /// Whether the item and all that covers it are covered.
+    /// Whether the item and all items that cover it are covered.
     pub deep: Deep,
-    /// Whether anything about the item is wrong.
+    /// Whether the item has any defect.
     pub defect: bool,
 }
 
@@ -113,8 +113,8 @@ pub struct Trace<'c> {
 }
 
 impl<'c> Trace<'c> {
-    /// Links and judges `items`, of which `index` has the first of each id, and `first` for each
-    /// item the first of its own.
+    /// Links and judges `items`. `index` has the first item of each id, and `first` the first item with the id of each
+    /// item.
     pub(super) fn of(items: &'c [Item], index: &'c HashMap<Id, usize>, first: &[usize]) -> Self {
         let mut trace = Self {
             items: items.iter().map(Traced::unlinked).collect(),
@@ -138,7 +138,7 @@ impl<'c> Trace<'c> {
         &self.items
     }
 
-    /// Returns the item of this id; the first, where there are several.
+    /// Returns the item of this id; the first if there are several.
     pub fn get(&self, id: &Id) -> Option<&Traced<'c>> {
         self.items.get(*self.index.get(id)?)
     }
@@ -148,7 +148,7 @@ impl<'c> Trace<'c> {
         Some(self.items.get(edge.other?)?.item)
     }
 
-    /// Returns the items of one kind that cover an item of this trace as it needs.
+    /// Returns the items of one kind that cover an item of this trace with a needed kind.
     pub fn covering(&self, traced: &Traced<'c>, kind: &str) -> impl Iterator<Item = &'c Item> {
         traced
             .shallow()
@@ -189,7 +189,7 @@ impl<'c> Trace<'c> {
                     continue;
                 }
                 self.join(at, reference, Link::Orphaned, None);
-                // The id itself does not exist, so no revision here is equal to the wanted one.
+                // The id itself does not exist, so no revision here equals the wanted one.
                 let revisions = revisions.get_or_insert_with(|| Self::revisions(&self.items));
                 for &other in revisions
                     .get(&(wanted.kind(), wanted.name()))
@@ -222,7 +222,7 @@ impl<'c> Trace<'c> {
         revisions
     }
 
-    /// Adds one side of a link to the item at `at`.
+    /// Adds one end of a link to the item at `at`.
     fn join(&mut self, at: usize, reference: &Reference, link: Link, other: Option<usize>) {
         let incoming = matches!(
             link,
@@ -273,8 +273,8 @@ impl<'c> Trace<'c> {
         }
     }
 
-    /// Carries coverage from the items that nothing covers to those above them. An item that is
-    /// never reached stands in a cycle of links, or above one.
+    /// Propagates coverage from the items that nothing covers to those above them. An item that is never reached is in
+    /// a cycle of links, or above one.
     fn cover_deeply(&mut self) {
         let mut waiting: Vec<usize> = self.items.iter().map(|traced| traced.into.len()).collect();
         let mut ready: VecDeque<usize> = waiting
@@ -296,7 +296,7 @@ impl<'c> Trace<'c> {
             };
             let deep = below.fold(own, Deep::max);
             for edge in &traced.out {
-                // An ambiguous or orphaned link has no other side to carry to.
+                // An ambiguous or orphaned link has no other end to propagate to.
                 let Some(above) = edge.other.filter(|_| edge.link != Link::Ambiguous) else {
                     continue;
                 };
@@ -317,7 +317,7 @@ impl<'c> Trace<'c> {
             .iter()
             .chain(&traced.into)
             .any(|edge| edge.link.is_bad());
-        // OFT compares ids where it looks for cycles, so the way to a duplicate is one as well.
+        // OFT compares ids when it looks for cycles, so a path to a duplicate counts as a cycle as well.
         let cycle = doubled && self.leads_to_duplicate(at);
         let traced = &mut self.items[at];
         if cycle {
@@ -345,7 +345,7 @@ impl<'c> Trace<'c> {
 }
 
 impl<'c> Traced<'c> {
-    /// Starts with no links. Until it is found otherwise, the item's coverage runs in a cycle.
+    /// Starts without links. The item's coverage counts as a cycle until propagation reaches it.
     fn unlinked(item: &'c Item) -> Self {
         Self {
             item,
@@ -359,15 +359,15 @@ impl<'c> Traced<'c> {
         }
     }
 
-    /// Returns the links of the items that cover this one as it needs.
+    /// Returns the links of the items that cover this one with a needed kind.
     pub fn shallow(&self) -> impl Iterator<Item = &Edge> {
         self.into
             .iter()
             .filter(|edge| edge.link == Link::CoveredShallow)
     }
 
-    /// Says what becomes of a reference to this very item from an item of `kind`: the link there,
-    /// and the one here.
+    /// Returns the result of a reference to this item from an item of `kind`: the link at that item, and the one at
+    /// this item.
     fn meet(&self, kind: &str) -> (Link, Option<Link>) {
         if !self.item.needs.iter().any(|need| need == kind) {
             (Link::Unwanted, Some(Link::CoveredUnwanted))

@@ -1,9 +1,9 @@
-//! OpenFastTrace's own answers: the same items, links and defects on the same files.
+//! Compares with OpenFastTrace's own answers: the same items, links and defects on the same files.
 //!
-//! `openfasttrace/golden.json` holds small files made at random out of what the format consists of (ids, keywords,
-//! bullets, headings, forwards, switches, tags, odd line ends and odd characters), and for each what
-//! OpenFastTrace (4.x, as of July 2026) printed of its items and their trace. What this reader does
-//! otherwise on purpose does not occur in them.
+//! `openfasttrace/golden.json` holds small files, made at random from the elements of the format (ids, keywords,
+//! bullets, headings, forwards, switches, tags, unusual line ends and characters), and for each what OpenFastTrace
+//! (4.x, as of July 2026) printed of its items and their trace. The files avoid the points in which this reader differs
+//! on purpose.
 
 use oft::{Catalog, Deep, Link, Reference, Trace, Traced};
 use serde::Deserialize;
@@ -16,7 +16,7 @@ struct Golden {
     items: Vec<Expected>,
 }
 
-/// One item as OpenFastTrace has it. A missing title is an empty one there.
+/// One item in OpenFastTrace's output. A missing title is an empty one there.
 #[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Expected {
     id: String,
@@ -38,7 +38,7 @@ struct Expected {
     unneeded: Vec<String>,
 }
 
-/// Every file is read to the items, the links and the verdicts of OpenFastTrace.
+/// Every file gives the items, the links and the verdicts of OpenFastTrace.
 #[test]
 fn answers_are_those_of_oft() {
     let golden: Vec<Golden> =
@@ -82,7 +82,7 @@ fn seen(trace: &Trace<'_>, traced: &Traced<'_>) -> Expected {
             .map(|item| format!("DUPLICATE {}", item.id)),
     );
     links.sort();
-    // The tool that wrote the golden file names a kind once, in alphabetical order.
+    // The tool that wrote the golden file lists each kind once, in alphabetical order.
     let mut missing = traced.missing.clone();
     missing.sort();
     missing.dedup();

@@ -1,11 +1,11 @@
-//! The seeds of the fuzz target, tried without a fuzzer.
+//! Runs the seeds of the fuzz target without a fuzzer.
 
 use std::{fs, path::Path};
 
 #[path = "seeds/check.rs"]
 mod check;
 
-/// No seed upsets the requirement reader.
+/// No seed makes the requirement reader fail.
 #[test]
 fn requirement_reader_stands() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/requirement_parse");

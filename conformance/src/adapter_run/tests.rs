@@ -13,7 +13,7 @@ use model::Verdict;
 
 const DESCRIBED: &str = r#"read -r _; echo '{"version":2,"id":1,"response":{"description":{"name":"x","version":"9.9","capabilities":["CLAIMS"]}}}';"#;
 
-/// A harness whose adapter is this shell script.
+/// Returns a harness whose adapter is this shell script.
 fn harness(script: &str, folder: &TempDir) -> Harness {
     let mut profile = Profile::shipped("reference-by-adapter", Arch::default()).unwrap();
     profile.adapter = Some(Adapter {
@@ -29,7 +29,7 @@ fn harness(script: &str, folder: &TempDir) -> Harness {
 
 const PLAIN: &str = "    domains: [{name: dA, script: [timer 1]}]\n";
 
-/// Where the adapter is dead from the start, each scenario is broken and says why, and no machine is started for it.
+/// If the adapter fails at its start, each scenario is broken with that reason, and no machine is started.
 #[test]
 fn a_dead_adapter_breaks_every_scenario() {
     let folder = TempDir::new().unwrap();
@@ -48,8 +48,8 @@ fn a_dead_adapter_breaks_every_scenario() {
     assert_eq!(harness.digest(), "");
 }
 
-/// What the profile claims and the adapter does not is broken where it is needed; what only the adapter claims is told;
-/// the version is the adapter's.
+/// A capability that the profile claims and the adapter does not breaks the scenarios that need it; one that only the
+/// adapter claims is reported; the version is the adapter's.
 #[test]
 fn claims_have_to_agree() {
     let folder = TempDir::new().unwrap();
@@ -65,7 +65,7 @@ fn claims_have_to_agree() {
     assert_eq!(ran.outcome.reason, wanted);
 }
 
-/// A run counts for nothing if the adapter breaks down before it is tidied up, however much was seen.
+/// A run counts for nothing if the adapter fails before its clean-up, whatever was observed.
 #[test]
 fn what_was_seen_before_a_breakdown_does_not_count() {
     let folder = TempDir::new().unwrap();

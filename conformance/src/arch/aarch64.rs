@@ -1,4 +1,4 @@
-//! AArch64: the state of interrupts in the GIC, and ops that call or read registers.
+//! AArch64: the state of interrupts in the GIC, and operations that make calls or read registers.
 
 use std::fmt;
 
@@ -14,39 +14,39 @@ pub const LINE: &str = "spi";
 
 pub const GUEST_LINES: u32 = 256;
 
-/// The virtual counter would do as well, but for its offset.
+/// The virtual counter has an offset in each guest; the physical one is the same for all.
 pub const NOW: &str = "mrs cntpct_el0";
 
-/// Number of the first shared interrupt (SPI) among all of a GIC (Arm IHI 0069, 2.2.1).
+/// INTID of the first shared interrupt (SPI) (Arm IHI 0069, 2.2.1).
 pub const FIRST_SHARED: u32 = 32;
 
-/// Number of the first private interrupt (PPI).
+/// INTID of the first private interrupt (PPI).
 const FIRST_PRIVATE: u32 = 16;
 
-/// Registers of one redistributor (Arm IHI 0069, 12.10), and of the distributor as far as guests use it.
+/// Size of one redistributor's registers (Arm IHI 0069, 12.10), and of the part of the distributor that guests use.
 const REDISTRIBUTOR: u64 = 0x2_0000;
 const DISTRIBUTOR: u64 = 0x1_0000;
 
-/// Registers of the console.
+/// Size of the console's registers.
 const CONSOLE: u64 = 0x1000;
 
-/// phandle that a partial tree gives the node that stands for the interrupt controller, unless the case says otherwise. It is
-/// the one that Xen gives a guest's controller.
+/// phandle of the interrupt controller's node in a partial tree, unless the case sets another. Xen gives a guest's
+/// controller this one.
 pub const CONTROLLER_PHANDLE: u32 = 0xfde8;
 
 /// The node of the IOMMU in the tree of QEMU's `virt`.
 pub const IOMMU_NODE: &str = "/smmuv3@9050000";
 
-/// What nodes of IOMMUs are compatible with.
+/// `compatible` values of IOMMU nodes.
 pub const IOMMUS: &[&str] = &["arm,smmu-v3", "arm,mmu-500", "virtio,pci-iommu"];
 
-/// Tells the interrupt controller by what its node is compatible with.
+/// Tells whether `compatible` is that of the interrupt controller.
 pub fn is_controller(compatible: &str) -> bool {
     compatible.starts_with("arm,gic") || compatible.starts_with("arm,cortex-a15-gic")
 }
 
-/// Returns the cells that describe a shared interrupt: its kind, its number among the shared ones, and that it is active
-/// while the line is high (`arm,gic-v3.yaml`).
+/// Returns the cells that describe a shared interrupt: its type, its number among the shared ones, and level-sensitive,
+/// active high (`arm,gic-v3.yaml`).
 pub const fn shared_line(number: u32) -> [u32; 3] {
     [0, number.saturating_sub(FIRST_SHARED), 4]
 }
@@ -67,7 +67,7 @@ pub fn shared_interrupts(node: &Node) -> Vec<u32> {
         .collect()
 }
 
-/// Names addresses of what the hypervisor emulates, for the texts of cases.
+/// Returns named addresses of what the hypervisor emulates, for the texts of cases.
 pub fn constants(guest: &GuestLayout, host: Option<&HostLayout>) -> Vec<(&'static str, u64)> {
     let mut all = vec![("gicd", guest.gicd.base), ("gicr", guest.gicr.base)];
     if let Some(host) = host {
@@ -76,8 +76,8 @@ pub fn constants(guest: &GuestLayout, host: Option<&HostLayout>) -> Vec<(&'stati
     all
 }
 
-/// Lists what the hypervisor emulates for a guest with so many processors, first bytes and lengths: at the host's
-/// addresses where they are given, else at the guest's own.
+/// Lists what the hypervisor emulates for a guest with this many processors, as first byte and length: at the host's
+/// addresses if they are given, else at the guest's own.
 pub fn emulated(guest: &GuestLayout, host: Option<&HostLayout>, cpus: u32) -> [(u64, u64); 3] {
     let (gicd, gicr, uart) = host.map_or((guest.gicd, guest.gicr, guest.uart), |host| {
         (host.gicd, host.gicr, host.uart)
@@ -89,7 +89,7 @@ pub fn emulated(guest: &GuestLayout, host: Option<&HostLayout>, cpus: u32) -> [(
     ]
 }
 
-/// Describes the processors and the interrupt controller of a guest, likewise.
+/// Describes the processors and the interrupt controller of a guest; the addresses are chosen in the same way.
 pub fn guest(guest: &GuestLayout, host: Option<&HostLayout>, cpus: u32) -> GuestArch {
     let (gicd, gicr) = host.map_or((guest.gicd, guest.gicr), |host| (host.gicd, host.gicr));
     GuestArch::Aarch64(dtb_gen::arch::aarch64::Guest {
@@ -103,7 +103,7 @@ fn redistributors(cpus: u32) -> u64 {
     REDISTRIBUTOR * u64::from(cpus.max(1))
 }
 
-/// What only ops of AArch64 can observe.
+/// What only operations of AArch64 can observe.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
@@ -167,9 +167,9 @@ pub mod sample {
     use wire::Fault;
     use wire::arch::aarch64::Syndrome;
 
-    /// What the node of an interrupt controller is compatible with.
+    /// `compatible` of an interrupt controller.
     pub const CONTROLLER: &str = "arm,gic-v3";
-    /// What the node of an IOMMU is compatible with whose doings are followed, and of one whose are not.
+    /// `compatible` of an IOMMU that the suite observes, and of one that it does not.
     pub const IOMMU: &str = "arm,smmu-v3";
     pub const OTHER_IOMMU: &str = "arm,smmu-v2";
 
@@ -219,7 +219,7 @@ mod tests {
         );
     }
 
-    /// A fault counts only when it is an abort reported for the address that was accessed.
+    /// A fault is accepted only if it is an abort reported for the accessed address.
     #[test]
     fn a_fault_names_its_address() {
         let fault = |esr, far| Answer::Fault(sample::fault(esr, far));
@@ -227,7 +227,7 @@ mod tests {
         check("fault", "r32 0x1000", fault(external, 0x1000), true);
         check("fault", "r32 0x1000", fault(0x9600_0007, 0x1000), true);
         check("fault", "r32 0x1000", fault(external, 0x1004), false);
-        // FAR is not valid, whatever it holds.
+        // FAR is not valid, whatever its value.
         check("fault", "r32 0x1000", fault(0x9600_0410, 0x1000), false);
         check("fault", "r32 0x1000", fault(0x9600_0021, 0x1000), false);
         check("fault", "r32 0x1000", fault(0x9600_000f, 0x1000), false);
@@ -248,7 +248,7 @@ mod tests {
         );
     }
 
-    /// An op is not asked for what its probe never answers.
+    /// An operation has no expectation that its probe cannot answer.
     #[test]
     fn expectations_suit_their_ops() {
         let op = |text: &str| match text.parse() {

@@ -79,7 +79,7 @@ fn kept(run: &Ledger) -> Ledger {
     load(&path).unwrap()
 }
 
-/// A baseline is as good as the ledger that it was made of: the same run has no regression, a worse one has.
+/// A baseline replaces the ledger that it was made from: the same run has no regression, a worse one has.
 #[test]
 fn a_baseline_stands_for_its_run() {
     let good = run(Verdict::Pass);
@@ -94,7 +94,7 @@ fn a_baseline_stands_for_its_run() {
     assert_eq!(baseline.requirements.len(), 1, "what was asked for");
 }
 
-/// What is neither a ledger nor a baseline is refused with what it is.
+/// A file that is neither a ledger nor a baseline is refused, with its form.
 #[test]
 fn other_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -110,8 +110,8 @@ fn other_files_are_refused() {
     assert!(told(&half).contains("not a baseline of this form"));
 }
 
-/// Each shipped profile has a baseline of its own subject, and at the level that the profile claims. The one with an adapter
-/// has another's subject, whose baseline it is compared with.
+/// Each shipped profile has a baseline of its own subject, at the level that the profile claims. The profile with an
+/// adapter shares its subject with another one, and is compared with the baseline of that one.
 #[test]
 fn shipped_profiles_have_baselines() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("baselines");

@@ -1,4 +1,5 @@
-//! Costs counted in instructions: with one nanosecond of virtual time an instruction, the counter tells.
+//! Costs in instructions: an instruction takes one nanosecond of virtual time, so the guest's counter counts
+//! instructions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,30 +19,30 @@ use crate::scenario::{Domain, Expectation, From, Line, Scenario};
 use model::{Arch, Class, Place};
 use oft::Id;
 
-/// Memory of the domain that is destroyed.
+/// Memory of the domain that is destroyed, in MiB.
 pub const MIB: u64 = 64;
-/// How often a domain is made and destroyed.
+/// How often a domain is created and destroyed.
 pub const CYCLES: u32 = 300;
 
-/// What making and destroying domains costs.
+/// The cost of creating and destroying domains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Life {
     /// Instructions to clear [`MIB`] of memory.
     pub clear: u64,
-    /// Instructions to destroy a domain that has as much.
+    /// Instructions to destroy a domain that has as much memory.
     pub destroy: u64,
-    /// Wall time of a run in which a domain is made and destroyed [`CYCLES`] times.
+    /// Wall time of a run in which a domain is created and destroyed [`CYCLES`] times.
     pub cycles: Duration,
 }
 
 impl Life {
-    /// How much dearer than clearing its memory it is to destroy a domain.
+    /// Returns the cost of destroying a domain relative to the cost of clearing its memory.
     pub fn ratio(&self) -> f64 {
         self.destroy as f64 / self.clear as f64
     }
 }
 
-/// Counts instructions from reset to the first answer of a lone domain.
+/// Counts instructions from reset to the first answer of a single domain.
 pub fn boot(harness: &Harness) -> Result<u64> {
     let (seen, _) = run(
         harness,
@@ -51,7 +52,8 @@ pub fn boot(harness: &Harness) -> Result<u64> {
     instant(first(&seen)?, 0)
 }
 
-/// Counts what a control domain's hypercalls cost; none where the subject lets nobody make domains at run time.
+/// Counts the instructions of a control domain's hypercalls; none if no domain of the subject can create others at run
+/// time.
 pub fn life(harness: &Harness) -> Result<Option<Life>> {
     let needs = [
         Capability::ControlDomain,
@@ -67,14 +69,14 @@ pub fn life(harness: &Harness) -> Result<Option<Life>> {
         succeeded(seen, step)?;
     }
     let since = |before, after| span(seen, before, after);
-    // Each span has the printing of two answers in it.
+    // Each span includes the printing of two answers.
     let answers = since(0, 2)?;
-    // Memory that somebody had is cleared when he goes, so only the first of these two clears it.
+    // Memory that a domain had is cleared when the domain goes, so only the first of these two clears it.
     let clear = since(4, 6)?.saturating_sub(since(10, 12)?);
     let destroy = since(6, 8)?.saturating_sub(answers);
     if clear == 0 {
         bail!(
-            "memory costs its first owner no more than its second, so clearing it cannot be told"
+            "the first use of memory costs no more than the second, so the cost of clearing is unknown"
         );
     }
 
@@ -98,7 +100,7 @@ fn create() -> String {
     format!("hv create 9 {} 1 32", MIB * 1024)
 }
 
-/// Twice the life of a domain with all its memory in whole blocks, with the time before and after each step.
+/// Creates and destroys a domain twice, with all its memory in whole blocks, and reads the time around each step.
 fn twice() -> Vec<String> {
     let blocks = MIB / 2;
     let populate = format!("hv populate 9 0x40000 9 {blocks}");
@@ -110,10 +112,10 @@ fn twice() -> Vec<String> {
     ops
 }
 
-/// What the domains of a run said, by number.
+/// The observations of a run, by domain number.
 pub(super) type Said = BTreeMap<u8, DomainObservation>;
 
-/// Runs a scenario; returns what its domains said and how long all took.
+/// Runs a scenario; returns the observations of its domains and the wall time.
 pub(super) fn run(
     harness: &Harness,
     scenario: &Scenario,
@@ -137,7 +139,7 @@ pub(super) fn first(said: &Said) -> Result<&DomainObservation> {
     first.context("no domain ran")
 }
 
-/// Returns the time that an operation read, in nanoseconds, which are instructions.
+/// Returns the time that an operation read, in nanoseconds, each of which is an instruction.
 pub(super) fn instant(domain: &DomainObservation, op: u16) -> Result<u64> {
     match (domain.answers.get(&op), domain.frequency) {
         (Some(Answer::Value(ticks)), Some(frequency)) if frequency > 0 => {
@@ -148,7 +150,7 @@ pub(super) fn instant(domain: &DomainObservation, op: u16) -> Result<u64> {
     }
 }
 
-/// Returns the time from one operation that read it to a later one.
+/// Returns the time between two operations that read it.
 pub(super) fn span(domain: &DomainObservation, before: u16, after: u16) -> Result<u64> {
     Ok(instant(domain, after)?.saturating_sub(instant(domain, before)?))
 }
@@ -160,14 +162,14 @@ pub(super) fn succeeded(domain: &DomainObservation, op: u16) -> Result<()> {
     }
 }
 
-/// A scenario of nothing but one domain, which does what it is told.
+/// Builds a scenario of a single domain that runs `ops`.
 fn lone(harness: &Harness, role: Role, ops: &[String]) -> Result<Scenario> {
     scenario(vec![domain(harness, 1, role, ops)?])
 }
 
-/// A domain that does what it is told.
+/// Builds a domain that runs `ops`.
 pub(super) fn domain(harness: &Harness, number: u8, role: Role, ops: &[String]) -> Result<Domain> {
-    // The control domain is either an ordinary one with a privilege, or the one that comes before all others.
+    // The control domain is either an ordinary one with a privilege, or the first of all domains.
     let control = (role == Role::Control).then_some(harness.profile().control);
     let (number, extra) = match control {
         None => (number, Vec::new()),
@@ -205,7 +207,7 @@ pub(super) fn domain(harness: &Harness, number: u8, role: Role, ops: &[String]) 
     })
 }
 
-/// A scenario of these domains.
+/// Builds a scenario of these domains.
 pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
     Ok(Scenario {
         clause: None,
@@ -234,7 +236,7 @@ pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
 mod tests {
     use super::*;
 
-    /// The operations that are read again are the ones that ask for the time, and each step stands between two.
+    /// The operations whose answers are used are those that read the time, and each step is between two of them.
     #[test]
     fn times_stand_around_every_step() {
         let ops = twice();

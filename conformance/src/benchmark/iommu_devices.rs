@@ -1,4 +1,4 @@
-//! Costs of a device behind an IOMMU: of giving it, and of bearing with one that does nothing but fault.
+//! Costs of a device behind an IOMMU: of assigning it, and of one that does nothing but cause faults.
 
 use crate::arch;
 use anyhow::{Result, bail};
@@ -13,40 +13,41 @@ use crate::pipeline::Harness;
 use crate::run_request::CLOCK_SHIFT;
 use crate::scenario::{Device, Domain, Partial, Range, Scenario};
 
-/// Where the host's tree has the device.
+/// Node of the device in the host's tree.
 const EDU: &str = "/edu@10000000";
-/// What a transfer moves: all that the device holds. It takes a tenth of a second by the machine's clock.
+/// Bytes of a transfer: the whole buffer of the device. It takes a tenth of a second of the machine's clock.
 const TRANSFER: u64 = 4096;
-/// The device reports each of so many bytes that it may not move.
+/// Bytes of a forbidden transfer per recorded event.
 const EVENT: u64 = 4;
-/// Faults that the storm has at least.
+/// Minimum number of faults in the storm.
 pub const STORM: u64 = 100_000;
-/// Memory of the domain that has the device.
+/// Address of the memory of the domain that has the device.
 const OWN: u64 = 0x4030_0000;
-/// Where no domain here has memory.
+/// Address at which no domain here has memory.
 const FOREIGN: u64 = 0x5000_0000;
-/// Words that the other domain looks at: at a few dozen instructions each, this lasts about as long as the storm.
+/// Number of words that the other domain reads: at a few dozen instructions each, this takes about as long as the
+/// storm.
 const WORDS: u32 = 220_000;
 
-/// What a device behind an IOMMU costs.
+/// Costs of a device behind an IOMMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protected {
-    /// Instructions to give a domain one device more, beyond those of a hypercall that does next to nothing.
+    /// Instructions to assign one more device to a domain, beyond those of a hypercall that does almost nothing.
     pub assign: u64,
-    /// Instructions that a loop in another domain takes while the device does what it may.
+    /// Instructions of a loop in another domain while the device makes only permitted accesses.
     pub calm: u64,
-    /// Instructions that it takes while the device faults all the time.
+    /// Instructions of the same loop while the device faults all the time.
     pub storm: u64,
 }
 
 impl Protected {
-    /// By what part the loop is slower in the storm.
+    /// Returns the fraction by which the loop is slower in the storm.
     pub fn slowdown(&self) -> f64 {
         self.storm as f64 / self.calm as f64 - 1.0
     }
 }
 
-/// Measures; none where the subject drives no IOMMU.
+/// Measures; none if the subject drives no IOMMU.
 pub fn protected(harness: &Harness) -> Result<Option<Protected>> {
     let needs = [
         Capability::Iommu,
@@ -78,12 +79,12 @@ fn assign(harness: &Harness) -> Result<u64> {
     for op in [0, 2, 4] {
         succeeded(seen, op)?;
     }
-    // The two differ in what the hypercall does: the same is printed, and the way in and out is the same.
+    // The two spans differ only in what the hypercall does: the output and the way in and out are the same.
     let (pause, assign) = (span(seen, 1, 3)?, span(seen, 3, 5)?);
     Ok(assign.saturating_sub(pause) >> CLOCK_SHIFT)
 }
 
-/// How many instructions a loop in one domain takes while the device of another moves data to an address.
+/// Returns how many instructions a loop in one domain takes while the device of another moves data to an address.
 fn beside(harness: &Harness, to: u64) -> Result<u64> {
     let transfers = STORM.div_ceil(TRANSFER / EVENT);
     let moves = [

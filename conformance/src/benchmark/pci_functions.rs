@@ -1,4 +1,5 @@
-//! Costs of PCI functions: of finding them at boot, of looking at their configuration, and of using their registers.
+//! Costs of PCI functions: of finding them at boot, of reading their configuration space, and of accessing their
+//! registers.
 
 use anyhow::{Context, Result, anyhow};
 use model::Capability;
@@ -10,33 +11,33 @@ use crate::pci::{Firmware, Model, Topology, Wanted, place};
 use crate::pipeline::Harness;
 use crate::scenario::{Partial, Scenario};
 
-/// Functions that are found, bridges aside.
+/// Number of functions to find, without bridges.
 pub const CROWD: usize = 256;
 /// Functions of a device.
 const OF_A_DEVICE: u8 = 8;
-/// Devices of the first bus that are full of them; the rest is behind two ports.
+/// Devices of the first bus that have all their functions; the rest is behind two ports.
 const DEVICES: u8 = 30;
-/// Reads that the cost of one is taken from.
+/// Number of reads over which the cost of one is measured.
 const READS: u64 = 1000;
-/// Where the domain puts the registers of its function.
+/// Address of the function's BAR, set by the domain.
 const BAR: u64 = 0x2300_0000;
-/// What its register there holds.
+/// Value of its register there.
 const EDU_IS: u32 = 0x0100_00ed;
-/// Memory of the domain's.
+/// Address of the domain's memory.
 const RAM: u64 = 0x4010_0000;
 
-/// What PCI functions cost, in instructions.
+/// Costs of PCI functions, in instructions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Functions {
-    /// To find [`CROWD`] functions while the machine boots.
+    /// Cost of finding [`CROWD`] functions while the machine boots.
     pub discovery: u64,
-    /// A read of a domain's in its configuration space, the dearest of a few registers.
+    /// Cost of a domain's read of its configuration space, for the slowest of a few registers.
     pub configuration: u64,
-    /// A read of a function's own register, beyond one of memory, for [`READS`] of them.
+    /// Cost of [`READS`] reads of a function's own register, beyond those of memory.
     pub register: u64,
 }
 
-/// Measures; none where the subject does not find PCI functions, or gives them to nobody.
+/// Measures; none if the subject does not find PCI functions, or does not assign them.
 pub fn functions(harness: &Harness) -> Result<Option<Functions>> {
     let needs = [Capability::Pci, Capability::PciScan, Capability::Iommu];
     if !harness.profile().capabilities.missing(&needs).is_empty() {
@@ -50,7 +51,7 @@ pub fn functions(harness: &Harness) -> Result<Option<Functions>> {
     }))
 }
 
-/// How many instructions later a domain's first answer comes on a machine with a crowd of functions.
+/// Returns how many instructions later a domain's first answer comes on a machine with [`CROWD`] functions.
 fn discovery(harness: &Harness) -> Result<u64> {
     let booted = |wanted: &[Wanted]| {
         let lone = domain(harness, 1, Role::Guest, &[NOW.to_owned()])?;
@@ -61,7 +62,7 @@ fn discovery(harness: &Harness) -> Result<u64> {
     Ok(booted(&crowd()?)?.saturating_sub(booted(&[])?))
 }
 
-/// What a read costs in configuration space, and one of registers beyond one of memory.
+/// Returns the cost of a read of configuration space, and of a register beyond one of memory.
 fn reads(harness: &Harness) -> Result<(u64, u64)> {
     let guest = harness
         .profile()
@@ -72,10 +73,10 @@ fn reads(harness: &Harness) -> Result<(u64, u64)> {
     let mut ops = vec![
         format!("w32 {:#x} {BAR:#x}", config + 0x10),
         format!("w16 {:#x} 6", config + 4),
-        // What the device says it is, so that as many digits are printed.
+        // The identification value of the device, so that the same number of digits is printed.
         format!("w32 {RAM:#x} {EDU_IS:#x}"),
     ];
-    // Identity, status, a base address register, a capability, and what there is not.
+    // Identity, status, a BAR, a capability, and two registers that do not exist.
     let registers = [0, 4, 0x10, 0x40, 0x100, 0x8000].map(|offset| config + offset);
     for at in [RAM, BAR].into_iter().chain(registers) {
         ops.extend([
@@ -106,7 +107,7 @@ fn reads(harness: &Harness) -> Result<(u64, u64)> {
     Ok((dearest / READS, register))
 }
 
-/// A scenario on a machine with these functions.
+/// Puts a scenario on a machine with these functions.
 fn with(harness: &Harness, mut scenario: Scenario, wanted: &[Wanted]) -> Result<Scenario> {
     let host = harness
         .profile()
@@ -119,7 +120,7 @@ fn with(harness: &Harness, mut scenario: Scenario, wanted: &[Wanted]) -> Result<
     Ok(scenario)
 }
 
-/// Devices full of functions, on the first bus and behind two ports.
+/// Returns devices with all their functions, on the first bus and behind two ports.
 fn crowd() -> Result<Vec<Wanted>> {
     let small = model("pci-testdev")?;
     let device = |device: u8, name: &str| {
@@ -148,7 +149,7 @@ fn model(name: &str) -> Result<&'static Model> {
 mod tests {
     use super::*;
 
-    /// There are as many functions as is said.
+    /// There are [`CROWD`] functions.
     #[test]
     fn the_crowd_is_counted() {
         let crowd = crowd().unwrap();

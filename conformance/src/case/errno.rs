@@ -1,6 +1,6 @@
-//! Numbers by which hypercalls fail, as cases name them.
+//! Error numbers of hypercalls, by the names that cases use.
 
-/// The largest error number: values from its negative up are errors (Xen, public/errno.h and lib.h: `IS_ERR_VALUE`).
+/// The largest error number: results from -4095 to -1 are errors (Xen, public/errno.h and lib.h: `IS_ERR_VALUE`).
 const MOST: u64 = 4095;
 
 /// Names and numbers (Xen, public/errno.h).
@@ -30,7 +30,7 @@ const NAMES: [(&str, u16); 23] = [
     ("ENOBUFS", 105),
 ];
 
-/// Names the errors there are.
+/// Lists the known names.
 pub fn names() -> impl Iterator<Item = &'static str> {
     NAMES.into_iter().map(|(name, _)| name)
 }
@@ -43,7 +43,7 @@ pub fn number(name: &str) -> Option<u16> {
         .map(|(_, number)| number)
 }
 
-/// Returns the number of the error that a hypercall's result is, if it is one.
+/// Returns the error number of a hypercall's result, if it is an error.
 pub fn of(result: u64) -> Option<u16> {
     let number = result.wrapping_neg();
     (1..=MOST)
@@ -51,7 +51,7 @@ pub fn of(result: u64) -> Option<u16> {
         .then(|| u16::try_from(number).ok())?
 }
 
-/// Shows an error number by its name, where it has one.
+/// Shows an error number by its name, if it has one.
 pub fn shown(number: u16) -> String {
     let known = NAMES.into_iter().find(|(_, known)| *known == number);
     known.map_or_else(|| format!("error {number}"), |(name, _)| name.to_owned())
@@ -61,7 +61,7 @@ pub fn shown(number: u16) -> String {
 mod tests {
     use super::*;
 
-    /// A result is an error from -4095 to -1, and shows the name of its own.
+    /// A result from -4095 to -1 is an error, and is shown by its name.
     #[test]
     fn errors_are_told_from_values() {
         assert_eq!(of(0), None);

@@ -1,4 +1,4 @@
-//! What an operation must observe: the part behind `=>`.
+//! What an operation must observe: the part after `=>`.
 
 use std::fmt;
 
@@ -9,63 +9,63 @@ use crate::arch;
 use crate::case::errno;
 use crate::case::value::number;
 
-/// What must be observed.
+/// An expectation.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
-    /// The operation went through: no fault, no timeout, no mismatch.
+    /// The operation succeeds: no fault, no timeout, no mismatch.
     Works,
-    /// Whatever comes; the answer is evidence only.
+    /// Any answer; it is evidence only.
     Any,
-    /// A value whose bits under `mask` are these.
+    /// A value with these bits under `mask`.
     Value {
-        /// The bits.
+        /// The expected bits.
         value: u64,
-        /// Where they count.
+        /// The bits that are compared.
         mask: u64,
     },
     /// Any value but this one.
     Not(u64),
-    /// A value from one bound to the other.
+    /// A value between two bounds, inclusive.
     Range {
-        /// The least.
+        /// The lower bound.
         from: u64,
-        /// The most.
+        /// The upper bound.
         to: u64,
     },
     /// A hypercall that fails with this error.
     Errno(u16),
-    /// A hypercall that fails, with whatever error.
+    /// A hypercall that fails, with any error.
     Refused,
     /// A hypercall whose result is no error.
     Answered,
-    /// Those functions of which the operation asks that `query-pci` showed outside.
+    /// Exactly those functions, among the ones that the operation asks for, that `query-pci` showed outside.
     Listed,
-    /// The same value as the first answer to the same words in this scenario.
+    /// The same value as the first answer to the same operation in this scenario.
     Unchanged,
-    /// An access that nothing answers or that is not translated, reported for the very address of the access.
+    /// An access that nothing answers or that is not translated; the reported address must be that of the access.
     Fault,
-    /// An access that is not aligned.
+    /// A misaligned access.
     AlignmentFault,
-    /// Any exception at all.
+    /// Any exception.
     AnyFault,
     /// The time ran out.
     Timeout,
-    /// Exactly so many interrupts.
+    /// Exactly this many interrupts.
     Irqs(u64),
-    /// A sweep in which so many accesses went through and so many faulted, each at its own address.
+    /// A sweep in which this many accesses succeeded and this many faulted, each at its own address.
     Sweep {
-        /// Accesses that went through.
+        /// Accesses that succeeded.
         ok: u64,
         /// Accesses that faulted.
         faults: u64,
     },
-    /// What only ops of one architecture can observe.
+    /// What only operations of one architecture can observe.
     Arch(arch::Expect),
 }
 
 impl Expect {
-    /// Reads the text behind `=>`; none at all means that the operation must work.
+    /// Parses the text after `=>`; an empty text means that the operation must succeed.
     pub fn parse(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         if let Some(expect) = arch::Expect::parse(&words) {
@@ -118,7 +118,7 @@ impl Expect {
         })
     }
 
-    /// Tells whether `answer` to `op` is what must be observed; `first` is the first answer to the same words.
+    /// Tells whether `answer` to `op` meets the expectation; `first` is the first answer to the same operation.
     pub fn met_by(&self, op: &Op, answer: &Answer, first: Option<&Answer>) -> bool {
         match self {
             Self::Any => true,
@@ -140,7 +140,7 @@ impl Expect {
                 matches!(answer, Answer::Value(seen) if errno::of(*seen).is_none())
             }
             Self::Unchanged => works(answer) && first.is_some_and(|first| first == answer),
-            // Becomes a value where what was seen outside is known.
+            // It is replaced by a value once the functions seen outside are known.
             Self::Listed => false,
             Self::Fault => match (op.address(), answer) {
                 (Some(at), Answer::Fault(fault)) => {
@@ -180,7 +180,7 @@ const KNOWN: &[&str] = &[
     "sweep",
 ];
 
-/// Tells an operation that went through.
+/// Tells whether an operation succeeded.
 pub fn works(answer: &Answer) -> bool {
     match answer {
         Answer::Ok
@@ -247,7 +247,7 @@ mod tests {
         );
     }
 
-    /// Values are compared under their mask; an operation without a word must work.
+    /// Values are compared under their mask; an operation without an expectation must succeed.
     #[test]
     fn values_are_compared() {
         check("0x61 & 0xff", "r32 0x1000", Answer::Value(0x1061), true);
@@ -265,7 +265,7 @@ mod tests {
         );
     }
 
-    /// Hypercalls fail with the error that is wanted, with any, or not at all.
+    /// A hypercall fails with the wanted error, with any error, or not at all.
     #[test]
     fn errors_of_hypercalls_are_told_apart() {
         let busy = Answer::Value(16_u64.wrapping_neg());
@@ -284,7 +284,7 @@ mod tests {
         );
     }
 
-    /// What is no expectation is refused with the nearest one.
+    /// An unknown expectation is refused, with the nearest known one.
     #[test]
     fn unknown_expectations_are_refused() {
         assert!(

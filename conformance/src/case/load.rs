@@ -1,4 +1,4 @@
-//! Reads the YAML files beside the requirements: every error of every file at once.
+//! Loads the YAML files beside the requirements, and reports all errors of all files at once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,19 +16,19 @@ use oft::{Item, Location, Reference};
 #[cfg(test)]
 mod tests;
 
-/// Requirements with the cases that show them.
+/// The requirements with their cases.
 #[derive(Debug)]
 pub struct Loaded {
     /// The folder that both were read from.
     pub root: PathBuf,
     /// All items, the cases among them.
     pub catalog: Catalog,
-    /// The cases in the order of their files and, inside, as written.
+    /// The cases in the order of their files and, within a file, as written.
     pub cases: Vec<LoadedCase>,
 }
 
 impl Loaded {
-    /// Names a place in a file by its path inside the folder of requirements: the same on every machine.
+    /// Returns a place in a file by its path inside the folder of requirements, which is the same on every machine.
     pub fn place(&self, file: &str, line: u32) -> Place {
         let inside = Path::new(file).strip_prefix(&self.root).ok();
         Place {
@@ -37,13 +37,13 @@ impl Loaded {
         }
     }
 
-    /// Names the place of a case.
+    /// Returns the place of a case.
     pub fn place_of(&self, case: &LoadedCase) -> Place {
         self.place(&case.file, case.line)
     }
 }
 
-/// A case that stands where it says and covers what exists.
+/// A case whose id fits its file and whose requirements exist.
 #[derive(Debug)]
 pub struct LoadedCase {
     /// The case as written.
@@ -57,7 +57,7 @@ pub struct LoadedCase {
     line: u32,
 }
 
-/// A text of a case and what is wrong with it.
+/// A text of a case and its error.
 #[derive(Debug)]
 pub struct SourceError {
     text: String,
@@ -65,7 +65,7 @@ pub struct SourceError {
 }
 
 impl SourceError {
-    /// Reports `text`.
+    /// Creates the error of `text`.
     pub fn new(text: &str, why: impl Into<String>) -> Self {
         Self {
             text: text.to_owned(),
@@ -73,14 +73,14 @@ impl SourceError {
         }
     }
 
-    /// Says what is wrong with it.
+    /// Returns the message.
     pub fn why(&self) -> &str {
         &self.why
     }
 }
 
 impl LoadedCase {
-    /// Points at the line of the case that holds the text.
+    /// Locates the error at the line of the case that holds the text.
     pub fn diagnostic(&self, wrong: &SourceError) -> Diagnostic {
         let from = usize::try_from(self.line).unwrap_or(0).saturating_sub(1);
         let found = self
@@ -108,15 +108,15 @@ pub fn load(root: &Path) -> Result<Loaded, Vec<Diagnostic>> {
     }
 }
 
-/// Reads what can be read of the requirements below `root` and the cases beside them, and says what could not, so that
-/// a caller who looks further shows all errors of all files at once.
+/// Reads as much as possible of the requirements below `root` and the cases beside them, and returns the errors as
+/// well, so that a caller that checks further shows all errors of all files at once.
 pub fn read(root: &Path) -> (Loaded, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let mut catalog = Catalog::load(root).unwrap_or_else(|found| {
         problems = found;
         Catalog::default()
     });
-    // Without requirements every reference to one would be an error that is none.
+    // Without all requirements, a reference to a missing one would be a false error.
     let complete = problems.is_empty();
     let mut cases: Vec<LoadedCase> = Vec::new();
     for path in yaml_files(root) {
@@ -170,7 +170,7 @@ pub fn read(root: &Path) -> (Loaded, Vec<Diagnostic>) {
     )
 }
 
-/// Reads cases that no requirement has: they show what a subject can do before it is judged.
+/// Loads cases that belong to no requirement: they show what a subject can do before it is judged.
 pub fn unbound(shown: &str, text: &str) -> Result<Vec<LoadedCase>, Diagnostic> {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -313,7 +313,7 @@ fn accept(
     }
 }
 
-/// Finds the line of the `id:` with this value, after `skip` others; zero where it is written in another way.
+/// Finds the line of the `id:` with this value, after `skip` others; zero if it is written in another way.
 fn line_of(text: &str, id: &str, skip: usize) -> usize {
     let is = |line: &str| {
         let line = line.trim_start_matches(|c: char| c.is_whitespace() || c == '-' || c == '{');
@@ -383,7 +383,7 @@ fn not_a_case_file(shown: &str, text: &str, error: &YamlError) -> Diagnostic {
     }
 }
 
-/// Lists the requirements without a case, which a complete suite does not have.
+/// Lists the requirements without a case. A complete suite has none.
 pub fn without_case(loaded: &Loaded) -> Vec<&Item> {
     let shown = |item: &&Item| {
         !loaded

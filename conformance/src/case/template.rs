@@ -1,16 +1,16 @@
-//! `${name}` in the texts of a case.
+//! Replaces `${name}` in the texts of a case.
 
 use std::collections::BTreeMap;
 
 use crate::case::Text;
 use crate::case::value::number;
 
-/// The values that texts of one scenario may use.
+/// The names that the texts of one scenario may use, with their values.
 #[derive(Clone, Debug, Default)]
 pub struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// Collects the constants of a subject and the parameters of one row; the row wins.
+    /// Collects the constants of a subject and the parameters of one row; the row has priority.
     pub fn new<'a>(
         constants: impl IntoIterator<Item = (&'a String, &'a String)>,
         row: &BTreeMap<String, Text>,
@@ -20,13 +20,13 @@ impl Names {
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         let constants = Self(all.clone());
-        // A value of a row may be a constant; what it names besides is told where the value is used.
+        // A value of a row may refer to a constant; any other name in it is reported where the value is used.
         let value = |text: &Text| constants.fill(&text.0).unwrap_or_else(|_| text.0.clone());
         all.extend(row.iter().map(|(name, text)| (name.clone(), value(text))));
         Self(all)
     }
 
-    /// Replaces every `${name}`, and every `${name+NUMBER}` by the sum, or says which name nobody defined.
+    /// Replaces every `${name}`, and every `${name+NUMBER}` by the sum, or reports the first undefined name.
     pub fn fill(&self, text: &str) -> Result<String, String> {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
@@ -67,7 +67,7 @@ impl Names {
 mod tests {
     use super::*;
 
-    /// A row hides a constant of the same name; an unknown name is told with its neighbour.
+    /// A row hides a constant of the same name; an unknown name is reported with the nearest one.
     #[test]
     fn names_are_replaced_or_reported() {
         let constants = BTreeMap::from([("uart".to_owned(), "0x3001000".to_owned())]);

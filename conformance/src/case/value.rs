@@ -1,8 +1,8 @@
-//! Numbers, property values, tree edits and outside actions as they are written in case files.
+//! Parses numbers, property values, tree edits and outside actions of case files.
 
 use dtb_gen::{Edit, Node, Value};
 
-/// Reads a number: decimal or `0x` hexadecimal, with `_` between digits.
+/// Parses a number: decimal or `0x` hexadecimal, with `_` between digits.
 pub fn number(text: &str) -> Result<u64, String> {
     let plain = text.trim().replace('_', "");
     let parsed = match plain.strip_prefix("0x") {
@@ -17,13 +17,13 @@ pub fn number(text: &str) -> Result<u64, String> {
     })
 }
 
-/// Reads a number that must fit 32 bits.
+/// Parses a number that must fit 32 bits.
 pub fn number32(text: &str) -> Result<u32, String> {
     u32::try_from(number(text)?).map_err(|_| format!("`{}` does not fit 32 bits", text.trim()))
 }
 
-/// Reads a property value in device-tree source form: `<1 2>`, `[00 ff]`, `"a", "b"` or nothing;
-/// anything else is one text.
+/// Parses a property value in device-tree source form: `<1 2>`, `[00 ff]`, `"a", "b"` or nothing; anything else is one
+/// string.
 pub fn property(text: &str) -> Result<Value, String> {
     let text = text.trim();
     if text.is_empty() || text == "true" {
@@ -86,7 +86,7 @@ const EDITS: &[(&str, &str)] = &[
     ("point", "point PATH PROPERTY TARGET-PATH [CELL...]"),
 ];
 
-/// Reads one edit of a tree.
+/// Parses one edit of a tree.
 pub fn edit(text: &str) -> Result<Edit, String> {
     let (verb, rest) = cut(text);
     let (path, rest) = cut(rest);
@@ -177,7 +177,7 @@ pub fn cut(text: &str) -> (&str, &str) {
 mod tests {
     use super::*;
 
-    /// Every form of a property value is understood, and a half one is refused.
+    /// Every form of a property value is parsed, and an incomplete one is refused.
     #[test]
     fn property_values_are_read() {
         assert_eq!(property("").unwrap(), Value::Empty);
@@ -204,7 +204,7 @@ mod tests {
         );
     }
 
-    /// An edit is understood as a whole or refused with its form.
+    /// An edit is parsed completely, or refused with the expected form.
     #[test]
     fn edits_are_read() {
         assert_eq!(

@@ -1,21 +1,21 @@
-//! YAML to types. No other module knows which library reads it.
+//! Parses YAML into types. Only this module knows which library does it.
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-/// Why a text is not what it should be.
+/// A YAML error with its place.
 #[derive(Debug, Error)]
 #[error("{message}")]
 pub struct YamlError {
-    /// The line, counted from one; zero where the text as a whole is wrong.
+    /// The line, counted from one; zero if the error concerns the whole text.
     pub line: usize,
-    /// The column, in characters counted from one; zero where the text as a whole is wrong.
+    /// The column, in characters counted from one; zero if the error concerns the whole text.
     pub column: usize,
-    /// What is wrong, with its place.
+    /// The message, with its place.
     pub message: String,
 }
 
-/// Reads a text as one value.
+/// Parses a text as one value.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
     serde_yaml::from_str(text).map_err(|error| {
         let place = error.location();
@@ -37,7 +37,7 @@ mod tests {
         name: String,
     }
 
-    /// An error has the place of the culprit: of a key, of a value, of a sign that cannot stand there.
+    /// An error has the place of its cause: of a key, of a value, of a misplaced character.
     #[test]
     fn errors_have_a_place() {
         assert_eq!(

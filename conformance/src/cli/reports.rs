@@ -1,4 +1,4 @@
-//! Ledger to files: the reports that people and tools read.
+//! Writes the reports of a ledger, for people and tools.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::evidence;
 
 /// Name of the ledger in its folder.
 pub const LEDGER: &str = "ledger.json";
-/// Name of the page of several subjects.
+/// Name of the page that compares several subjects.
 const SIDE_BY_SIDE: &str = "side-by-side.html";
 
 /// Renders the reports of an old ledger again.
@@ -49,7 +49,7 @@ pub fn report(args: &ReportArgs, images: &Path) -> Result<u8> {
     Ok(u8::from(!conformant))
 }
 
-/// Lays the subjects of several ledgers side by side. Nothing is judged, so nothing is found wanting.
+/// Writes the page that compares the subjects of several ledgers. It judges nothing, so the exit status is 0.
 fn together(args: &ReportArgs, runs: &Path) -> Result<u8> {
     if args.from.len() < 2 {
         bail!("`--side-by-side` takes two ledgers or more");
@@ -69,7 +69,7 @@ fn together(args: &ReportArgs, runs: &Path) -> Result<u8> {
     Ok(0)
 }
 
-/// Says what changed from one ledger to another.
+/// Shows what changed from one ledger to another.
 pub fn compare(args: &CompareArgs) -> Result<u8> {
     let load = |path: &Path| baseline::load(&named(path));
     let comparison = compare::compare(&load(&args.old)?, &load(&args.new)?);
@@ -84,7 +84,7 @@ pub fn compare(args: &CompareArgs) -> Result<u8> {
     Ok(u8::from(comparison.regression))
 }
 
-/// Returns the ledger that a path names: itself, or the one in that folder.
+/// Returns the ledger that a path names: the file itself, or the ledger in that folder.
 fn named(path: &Path) -> PathBuf {
     if path.is_dir() {
         path.join(LEDGER)
@@ -109,7 +109,7 @@ fn newest(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Makes the reports of these names: what is for a terminal is printed, the rest is written into `out` and named.
+/// Makes the reports of these names: those for a terminal are printed, the others are written into `out` and listed.
 pub fn write(ledger: Ledger, names: &[String], evidence: &Path, out: &Path) -> Result<()> {
     let run = Run::new(ledger, |row| match &row.evidence {
         Some(folder) => evidence::read(&evidence.join(folder)),
@@ -139,7 +139,7 @@ pub fn write(ledger: Ledger, names: &[String], evidence: &Path, out: &Path) -> R
     Ok(())
 }
 
-/// Reads the name of a report.
+/// Parses the name of a report.
 pub fn sink(name: &str) -> Result<String> {
     let names = || SINKS.iter().map(|sink| sink.name);
     match Sink::find(name) {
@@ -153,12 +153,12 @@ pub fn sink(name: &str) -> Result<String> {
     }
 }
 
-/// Names every report.
+/// Returns the names of all reports.
 pub fn every_sink() -> Vec<String> {
     SINKS.iter().map(|sink| sink.name.to_owned()).collect()
 }
 
-/// Tells whether colours are welcome on standard output.
+/// Tells whether standard output takes colours.
 fn colour() -> bool {
     std::io::IsTerminal::is_terminal(&std::io::stdout()) && std::env::var_os("NO_COLOR").is_none()
 }

@@ -97,8 +97,8 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     Ok(u8::from(!conformant))
 }
 
-/// Looks at what a subject can do that was not built here; returns notices and problems. An image that was named is judged
-/// by what it was seen to do.
+/// Detects what a subject can do that was not built here; returns notices and problems. An image named on the command
+/// line is judged by what it was seen to do.
 fn look(harness: &mut Harness, choice: &Choice) -> Result<(Vec<String>, Vec<String>)> {
     if choice.image.is_none() && harness.profile().package.is_none() {
         return Ok(Default::default());
@@ -130,7 +130,7 @@ fn look(harness: &mut Harness, choice: &Choice) -> Result<(Vec<String>, Vec<Stri
     Ok((notices, problems))
 }
 
-/// Arguments that chose the scenarios, without places that differ from machine to machine.
+/// Returns the arguments that chose the scenarios, without paths that differ from machine to machine.
 fn selection(args: &RunArgs, profile: &runners::Profile) -> Vec<String> {
     let choice = &args.choice;
     let mut words = vec![
@@ -177,7 +177,7 @@ pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
             .map(|scenario| scenario.id.as_str())
             .collect();
         bail!(
-            "`{}` is {} scenarios, name one:\n  {}",
+            "`{}` is {} scenarios; name one:\n  {}",
             args.scenario,
             names.len(),
             names.join("\n  ")
@@ -251,8 +251,7 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
     Ok(u8::from(!figures.within_bars()))
 }
 
-/// Takes up the subject that was chosen: with the image that was named, the one of its package, or the one that is built
-/// here.
+/// Loads the chosen subject: with the image that was named, the one of its package, or the one that is built here.
 pub fn harness(
     choice: &Choice,
     profile: runners::Profile,
@@ -260,7 +259,7 @@ pub fn harness(
     image: &str,
 ) -> Result<Harness> {
     let folder = images.join(profile.arch.name());
-    // An adapter is told of what its profile names; where that is nothing, of a folder, which is no image.
+    // An adapter receives the image that its profile names; if there is none, it receives a folder, which is no image.
     let image = match &profile.adapter {
         Some(adapter) => adapter.image.clone().unwrap_or_default(),
         None => image.to_owned(),
@@ -298,7 +297,7 @@ fn default_out(images: &Path, profile: &runners::Profile) -> PathBuf {
         .join(format!("{}-{}", profile.name, profile.arch.name()))
 }
 
-/// Tells how far a run is: a bar on a terminal, a line for each bad verdict and each tenth elsewhere.
+/// Reports the progress of a run: with a bar on a terminal, elsewhere with a line for each bad verdict and each tenth.
 pub struct Progress {
     bar: Option<ProgressBar>,
     done: std::sync::atomic::AtomicUsize,
@@ -306,7 +305,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins to tell about `total` scenarios.
+    /// Starts the progress of `total` scenarios.
     pub fn new(total: usize) -> Self {
         let bar = on_terminal().then(|| {
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
@@ -320,7 +319,7 @@ impl Progress {
         }
     }
 
-    /// Tells about one row.
+    /// Reports one row.
     pub fn row(&self, row: &Row, took: Duration) {
         let done = self.done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
         let bad = matches!(row.verdict, Verdict::Fail | Verdict::Broken);
@@ -347,7 +346,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

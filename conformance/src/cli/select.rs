@@ -1,4 +1,4 @@
-//! Which scenarios a command line asks for.
+//! Selects the scenarios that a command line asks for.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ impl Shard {
     }
 }
 
-/// Reads `I/N`.
+/// Parses `I/N`.
 pub fn shard(text: &str) -> Result<Shard> {
     let parts = text
         .split_once('/')
@@ -41,16 +41,16 @@ pub fn shard(text: &str) -> Result<Shard> {
     }
 }
 
-/// What a command line chose.
+/// The selection of a command line.
 pub struct Chosen {
     /// The scenarios, in order.
     pub scenarios: Vec<Scenario>,
-    /// The requirements that the verdict on the whole is about.
+    /// The requirements on which the overall verdict rests.
     pub scope: Vec<Id>,
 }
 
-/// Loads the profile of the subject. One of the user's own says itself for which architecture it is; asking for
-/// another one is an error, since it would judge what was not asked for.
+/// Loads the profile of the subject. A user's own profile names its architecture; asking for another one is an error,
+/// since the run would judge something else than what was asked for.
 pub fn profile(choice: &Choice) -> Result<Profile> {
     let mut profile = described(choice)?;
     profile.level = choice.level.unwrap_or(profile.level);
@@ -74,7 +74,7 @@ fn described(choice: &Choice) -> Result<Profile> {
     }
 }
 
-/// Chooses scenarios; a name that nothing has is an error, not an empty run.
+/// Selects scenarios; a name that matches nothing is an error, not an empty run.
 pub fn choose(
     choice: &Choice,
     shard: Option<Shard>,
@@ -126,7 +126,8 @@ pub fn choose(
                 .iter()
                 .any(|scenario| scenario.covers.contains(id))
         };
-        // What no part verifies stays in the scope of every part: all parts together are not more conformant than one run.
+        // A requirement that no scenario verifies stays in the scope of every part: all parts together are not more
+        // conformant than one run.
         let (unverified, _): (Vec<Id>, Vec<Id>) = scope
             .iter()
             .cloned()
@@ -150,7 +151,7 @@ fn requirement(text: &str, every: &[Id]) -> Result<Id> {
     }
 }
 
-/// Tells whether a scenario is meant by the id of its case, by the name in it or by its own.
+/// Tells whether the text names a scenario: by the id of its case, by the name in that id, or by its own id.
 pub fn is_named(scenario: &Scenario, text: &str) -> bool {
     scenario.id == text || scenario.case.as_str() == text || scenario.case.name() == text
 }

@@ -13,7 +13,7 @@ use text::nearest;
 
 const IMAGE: &str = "refhv-faults.img";
 
-/// Runs every fault; 1 when one escapes.
+/// Runs every fault; returns 1 if one escapes.
 pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
     let profile = profile(&args.choice)?;
     let loaded = suite(&args.choice.requirements, &profile)?;

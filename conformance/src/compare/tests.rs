@@ -12,7 +12,8 @@ use model::{AggregateVerdict, Requirement, Row, SCHEMA, Subject};
 const DEMO: &str = "XenSSR~demo~1";
 const OTHER: &str = "XenSSR~other~1";
 
-/// A run with these scenarios, all of `demo` unless their name begins with `other`, that was to judge `scope`.
+/// Returns a run of these scenarios that was to judge `scope`; all belong to `demo` unless their name begins with
+/// `other`.
 fn run(rows: &[(&str, Verdict)], scope: &[&str], selection: &[&str]) -> Ledger {
     let rows: Vec<Row> = rows.iter().map(|(id, verdict)| row(id, *verdict)).collect();
     let requirements = [DEMO, OTHER]
@@ -83,7 +84,7 @@ fn row(id: &str, verdict: Verdict) -> Row {
 
 const ALL: [&str; 2] = [DEMO, OTHER];
 
-/// Whatever a scenario was and is, the kind of change and the verdict on the whole follow.
+/// The kind of change and the overall verdict follow from the old and the new verdict of a scenario.
 #[test]
 fn every_change_has_its_kind() {
     for (was, is, kind, regression) in [
@@ -130,7 +131,7 @@ fn every_change_has_its_kind() {
     }
 }
 
-/// Equal runs have nothing to tell, whatever their verdicts.
+/// Equal runs have no changes, whatever their verdicts.
 #[test]
 fn equal_runs_are_equal() {
     let ledger = run(&[("demo.a", Fail), ("other.b", Pass)], &ALL, &[]);
@@ -139,8 +140,8 @@ fn equal_runs_are_equal() {
     assert_eq!((found.same, found.regression), (2, false));
 }
 
-/// What the new run was not asked to run is not gone: another requirement, or anything where it was asked for
-/// parts by name. What it should have run is.
+/// What the new run was not asked to run is not missing: another requirement, or anything else if scenarios were
+/// selected by name. What it should have run is missing.
 #[test]
 fn what_was_not_asked_for_is_not_gone() {
     let old = run(
@@ -175,7 +176,7 @@ fn what_was_not_asked_for_is_not_gone() {
     );
 }
 
-/// A requirement's change is told beside those of its scenarios.
+/// A requirement's change is reported in addition to those of its scenarios.
 #[test]
 fn requirements_change_too() {
     let old = run(&[("demo.a", Pass), ("other.b", Pass)], &ALL, &[]);

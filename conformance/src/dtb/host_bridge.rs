@@ -1,14 +1,14 @@
-//! The board's PCI host bridge as its own tree describes it, against what a subject's profile says of it.
+//! Compares the board's PCI host bridge in its own tree with the subject's profile.
 
 use dtb_gen::{Node, Tree};
 use runners::{PciHost, Window};
 
-/// Cells of an entry of `ranges`: the address on the bus in three, that of the host in two, the size in two.
+/// Cells of an entry of `ranges`: three for the bus address, two for the host address, two for the size.
 const RANGE: usize = 7;
-/// Space code of memory (IEEE 1275 PCI binding 2.2.1.1): of 32 bits, of 64 bits.
+/// Space codes of memory (IEEE 1275 PCI binding 2.2.1.1): 32-bit and 64-bit.
 const SPACES: [u32; 2] = [2, 3];
 
-/// Checks that the tree has the bridge that the profile places functions behind.
+/// Checks that the tree has the bridge behind which the profile places functions.
 pub fn check(base: &Tree, host: Option<PciHost>) -> Result<(), String> {
     let host = host.ok_or("the profile has no `host.pci`")?;
     let is = |node: &&Node| {

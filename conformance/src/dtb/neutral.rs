@@ -1,4 +1,5 @@
-//! Scenario to what an adapter is told of it: what there is, in no hypervisor's form, and nothing of what must be seen.
+//! Turns a scenario into what an adapter receives: domains, devices and machine in no hypervisor's form, and no
+//! expectations.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,12 +20,12 @@ mod tests;
 #[cfg(test)]
 pub use tests::told_of as sample;
 
-/// Images and trees of a domain begin on pages.
+/// Images and trees of a domain are page-aligned.
 const PAGE: u64 = 0x1000;
-/// What the kernel of every domain is called.
+/// File name of the kernel of every domain.
 const KERNEL: &str = "kernel.img";
 
-/// What an adapter is told, and the files that this names.
+/// What an adapter receives, and the files that it refers to.
 #[derive(Clone, Debug)]
 pub struct AdapterScenario {
     /// The scenario.
@@ -33,7 +34,7 @@ pub struct AdapterScenario {
     pub files: Vec<File>,
 }
 
-/// Tells `scenario`, whose machine has these arguments.
+/// Describes `scenario` for an adapter; the machine is started with these arguments.
 pub fn tell(
     scenario: &scenario::Scenario,
     context: &BuildContext<'_>,
@@ -44,7 +45,7 @@ pub fn tell(
     let kernel = FileRef::of(KERNEL, context.probe);
     let mut files = vec![File::new(KERNEL, context.probe.clone())];
     let mut known = vec![kernel.clone()];
-    // What is there already, under whatever name, is not written again.
+    // Equal content is written once, even under another name.
     let mut put = |name: String, bytes: Vec<u8>| {
         let file = FileRef::of(name, &bytes);
         if let Some(same) = known.iter().find(|other| other.sha256 == file.sha256) {
@@ -144,7 +145,7 @@ pub fn tell(
     Ok(AdapterScenario { scenario, files })
 }
 
-/// Where a domain has its memory, in its own eyes.
+/// Returns the memory of a domain in guest-physical addresses.
 fn memory(domain: &scenario::Domain, layout: &GuestLayout) -> Vec<Bank> {
     if domain.direct {
         let bank = |(base, size): &(u64, u64)| Bank {
@@ -162,7 +163,7 @@ fn memory(domain: &scenario::Domain, layout: &GuestLayout) -> Vec<Bank> {
     let rest = layout.ram_high.map(|high| (high.base, size - low));
     let mut places = vec![(domain.ram, low)];
     places.extend(rest.filter(|(_, size)| *size > 0));
-    // Where the case asks for certain host memory, it lies in the domain's memory in the order of the case.
+    // If the case asks for certain host memory, the banks appear in the domain's memory in the order of the case.
     let mut banks = Vec::new();
     if domain.banks.is_empty() {
         banks.extend(places.iter().map(|(base, size)| Bank {
@@ -183,20 +184,20 @@ fn memory(domain: &scenario::Domain, layout: &GuestLayout) -> Vec<Bank> {
     banks
 }
 
-/// The end of the first piece of memory, which is the one that a kernel is put into.
+/// Returns the end of the first piece of memory, which holds the kernel.
 fn end(memory: &[Bank]) -> u64 {
     memory
         .first()
         .map_or(0, |bank| bank.base.saturating_add(bank.size))
 }
 
-/// The highest page at which so many bytes end below `top`.
+/// Returns the highest page at which this many bytes end below `top`.
 fn below(top: u64, bytes: usize) -> u64 {
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     top.saturating_sub(bytes) / PAGE * PAGE
 }
 
-/// The tree that a domain may be booted with.
+/// Builds the tree with which a domain may be booted.
 fn guest(
     domain: &scenario::Domain,
     profile: &Profile,
@@ -224,7 +225,7 @@ fn guest(
     })
 }
 
-/// What a domain is given of the machine.
+/// Lists the devices of the machine that are assigned to a domain.
 fn devices(domain: &scenario::Domain, base: &Tree) -> Result<Vec<Device>, String> {
     let Some(partial) = &domain.partial else {
         return Ok(Vec::new());
@@ -268,7 +269,7 @@ fn devices(domain: &scenario::Domain, base: &Tree) -> Result<Vec<Device>, String
     Ok(planned.iter().map(device).collect())
 }
 
-/// A function by its segment, its bus, and its device and function in one number (PCI 3.0, 3.2.2.3.2).
+/// Converts a function from segment, bus, and device and function in one number (PCI 3.0, 3.2.2.3.2).
 fn function([segment, bus, place]: &[u32; 3]) -> PciFunction {
     PciFunction {
         segment: *segment,

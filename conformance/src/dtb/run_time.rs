@@ -1,4 +1,4 @@
-//! What a controller needs to make domains: their images, trees and scripts, packed into its ramdisk.
+//! What a control domain needs to create domains: their images, trees and scripts, packed into its ramdisk.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use super::{BuildContext, plan};
 use crate::arch;
 use crate::scenario::{CHILD_MEMORY_KIB, Child, Domain, Scenario};
 
-/// What `maker` is given: the probe's image, then tree and ramdisk of each child. The trees are kept by number.
+/// Returns the ramdisk entries of `maker`: the probe's image, then tree and ramdisk of each child. The trees are kept
+/// by domain number.
 pub fn entries(
     scenario: &Scenario,
     maker: u8,
@@ -36,7 +37,7 @@ pub fn entries(
             return Err(in_domain(format!("a tree of {} bytes", blob.len())));
         }
         entries.push(blob.into());
-        // An entry that nobody reads keeps the places of the others.
+        // An unused entry keeps the indices of the others.
         entries.push(
             ramdisk
                 .unwrap_or_else(|| "\0".to_owned())
@@ -48,7 +49,7 @@ pub fn entries(
     Ok(entries)
 }
 
-/// The script of a domain.
+/// Returns the script of a domain.
 pub fn script(domain: &Domain, nonce: u32) -> Script {
     Script {
         nonce,

@@ -65,7 +65,7 @@ fn kernel(host: &Tree, domain: &str) -> Node {
     node.children.iter().find(is_kernel).unwrap().clone()
 }
 
-/// The probe's image is put into memory once, and every domain's kernel is it.
+/// The probe's image is loaded once, and it is the kernel of every domain.
 #[test]
 fn one_probe_for_all() {
     let (made, host) = built("    domains: [{name: dA}, {name: dB, refused: []}]\n").unwrap();
@@ -88,7 +88,7 @@ fn one_probe_for_all() {
     assert_eq!(arguments.text(), Some("fault=x"));
 }
 
-/// Each domain's arguments are its own script, with the nonce of the run and its own number.
+/// Each domain's boot arguments are its own script, with the nonce of the run and its own number.
 #[test]
 fn scripts_go_by_the_arguments() {
     let (_, host) = built("    domains: [{name: dA, script: [r32 0x10]}]\n").unwrap();
@@ -105,7 +105,7 @@ fn scripts_go_by_the_arguments() {
     assert_eq!(Script::parse(&args("sentinel")).unwrap().dom, 2);
 }
 
-/// A script too long for the arguments becomes a ramdisk behind the probe, on a page of its own.
+/// A script too long for the arguments becomes a ramdisk after the probe, on a page of its own.
 #[test]
 fn long_scripts_go_by_a_ramdisk() {
     let lines: Vec<String> = (0..60)
@@ -131,7 +131,7 @@ fn long_scripts_go_by_a_ramdisk() {
     assert!(host.find("/chosen/dA").unwrap().children.len() == 2);
 }
 
-/// `{kernel}`, `{ramdisk}` and `{tree}` in edits of the host tree are the nodes of that domain's modules.
+/// `{kernel}`, `{ramdisk}` and `{tree}` in edits of the host tree refer to the nodes of that domain's modules.
 #[test]
 fn edits_reach_module_nodes() {
     let rest = |part: &str| {
@@ -159,12 +159,12 @@ fn edits_reach_module_nodes() {
             "{part}"
         );
     }
-    // A module that the domain does not have is told by the name that was written.
+    // If the domain does not have the module, the error quotes the name as written.
     let why = built(&rest("ramdisk")).unwrap_err();
     assert!(why.contains("/chosen/dA/{ramdisk}"), "{why}");
 }
 
-/// The host nodes of the devices are marked: by path, by address; a list in the case replaces the marks.
+/// The host nodes of the devices are marked, by path or by address; a list in the case replaces the marks.
 #[test]
 fn devices_are_marked_for_passthrough() {
     let marked = |rest: &str| -> Vec<String> {
@@ -190,7 +190,7 @@ fn devices_are_marked_for_passthrough() {
     assert_eq!(marked(none), [""; 0]);
 }
 
-/// Modules that do not fit into the area for them are told by name, size and place; nothing wraps.
+/// Modules that do not fit into their area are reported by name, size and place; no address wraps.
 #[test]
 fn modules_stay_in_their_area() {
     let rest = "    domains: [{name: dA, devices: [{node: x}]}]\n";
@@ -211,7 +211,7 @@ fn modules_stay_in_their_area() {
     assert!(built_in(rest, area(u64::MAX - 0xfff, u64::MAX)).is_err());
 }
 
-/// The tree kept for judging is the one before the defect; the blob in memory is the one behind it.
+/// The tree kept for judging is the one before the defect; the blob in memory has the defect.
 #[test]
 fn defects_are_in_the_blob_only() {
     let rest = "    domains: [{name: dA, devices: [{node: x}], partial: {spoil: magic}}]\n";
@@ -221,7 +221,8 @@ fn defects_are_in_the_blob_only() {
     assert!(made.partials[0].1.find("/passthrough/x").is_some());
 }
 
-/// The guest's description is the host node's unless the case says otherwise, and its interrupts are the interrupt controller's.
+/// The guest's description is that of the host node unless the case says otherwise, and its interrupts belong to the
+/// interrupt controller.
 #[test]
 fn devices_are_described_like_their_host_nodes() {
     let rest = "    domains: [{name: dA, devices: [{node: x, path: /pl061@9030000, props: {interrupts: <0 9 1>, label: 'y'}}]}]\n";
@@ -234,7 +235,7 @@ fn devices_are_described_like_their_host_nodes() {
         Some(CONTROLLER_PHANDLE)
     );
     assert_eq!(node.get("label").unwrap().text(), Some("y"));
-    // Where the controller has another phandle, it is that one.
+    // If the controller has another phandle, the interrupts refer to that one.
     let rest = rest.replace("devices:", "partial: {controller: 0x1234}, devices:");
     let (made, _) = built(&rest).unwrap();
     let node = made.partials[0].1.find("/passthrough/x").unwrap();

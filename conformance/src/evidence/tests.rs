@@ -8,7 +8,7 @@ use crate::dtb::{BuildContext, blobs};
 use crate::observe::Recorder;
 use crate::sample::{NONCE, Play, profile, scenario};
 
-/// A folder holds all that a second look needs, is emptied of what an earlier run left, and is read back in one order.
+/// A folder has all that is needed to inspect a run, keeps nothing of an earlier run, and is read back in one order.
 #[test]
 fn folders_hold_the_whole_run() {
     let scenario = scenario(

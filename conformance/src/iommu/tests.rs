@@ -50,7 +50,7 @@ fn lines(iommus: &Iommus) -> Vec<String> {
         .collect()
 }
 
-/// One access that both sources tell of is one row, with the address of the one and the direction of the other.
+/// An access that both sources have is one row, with the address from one and the direction from the other.
 #[test]
 fn sources_are_put_together() {
     let bad = AccessFate::Recorded(Reason::new(4, Some("C_BAD_STREAMID")));
@@ -79,7 +79,7 @@ fn sources_are_put_together() {
     assert_eq!(merge_sources(&iommus).notes, [""; 0]);
 }
 
-/// Where one source tells of more than the other, that is said, unless the queue may have lost its oldest.
+/// If one source has more than the other, the result says so, unless the queue may have lost its oldest events.
 #[test]
 fn disagreements_are_told() {
     let event = |count| (access(TRANSLATION, Some(0x2000), Some(true)), count);
@@ -98,7 +98,7 @@ fn disagreements_are_told() {
     assert_eq!(notes(&[event(7)], &[event(8)]), said(7, 8));
 }
 
-/// A source that does not tell everything says why, and is compared with nothing.
+/// A source that is incomplete says why, and is compared with nothing.
 #[test]
 fn silence_of_a_source_is_told() {
     let event = (access(TRANSLATION, Some(0x2000), None), 1);
@@ -115,7 +115,7 @@ fn silence_of_a_source_is_told() {
     let wanted = [
         "it breaks off".to_owned(),
         format!("{queue} is off"),
-        format!("{queue} lost events for want of room"),
+        format!("{queue} lost events because it was full"),
     ];
     assert_eq!(merge_sources(&iommus).notes, wanted);
     iommus.trace.lost = None;
@@ -124,7 +124,7 @@ fn silence_of_a_source_is_told() {
     assert_eq!(doubt(&iommus).as_deref(), Some(more));
 }
 
-/// What differs in its address alone is one row when there is much of it.
+/// Many accesses that differ only in their addresses are one row.
 #[test]
 fn crowds_are_one_row() {
     let at = |place: u64| (access(TRANSLATION, Some(0x2000 + 4 * place), None), 2);
@@ -135,7 +135,7 @@ fn crowds_are_one_row() {
     assert_eq!(lines(&seen(&many, &[])), [wanted]);
 }
 
-/// The explanation is short, has the worst first and no counts, and does not hang on what came first.
+/// The explanation is short, has the worst first and no counts, and does not depend on the order of events.
 #[test]
 fn explanations_are_alike() {
     let mut accesses = vec![
@@ -148,7 +148,7 @@ fn explanations_are_alike() {
         (access(AccessFate::Bypassed, Some(0x4000), None), 1),
     ];
     let told = explain(&seen(&accesses, &[]));
-    let wanted = "the IOMMU tells of 0x18 0x4000: bypassed, 0x18 0x2000: F_TRANSLATION, 0x18 0x1000: aborted, more";
+    let wanted = "the IOMMU reports 0x18 0x4000: bypassed, 0x18 0x2000: F_TRANSLATION, 0x18 0x1000: aborted, more";
     assert_eq!(told.as_deref(), Some(wanted));
     accesses.reverse();
     accesses[0].1 = 99;

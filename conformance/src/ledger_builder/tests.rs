@@ -79,12 +79,12 @@ const OTHER: &str = "XenSSR~other~1";
 const THIRD: &str = "XenSSR~third~1";
 const TOP: &str = "XenPRQ~top~1";
 
-/// Verdicts of scenarios decide on requirements, these on parents; direct and inherited stay apart, and what was in
-/// scope decides on the whole.
+/// Verdicts of scenarios decide those of requirements, and these decide those of parents; direct and inherited verdicts
+/// stay separate, and the scope decides the overall verdict.
 #[test]
 fn verdicts_roll_up() {
     type Rows<'a> = &'a [(&'a str, &'a [&'a str], Verdict)];
-    /// Rows and scope; verdicts of the requirements, what their parent inherits, the whole.
+    /// Rows and scope; verdicts of the requirements, the parent's inherited verdict, the overall verdict.
     type Line<'a> = (
         Rows<'a>,
         &'a [&'a str],
@@ -134,7 +134,7 @@ fn verdicts_roll_up() {
             Skip,
             false,
         ),
-        // Nothing ran for a requirement in scope: not green.
+        // Nothing ran for a requirement in scope: not conformant.
         (
             &[("a", &[DEMO], Verdict::Pass)],
             &[DEMO, OTHER],
@@ -142,7 +142,7 @@ fn verdicts_roll_up() {
             NotVerified,
             false,
         ),
-        // Out of scope it does not count.
+        // A requirement out of scope does not count.
         (
             &[("a", &[DEMO], Verdict::Pass)],
             &[DEMO],
@@ -150,7 +150,7 @@ fn verdicts_roll_up() {
             NotVerified,
             true,
         ),
-        // A failure that covers something out of scope besides is a failure.
+        // A failure counts even if the scenario also covers something out of scope.
         (
             &[
                 ("a", &[DEMO], Verdict::Pass),
@@ -220,7 +220,7 @@ fn direct_verdicts_are_kept_apart() {
     );
 }
 
-/// Two equal runs have the same ledger, byte for byte, in front of the times, which come last.
+/// Two equal runs have the same ledger, byte for byte, up to the times, which come last.
 #[test]
 fn equal_runs_have_equal_ledgers_but_for_times() {
     let rows: &[(&str, &[&str], Verdict)] = &[
@@ -242,7 +242,7 @@ fn equal_runs_have_equal_ledgers_but_for_times() {
     assert!(late.trim_end().ends_with('}'));
 }
 
-/// A ledger that was written is read back as it was; one of another form is refused by name.
+/// A ledger is read back as it was written; one of another form is refused, with the name of the form.
 #[test]
 fn ledgers_are_read_back() {
     let ledger = made(&[("a", &[DEMO], Verdict::Pass)], &[DEMO], 3);
@@ -277,7 +277,7 @@ fn ledgers_are_read_back() {
     assert!(format!("{:#}", Ledger::load(&path).unwrap_err()).contains("cannot be read"));
 }
 
-/// The view repeats the verdicts of the ledger, and the command that it gives runs on the same subject.
+/// The view repeats the verdicts of the ledger, and its command runs on the same subject.
 #[test]
 fn the_view_repeats_the_ledger() {
     let mut ledger = made(&[("a/x", &[DEMO, OTHER], Verdict::Fail)], &[DEMO], 3);
@@ -308,8 +308,8 @@ fn the_view_repeats_the_ledger() {
     assert_eq!(view.requirements[0].cases[0], view.requirements[1].cases[0]);
 }
 
-/// What is left out because the requirement does not ask for it does not stand against the requirement; what is left out
-/// though the subject claims it does.
+/// A scenario that was skipped because the requirement does not ask for it does not count against the requirement; one
+/// that was skipped although the subject claims it does.
 #[test]
 fn what_nobody_asks_for_may_be_left_out() {
     let rows = [
@@ -334,7 +334,8 @@ fn what_nobody_asks_for_may_be_left_out() {
     assert_eq!(verdict(Strict, Strict), (Skip, false));
 }
 
-/// An optional requirement may be skipped or not verified, and still not fail; a problem around the run is one of the run.
+/// An optional requirement may be skipped or not verified, but must not fail; a problem around the run makes the run
+/// not conformant.
 #[test]
 fn optional_requirements_and_problems_count() {
     let conformant = |verdict, optional: &[&str], problems: &[&str]| {

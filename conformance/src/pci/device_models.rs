@@ -1,23 +1,23 @@
-//! Models of PCI functions that QEMU has, as far as the suite uses them.
+//! QEMU's models of PCI functions that the suite uses.
 //!
 //! The tests of this crate start QEMU with each of them and compare what it shows.
 
 use serde::{Serialize, Serializer};
 
-/// What addresses a base address register decodes (PCI 6.2.5.1).
+/// What addresses a BAR decodes (PCI 6.2.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BarKind {
-    /// Memory, by an address of 32 bits.
+    /// Memory, with a 32-bit address.
     Memory32,
-    /// Memory, by an address of 64 bits.
+    /// Memory, with a 64-bit address.
     Memory64,
-    /// The same, and reads have no side effects.
+    /// Prefetchable memory, with a 64-bit address.
     Prefetchable64,
 }
 
 impl BarKind {
-    /// The low bits of the register, which only say what it is.
+    /// Returns the low bits of the register, which are fixed by its kind.
     pub const fn bits(self) -> u32 {
         match self {
             Self::Memory32 => 0,
@@ -26,39 +26,39 @@ impl BarKind {
         }
     }
 
-    /// Tells whether it takes the next register as well.
+    /// Tells whether it uses the next register as well.
     pub const fn is_wide(self) -> bool {
         !matches!(self, Self::Memory32)
     }
 }
 
-/// What a function is to those behind it.
+/// What a function is to the functions behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// There is nothing behind it.
+    /// No function is behind it.
     Endpoint,
-    /// A port of PCI Express: one device is behind it, which can be plugged out. Offset of its slot control register
+    /// A PCI Express port: one device is behind it, which can be unplugged. The offset of its slot control register
     /// (PCIe 7.5.3.10).
     Port(u16),
-    /// A bridge to a bus; the first device number that is free there.
+    /// A bridge to a bus; the first free device number there.
     Bridge(u8),
 }
 
 /// A model.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Model {
-    /// What QEMU calls it.
+    /// Its name in QEMU.
     pub name: &'static str,
-    /// Vendor in the low half, device in the high one.
+    /// Vendor id in the low half, device id in the high one.
     pub id: u32,
-    /// The pin by which it interrupts, 1 to 4; 0 for none.
+    /// Its INTx pin, 1 to 4; 0 for none.
     pub pin: u8,
-    /// Its memory registers: number, kind, size.
+    /// Its memory BARs: number, kind, size.
     pub bars: &'static [(u8, BarKind, u64)],
     /// What it is to those behind it.
     pub role: Role,
-    /// Options without which it is of no use here.
+    /// Options that it always needs here.
     pub options: &'static str,
 }
 
@@ -118,14 +118,14 @@ const fn bridge(
 }
 
 const VIRTIO: &[(u8, BarKind, u64)] = &[(1, M32, 0x1000), (4, P64, 0x4000)];
-/// Without it a virtio device passes the IOMMU by.
+/// Without this option a virtio device bypasses the IOMMU.
 const PROTECTED: &str = "iommu_platform=on";
-/// There are no images of expansion ROMs.
+/// The suite has no images of expansion ROMs.
 const NO_ROM: &str = "rombar=0";
 
 /// The models.
 pub const MODELS: &[Model] = &[
-    // Reaches all of memory.
+    // Its DMA mask reaches all of memory.
     endpoint(
         "edu",
         0x11e8_1234,

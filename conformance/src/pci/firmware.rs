@@ -1,11 +1,11 @@
-//! What the firmware does to the functions of a machine that stands still: accesses to its ECAM, in order.
+//! What the firmware does to the functions of a machine before the CPUs start: accesses to its ECAM, in order.
 //!
-//! It leaves them as U-Boot does: every bus with its number, every memory register with an address, memory decoders and
-//! bus mastering on (6 in the command register), and nothing in the register for the interrupt line. One scenario has U-Boot
-//! itself do it, and compares. Two things differ on purpose: no I/O space is given to anything, which no hypervisor of this
-//! suite passes on, and prefetchable registers of 64 bits lie in the window of 64 bits, which U-Boot leaves unused on this
-//! board. Each value is read back, so that a machine on which it is not what was decided is told from one on which a
-//! hypervisor fails.
+//! It leaves them as U-Boot does: every bus has its number, every memory BAR an address, memory decoders and bus
+//! mastering are on (6 in the command register), and the interrupt line register is not written. In one scenario U-Boot
+//! itself does it, and the result is compared. Two things differ on purpose: nothing gets I/O space, which no
+//! hypervisor of this suite passes on, and 64-bit prefetchable BARs are in the 64-bit window, which U-Boot leaves
+//! unused on this board. Each value is read back, so that a wrong machine is not mistaken for a failure of the
+//! hypervisor.
 
 use super::{Firmware, Function, Role, Topology, config};
 
@@ -13,13 +13,13 @@ use super::{Firmware, Function, Role, Topology, config};
 const ID: u64 = 0;
 /// Command.
 const COMMAND: u64 = 4;
-/// First base address register.
+/// First BAR.
 const BAR0: u64 = 0x10;
 /// Primary, secondary and subordinate bus (Bridge 3.2.5.2 to 4).
 const BUSES: u64 = 0x18;
-/// Base and limit of the memory that is forwarded, in units of 1 MiB (Bridge 3.2.5.8).
+/// Base and limit of the forwarded memory, in units of 1 MiB (Bridge 3.2.5.8).
 const MEMORY_WINDOW: u64 = 0x20;
-/// The same of prefetchable memory (Bridge 3.2.5.9), and the upper halves of its base and limit.
+/// The same for prefetchable memory (Bridge 3.2.5.9), and the upper halves of its base and limit.
 const HIGH_WINDOW: u64 = 0x24;
 const HIGH_BASE: u64 = 0x28;
 const HIGH_LIMIT: u64 = 0x2c;
@@ -29,37 +29,37 @@ const CLOSED: u32 = 0x0000_fff0;
 /// One access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Writes so many bytes.
+    /// Writes to a register.
     Write {
-        /// Where.
+        /// Its address.
         at: u64,
-        /// How many.
+        /// Width in bytes.
         bytes: u8,
-        /// What.
+        /// The value.
         value: u32,
     },
-    /// Reads, and must see this under a mask.
+    /// Reads a register, and must see this value under a mask.
     Read {
-        /// Where.
+        /// Its address.
         at: u64,
-        /// How many bytes.
+        /// Width in bytes.
         bytes: u8,
-        /// Bits that count.
+        /// The bits that are compared.
         mask: u32,
-        /// What they are.
+        /// Their value.
         value: u32,
     },
 }
 
-/// Returns the accesses that stand for the firmware's: each bridge before what is behind it. There are none where real
-/// firmware makes its own.
+/// Returns the accesses that the firmware makes: each bridge before what is behind it. There are none if real firmware
+/// sets the functions up.
 pub fn accesses(topology: &Topology) -> Vec<Access> {
     let mut script = Script(Vec::new());
     if topology.firmware == Firmware::UBoot {
         return script.0;
     }
     let mut order: Vec<&Function> = topology.functions.iter().collect();
-    // What is behind a bridge has a higher bus.
+    // A function behind a bridge has a higher bus number.
     order.sort_by_key(|one| one.bdf());
     for one in order {
         if let Some(bdf) = one.bdf() {
@@ -81,7 +81,7 @@ impl Script {
         });
     }
 
-    /// Writes, and reads back what counts.
+    /// Writes a register, and reads back the bits that are compared.
     fn set(&mut self, at: u64, bytes: u8, mask: u32, value: u32) {
         self.0.push(Access::Write { at, bytes, value });
         self.see(at, bytes, mask, value);
@@ -130,7 +130,7 @@ fn windows(one: &Function, at: u64, script: &mut Script) {
     script.set(at + HIGH_LIMIT, 4, u32::MAX, halves(limit).1);
 }
 
-/// The low and the high 32 bits of an address.
+/// Splits an address into its low and high 32 bits.
 fn halves(address: u64) -> (u32, u32) {
     let part = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
     (part(address), part(address >> 32))

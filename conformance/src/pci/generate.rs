@@ -1,11 +1,11 @@
-//! Topologies made from a seed: the same for the same seed, on every machine.
+//! Generates topologies from a seed: equal seeds give equal topologies on every machine.
 
 use super::{Model, Wanted};
 
-/// How deep bridges stand behind one another at most.
+/// Maximum number of bridges behind one another.
 const DEPTH: u32 = 3;
 
-/// A source of numbers (splitmix64): short, and its sequence never changes with the version of a crate.
+/// A random number generator (splitmix64): short, and its sequence never changes with the version of a crate.
 struct Dice(u64);
 
 impl Dice {
@@ -17,7 +17,7 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// Rolls a number from 0 up to, and without, `below`.
+    /// Returns a number from 0 to `below` - 1.
     fn roll(&mut self, below: u64) -> u64 {
         self.next() % below.max(1)
     }
@@ -28,7 +28,7 @@ impl Dice {
     }
 }
 
-/// Models that can be anywhere.
+/// Models that may be at any place.
 const ENDPOINTS: [&str; 6] = [
     "edu",
     "pci-testdev",
@@ -38,8 +38,8 @@ const ENDPOINTS: [&str; 6] = [
     "virtio-rng-pci-non-transitional",
 ];
 
-/// Makes the functions of a machine: some on the first bus, some behind ports, switches and bridges to conventional buses,
-/// some in devices with holes between their functions.
+/// Generates the functions of a machine: some on the first bus, some behind ports, switches and bridges to conventional
+/// buses, some in devices with gaps between their functions.
 pub fn topology(seed: u64) -> Vec<Wanted> {
     let mut maker = Maker {
         dice: Dice(seed),
@@ -48,7 +48,7 @@ pub fn topology(seed: u64) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     let mut device = 1;
     for _ in 0..4 + maker.dice.roll(4) {
-        // Devices with nothing between them and devices far from one another.
+        // Some devices are adjacent, others far apart.
         device += 1 + u8::try_from(maker.dice.roll(4)).unwrap_or(0);
         let found = match maker.dice.roll(5) {
             0 => maker.device(device),
@@ -82,7 +82,7 @@ impl Maker {
         self.one(model, slot)
     }
 
-    /// A device of several functions; the first is always there.
+    /// Generates a device with several functions; function 0 always exists.
     fn device(&mut self, device: u8) -> Vec<Wanted> {
         let which = self.dice.next() | 1;
         (0..8)

@@ -1,4 +1,4 @@
-//! Numbers of buses and addresses of registers, as firmware chooses them: depth first, one behind the other.
+//! Assigns bus numbers and BAR addresses as firmware does: depth first, one after another.
 
 use crate::arch;
 use runners::PciHost;
@@ -9,17 +9,17 @@ use super::{Bar, BarKind, FIRST_LINE, Firmware, Function, Model, PINS, Role, Top
 /// Devices of a bus, and functions of a device.
 const DEVICES: u8 = 32;
 const FUNCTIONS: u8 = 8;
-/// The least that a bridge forwards (Bridge 3.2.5.8).
+/// The smallest window of a bridge (Bridge 3.2.5.8).
 const WINDOW: u64 = 1 << 20;
 /// Memory decoder and bus master of the command register (PCI 6.2.2).
 const MEMORY: u16 = 2;
 const MASTER: u16 = 4;
 
-/// What cannot be plugged in or placed: the function and why.
+/// A function that cannot be plugged in or placed, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{name}`: {why}")]
 pub struct PlaceError {
-    /// What texts call the function.
+    /// Name of the function in texts.
     pub name: String,
     /// What is wrong.
     pub why: String,
@@ -32,8 +32,8 @@ fn wrong(one: &Wanted, why: impl Into<String>) -> PlaceError {
     }
 }
 
-/// Plugs functions into the first bus and what is below them into theirs, and does what firmware does. Addresses below
-/// `taken` are left alone.
+/// Plugs functions into the first bus and the functions below them into their buses, and does what firmware does.
+/// Addresses below `taken` are not used.
 pub fn place(
     wanted: &[Wanted],
     firmware: Firmware,
@@ -62,7 +62,7 @@ pub fn place(
     Ok(placer.topology)
 }
 
-/// What is left of the addresses: the next one, and the end.
+/// The remaining address space: the next address, and the end.
 struct Room {
     low: (u64, u64),
     high: (u64, u64),
@@ -88,13 +88,13 @@ impl Room {
 
 struct Placer<'w> {
     topology: Topology,
-    /// The functions as they are wanted, in the same order.
+    /// The functions as wanted, in the same order.
     names: Vec<&'w Wanted>,
     chassis: u32,
 }
 
 impl<'w> Placer<'w> {
-    /// Plugs functions into one bus, and returns their places in the order of devices and functions.
+    /// Plugs functions into one bus, and returns their indices in the order of devices and functions.
     fn plug(
         &mut self,
         wanted: &'w [Wanted],
@@ -201,7 +201,8 @@ impl<'w> Placer<'w> {
         options.join(",")
     }
 
-    /// Follows a pin to the first bus: each bridge on the way turns it by the device that it comes from (Bridge 9.1).
+    /// Follows a pin to the first bus: each bridge on the way rotates it by the number of the device below (Bridge
+    /// 9.1).
     fn line(&self, place: usize, model: &Model) -> Option<u32> {
         let mut pin = model.pin.checked_sub(1)?;
         let mut one = self.topology.functions.get(place)?;
@@ -216,7 +217,7 @@ impl<'w> Placer<'w> {
         Some(arch::FIRST_SHARED + FIRST_LINE + line)
     }
 
-    /// Returns what is behind a bridge, in the order of devices and functions.
+    /// Returns the functions behind a bridge, in the order of devices and functions.
     fn behind(&self, bridge: usize) -> Vec<usize> {
         let functions = self.topology.functions.iter().enumerate();
         let mut found: Vec<usize> = functions
@@ -275,7 +276,7 @@ impl<'w> Placer<'w> {
         Ok(())
     }
 
-    /// Gives the registers of one bus, and of all behind it, their addresses.
+    /// Assigns addresses to the BARs of one bus and of all buses behind it.
     fn place(&mut self, places: &[usize], room: &mut Room) -> Result<(), PlaceError> {
         let firmware = self.topology.firmware;
         for &place in places {
@@ -324,7 +325,7 @@ impl<'w> Placer<'w> {
 }
 
 impl Room {
-    /// Goes on to where a bridge's window can begin or end.
+    /// Advances to the next address at which a bridge's window can begin or end.
     fn align(&mut self, high: bool) -> u64 {
         let room = if high { &mut self.high } else { &mut self.low };
         room.0 = room.0.next_multiple_of(WINDOW);

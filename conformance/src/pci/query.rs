@@ -1,8 +1,8 @@
-//! QEMU's own list of functions, as QMP `query-pci` answers.
+//! Reads QEMU's own list of functions, the answer to QMP `query-pci`.
 
 use serde_json::Value;
 
-/// Returns every function that the answer tells of, on all buses, in order; nothing where it is no such answer.
+/// Returns all functions in the answer, on all buses, in order; none if it is no such answer.
 pub fn listed(answer: &Value) -> Option<Vec<u16>> {
     let mut found = Vec::new();
     for bus in answer.as_array()? {
@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    /// Functions behind bridges are told by their own bus, and what is no list is none.
+    /// Functions behind bridges are listed with their own bus, and an answer that is no list gives none.
     #[test]
     fn functions_behind_bridges_are_listed() {
         let endpoint = |bus: u8, slot: u8, function: u8| json!({"bus": bus, "slot": slot, "function": function, "qdev_id": ""});

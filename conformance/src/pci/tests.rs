@@ -1,4 +1,4 @@
-//! Where the firmware puts functions.
+//! Tests where the firmware places functions.
 
 use runners::{PciHost, Window};
 
@@ -39,7 +39,7 @@ fn placed(wanted: &[Wanted]) -> Topology {
     place(wanted, Firmware::Full, &HOST, 0).unwrap()
 }
 
-/// A port with a switch of two ports behind it, a conventional bridge, and an endpoint behind those in the list.
+/// A port with a switch of two ports behind it, a conventional bridge, and an endpoint, which the list has after them.
 fn tree() -> Vec<Wanted> {
     let below = |name, model| vec![one(name, model)];
     let switch = vec![
@@ -66,8 +66,8 @@ fn tree() -> Vec<Wanted> {
     ]
 }
 
-/// Buses are numbered depth first in the order of devices, whatever the order of the list, and each bridge's numbers hold
-/// those of all behind it.
+/// Buses are numbered depth first in the order of devices, not of the list, and each bridge's range contains the
+/// numbers of all buses behind it.
 #[test]
 fn buses_are_numbered_depth_first() {
     let made = placed(&tree());
@@ -84,7 +84,7 @@ fn buses_are_numbered_depth_first() {
     assert_eq!(made.last_bus, 5);
 }
 
-/// Registers lie one behind the other, on multiples of their sizes, and bridges forward what is behind them and no more.
+/// BARs are placed one after another, aligned to their sizes, and bridges forward exactly what is behind them.
 #[test]
 fn registers_lie_in_the_windows_of_their_bridges() {
     let made = placed(&tree());
@@ -98,7 +98,7 @@ fn registers_lie_in_the_windows_of_their_bridges() {
     assert_eq!(windows("d1"), [Some((0x1010_0000, 0x101f_ffff)), None]);
     assert_eq!(windows("d2"), [Some((0x1020_0000, 0x102f_ffff)), high]);
     assert_eq!(windows("rp"), [Some((0x1010_0000, 0x102f_ffff)), high]);
-    // Small registers share a page, as firmware has it that knows no pages.
+    // Small BARs share a page, since firmware does not know pages.
     assert_eq!(
         (bar("c", 0), bar("d", 0)),
         (Some(0x1060_0000), Some(0x1060_0100))
@@ -108,7 +108,7 @@ fn registers_lie_in_the_windows_of_their_bridges() {
     }
 }
 
-/// A pin is turned by each bridge on its way.
+/// Each bridge on the way rotates a pin.
 #[test]
 fn pins_are_turned_on_their_way() {
     let made = placed(&tree());
@@ -122,7 +122,7 @@ fn pins_are_turned_on_their_way() {
     assert_eq!(line("up"), None);
 }
 
-/// What the command line says plugs each function in where it was placed.
+/// The command line plugs each function in where it was placed.
 #[test]
 fn the_command_line_says_where() {
     let made = placed(&tree());
@@ -154,7 +154,7 @@ fn the_command_line_says_where() {
     }
 }
 
-/// Firmware that stops half-way leaves what it did not do.
+/// Firmware that stops early leaves the rest undone.
 #[test]
 fn firmware_may_stop_half_way() {
     let made = |firmware| place(&tree(), firmware, &HOST, 0).unwrap();
@@ -176,12 +176,12 @@ fn firmware_may_stop_half_way() {
             .filter(|access| matches!(access, Access::Write { .. }))
             .count()
     };
-    // The numbers of five bridges.
+    // The bus numbers of five bridges.
     assert_eq!(writes(&bare), 5);
     assert_eq!(writes(&made(Firmware::None)), 0);
 }
 
-/// The choices of a case come before the firmware's own.
+/// The choices of a case override the firmware's own.
 #[test]
 fn a_case_chooses_otherwise() {
     let far = with(
@@ -207,12 +207,12 @@ fn a_case_chooses_otherwise() {
     assert_eq!((bar("odd"), bar("none")), (Some(0x1234_5000), None));
     let command = |name: &str| made.find(name).unwrap().command;
     assert_eq!((command("odd"), command("none")), (Some(0x407), Some(4)));
-    // What lies below was taken.
+    // The addresses below were taken.
     let bridge = made.find("far").unwrap().bars[0].address;
     assert_eq!((bridge, bar("end")), (Some(0x1010_0000), Some(0x1020_0000)));
 }
 
-/// What cannot be plugged in or placed is told with its name.
+/// A function that cannot be plugged in or placed is reported by name.
 #[test]
 fn impossible_functions_are_refused() {
     let refused = |wanted: &[Wanted]| {
@@ -291,7 +291,8 @@ fn impossible_functions_are_refused() {
     );
 }
 
-/// A seed stands for one topology, and another seed for another; all of them can be placed, with bridges behind bridges.
+/// A seed gives one topology, and another seed another one. All of them can be placed, and they have bridges behind
+/// bridges.
 #[test]
 fn seeds_stand_for_topologies() {
     let made = |seed| placed(&generate::topology(seed));
@@ -307,7 +308,7 @@ fn seeds_stand_for_topologies() {
         );
         let bridges = topology.functions.iter().filter(|one| one.buses.is_some());
         depths += usize::from(bridges.clone().any(|one| one.bus > Some(0)));
-        // Each device has its first function, without which the others would not be looked for.
+        // Each device has function 0, without which the others would not be found.
         for one in &topology.functions {
             let first =
                 |other: &Function| other.above == one.above && other.slot == (one.slot.0, 0);

@@ -1,5 +1,5 @@
-//! Judges runs with the help of control runs, where a run alone does not tell. Many scenarios have the same control run, which is run
-//! once.
+//! Judges runs with the help of control runs, if a run alone does not show whose fault a failure is. Many scenarios
+//! have the same control run, which runs only once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,11 +13,11 @@ use crate::scenario::{Domain, Expectation, Scenario};
 use crate::verdict::{self, Claims, Outcome, Partials};
 use model::{Check, Verdict};
 
-/// The verdicts on control runs, by what they are made of.
+/// The verdicts of control runs, by their content.
 pub type ControlRuns = Mutex<HashMap<String, Arc<OnceLock<Result<Outcome, String>>>>>;
 
 impl Harness {
-    /// Judges what was seen, with the help of control runs where the run alone does not tell.
+    /// Judges an observation, with the help of control runs if the run alone cannot tell.
     pub(super) fn judge(
         &self,
         scenario: &Scenario,
@@ -28,7 +28,7 @@ impl Harness {
             return self.refusal(scenario, name);
         }
         let outcome = verdict::judge(scenario, seen, partials, Claims::of(self.profile()));
-        // Where the harness itself failed, a control run that runs blames nobody.
+        // If the harness itself failed, a control run that runs proves nothing against the subject.
         let told = outcome.verdict == Verdict::Broken && !matches!(seen.end, End::Failed(_));
         if told && !verdict::sentinel_ran(scenario, seen) {
             return self.attribute(scenario, seen, outcome);
@@ -36,7 +36,7 @@ impl Harness {
         Ok(outcome)
     }
 
-    /// Names the domain that is to be refused and over which the host stopped before anybody ran.
+    /// Returns the domain that should be refused and because of which the host stopped before any domain ran.
     fn refused<'s>(&self, scenario: &'s Scenario, seen: &Observation) -> Option<&'s str> {
         let (stop, form) = seen
             .stop
@@ -48,15 +48,15 @@ impl Harness {
         Some(&named.name)
     }
 
-    /// Judges a run that the host stopped over a domain that was to be refused. Nobody else ran either, so everybody else
-    /// is judged on a control run, in which that domain has nothing to be refused for.
+    /// Judges a run in which the host stopped because of a domain that should be refused. No other domain ran either,
+    /// so the others are judged on a control run, in which that domain has nothing to be refused for.
     fn refusal(&self, scenario: &Scenario, name: &str) -> Result<Outcome> {
         let there = self.control_run(&without(scenario, name))?;
         let place = format!("with nothing to refuse to {name}");
         let mut checks = vec![Check {
             what: name.to_owned(),
             wanted: "never runs".to_owned(),
-            seen: "the host stopped over it".to_owned(),
+            seen: "the host stopped because of it".to_owned(),
             ok: true,
         }];
         checks.extend(there.checks.into_iter().map(|check| Check {
@@ -74,8 +74,8 @@ impl Harness {
         })
     }
 
-    /// Finds out whose fault it is that not even the sentinel ran: where it runs without the other domains, they
-    /// took it down, and the hypervisor let them.
+    /// Finds out why not even the sentinel ran. If it runs without the other domains, they took it down, and the
+    /// hypervisor did not prevent that.
     fn attribute(
         &self,
         scenario: &Scenario,
@@ -90,7 +90,7 @@ impl Harness {
         }
         let what = match &seen.stop {
             Some(stop) => format!("the host stopped (\"{}\")", stop.shown()),
-            None => "the other domains did not run on".to_owned(),
+            None => "the other domains stopped".to_owned(),
         };
         Ok(Outcome {
             verdict: Verdict::Fail,
@@ -99,7 +99,7 @@ impl Harness {
         })
     }
 
-    /// Judges a control run, once however many scenarios have it.
+    /// Judges a control run, only once even if many scenarios have it.
     fn control_run(&self, control: &Scenario) -> Result<Outcome> {
         let content = content(control)?;
         let place = {
@@ -123,7 +123,7 @@ impl Harness {
     }
 }
 
-/// Names what a control run is made of: two of one name are run and judged alike.
+/// Returns the content of a control run as its key: control runs with the same content are run and judged alike.
 fn content(control: &Scenario) -> Result<String> {
     let mut value = serde_json::to_value(control)?;
     if let Some(fields) = value.as_object_mut() {

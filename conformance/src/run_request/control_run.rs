@@ -1,9 +1,9 @@
-//! Control runs of a scenario: the same machine without what the scenario is about. One that runs shows that the harness could tell,
-//! so that silence is the subject's doing.
+//! Control runs of a scenario: the same machine without what the scenario is about. If the control run runs, the
+//! harness works, and silence is the subject's fault.
 
 use crate::scenario::{Domain, Expectation, SENTINEL, Scenario, TriggerPoint};
 
-/// The same machine with nothing but the sentinel.
+/// Returns the same machine with only the sentinel.
 pub fn alone(scenario: &Scenario) -> Option<Scenario> {
     let sentinel = scenario.domain(SENTINEL)?.clone();
     let id = format!("{}/control", scenario.id);
@@ -13,15 +13,15 @@ pub fn alone(scenario: &Scenario) -> Option<Scenario> {
         outside: Vec::new(),
         iommu_events: Vec::new(),
         host: Vec::new(),
-        // Marks go with the edits: they may be on nodes that only the edits make.
+        // Marks go with the edits: the marked nodes may exist only because of the edits.
         passthrough: Some(Vec::new()),
         ..scenario.clone()
     };
     (scenario.domains.len() > 1).then_some(control)
 }
 
-/// The same scenario in which this domain has no devices, nothing to do, and nothing to be refused for. It stays, so that
-/// the ids of the others do, and must run: what is refused must be refused for what was taken away.
+/// Returns the same scenario in which this domain has no devices, no script, and nothing to be refused for. It stays,
+/// so that the ids of the others do not change, and it must run: that shows that the refusal was for what was removed.
 pub fn without(scenario: &Scenario, name: &str) -> Scenario {
     let mut control = scenario.clone();
     let node = format!("/chosen/{name}");
@@ -31,7 +31,7 @@ pub fn without(scenario: &Scenario, name: &str) -> Scenario {
         words.any(|word| word == node || word.starts_with(&below))
     };
     control.host.retain(|edit| !about(edit));
-    // What the IOMMUs do may be what the refused domain's devices did.
+    // The wanted IOMMU events may come from the refused domain's devices.
     control.iommu_events = Vec::new();
     let number = scenario.domain(name).map(|domain| domain.number);
     control.outside.retain(|step| match &step.at {
@@ -39,7 +39,7 @@ pub fn without(scenario: &Scenario, name: &str) -> Scenario {
         TriggerPoint::Start | TriggerPoint::End => true,
     });
     for domain in control.domains.iter_mut().filter(|one| one.name == name) {
-        // Where its memory was certain pages, it now has as much as any domain.
+        // If its memory was certain pages, it now has the default size.
         let memory_kib = domain.memory_kib.filter(|_| domain.banks.is_empty());
         *domain = Domain {
             memory_kib,

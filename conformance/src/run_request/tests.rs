@@ -14,7 +14,7 @@ use crate::scenario::SENTINEL;
 use crate::verdict::{Claims, judge};
 use model::Verdict;
 
-/// What an observer does with each line: the labels of its acts, `finish` for the end.
+/// Returns what an observer does at each line: the labels of its actions, `finish` for the end.
 fn conduct(observer: &mut RunObserver<'_>, lines: &[String]) -> Vec<(usize, Vec<String>)> {
     let did = lines
         .iter()
@@ -31,8 +31,8 @@ fn told(commands: Vec<Command>) -> Vec<String> {
     commands.into_iter().map(name).collect()
 }
 
-fn outcome(end: runners::End) -> Outcome {
-    Outcome {
+fn outcome(end: runners::End) -> RunRecord {
+    RunRecord {
         end,
         console: b"text".to_vec(),
         stderr: String::new(),
@@ -53,7 +53,8 @@ const TWO: &str = "    domains:
       - {name: dB, refused: []}
 ";
 
-/// The run ends with the last awaited line and not before: neither at a lone end nor for a refused domain's sake.
+/// The run ends with the last awaited line and not before: neither when one domain ends nor because a domain should be
+/// refused.
 #[test]
 fn the_run_ends_with_the_last_awaited_line() {
     let scenario = scenario(TWO);
@@ -73,7 +74,7 @@ fn the_run_ends_with_the_last_awaited_line() {
     assert_eq!((seen.end, seen.console), (End::Complete, b"text".to_vec()));
 }
 
-/// The order in which domains end is their own affair.
+/// Domains may end in any order.
 #[test]
 fn the_sentinel_may_end_first() {
     let scenario = scenario(TWO);
@@ -120,7 +121,7 @@ fn silence_on_purpose_is_not_waited_for() {
     assert_eq!(conduct(&mut observer, &play.lines).len(), 1);
 }
 
-/// A case with acts at each kind of moment; one of them raises line 5.
+/// Returns a case with actions at each kind of trigger; one of them raises line 5.
 fn acts() -> String {
     let raise = format!("{} 5 high", arch::LINE);
     format!(
@@ -133,7 +134,7 @@ fn acts() -> String {
     )
 }
 
-/// Acts are taken at their marks and at the end, and the run ends only when the last answer is in.
+/// Actions are taken at their marks and at the end, and the run ends only when the last answer has arrived.
 #[test]
 fn acts_are_taken_at_their_moments() {
     let scenario = scenario(&acts());
@@ -177,7 +178,7 @@ fn acts_are_taken_at_their_moments() {
     );
 }
 
-/// An echo of a mark takes no act a second time, and an act's first answer stands.
+/// A repeated mark triggers no action a second time, and the first answer of an action counts.
 #[test]
 fn an_echo_takes_no_act() {
     let scenario = scenario(&acts());
@@ -195,7 +196,7 @@ fn an_echo_takes_no_act() {
     assert_eq!(seen.outside.get("1.0"), Some(&OutsideAnswer::Value(1)));
 }
 
-/// Every way in which a run may end has its place in the record; only a harness that failed is one.
+/// Every way in which a run may end is recorded; only a failed harness is `Failed`.
 #[test]
 fn ends_are_told_apart() {
     let status = Status {
@@ -229,7 +230,7 @@ fn ends_are_told_apart() {
     }
 }
 
-/// The control run holds the sentinel alone and asks nothing of nodes that only the case's edits make.
+/// The control run contains only the sentinel, and refers to no nodes that only the case's edits create.
 #[test]
 fn the_twin_is_the_sentinel_alone() {
     let scenario = scenario(
@@ -250,7 +251,7 @@ fn the_twin_is_the_sentinel_alone() {
     );
 }
 
-/// A case's wishes for its machine are added to the subject's.
+/// The machine of a scenario is the subject's, with the additions of the case.
 #[test]
 fn machines_are_the_subjects_with_what_the_case_adds() {
     let profile = profile();
@@ -273,7 +274,7 @@ fn machines_are_the_subjects_with_what_the_case_adds() {
     );
 }
 
-/// Writes are as wide as they say, lowest byte first.
+/// Writes have the width that they state, lowest byte first.
 #[test]
 fn acts_become_actions() {
     let scenario = scenario(&acts());
@@ -292,7 +293,7 @@ fn acts_become_actions() {
     assert_eq!(
         write[1],
         Action::SetLine {
-            line: "spi5".to_owned(),
+            line: format!("{}5", arch::LINE),
             high: true
         }
     );
@@ -313,7 +314,7 @@ fn the_flash_pattern_tells_where_it_is() {
     );
 }
 
-/// Makes the request for a scenario on a bare tree.
+/// Makes the request for a scenario on an empty tree.
 fn requested(scenario: &Scenario) -> Request {
     let profile = profile();
     let base = dtb_gen::Tree::default();
@@ -330,8 +331,8 @@ fn requested(scenario: &Scenario) -> Request {
     request(scenario, &profile, Path::new("image"), &made)
 }
 
-/// The edu device is given its place before anything of the case is done, and a register is looked at until it shows
-/// what is waited for.
+/// The edu device is placed before the first action of the case, and a register is polled until it shows the awaited
+/// value.
 #[test]
 fn registers_are_set_up_and_waited_for() {
     let scenario = scenario(
@@ -368,7 +369,7 @@ fn registers_are_set_up_and_waited_for() {
     );
 }
 
-/// The IOMMUs of a machine are where its own tree says, in cells as wide as that says, and nothing else is one.
+/// The IOMMUs of a machine are found by its own tree and its cell sizes, and no other node is taken for one.
 #[test]
 fn iommus_are_found_in_the_machines_tree() {
     use dtb_gen::{Node, Tree, Value};

@@ -1,18 +1,19 @@
-//! What U-Boot is told, by the environment that it finds in the second flash of QEMU's `virt`.
+//! The configuration of U-Boot: the environment that it finds in the second flash of QEMU's `virt`.
 
 use runners::Firmware;
 
-/// Bytes of flash that its environment takes, on this board.
+/// Size of the environment in flash on this board.
 const SIZE: usize = 0x4_0000;
-/// Bytes of the checksum in front of it.
+/// Size of the checksum before it.
 const CHECKSUM: usize = 4;
 
-/// Returns an environment by which it enumerates PCI, asks nobody, and starts the image with the tree: a checksum, then
-/// `name=value` texts, each ended by a NUL, and one more at the end (U-Boot, include/env_internal.h).
+/// Returns an environment by which U-Boot enumerates PCI without prompting, and starts the image with the tree: a
+/// checksum, then `name=value` texts, each ended by a NUL, and one more NUL at the end (U-Boot,
+/// include/env_internal.h).
 pub fn environment(firmware: &Firmware) -> Vec<u8> {
     let Firmware { image, tree, .. } = firmware;
     let variables = [
-        // Its own would look for a keyboard on USB.
+        // The default would look for a USB keyboard.
         "preboot=".to_owned(),
         "bootdelay=0".to_owned(),
         "stdin=serial".to_owned(),
@@ -34,7 +35,7 @@ pub fn environment(firmware: &Firmware) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// The environment fills its place and says what is to be started; its checksum is the one that U-Boot computes.
+    /// The environment fills its flash and names what is to be started; its checksum is the one that U-Boot computes.
     #[test]
     fn the_environment_says_what_to_start() {
         let firmware = Firmware {

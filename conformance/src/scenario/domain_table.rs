@@ -1,13 +1,13 @@
-//! Who takes part in a case: what scripts call domains, and what hypercalls call them.
+//! The domains of a case: their names in scripts, and their ids in hypercalls.
 
 use crate::case::value::number;
 use text::nearest;
 
-/// Where a domain leaves its flags for a controller, from the start of its memory: above the probe, below what a
-/// hypervisor or a controller puts at the top.
+/// Offset of a domain's flags for a control domain in its memory: above the probe, below what a hypervisor or a control
+/// domain puts at the top.
 const FLAG: u64 = 0x10_0000;
 
-/// What texts may call besides domains (Xen, public/xen.h: `DOMID_*`).
+/// Other names that texts may use in the place of a domain (Xen, public/xen.h: `DOMID_*`).
 const SPECIAL: [(&str, u16); 4] = [
     ("self", 0x7ff0),
     ("io", 0x7ff1),
@@ -18,18 +18,18 @@ const SPECIAL: [(&str, u16); 4] = [
 /// One domain.
 #[derive(Clone, Debug)]
 pub struct DomainEntry {
-    /// What the case calls it.
+    /// Its name in the case.
     pub name: String,
-    /// What frames call it.
+    /// Its number in frames.
     pub number: u8,
-    /// What hypercalls call it.
+    /// Its id in hypercalls.
     pub id: u16,
-    /// Where its memory begins, in its own eyes.
+    /// IPA at which its memory begins.
     pub ram: u64,
 }
 
 impl DomainEntry {
-    /// Takes up a domain.
+    /// Creates the entry of a domain.
     pub fn new(name: &str, number: u8, id: u16, ram: u64) -> Self {
         Self {
             name: name.to_owned(),
@@ -39,7 +39,7 @@ impl DomainEntry {
         }
     }
 
-    /// Where it leaves its flags, in its own eyes.
+    /// Returns the IPA of its flags.
     pub const fn flag(&self) -> u64 {
         self.ram.saturating_add(FLAG)
     }
@@ -50,7 +50,7 @@ impl DomainEntry {
 pub struct DomainTable(pub Vec<DomainEntry>);
 
 impl DomainTable {
-    /// Finds a domain by what the case calls it.
+    /// Finds a domain by its name in the case.
     pub fn entry(&self, name: &str) -> Result<&DomainEntry, String> {
         let known = || self.0.iter().map(|entry| entry.name.as_str());
         self.0
@@ -63,7 +63,7 @@ impl DomainTable {
             })
     }
 
-    /// Puts ids in the place of names, in all words behind the first two.
+    /// Replaces names by ids, in all words after the first two.
     pub fn resolve(&self, text: &str) -> String {
         let id = |word: &str| {
             let entry = self.0.iter().find(|entry| entry.name == word);
@@ -80,7 +80,7 @@ impl DomainTable {
     }
 }
 
-/// Reads `<address> <size>` of whole pages.
+/// Parses `<address> <size>` in whole pages.
 pub fn bank(text: &str) -> Result<(u64, u64), String> {
     let numbers: Vec<u64> = text
         .split_whitespace()
@@ -105,7 +105,7 @@ mod tests {
         DomainTable(vec![entry("ctl", 1), entry("dA", 2), entry("destroy", 3)])
     }
 
-    /// Names become ids wherever an operand may stand, and the verb stays.
+    /// Names become ids wherever an operand may occur; the verb stays.
     #[test]
     fn names_become_ids() {
         assert_eq!(table().resolve("hv destroy dA"), "hv destroy 2");
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(table().resolve("hv assign dA /dA"), "hv assign 2 /dA");
     }
 
-    /// An unknown name is told with its neighbour, a half bank with what is missing.
+    /// An unknown name is reported with the nearest one, an incomplete bank with what is missing.
     #[test]
     fn what_is_no_name_or_bank_is_refused() {
         assert_eq!(table().entry("dA").unwrap().flag(), 0x4010_0000);

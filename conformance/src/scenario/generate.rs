@@ -1,4 +1,4 @@
-//! Cases to scenarios: every row of every case, for one subject, in a fixed order.
+//! Expands cases to scenarios: every row of every case, for one subject, in a fixed order.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use oft::Diagnostic;
 mod machine;
 mod members;
 
-/// Expands all cases for the architecture of `profile`; all errors of all files at once.
+/// Expands all cases for the architecture of `profile`; returns all errors of all files at once.
 pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
     let mut all = Vec::new();
     let mut known = BTreeSet::new();
@@ -41,7 +41,7 @@ pub fn scenarios(loaded: &Loaded, profile: &Profile) -> Result<Vec<Scenario>, Ve
             }
         }
     }
-    // A text outside of the rows is wrong once, not once a row.
+    // An error outside of the rows is reported once, not once for each row.
     let mut told: Vec<Diagnostic> = Vec::new();
     problems.retain(|problem| {
         let new = !told.contains(problem);
@@ -72,7 +72,7 @@ struct Expansion<'a> {
     names: Names,
     /// The machine's PCI functions.
     pci: Option<Topology>,
-    /// What is wrong with one text is no reason to leave the others unread.
+    /// An error in one text does not stop the reading of the others.
     problems: RefCell<Vec<SourceError>>,
 }
 
@@ -98,17 +98,17 @@ impl<'a> Expansion<'a> {
             Err(error) => made.report([error]),
         }
         if let Some(pci) = &made.pci {
-            // Where the firmware puts functions is known only now, and everything else may speak of it.
+            // Only now it is known where the firmware places functions, and all other texts may refer to that.
             constants.extend(pci.names());
             made.names = Names::new(&constants, row);
         }
         made
     }
 
-    /// Returns the scenario, or everything that is wrong with it.
+    /// Returns the scenario, or all errors in it.
     fn scenario(&self) -> Result<Scenario, Vec<SourceError>> {
         if !self.problems.borrow().is_empty() {
-            // Without the machine every name of what is on it would be an error that is none.
+            // Without the machine, every reference to a part of it would be a false error.
             return Err(self.problems.take());
         }
         let made = self.expand();
@@ -123,7 +123,7 @@ impl<'a> Expansion<'a> {
         }
     }
 
-    /// Keeps what could be read, and what could not as problems.
+    /// Keeps what could be read, and records the rest as problems.
     fn gather<T>(&self, read: impl IntoIterator<Item = Result<T, SourceError>>) -> Vec<T> {
         read.into_iter()
             .filter_map(|one| one.map_err(|error| self.report([error])).ok())
@@ -282,7 +282,7 @@ impl<'a> Expansion<'a> {
     }
 }
 
-/// Values of a subject that texts may name.
+/// Returns the constants of a subject that texts may name.
 fn constants(profile: &Profile) -> BTreeMap<String, String> {
     let guest = &profile.guest;
     let hex = |value: u64| format!("{value:#x}");

@@ -9,11 +9,11 @@ use text::nearest;
 /// A line of `events`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventRule {
-    /// As written, without what is wanted.
+    /// The line without the expectation.
     pub text: String,
-    /// What it is about.
+    /// The accesses that it is about.
     pub about: About,
-    /// What is wanted of it.
+    /// What is wanted of them.
     pub wanted: Wanted,
 }
 
@@ -21,11 +21,11 @@ pub struct EventRule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum About {
-    /// Those that are like this.
+    /// Accesses that match all of these.
     These {
-        /// By what the IOMMU knows the device; none: whatever.
+        /// The IOMMU's number of the device (StreamID); none: any.
         stream: Option<u32>,
-        /// What became of them.
+        /// The result of the access.
         kind: Kind,
         /// Writes or reads; none: both.
         write: Option<bool>,
@@ -36,7 +36,7 @@ pub enum About {
     Others,
 }
 
-/// What becomes of an access, as cases say it.
+/// The result of an access, in the words of cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -46,9 +46,9 @@ pub enum Kind {
     Stopped,
     /// Stopped without a record.
     Aborted,
-    /// Let through as it was.
+    /// Let through untranslated.
     Bypassed,
-    /// Let through to where a table says.
+    /// Translated by a table.
     Translated,
 }
 
@@ -56,7 +56,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wanted {
-    /// There are so many, or more.
+    /// At least this many.
     AtLeast(u64),
     /// There are none.
     Nothing,
@@ -66,7 +66,7 @@ pub enum Wanted {
 
 const FORM: &str =
     "`STREAM EVENT [read|write] [FIRST[..LAST]] [=> at least N|none|any]` or `others => none`";
-/// Kinds that are no event's name.
+/// Names of results that are no event.
 const KINDS: [(&str, Kind); 5] = [
     ("event", Kind::Event(None)),
     ("stopped", Kind::Stopped),
@@ -79,7 +79,7 @@ impl EventRule {
     /// Reads a line of `events`.
     ///
     /// # Errors
-    /// Names what is wrong with it.
+    /// Returns what is wrong with the line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (about, wanted) = match text.split_once("=>") {
             None => (text.trim(), None),
@@ -104,7 +104,7 @@ impl EventRule {
         })
     }
 
-    /// Tells whether a subject must have its IOMMU stop, and record, what it could keep from the IOMMU in other ways as well.
+    /// Tells whether the IOMMU itself must stop the access and record it. A subject could also stop it in other ways.
     pub fn needs_records(&self) -> bool {
         let About::These { kind, .. } = self.about else {
             return false;
@@ -113,17 +113,17 @@ impl EventRule {
             && !matches!(kind, Kind::Bypassed | Kind::Translated)
     }
 
-    /// Tells whether an access may be one that this line is about: nothing that is told of it says otherwise.
+    /// Tells whether a line may be about an access: no known property of the access contradicts the line.
     pub fn may_be(&self, access: &Access) -> bool {
         self.compare(access, true)
     }
 
-    /// Tells whether an access is one that this line is about: all that the line asks for is told of it.
+    /// Tells whether a line is about an access: every property that the line names is known and matches.
     pub fn is(&self, access: &Access) -> bool {
         self.compare(access, false)
     }
 
-    /// Compares with an access; `untold` is what a thing that is not told of it counts for.
+    /// Compares with an access; `untold` is the result for a property that the source does not have.
     fn compare(&self, access: &Access, untold: bool) -> bool {
         let About::These {
             stream,
@@ -181,7 +181,7 @@ fn these(text: &str, stream: &str, kind: &str, rest: &[&str]) -> Result<About, S
     };
     if write.is_some() && !matches!(kind, Kind::Event(_)) {
         return Err(format!(
-            "`{text}`: only a record tells reads from writes, and there is none of these"
+            "`{text}`: only a record distinguishes reads from writes, and these have none"
         ));
     }
     let span = match rest {
@@ -217,7 +217,7 @@ fn span_of(text: &str) -> Result<(u64, u64), String> {
     let (first, last) = text.split_once("..").unwrap_or((text, text));
     let (first, last) = (number(first)?, number(last)?);
     if last < first {
-        return Err(format!("`{text}` ends in front of its beginning"));
+        return Err(format!("`{text}` ends before it begins"));
     }
     Ok((first, last))
 }
@@ -230,11 +230,11 @@ fn wanted_of(text: &str) -> Result<Wanted, String> {
     }
     let Some(count) = text.strip_prefix("at least ") else {
         return Err(format!(
-            "`{text}` is nothing to want of events: `at least N`, `none` or `any`"
+            "`{text}` is no expectation of events: `at least N`, `none` or `any`"
         ));
     };
     match number(count)? {
-        0 => Err(format!("`{text}` wants nothing: `any` says so")),
+        0 => Err(format!("`{text}` demands nothing; write `any`")),
         count => Ok(Wanted::AtLeast(count)),
     }
 }
@@ -257,7 +257,7 @@ mod tests {
         EventRule::parse(text).unwrap()
     }
 
-    /// Every form is read, and what is left out is whatever.
+    /// Every form is parsed, and what is left out matches anything.
     #[test]
     fn lines_are_read() {
         let full = rule("0x18 F_TRANSLATION write 0x5000_0000..0x5000_0007 => at least 2");
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(rule("others => none").text, "others");
     }
 
-    /// What is wrong is named, with the nearest right word.
+    /// An error names the wrong word, with the nearest right one.
     #[test]
     fn errors_name_the_culprit() {
         for (text, wanted) in [
@@ -292,14 +292,14 @@ mod tests {
             ),
             ("x18 event", "`x18` is not a number"),
             ("0x100000000 event", "does not fit 32 bits"),
-            ("0x18 event 2..1", "ends in front of its beginning"),
+            ("0x18 event 2..1", "ends before it begins"),
             ("0x18 event write 1 2", "a line of events reads"),
             (
                 "0x18 aborted write",
-                "only a record tells reads from writes",
+                "only a record distinguishes reads from writes",
             ),
-            ("0x18 event => some", "`some` is nothing to want"),
-            ("0x18 event => at least 0", "wants nothing"),
+            ("0x18 event => some", "`some` is no expectation"),
+            ("0x18 event => at least 0", "demands nothing"),
             ("others => any", "it reads `others => none`"),
             ("others 0x18", "it reads `others => none`"),
         ] {
@@ -308,7 +308,7 @@ mod tests {
         }
     }
 
-    /// What is not told of an access may be what a line asks for, and is not known to be.
+    /// An unknown property of an access may match a line, but is not known to.
     #[test]
     fn what_is_not_told_is_neither_right_nor_wrong() {
         let access = |write, address| Access {
@@ -341,7 +341,7 @@ mod tests {
         assert!(!self::rule("0x19 aborted").may_be(&silent));
     }
 
-    /// Only what must be recorded asks for a subject that has it recorded.
+    /// Only a line about a recorded access needs a subject that records.
     #[test]
     fn records_are_needed_where_one_is_wanted() {
         assert!(rule("0x18 event").needs_records() && rule("0x18 stopped").needs_records());

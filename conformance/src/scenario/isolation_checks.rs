@@ -1,15 +1,15 @@
-//! Accesses that every domain with devices makes, whatever its case is about: next to each mapped region there is
-//! nothing, and a region that was moved is not at its physical address as well.
+//! Accesses that every domain with devices makes in every case: the pages next to each mapped region are not mapped,
+//! and a region that was moved is not at its physical address as well.
 
 use wire::{Op, Width};
 
 use crate::case::expect::Expect;
 use crate::scenario::{Domain, From, Line, Range};
 
-/// Smallest unit of a mapping.
+/// Size of the smallest mapping.
 const PAGE: u64 = 0x1000;
 
-/// Parts of the guest's address space that are the hypervisor's own: their contents are not what isolation checks are about.
+/// Parts of the guest's address space that the hypervisor uses itself: isolation checks do not access them.
 #[derive(Clone, Debug, Default)]
 pub struct Occupied(pub Vec<(u64, u64)>);
 
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(found, wanted);
     }
 
-    /// The pages before and behind are tried, and the physical address of what was moved.
+    /// The checks access the pages before and after a region, and the physical address of a moved one.
     #[test]
     fn neighbours_and_origins_are_tried() {
         check(
@@ -129,7 +129,7 @@ mod tests {
         );
     }
 
-    /// What is mapped by another range, is the domain's memory or lies beyond the address width is left alone.
+    /// The checks skip what another range maps, the domain's memory, and what lies beyond the address width.
     #[test]
     fn what_is_there_is_left_alone() {
         check(

@@ -1,4 +1,5 @@
-//! Words of scripts that stand for several operations: what a controller does to make a domain, and how the two meet.
+//! Words of scripts that stand for several operations: how a control domain creates a domain, and how the two
+//! synchronize.
 
 use crate::arch;
 use crate::case::Role;
@@ -10,36 +11,36 @@ use crate::scenario::{DOMAIN_MEMORY_KIB, Domain};
 
 mod pci;
 
-/// Page at which a controller looks into the memory of others: no machine of this suite has anything there.
+/// Page through which a control domain accesses the memory of others: no machine of this suite has anything there.
 const WINDOW: u64 = 0x30_0000_0000;
-/// Smallest page, in bits.
+/// Smallest page, as a power of two.
 const PAGE: u32 = 12;
-/// Pages that one request for memory or for a mapping may name at most: 2 MiB, and Xen's limit on Arm.
+/// Maximum number of pages in one request for memory or for a mapping: 2 MiB, and Xen's limit on Arm.
 const CHUNK: u64 = 512;
 const MAPPED: u64 = 64;
-/// Time to wait for another domain, in milliseconds. Nothing waits so long unless something is wrong.
+/// Timeout for waiting on another domain, in milliseconds. No wait takes that long unless something is wrong.
 const PATIENCE: u32 = 5000;
 
-/// Who writes a script.
+/// The domain that a script is written for.
 pub struct Writer<'a> {
-    /// What the case calls it.
+    /// Its name in the case.
     pub name: &'a str,
-    /// Everybody.
+    /// All domains of the case.
     pub table: &'a DomainTable,
-    /// What it may do to others.
+    /// Its privilege over other domains.
     pub role: Role,
-    /// The domains that it makes.
+    /// The domains that it creates.
     pub children: &'a [Domain],
     /// The machine's PCI functions.
     pub functions: Option<&'a Topology>,
-    /// Those that it is given: segment, bus, and device and function.
+    /// The functions assigned to it: segment, bus, and device and function.
     pub own: &'a [[u32; 3]],
-    /// Where it finds their configuration space.
+    /// Address at which it finds their configuration space.
     pub ecam: Option<u64>,
 }
 
 impl Writer<'_> {
-    /// Returns the lines that `text` stands for, itself where it stands for nothing else.
+    /// Returns the lines that `text` stands for; `text` itself if it stands for nothing else.
     pub fn lines(&self, text: &str) -> Result<Vec<String>, String> {
         let (body, expect) = match text.split_once("=>") {
             Some((body, expect)) => (body.trim(), Some(expect.trim())),
@@ -97,7 +98,7 @@ impl Writer<'_> {
         found.ok_or_else(|| format!("`{}` has no child `{name}`", self.name))
     }
 
-    /// Does something with the flag of a domain.
+    /// Returns the lines that apply `line` to the flag of a domain.
     fn within(&self, name: &str, line: String) -> Result<Vec<String>, String> {
         let other = self.table.entry(name)?;
         let (window, page) = (WINDOW >> PAGE, other.flag() >> PAGE);
@@ -114,7 +115,7 @@ fn until(flag: u64, value: &str) -> String {
     format!("wait32 {flag:#x} 0xffffffff {value} {PATIENCE} => {value}")
 }
 
-/// Tells `dma`, or `dma@ADDRESS` for a device whose registers are there.
+/// Tells whether the word is `dma`, or `dma@ADDRESS` for a device whose registers are there.
 fn is_dma(word: &str) -> bool {
     word == "dma" || word.starts_with("dma@")
 }
@@ -124,8 +125,8 @@ fn registers(word: &str) -> Result<u64, String> {
     place.map_or(Ok(EDU_BASE), number)
 }
 
-/// Has the edu device at `base`, for one that is a platform device where the host has it, copy memory to its buffer (`read`) or its
-/// buffer to memory (`write`), and waits until it is done, unless only the begin is asked for.
+/// Has the edu device at `base` (by default where the host has it as a platform device) copy memory to its buffer
+/// (`read`) or its buffer to memory (`write`), and waits until it is done, unless only the start is asked for.
 fn transfer(
     base: u64,
     verb: &str,
@@ -140,7 +141,7 @@ fn transfer(
         _ => return Err(format!("`{verb}` is neither read nor write")),
     };
     let register = |offset: u64| base.wrapping_add(offset);
-    // A place in the domain's scratch memory is known to its probe alone.
+    // Only the domain's probe knows where its scratch memory is.
     let aim = |offset: u64, address: &str| match address.strip_prefix('@') {
         Some(place) => format!("hcaim {:#x} {place}", register(offset)),
         None => format!("w64 {:#x} {address}", register(offset)),
@@ -158,7 +159,7 @@ fn transfer(
     Ok(lines)
 }
 
-/// Makes the domain and fills its memory.
+/// Creates the domain and fills its memory.
 fn make(child: &Domain) -> Vec<String> {
     let Some(plan) = child.child else {
         return Vec::new();
@@ -184,7 +185,7 @@ fn make(child: &Domain) -> Vec<String> {
     lines
 }
 
-/// Gives the domain its devices.
+/// Assigns the domain its devices.
 fn give(child: &Domain) -> Vec<String> {
     let Some(plan) = child.child else {
         return Vec::new();
@@ -253,7 +254,7 @@ mod tests {
         assert_eq!(said, wanted.iter().map(read).collect::<Vec<_>>());
     }
 
-    /// Each word stands for the calls that a toolstack makes, in the sizes that they may have.
+    /// Each word stands for the calls that a toolstack makes, in the sizes that the hypervisor accepts.
     #[test]
     fn words_stand_for_calls() {
         check(
@@ -307,7 +308,7 @@ mod tests {
         assert_eq!(own, wanted.map(|text| text.parse().unwrap()));
     }
 
-    /// A function is named by what the case calls it, whatever the domain's number for it is.
+    /// A function is named by its name in the case, whatever its number in the domain.
     #[test]
     fn functions_are_called_by_their_names() {
         let made = |role: &str, script: &str| {
@@ -377,7 +378,7 @@ mod tests {
         );
     }
 
-    /// What is expected of giving is expected of each of its calls.
+    /// An expectation of `give` applies to each of its calls.
     #[test]
     fn a_refusal_is_wanted_of_each_call() {
         let made = run_time("give dB => EBUSY");

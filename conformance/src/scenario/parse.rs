@@ -1,4 +1,4 @@
-//! The texts of a case, one kind a function.
+//! Parses the texts of a case, with one function for each kind.
 
 use wire::{Hv, Op};
 
@@ -7,7 +7,7 @@ use crate::case::expect::Expect;
 use crate::case::value::{cut, number, number32};
 use crate::scenario::{Action, ActionKind, Domain, From, Line, Range, TriggerPoint};
 
-/// Reads how much a case asks of a subject.
+/// Parses how much a case asks of a subject.
 pub fn level(text: &str) -> Result<model::Level, String> {
     let known = model::Level::ALL.into_iter();
     known
@@ -19,12 +19,12 @@ pub fn level(text: &str) -> Result<model::Level, String> {
         })
 }
 
-/// Reads `<operation> => <expectation>`.
+/// Parses `<operation> => <expectation>`.
 pub fn line(text: &str) -> Result<Line, String> {
     let (op, expect) = halves(text)?;
     let op = op.parse::<Op>().map_err(|error| error.explain(op))?;
     let expect = match (&op, expect) {
-        // What works answers with a number, of which only some are good.
+        // On success the operation answers with a number, and any number that is no error is right.
         (Op::Hv(asked), Expect::Works) if counts(asked) => Expect::Answered,
         (Op::Hv(_) | Op::Hypercall { .. } | Op::Loop { .. }, Expect::Works) => ZERO,
         (_, expect) => expect,
@@ -36,13 +36,13 @@ pub fn line(text: &str) -> Result<Line, String> {
     })
 }
 
-/// What a hypercall answers when it has done what was asked, and a loop whose passes were all alike.
+/// The answer of a hypercall that succeeded, and of a loop whose passes were all equal.
 const ZERO: Expect = Expect::Value {
     value: 0,
     mask: u64::MAX,
 };
 
-/// Tells a question whose answer is a number of its own.
+/// Tells whether a query answers with a number.
 const fn counts(asked: &Hv) -> bool {
     matches!(
         asked,
@@ -66,11 +66,11 @@ fn halves(text: &str) -> Result<(&str, Expect), String> {
     }
 }
 
-/// Ranges that one row may stand for.
+/// Number of ranges that one row may stand for.
 const ROW: u64 = 0x1_0000;
 
-/// Reads `<host> <size> <guest>`, or a row of them: `<host> <size> <guest> x <count> <host step> <guest step>`. A guest
-/// step may be negative, so that the row runs backwards.
+/// Parses `<host> <size> <guest>`, or a row of ranges: `<host> <size> <guest> x <count> <host step> <guest step>`. A
+/// guest step may be negative, so that the row runs backwards.
 pub fn ranges(text: &str) -> Result<Vec<Range>, String> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
@@ -119,7 +119,7 @@ pub fn ranges(text: &str) -> Result<Vec<Range>, String> {
     Ok((0..count).map(one).collect())
 }
 
-/// Reads `<address cells> <size cells>`, or `none`.
+/// Parses `<address cells> <size cells>`, or `none`.
 pub fn cells(text: &str) -> Result<Option<(u32, u32)>, String> {
     if text == "none" {
         return Ok(None);
@@ -128,13 +128,13 @@ pub fn cells(text: &str) -> Result<Option<(u32, u32)>, String> {
     Ok(Some((number32(address)?, number32(size)?)))
 }
 
-/// Reads `true` or `false`.
+/// Parses `true` or `false`.
 pub fn truth(text: &str) -> Result<bool, String> {
     text.parse()
         .map_err(|_| format!("`{text}` is neither `true` nor `false`"))
 }
 
-/// Reads when a step outside is taken.
+/// Parses the trigger of a step outside.
 pub fn trigger(text: &str, domains: &[Domain]) -> Result<TriggerPoint, String> {
     match cut(text) {
         ("start", "") => Ok(TriggerPoint::Start),
@@ -157,7 +157,7 @@ pub fn trigger(text: &str, domains: &[Domain]) -> Result<TriggerPoint, String> {
     }
 }
 
-/// Reads one act outside the guests.
+/// Parses one action outside the guests.
 pub fn act(text: &str) -> Result<Action, String> {
     let (act, mut expect) = halves(text)?;
     let words: Vec<&str> = act.split_whitespace().collect();
@@ -203,7 +203,7 @@ pub fn act(text: &str) -> Result<Action, String> {
     };
     if let ActionKind::Wait(_, _, mask, value) = what {
         if expect != Expect::Works {
-            return Err(format!("`{act}` says itself what must be seen"));
+            return Err(format!("`{act}` states its expectation itself"));
         }
         expect = Expect::Value { value, mask };
     }
@@ -228,7 +228,7 @@ fn width(verb: &str, kind: &str) -> Result<u8, String> {
 mod tests {
     use super::*;
 
-    /// Lines, ranges and acts are understood or refused with the culprit.
+    /// Lines, ranges and actions are parsed, or refused with the wrong word.
     #[test]
     fn texts_are_read() {
         assert_eq!(
@@ -284,7 +284,7 @@ mod tests {
         assert!(
             act("wait32 0x10 1 0 => 0")
                 .unwrap_err()
-                .contains("says itself")
+                .contains("states its expectation")
         );
         assert_eq!(line("hv destroy 2").unwrap().expect, ZERO);
         assert_eq!(line("hv list => ok").unwrap().expect, Expect::Answered);

@@ -1,15 +1,15 @@
-//! What is done in a scenario, as ledger and reports tell it.
+//! The steps of a scenario, as ledger and reports show them.
 
 use model::Step;
 
 use crate::scenario::{From, SENTINEL, Scenario, TriggerPoint};
 
-/// Who takes a step that no domain takes.
+/// Name for actions outside the guests, in the place of a domain.
 const OUTSIDE: &str = "outside";
 
 impl Scenario {
-    /// Lists the steps that the case asks for: those of each domain in order, then those outside. What every scenario does
-    /// by itself (its sentinel, the accesses that show that nothing else is mapped) is left out.
+    /// Lists the steps that the case asks for: those of each domain in order, then those outside. What every scenario
+    /// does (the sentinel, the isolation checks) is left out.
     pub fn steps(&self) -> Vec<Step> {
         let domains = self.domains.iter().filter(|domain| domain.name != SENTINEL);
         let inside = domains.flat_map(|domain| {
@@ -47,7 +47,8 @@ impl Scenario {
 mod tests {
     use crate::sample::scenario;
 
-    /// The steps of the case are told with their expectations, outside ones with their moment; the suite's own are not.
+    /// The steps of the case are listed with their expectations, those outside with their trigger; the suite's own are
+    /// not.
     #[test]
     fn steps_are_those_of_the_case() {
         let made = scenario(concat!(

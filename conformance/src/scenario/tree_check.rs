@@ -1,4 +1,4 @@
-//! What a domain's own device tree must look like: rules of a case, and rules that hold for every domain.
+//! Checks of a domain's own device tree: rules of a case, and rules that hold for every domain.
 
 use std::fmt;
 
@@ -18,30 +18,31 @@ pub enum TreeCheck {
     Node(String),
     /// This node does not exist.
     NoNode(String),
-    /// The property has this value (in source form); an empty text: it exists and is empty.
+    /// The property has this value (in source form); empty text: it exists and is empty.
     Property(String, String, String),
     /// The node lacks the property.
     NoProperty(String, String),
     /// No node anywhere has the property.
     NowhereProperty(String),
-    /// No node anywhere is compatible with this.
+    /// No node anywhere has this `compatible`.
     NowhereCompatible(String),
-    /// Some node is compatible with this.
+    /// Some node has this `compatible`.
     Compatible(String),
-    /// The only PCI host bridge is described whole, with its ECAM and its windows of 32 and 64 bits at these addresses.
+    /// The only PCI host bridge is described completely, with its ECAM and its 32-bit and 64-bit windows at these
+    /// addresses.
     HostBridge([u64; 3]),
-    /// Device and pin on the first bus of the PCI host bridge arrive at this shared interrupt.
+    /// Device and pin on the first bus of the PCI host bridge are routed to this shared interrupt.
     PciLine(u32, u32, u32),
     /// No two nodes share a phandle.
     PhandlesUnique,
     /// `interrupt-parent` of the node names the interrupt controller of the domain.
     ParentIsController(String),
-    /// /passthrough is what the partial tree says, except for what only the hypervisor reads.
+    /// /passthrough is a copy of the partial tree, except for what only the hypervisor reads.
     PassthroughKept,
 }
 
 impl TreeCheck {
-    /// Reads one rule.
+    /// Parses one rule.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (verb, rest) = cut(text);
         let (first, after) = cut(rest);
@@ -82,7 +83,7 @@ impl TreeCheck {
         })
     }
 
-    /// The rules that hold for the tree of every domain.
+    /// Returns the rules that hold for the tree of every domain.
     pub fn always() -> Vec<Self> {
         let hidden = [
             "iommus",
@@ -112,7 +113,7 @@ impl TreeCheck {
         rules
     }
 
-    /// Says what is wrong with `tree`, or nothing. `partial` is the tree that the domain was given.
+    /// Says how `tree` breaks the rule; none if it does not. `partial` is the partial tree of the domain.
     pub fn broken_by(&self, tree: &Tree, partial: Option<&Tree>) -> Option<String> {
         match self {
             Self::Node(path) => tree
@@ -184,7 +185,7 @@ const FORMS: &[&str] = &[
     "passthrough-kept",
 ];
 
-/// Properties of the partial tree that only the hypervisor reads, and references to what a domain must not see.
+/// Properties of the partial tree that only the hypervisor reads, and references to nodes that a domain must not see.
 const NOT_COPIED: &[&str] = &[
     "xen,reg",
     "xen,path",
@@ -198,7 +199,7 @@ const NOT_COPIED: &[&str] = &[
     "msi-map-mask",
 ];
 
-/// Finds a node that is compatible with this.
+/// Finds a node with this `compatible`.
 fn compatible(tree: &Tree, name: &str) -> Option<String> {
     let is = |path: &String| {
         let texts = tree
@@ -308,7 +309,7 @@ fn controller_is_parent(tree: &Tree, path: &str) -> Option<String> {
     })
 }
 
-/// Shows a property value as source where it can be one.
+/// Shows a property value in source form if it has one.
 fn shown(value: &[u8]) -> String {
     if value.is_empty() {
         return "empty".to_owned();
@@ -400,7 +401,7 @@ mod tests {
         }
     }
 
-    /// Each rule holds on a tree that obeys it and says what is wrong with one that does not.
+    /// Each rule accepts a tree that obeys it, and says how another one breaks it.
     #[test]
     fn rules_hold_or_say_why() {
         check("node /passthrough/gpio@9030000", None);
@@ -438,7 +439,7 @@ mod tests {
         );
     }
 
-    /// A property that only the hypervisor reads may go; any other change of the copied part is told.
+    /// A property that only the hypervisor reads may be missing; any other change of the copied part is reported.
     #[test]
     fn the_copied_part_is_compared() {
         let mut given = tree();
@@ -460,7 +461,7 @@ mod tests {
         assert_eq!(told, "/passthrough/gpio@9030000 lost `label`");
     }
 
-    /// Shared phandles are found wherever they stand.
+    /// Shared phandles are found in any node.
     #[test]
     fn shared_phandles_are_found() {
         let mut shared = tree();

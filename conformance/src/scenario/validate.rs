@@ -1,5 +1,5 @@
-//! Cases that are well written and yet show nothing: expectations that nobody could disappoint or meet, domains that
-//! nobody could hear. They are errors of the case file, told before anything runs.
+//! Finds cases that are well formed but show nothing: expectations that can never fail or never be met, and domains
+//! without output. They are errors of the case file, and are reported before anything runs.
 
 use model::Capability;
 use wire::{Hv, Op};
@@ -27,7 +27,7 @@ pub fn label(text: &str) -> Result<(), String> {
     ))
 }
 
-/// Checks that what is wanted of an IOMMU can be seen, and that no line of it says what another does.
+/// Checks that the wanted IOMMU events can be observed, and that no line repeats or contradicts another.
 pub fn iommu_events(case: &Case, rules: &[EventRule]) -> Vec<SourceError> {
     let mut found = Vec::new();
     if !case.events.is_empty() && !case.machine.iommu {
@@ -39,14 +39,14 @@ pub fn iommu_events(case: &Case, rules: &[EventRule]) -> Vec<SourceError> {
         let other = before.iter().find(|other| other.about == rule.about)?;
         Some(SourceError::new(
             &other.text,
-            format!("`{}` is said twice", rule.text),
+            format!("`{}` is written twice", rule.text),
         ))
     };
     found.extend((0..rules.len()).filter_map(twice));
     found
 }
 
-/// Tells what a subject must be able to do for lines about its IOMMU to be met.
+/// Returns the capabilities that a subject needs for lines about its IOMMU.
 pub fn event_needs(rules: &[EventRule]) -> impl Iterator<Item = Capability> {
     let any = (!rules.is_empty()).then_some(Capability::Iommu);
     let records = rules.iter().any(EventRule::needs_records);
@@ -54,7 +54,7 @@ pub fn event_needs(rules: &[EventRule]) -> impl Iterator<Item = Capability> {
         .chain(records.then_some(Capability::IommuEvents))
 }
 
-/// Checks the domains of a case: their names, and that one of them can show that the machine ran at all.
+/// Checks the domains of a case: their names, and that at least one can show that the machine ran at all.
 pub fn domains(case: &Case) -> Vec<SourceError> {
     let mut found = Vec::new();
     let all = || {
@@ -77,7 +77,7 @@ pub fn domains(case: &Case) -> Vec<SourceError> {
             found.push(report(format!("two domains are called `{name}`")));
         }
         if !domain.vpl011 && domain.refused.is_some() {
-            let why = "without a console nobody hears whether it was refused";
+            let why = "without a console it cannot be seen whether it was refused";
             found.push(report(format!("domain `{name}`: {why}")));
         }
         if !domain.vpl011 && !domain.tree.is_empty() {
@@ -88,13 +88,13 @@ pub fn domains(case: &Case) -> Vec<SourceError> {
     found.extend(roles::roles(case));
     let speaks = |domain: &case::Domain| domain.vpl011 && domain.refused.is_none();
     if !case.sentinel && !case.domains.iter().any(speaks) {
-        let why = "no domain speaks: nothing would show that the machine ran";
+        let why = "no domain has a console: nothing would show that the machine ran";
         found.push(SourceError::new("sentinel", why));
     }
     found
 }
 
-/// Checks that somebody lists the functions that a domain must know.
+/// Checks that an action lists the functions that a domain must know.
 pub fn listed(case: &Case, domains: &[crate::scenario::Domain]) -> Option<SourceError> {
     let asked = domains
         .iter()
@@ -108,14 +108,14 @@ pub fn listed(case: &Case, domains: &[crate::scenario::Domain]) -> Option<Source
     })
 }
 
-/// Checks the lines of a script against one another; `texts` are the lines as written.
+/// Checks the lines of a script against each other; `texts` are the lines as written.
 pub fn script(texts: &[Text], lines: &[Line], domain: &case::Domain) -> Vec<SourceError> {
     let mut found = Vec::new();
     for (place, (text, line)) in texts.iter().zip(lines).enumerate() {
         let before = lines.get(..place).unwrap_or_default();
         let mut report = |why: String| found.push(SourceError::new(&text.0, why));
         if let Some(last) = before.iter().find(|line| silences(&line.op)) {
-            report(format!("nothing runs behind `{}`", last.op));
+            report(format!("nothing runs after `{}`", last.op));
         }
         if line.expect == Expect::Unchanged && !before.iter().any(|earlier| earlier.op == line.op) {
             report(format!("`unchanged` needs an earlier `{}`", line.op));
@@ -124,7 +124,7 @@ pub fn script(texts: &[Text], lines: &[Line], domain: &case::Domain) -> Vec<Sour
             report(format!("`{}` never answers with: {}", line.op, line.expect));
         }
         if !domain.vpl011 && !matches!(line.expect, Expect::Works | Expect::Any) {
-            report("without a console nobody hears the answer".to_owned());
+            report("without a console the answer cannot be seen".to_owned());
         }
     }
     found
@@ -186,7 +186,7 @@ const fn suits(expect: &Expect, op: &Op) -> bool {
     }
 }
 
-/// Tells an op of one architecture that answers with a value or raises an exception.
+/// Tells whether an operation of one architecture answers with a value or raises an exception.
 const fn is_value(op: &Op) -> bool {
     matches!(op, Op::Arch(op) if arch::answers_a_value(op))
 }
@@ -215,7 +215,7 @@ mod tests {
         }
     }
 
-    /// A line that could not fail, or not pass, is refused; its neighbours are not.
+    /// A line that could not fail, or not pass, is refused; similar lines that can are accepted.
     #[test]
     fn lines_that_show_nothing_are_refused() {
         check(&["r32 0x10", "r32 0x10 => unchanged"], true, &[]);
@@ -225,7 +225,7 @@ mod tests {
             &["needs an earlier `r32 0x10`"],
         );
         check(&["r32 0x10 => unchanged"], true, &["needs an earlier"]);
-        check(&["off", "r32 0x10"], true, &["nothing runs behind `off`"]);
+        check(&["off", "r32 0x10"], true, &["nothing runs after `off`"]);
         check(&["r32 0x10", "off"], true, &[]);
         check(
             &["sweep r32 0x1000 2 4 => fault"],
@@ -234,11 +234,11 @@ mod tests {
         );
         check(&["sweep r32 0x1000 2 4 => sweep ok=0 fault=2"], true, &[]);
         check(&["irq state 34 => irqs 1"], true, &["never answers with"]);
-        check(&["r32 0x10 => 1"], false, &["nobody hears"]);
+        check(&["r32 0x10 => 1"], false, &["cannot be seen"]);
         check(&["w32 0x10 1"], false, &[]);
     }
 
-    /// Names of rows can be files and words of a shell.
+    /// Names of rows are valid as file names and as shell words.
     #[test]
     fn labels_are_plain() {
         for good in ["one_page", "size+1", "a=b", "2^40", "1.5"] {

@@ -1,4 +1,4 @@
-//! What a subject claims, as far as verdicts depend on it.
+//! The claims of a subject on which verdicts depend.
 
 use crate::observe::Observation;
 use crate::scenario::Domain;
@@ -6,14 +6,14 @@ use crate::scenario::Domain;
 /// What a subject claims about refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// It explains each on the console.
+    /// It explains each refusal on the console.
     pub diagnostics: bool,
-    /// It refuses also what the requirements leave open.
+    /// It also refuses what the requirements leave open.
     pub strict: bool,
 }
 
 impl Claims {
-    /// Reads them out of a profile.
+    /// Reads the claims from a profile.
     pub fn of(profile: &runners::Profile) -> Self {
         Self {
             diagnostics: profile.diagnostics,
@@ -21,7 +21,7 @@ impl Claims {
         }
     }
 
-    /// Tells a domain that runs although the case has it refused, and may: what it finds decides.
+    /// Tells whether a domain runs that the case has refused, and may run: its observations then decide.
     pub(super) fn may_run(self, domain: &Domain, seen: &Observation) -> bool {
         !self.strict && domain.if_permitted && seen.domains.contains_key(&domain.number)
     }

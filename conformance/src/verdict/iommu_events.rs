@@ -1,4 +1,4 @@
-//! What the IOMMU did, where a case wants something of it.
+//! Judges what the IOMMU did, if a case asks for it.
 
 use runners::{Access, AccessFate, Counted, Iommus};
 
@@ -8,17 +8,17 @@ use crate::observe::Observation;
 use crate::scenario::Scenario;
 use crate::scenario::iommu_events::{About, EventRule, Wanted};
 
-/// What is looked at begins with this.
+/// Prefix of the names of these checks.
 const ABOUT: &str = "IOMMU: ";
 
-/// Says why it cannot be told what the IOMMU did, where a check hangs on that.
+/// Says why the record of the IOMMU is incomplete, if a check depends on what is missing.
 pub(super) fn doubt(seen: &Observation, checks: &[Check]) -> Option<String> {
     let open = |check: &Check| !check.ok && check.seen == NOTHING && check.what.starts_with(ABOUT);
     if !checks.iter().any(open) {
         return None;
     }
     match &seen.iommus {
-        None => Some("nobody followed an IOMMU".to_owned()),
+        None => Some("no IOMMU was observed".to_owned()),
         Some(iommus) => iommu::doubt(iommus),
     }
 }
@@ -37,15 +37,15 @@ pub(super) fn judge(scenario: &Scenario, seen: &Observation, checks: &mut Vec<Ch
     }
 }
 
-/// Looks for accesses that must be there. One source suffices: the queue has room for so many only, and the trace does not
-/// tell reads from writes. Where the queue tells the one, the trace is not taken for the other.
+/// Looks for accesses that must have occurred. One source is enough: the queue has limited room, and the trace does not
+/// distinguish reads from writes. If the queue has one of them, the trace is not counted as the other.
 fn wanted(rule: &EventRule, count: u64, iommus: &Iommus) -> (String, bool) {
     let queued = || iommus.queues.iter().map(|queue| &queue.accesses);
     let in_queue: u64 = queued()
         .map(|tally| tally.count(|access| rule.is(access)))
         .sum();
     let in_trace = iommus.trace.accesses.count(|access| {
-        // What the records say of this very access goes before what the trace leaves open.
+        // The record of this very access decides what the trace leaves open.
         let same = |record: &&Counted| {
             let Access {
                 stream,
@@ -62,7 +62,7 @@ fn wanted(rule: &EventRule, count: u64, iommus: &Iommus) -> (String, bool) {
     let most = in_queue.max(in_trace);
     let told = match most {
         _ if most >= count => "so it is",
-        // What was not kept may be what is missing.
+        // The missing access may be among those that were not kept.
         _ if iommu::doubt(iommus).is_some() => NOTHING,
         0 => "none",
         _ => "fewer",
@@ -70,7 +70,7 @@ fn wanted(rule: &EventRule, count: u64, iommus: &Iommus) -> (String, bool) {
     (told.to_owned(), most >= count)
 }
 
-/// Looks for accesses that must not be there, in both sources.
+/// Looks for accesses that must not have occurred, in both sources.
 fn absent(rule: &EventRule, rules: &[EventRule], iommus: &Iommus) -> (String, bool) {
     let is = |access: &Access| match rule.about {
         About::These { .. } => rule.is(access),
@@ -84,7 +84,7 @@ fn absent(rule: &EventRule, rules: &[EventRule], iommus: &Iommus) -> (String, bo
     let found = tallies
         .flat_map(|tally| &tally.seen)
         .map(|counted| &counted.access);
-    // Of several the same one is shown in every run.
+    // Of several accesses every run shows the same one.
     let found = found
         .filter(|access| is(access))
         .map(ToString::to_string)

@@ -10,7 +10,7 @@ use crate::arch::sample::{asynchronous, external, misaligned, permission, unmapp
 use crate::observe::Recorder;
 use crate::sample::{NONCE, Play, scenario};
 
-/// Subjects that refuse all that they should, without and with a word about it.
+/// Subjects that refuse all that they should, without and with diagnostics.
 pub const QUIET: Claims = Claims {
     diagnostics: false,
     strict: true,
@@ -20,7 +20,7 @@ pub const STRICT: Claims = Claims {
     ..QUIET
 };
 
-/// A domain that reads once and a later one that must not run, in front of the sentinel.
+/// A domain that reads once and a later one that must not run, before the sentinel.
 const TWO: &str = "    domains:
       - {name: dA, script: [r32 0x1000 => 0x61]}
       - {name: dB, refused: [gpio, '0x9030000']}
@@ -55,7 +55,7 @@ fn check(rest: &str, play: Play, verdict: Verdict, reason: &str) {
     assert!(outcome.reason.contains(reason), "{}", outcome.reason);
 }
 
-/// What `dA` and the sentinel say when all is well and the refused `dB` never runs.
+/// The frames of `dA` and the sentinel in a good run, in which the refused `dB` never runs.
 fn well() -> Play {
     Play::new()
         .hello(1)
@@ -64,7 +64,7 @@ fn well() -> Play {
         .sentinel(3)
 }
 
-/// A run in which everything wanted was seen passes without a reason.
+/// A run in which everything wanted was seen passes, without a reason.
 #[test]
 fn all_that_was_wanted_passes() {
     check(TWO, well(), Verdict::Pass, "");
@@ -209,7 +209,7 @@ fn unchanged_needs_an_earlier_answer() {
         Verdict::Fail,
         "wanted the same value",
     );
-    // The first answer was lost: what came later is compared with nothing.
+    // The first answer was lost, so the later one has nothing to be compared with.
     let lost = Play::new()
         .hello(1)
         .lose(1)
@@ -223,7 +223,7 @@ fn unchanged_needs_an_earlier_answer() {
     );
 }
 
-/// Any sign of life of a refused domain fails the case, whichever frame it is.
+/// Any frame of a refused domain fails the case, whichever it is.
 #[test]
 fn a_refused_domain_that_speaks_fails() {
     let fault = Note::Fault {
@@ -251,7 +251,7 @@ fn a_refused_domain_that_speaks_fails() {
         );
     }
     check(TWO, well().hello(2), Verdict::Fail, "its probe spoke");
-    // Also where lines were lost: what was seen is wrong whatever the others said.
+    // It also fails if lines were lost: a wrong observation is wrong whatever the lost lines were.
     check(
         TWO,
         well().lose(2).end(2, 0),
@@ -260,7 +260,7 @@ fn a_refused_domain_that_speaks_fails() {
     );
 }
 
-/// Lost, damaged, repeated and foreign lines leave the harness unable to tell, unless something wrong was seen.
+/// Lost, damaged, repeated and foreign lines make the run broken, unless something wrong was seen.
 #[test]
 fn a_record_with_gaps_is_broken_unless_something_was_wrong() {
     let lost = |value| {
@@ -273,7 +273,7 @@ fn a_record_with_gaps_is_broken_unless_something_was_wrong() {
     };
     check(TWO, lost(0x61), Verdict::Broken, "the record has gaps");
     check(TWO, lost(0x62), Verdict::Fail, "saw val 0x62");
-    // The answer itself is the line that was lost: nothing wrong was seen.
+    // The lost line is the answer itself: nothing wrong was seen.
     let missing = Play::new().hello(1).lose(1).end(1, 1).sentinel(3);
     check(TWO, missing, Verdict::Broken, "the record has gaps");
     check(
@@ -302,7 +302,7 @@ fn a_record_with_gaps_is_broken_unless_something_was_wrong() {
     );
 }
 
-/// Control characters of a damaged line do not reach the reason.
+/// Control characters of a damaged line do not appear in the reason.
 #[test]
 fn reasons_are_printable() {
     let outcome = judged(TWO, well().says("\x1b[2J@pt1 00005eed"));
@@ -310,7 +310,7 @@ fn reasons_are_printable() {
     assert!(outcome.reason.contains("\\x1b[2J"), "{}", outcome.reason);
 }
 
-/// What was never answered fails a domain on a machine that runs, and no answer but the first counts.
+/// A missing answer fails a domain on a machine that runs, and only the first answer counts.
 #[test]
 fn silence_is_a_failure_where_the_machine_runs() {
     check(
@@ -357,7 +357,7 @@ fn silence_is_a_failure_where_the_machine_runs() {
     check(TWO, disturbed.sentinel(3), Verdict::Fail, "undisturbed");
 }
 
-/// A domain that goes to sleep or off on purpose need not end its script.
+/// A domain that sleeps or powers off on purpose need not end its script.
 #[test]
 fn silence_on_purpose_is_fine() {
     let rest = "    domains: [{name: dA, script: [r32 0x1000, 'off']}]\n";
@@ -377,7 +377,7 @@ fn silence_on_purpose_is_fine() {
     );
 }
 
-/// Without a sentinel that ran to its end nothing is told about the hypervisor, however good or bad the rest looks.
+/// Without a sentinel that ran to its end there is no verdict on the hypervisor, however good or bad the rest looks.
 #[test]
 fn no_sentinel_no_verdict() {
     let silent = Play::new().hello(1).op(1, 0, Answer::Value(0x61)).end(1, 1);
@@ -399,7 +399,7 @@ fn no_sentinel_no_verdict() {
     check(alone, Play::new().hello(1), Verdict::Fail, "saw nothing");
 }
 
-/// How the run ended matters: a harness that failed is no evidence, a deadline is no pass, a flood hides.
+/// How the run ended matters: a failed harness gives no evidence, a deadline is no pass, a flood may hide answers.
 #[test]
 fn the_end_of_the_run_counts() {
     let scenario = scenario(TWO);
@@ -442,8 +442,8 @@ fn the_end_of_the_run_counts() {
     );
 }
 
-/// A refused domain that runs all the same is judged by what it finds where the case leaves that open, unless the subject
-/// claims to refuse it.
+/// A refused domain that runs is judged by its observations if the case leaves that open, unless the subject claims to
+/// refuse it.
 #[test]
 fn what_a_domain_finds_may_decide() {
     let scenario = scenario(

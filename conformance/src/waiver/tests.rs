@@ -35,7 +35,7 @@ fn waivers(target: &str) -> Vec<Waiver> {
     read(&path).unwrap()
 }
 
-/// Rows of all scenarios but those left out; those `failed` failed.
+/// Returns rows of all scenarios but those left out; those in `failed` failed.
 fn rows(failed: &[&str], left_out: &[&str]) -> Vec<(Row, Duration)> {
     let ran = scenarios().into_iter();
     ran.filter(|scenario| !left_out.contains(&scenario.id.as_str()))
@@ -97,7 +97,7 @@ const REQUIREMENT: &str = "requirement = 'XenSSR~demo~2'";
 const CASE: &str = "case = 'XenValTestCase~demo.one~1'";
 const SCENARIO: &str = "case = 'demo.one/b'";
 
-/// A waiver excuses the failures of what it names, to its last day, and nothing else.
+/// A waiver excuses the failures that it names, up to and including its last day, and nothing else.
 #[test]
 fn failures_are_excused_until_the_last_day() {
     let failed = ["demo.one/a", "demo.one/b", "demo.two"];
@@ -110,11 +110,11 @@ fn failures_are_excused_until_the_last_day() {
         &failed,
         &[],
         &[],
-        "was over on 2027-01-31",
+        "expired on 2027-01-31",
     );
 }
 
-/// A waiver that excuses nothing is needless, but only when all that it is about ran.
+/// A waiver that excuses nothing is needless, but only if all scenarios that it names ran.
 #[test]
 fn needless_waivers_are_told() {
     check(CASE, "2026-01-01", &["demo.two"], &[], &[], "needless");
@@ -137,7 +137,7 @@ fn needless_waivers_are_told() {
     );
 }
 
-/// The reason stays with what it excuses.
+/// The row of an excused failure has the waiver's reason.
 #[test]
 fn the_row_says_why() {
     let mut rows = rows(&["demo.two"], &[]);

@@ -1,6 +1,6 @@
-//! Text for people: the right spelling of a wrong name, and foreign text that no terminal obeys.
+//! Text for people: suggestions for misspelled names, and untrusted text made harmless for terminals.
 //!
-//! Every crate of the host side may use it; it knows none of them.
+//! Every host-side crate may use this crate; it depends on none of them.
 
 #![forbid(unsafe_code)]
 

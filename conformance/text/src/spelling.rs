@@ -1,10 +1,10 @@
-//! The name that a wrong one was most likely meant to be.
+//! Finds the known name that a misspelled one was most likely meant to be.
 
 /// Returns the entry of `known` that `wanted` was most likely meant to be, if any is near.
 ///
-/// Near is at most a quarter of the letters (and always two) added, dropped, changed or swapped, but never more than half
-/// of them: any two short words would look alike. Among equals the alphabet decides. Where no entry is near, the
-/// shortest is taken that begins with the whole of `wanted`.
+/// A name is near if at most a quarter of its letters (and always two) are added, dropped, changed or swapped, but
+/// never more than half of them, since any two short words would match. Among equals the first in alphabetical order
+/// wins. If no entry is near, the shortest entry that begins with the whole of `wanted` is taken.
 pub fn nearest<T: AsRef<str>>(wanted: &str, known: impl IntoIterator<Item = T>) -> Option<T> {
     let length = wanted.chars().count();
     let reach = (length / 4).max(2);
@@ -13,7 +13,7 @@ pub fn nearest<T: AsRef<str>>(wanted: &str, known: impl IntoIterator<Item = T>) 
     for entry in known {
         let text = entry.as_ref();
         let other = text.chars().count();
-        // The comparison costs the product of both lengths, so lengths that are far apart are not compared.
+        // The comparison costs the product of both lengths, so names whose lengths differ much are not compared.
         let near = other.abs_diff(length) <= reach;
         let distance = near.then(|| strsim::osa_distance(wanted, text));
         if let Some(distance) =
@@ -36,14 +36,14 @@ pub fn nearest<T: AsRef<str>>(wanted: &str, known: impl IntoIterator<Item = T>) 
     slip.map(|(_, entry)| entry).or(longer)
 }
 
-/// Fewer letters than this begin too many words.
+/// A beginning with fewer letters than this matches too many words.
 const SHORTEST_BEGINNING: usize = 3;
 
 #[cfg(test)]
 mod tests {
     use super::nearest;
 
-    /// A slip of the finger finds its word; a stranger finds none; a tie goes by the alphabet.
+    /// A typing error finds its word; an unrelated word finds none; a tie goes by the alphabet.
     #[test]
     fn slips_find_their_word() {
         let known = [
@@ -64,7 +64,7 @@ mod tests {
         }
     }
 
-    /// Short words that share less than half of their letters are not alike.
+    /// Short words that share less than half of their letters do not match.
     #[test]
     fn short_words_are_not_all_alike() {
         let known = ["r8", "r16", "on", "off"];
@@ -79,7 +79,7 @@ mod tests {
         }
     }
 
-    /// A beginning finds the shortest word that goes on from it, unless a slip is nearer.
+    /// A beginning finds the shortest word that continues it, unless a misspelling is nearer.
     #[test]
     fn beginnings_find_their_word() {
         let known = ["memory_window_size", "memory_mib", "member"];
@@ -98,7 +98,7 @@ mod tests {
         );
     }
 
-    /// Whatever holds a name can be suggested, and comes back as it was.
+    /// Any type that holds a name can be suggested, and is returned unchanged.
     #[test]
     fn owned_names_are_given_back() {
         let known = vec!["edu".to_owned(), "net".to_owned()];

@@ -1,14 +1,14 @@
-//! Foreign text, harmless to look at: on a terminal, in a page and in XML.
+//! Makes untrusted text harmless to show: on a terminal, in a page and in XML.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Returns text in which every character either shows or breaks a line.
+/// Returns the text with every character visible, or a line break or tab.
 ///
-/// Control characters, escape sequences, reordering and invisible marks and the noncharacters that
-/// XML forbids come out as `\x1b` or `\u{202e}`. Line feeds and tabs stay.
+/// Control characters, escape sequences, reordering and invisible marks, and the noncharacters that XML forbids become
+/// `\x1b` or `\u{202e}`. Line feeds and tabs stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    // Almost all text is plain, and it is read many megabytes at a time.
+    // Almost all text is plain, and the suite reads many megabytes of it.
     let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
     if text.as_bytes().iter().all(plain) || !text.chars().any(hidden) {
         return Cow::Borrowed(text);
@@ -17,7 +17,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
         match character {
-            // A serial console ends its lines with both.
+            // A serial console ends its lines with CR and LF.
             '\r' if rest.peek() == Some(&'\n') => {}
             _ if !hidden(character) => shown.push(character),
             // Writing to a string does not fail.
@@ -28,7 +28,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns the same for text that stands on one line: line breaks and tabs are spelled out too, as `\n`, `\r` and `\t`.
+/// Returns the same for text on one line: line breaks and tabs are spelled out too, as `\n`, `\r` and `\t`.
 pub fn visible_line(text: &str) -> Cow<'_, str> {
     let breaks = |character| matches!(character, '\n' | '\r' | '\t');
     if !text.contains(breaks) {
@@ -89,7 +89,7 @@ mod tests {
 
     use super::{hidden, one_line, visible, visible_line};
 
-    /// What would move a cursor, reorder a line or hide is spelled out; the rest stays as it is.
+    /// Characters that move the cursor, reorder a line or hide text are spelled out; the rest stays as it is.
     #[test]
     fn hidden_characters_are_spelled_out() {
         for (given, wanted) in [
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    /// On one line nothing is lost: what breaks lines is spelled out as well.
+    /// On one line nothing is lost: line breaks are spelled out as well.
     #[test]
     fn line_breaks_are_spelled_out() {
         for (given, wanted) in [
@@ -128,7 +128,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the text, no answer has a character that a terminal obeys, and a line stays a line.
+        /// Whatever the text, no result has a character that a terminal interprets, and a line stays one line.
         #[test]
         fn no_answer_drives_a_terminal(text in any::<String>()) {
             prop_assert!(!visible(&text).chars().any(hidden));

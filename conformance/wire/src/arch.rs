@@ -6,7 +6,7 @@ pub mod aarch64;
 
 use core::fmt::{self, Write};
 
-use crate::fault::FaultClass;
+use crate::fault::class::FaultClass;
 use crate::fields::Fields;
 use crate::irq::Irq;
 use crate::op::error::OpError;

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use crate::arch::Raw;
 use crate::fields::Fields;
 
-mod class;
+pub(crate) mod class;
 
 pub use class::FaultClass;
 

@@ -1,9 +1,9 @@
-//! AArch64: GICv3, generic timer and PSCI, as Linux' bindings have them (`arm,gic-v3.yaml`, `arm,arch_timer.yaml`,
+//! AArch64: GICv3, generic timer and PSCI, following Linux' bindings (`arm,gic-v3.yaml`, `arm,arch_timer.yaml`,
 //! `psci.yaml`).
 
 use crate::{Node, Value};
 
-/// The phandle that Xen gives a guest's interrupt controller when nobody asks for another.
+/// Xen's default phandle for a guest's interrupt controller.
 pub(crate) const CONTROLLER_PHANDLE: u32 = 0xfde8;
 
 /// First cell of `interrupts`: a shared interrupt (SPI), and a private one (PPI).
@@ -11,17 +11,17 @@ const SHARED: u32 = 0;
 const PRIVATE: u32 = 1;
 /// Last cell of `interrupts`: level-sensitive, active high.
 const LEVEL_HIGH: u32 = 4;
-/// Numbers of the secure and the non-secure physical timer among the private interrupts. Guests use neither.
+/// PPI numbers of the secure and the non-secure physical timer. Guests use neither.
 const UNUSED_TIMERS: [u32; 2] = [13, 14];
 
-/// What an AArch64 guest's tree says.
+/// The AArch64 part of a guest's tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guest {
     /// Registers of the GIC's distributor: first byte and length.
     pub distributor: (u64, u64),
     /// Registers of its redistributors.
     pub redistributors: (u64, u64),
-    /// Number of the virtual timer's interrupt among the private ones.
+    /// PPI number of the virtual timer.
     pub timer: u32,
 }
 
@@ -53,7 +53,7 @@ impl Guest {
     }
 }
 
-/// Makes the node that stands for the guest's interrupt controller in a partial tree.
+/// Makes the node that represents the guest's interrupt controller in a partial tree.
 pub(crate) fn placeholder(phandle: u32) -> Node {
     Node::new("gic").with("phandle", phandle)
 }

@@ -1,4 +1,4 @@
-//! The defects themselves.
+//! Makes the defects.
 
 use super::parts::{
     BEGIN_NODE, END, END_NODE, Field, PROP, Parts, Token, cell, cell_at, get, index, put, tokens,
@@ -6,16 +6,16 @@ use super::parts::{
 use super::{Corruption, CorruptionError};
 use crate::Tree;
 
-/// Far behind the end, and aligned.
+/// Far beyond the end, and aligned.
 const BEYOND: u32 = 0x1000;
 
 /// Large enough to wrap a 32-bit sum, and aligned.
 const WRAPS: u32 = 0xffff_fffc;
 
-/// Makes one defect in a good blob and leaves all else as it was.
+/// Makes one defect in a good blob and changes nothing else.
 ///
-/// The outcome has its blocks in the usual order without gaps, whatever the order in the input.
-/// An input that is no good tree is refused: two defects would prove nothing about either.
+/// The result has its blocks in the usual order without gaps, whatever the order in the input. A bad input is refused,
+/// because a test with two defects proves nothing about either.
 pub fn apply(corruption: &Corruption, blob: &[u8]) -> Result<Vec<u8>, CorruptionError> {
     Tree::read(blob).map_err(|why| CorruptionError::Unreadable {
         corruption: *corruption,

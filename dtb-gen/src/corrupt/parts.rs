@@ -1,4 +1,4 @@
-//! A blob taken apart into its blocks, and put together again.
+//! Splits a blob into its blocks, and assembles them again.
 
 /// Fields of the header, by their offset (Devicetree Specification 0.4, 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Takes a blob apart that [`Tree::read`](crate::Tree::read) has taken. Total all the same: a block that is not
-    /// there comes out empty.
+    /// Splits a blob that [`Tree::read`](crate::Tree::read) has accepted. Total even for others: a missing block is
+    /// empty.
     pub(super) fn of(blob: &[u8]) -> Self {
         let block = |from: Field, size: u32| {
             let (from, size) = (index(get(blob, from)), index(size));
@@ -52,7 +52,7 @@ impl Parts {
             .and_then(|last| reserved.get(..(last + 1) * 16))
             .unwrap_or_default();
         let structure = block(Field::OffStruct, get(blob, Field::SizeStruct));
-        // Behind the closing token a writer may have left padding.
+        // A writer may have left padding after the closing token.
         let end = tokens(structure).last().map_or(0, |token| token.at + 4);
         Self {
             version: get(blob, Field::Version),
@@ -64,7 +64,7 @@ impl Parts {
         }
     }
 
-    /// Puts the blocks together, the structure block `shift` bytes off its alignment.
+    /// Assembles the blocks, with the structure block `shift` bytes off its alignment.
     pub(super) fn assemble(&self, shift: usize) -> Vec<u8> {
         let mut blob = vec![0; HEADER];
         let off_reserved = blob.len();
@@ -103,7 +103,7 @@ pub(super) struct Token {
     pub(super) depth: usize,
 }
 
-/// Lists the tokens of a structure block, up to the closing one or to where it makes no sense.
+/// Lists the tokens of a structure block, up to the closing one or the first invalid one.
 pub(super) fn tokens(structure: &[u8]) -> Vec<Token> {
     let mut found = Vec::new();
     let (mut at, mut depth) = (0_usize, 0_usize);
@@ -135,7 +135,7 @@ pub(super) fn tokens(structure: &[u8]) -> Vec<Token> {
     found
 }
 
-/// Reads a header field; a field that is not there reads as zero.
+/// Reads a header field; a missing field reads as zero.
 pub(super) fn get(blob: &[u8], field: Field) -> u32 {
     cell_at(blob, field as usize).unwrap_or(0)
 }
@@ -156,7 +156,7 @@ pub(super) fn put(bytes: &mut [u8], at: usize, value: u32) {
     }
 }
 
-/// Blobs are shorter than 4 GiB: their own header says how long they are, in 32 bits.
+/// Converts a length; it fits, because a blob's own header gives its length in 32 bits.
 pub(super) fn cell(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Machines of QEMU whose trees the tests read.
+//! QEMU machines whose trees the tests read.
 
 /// The program.
 pub const QEMU: &str = "qemu-system-aarch64";

@@ -1,8 +1,8 @@
-//! How a tree is compared with its printed form.
+//! Compares a tree with its printed form.
 
 use dtb_gen::{Node, Tree};
 
-/// Compares what stands at a path, as the root of a tree of its own, with its source.
+/// Compares the node at a path, as the root of its own tree, with its source.
 #[track_caller]
 pub fn printed(tree: &Tree, path: &str, wanted: &str) {
     let root = Node {

@@ -1,9 +1,9 @@
-//! Foreign tools that the tests ask. `cargo xtask test` installs them.
+//! Foreign tools that the tests run. `cargo xtask test` installs them.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-/// Runs dtc over an input; the first value tells whether it was content.
+/// Runs dtc over an input; the first value tells whether it succeeded.
 pub fn try_dtc(args: &[&str], input: &[u8]) -> (bool, Vec<u8>) {
     let mut child = Command::new("dtc")
         .args(args)
@@ -16,7 +16,7 @@ pub fn try_dtc(args: &[&str], input: &[u8]) -> (bool, Vec<u8>) {
         });
     let mut stdin = child.stdin.take().expect("stdin is a pipe");
     std::thread::scope(|scope| {
-        // dtc gives up early on a bad blob and then no longer reads.
+        // dtc stops reading early on a bad blob.
         scope.spawn(move || drop(stdin.write_all(input)));
         let output = child.wait_with_output().expect("dtc can be waited for");
         (output.status.success(), output.stdout)

@@ -1,4 +1,4 @@
-//! A run in which every verdict, class and oddity occurs.
+//! A run in which every verdict, class and special case occurs.
 
 use std::collections::BTreeMap;
 

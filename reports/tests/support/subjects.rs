@@ -1,11 +1,11 @@
-//! Three subjects that agree on little.
+//! Three subjects with different results.
 
 use model::{AggregateVerdict, Arch, Level, Subject, Verdict};
 use reports::view::{Case, Run};
 
 use crate::sample;
 
-/// Makes the runs: the sample, one that fails more and lacks a scenario, and one that was asked for less and knows a
+/// Makes the runs: the sample, one that fails more and lacks a scenario, and one with a smaller selection and a
 /// requirement of its own.
 pub fn runs() -> Vec<Run> {
     let subject = |name: &str, version: &str| Subject {

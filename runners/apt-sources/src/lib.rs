@@ -1,16 +1,16 @@
-//! Reads apt's package sources (sources.list(5)) in both of their forms, and finds the mirror of a release in them.
+//! Reads apt's package sources (sources.list(5)) in both of their forms, and finds the mirror of a release.
 //!
-//! A crate of its own, and a small one: `xtask` has to read sources before anything is built, and `runners` when it
-//! fetches the package of a subject.
+//! This small crate stands alone because `xtask` reads sources before anything else is built, and `runners` reads them
+//! when it fetches a subject's package.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where apt looks for sources.
+/// The folder in which apt looks for sources.
 pub const APT: &str = "/etc/apt";
 
-/// Options that say how to reach and trust a mirror, so they hold for its backports as well: in
-/// the one-line form and as a field.
+/// Options about how to reach and trust a mirror, which therefore apply to its backports as well: their names in the
+/// one-line form and as a field.
 const KEPT: [(&str, &str); 10] = [
     ("arch", "Architectures"),
     ("signed-by", "Signed-By"),
@@ -27,29 +27,28 @@ const KEPT: [(&str, &str); 10] = [
 /// One enabled source of binary packages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
-    /// Where from.
+    /// Addresses to fetch from.
     pub uris: Vec<String>,
-    /// Which suites.
+    /// The suites.
     pub suites: Vec<String>,
-    /// Which components.
+    /// The components.
     pub components: Vec<String>,
-    /// The options kept, as fields with their values; a value may go on over several lines.
+    /// The options kept, as fields with their values; a value may span several lines.
     pub options: Vec<(&'static str, String)>,
 }
 
-/// A source of a release, and where it can be fetched from.
+/// A source of a release that is not an installation medium.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror<'s> {
     /// The source.
     pub source: &'s Source,
-    /// Its first place that is no installation medium.
+    /// Its first address that is not an installation medium.
     pub uri: &'s str,
-    /// All of them.
+    /// All its addresses that are not installation media.
     pub uris: Vec<&'s str>,
 }
 
-/// Reads every source under `apt`, usually [`APT`]. A file that cannot be read, or that apt would ignore, has
-/// none.
+/// Reads every source under `apt`, usually [`APT`]. A file that is unreadable or that apt would ignore adds none.
 pub fn sources(apt: &Path) -> Vec<Source> {
     let mut paths = vec![apt.join("sources.list")];
     let mut parts: Vec<PathBuf> = fs::read_dir(apt.join("sources.list.d"))
@@ -82,7 +81,7 @@ pub fn one_line_form(text: &str) -> Vec<Source> {
 fn one_line(line: &str) -> Option<Source> {
     let line = line.split('#').next()?.trim();
     let rest = line.strip_prefix("deb")?;
-    // Neither `deb-src` nor a word that only begins so.
+    // Excludes `deb-src` and other words that begin with `deb`.
     let rest = rest.strip_prefix([' ', '\t'])?.trim_start();
     let (options, rest) = match rest.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?,
@@ -92,7 +91,7 @@ fn one_line(line: &str) -> Option<Source> {
     let options = options.split_whitespace().filter_map(|option| {
         let (name, value) = option.split_once('=')?;
         let (_, field) = KEPT.iter().find(|(known, _)| *known == name)?;
-        // Several values are joined by commas here and by spaces in a field.
+        // Several values are separated by commas here and by spaces in a field.
         Some((*field, value.replace(',', " ")))
     });
     Some(Source {
@@ -103,7 +102,7 @@ fn one_line(line: &str) -> Option<Source> {
     })
 }
 
-/// Reads the form of stanzas with fields (deb822).
+/// Reads the form with stanzas of fields (deb822).
 pub fn field_form(text: &str) -> Vec<Source> {
     let mut stanzas: Vec<Vec<(String, String)>> = vec![Vec::new()];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -164,15 +163,15 @@ fn source_of(stanza: &[(String, String)]) -> Option<Source> {
 }
 
 impl Source {
-    /// Tells whether it gives the main part of this suite.
+    /// Tells whether the source contains the main component of this suite.
     pub fn has(&self, suite: &str) -> bool {
         let one_is = |all: &[String], wanted: &str| all.iter().any(|one| one == wanted);
         one_is(&self.suites, suite) && one_is(&self.components, "main")
     }
 }
 
-/// Finds the first source that gives the main part of one of these suites from elsewhere than a medium. Media hold
-/// neither backports nor other architectures.
+/// Finds the first source, other than installation media, that contains the main component of one of these suites.
+/// Media hold neither backports nor other architectures.
 pub fn mirror<'s>(sources: &'s [Source], suites: &[&str]) -> Option<Mirror<'s>> {
     let releases = sources
         .iter()

@@ -1,4 +1,4 @@
-//! Sources as they are found on machines.
+//! Sources as machines have them.
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn source(uris: &str, suites: &str, components: &str, options: &[(&'static str, 
     }
 }
 
-/// Both stanzas are read, comments between fields skipped.
+/// Both stanzas are read, and comments between fields are skipped.
 #[test]
 fn field_form_is_read() {
     let key = [(
@@ -59,7 +59,7 @@ fn field_form_is_read() {
     );
 }
 
-/// A stanza that apt would not use for packages gives nothing.
+/// A stanza that apt would not use for packages is skipped.
 #[test]
 fn unused_stanzas_are_left_out() {
     let table = [
@@ -91,7 +91,7 @@ fn unused_stanzas_are_left_out() {
     }
 }
 
-/// Each line is read with its options, and whatever is no enabled package source is skipped.
+/// Each line is read with its options, and lines that are not enabled package sources are skipped.
 #[test]
 fn one_line_form_is_read() {
     let table = [
@@ -150,7 +150,7 @@ fn one_line_form_is_read() {
     }
 }
 
-/// Files are read in both forms, and those that apt ignores are ignored.
+/// Both forms are read, and files that apt ignores are ignored.
 #[test]
 fn directory_is_read_as_apt_does() {
     let folder = tempfile::tempdir().unwrap();
@@ -185,7 +185,7 @@ fn directory_is_read_as_apt_does() {
     assert_eq!(sources(Path::new("/nowhere")), []);
 }
 
-/// The mirror is that of a release's main part; updates, backports and media are none.
+/// Only the main component of a release is a mirror, not updates, backports or media.
 #[test]
 fn the_mirror_is_that_of_a_release() {
     let sources = one_line_form(
@@ -198,7 +198,7 @@ fn the_mirror_is_that_of_a_release() {
     assert_eq!(found(&["jammy"]), None);
 }
 
-/// A source with several places is taken without the media among them.
+/// Media are dropped from a source with several addresses.
 #[test]
 fn media_are_no_mirrors() {
     let sources =

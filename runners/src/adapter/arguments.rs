@@ -1,28 +1,28 @@
-//! Which of QEMU's arguments an adapter may give. Pure.
+//! Checks QEMU arguments that an adapter gives. Pure.
 //!
-//! What an adapter answers must not take the machine out of the suite's hands: not its console, not its control sockets,
-//! not its process, and no file but those that the answer hands over. So options are listed, and whatever names a file
-//! has to name one of the answer's. This keeps mistakes out and accidents small; it is no wall against malice, for the
-//! adapter is a program that runs with the user's rights.
+//! An adapter's answer must leave the suite in control of the machine: of its console, its control sockets and its
+//! process. It must name no files but those that it hands over. So only listed options are allowed, and each file name
+//! must be one of the answer's. This catches mistakes. It does not stop malice, for the adapter runs with the user's
+//! rights.
 
 use std::collections::BTreeSet;
 
-/// How the value of an option is judged.
+/// How the value of an option is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// It is for the guest's eyes only.
+    /// Any text: only the guest reads it.
     Text,
-    /// It is one of the answer's files.
+    /// The name of one of the answer's files.
     File,
-    /// `key=value` parts.
+    /// A list of `key=value` parts.
     Parts,
-    /// Only `none` or `null`, to have none.
+    /// Only `none` or `null`, which switch the device off.
     Nothing,
-    /// Where a machine's state comes from: `defer`, or one of the answer's files.
+    /// The source of a machine's state: `defer`, or one of the answer's files.
     State,
 }
 
-/// The options.
+/// The options that an adapter may give.
 const KNOWN: [(&str, Form); 18] = [
     ("M", Form::Parts),
     ("accel", Form::Parts),
@@ -44,13 +44,13 @@ const KNOWN: [(&str, Form); 18] = [
     ("smp", Form::Parts),
 ];
 
-/// Keys whose value is a file, the last word of them where they have several (`file.filename`).
+/// Keys whose value is a file. Of a nested key such as `file.filename`, the last word counts.
 const FILES: [&str; 14] = [
     "data", "dtb", "dumpdtb", "file", "filename", "firmware", "initrd", "kernel", "logfile",
     "mem-path", "path", "pflash", "romfile", "script",
 ];
 
-/// Keys of what QEMU would talk to instead of a file.
+/// Keys that connect QEMU to something other than a file.
 const ELSEWHERE: [&str; 6] = ["chardev", "driver", "host", "netdev", "server", "url"];
 
 /// Checks arguments; `files` are the names that they may use.
@@ -65,7 +65,7 @@ pub fn check(arguments: &[String], files: &BTreeSet<&str>) -> Result<(), String>
         let Some((_, form)) = known else {
             let all: Vec<&str> = KNOWN.iter().map(|(option, _)| *option).collect();
             return Err(format!(
-                "an adapter has no say over `{argument}`; it has over -{}",
+                "an adapter may not give `{argument}`; it may give -{}",
                 all.join(", -")
             ));
         };
@@ -78,18 +78,18 @@ pub fn check(arguments: &[String], files: &BTreeSet<&str>) -> Result<(), String>
             Form::Parts => parts(name, value, files),
             Form::Nothing if ["none", "null"].contains(&value.as_str()) => Ok(()),
             Form::State => state(value, files),
-            Form::Nothing => Err("only `null` or `none` is the adapter's to say".to_owned()),
+            Form::Nothing => Err("only `null` or `none` is allowed".to_owned()),
         };
         judged.map_err(|why| format!("`{argument} {value}`: {why}"))?;
     }
     Ok(())
 }
 
-/// Judges `a,key=value,...`.
+/// Checks `a,key=value,...`.
 fn parts(option: &str, value: &str, files: &BTreeSet<&str>) -> Result<(), String> {
-    // Both are other ways to write what is judged below.
+    // Both are other spellings of the parts below, and would get past the check.
     if value.trim_start().starts_with('{') || value.contains(",,") {
-        return Err("neither JSON nor doubled commas are read here".to_owned());
+        return Err("JSON and doubled commas are not allowed".to_owned());
     }
     for part in value.split(',') {
         let Some((key, value)) = part.split_once('=') else {
@@ -100,7 +100,7 @@ fn parts(option: &str, value: &str, files: &BTreeSet<&str>) -> Result<(), String
         if FILES.contains(&last.as_str()) {
             named(value, files)?;
         } else if option != "global" && ELSEWHERE.contains(&last.as_str()) {
-            return Err(format!("an adapter has no say over `{key}`"));
+            return Err(format!("an adapter may not set `{key}`"));
         } else {
             plain(value)?;
         }
@@ -108,7 +108,7 @@ fn parts(option: &str, value: &str, files: &BTreeSet<&str>) -> Result<(), String
     Ok(())
 }
 
-/// Judges where a machine's state comes from. QEMU takes it from programs, sockets and descriptors as well.
+/// Checks the source of a machine's state. QEMU would also read it from programs, sockets and descriptors.
 fn state(value: &str, files: &BTreeSet<&str>) -> Result<(), String> {
     if value == "defer" {
         return Ok(());
@@ -131,7 +131,7 @@ fn named(name: &str, files: &BTreeSet<&str>) -> Result<(), String> {
     }
 }
 
-/// Judges a value that is meant to be no file.
+/// Checks a value that must not name a file.
 fn plain(value: &str) -> Result<(), String> {
     let leaves = value.starts_with('/') || value.split('/').any(|step| step == "..");
     if leaves || value.contains("://") {
@@ -150,7 +150,7 @@ mod tests {
         check(&line, &BTreeSet::from(["disk.img", "fw.bin"]))
     }
 
-    /// What a machine is made of passes, with the answer's own files.
+    /// Arguments that describe a machine with the answer's own files pass.
     #[test]
     fn machines_may_be_described() {
         for line in [
@@ -170,22 +170,22 @@ mod tests {
         }
     }
 
-    /// What would take console, control or process away, or use a file that was not handed over, is refused by name.
+    /// Arguments that take over console, control or process, or name other files, are refused by name.
     #[test]
     fn nothing_leads_out() {
         for (line, part) in [
-            (vec!["-daemonize"], "no say over `-daemonize`"),
-            (vec!["-S"], "no say over `-S`"),
-            (vec!["-D", "/tmp/log"], "no say over `-D`"),
-            (vec!["-pidfile", "x"], "no say over `-pidfile`"),
-            (vec!["-qmp", "tcp:localhost:1"], "no say over `-qmp`"),
-            (vec!["-monitor", "stdio"], "no say over `-monitor`"),
+            (vec!["-daemonize"], "may not give `-daemonize`"),
+            (vec!["-S"], "may not give `-S`"),
+            (vec!["-D", "/tmp/log"], "may not give `-D`"),
+            (vec!["-pidfile", "x"], "may not give `-pidfile`"),
+            (vec!["-qmp", "tcp:localhost:1"], "may not give `-qmp`"),
+            (vec!["-monitor", "stdio"], "may not give `-monitor`"),
             (
                 vec!["-chardev", "file,id=x,path=y"],
-                "no say over `-chardev`",
+                "may not give `-chardev`",
             ),
-            (vec!["-readconfig", "x"], "no say over `-readconfig`"),
-            (vec!["-kernel", "fw.bin"], "no say over `-kernel`"),
+            (vec!["-readconfig", "x"], "may not give `-readconfig`"),
+            (vec!["-kernel", "fw.bin"], "may not give `-kernel`"),
             (vec!["-serial", "file:/tmp/x"], "only `null`"),
             (vec!["-serial", "chardev:console"], "only `null`"),
             (vec!["disk.img"], "`disk.img` is no option"),
@@ -210,16 +210,16 @@ mod tests {
                 "none of the answer's files",
             ),
             (vec!["-drive", "file=json:{}"], "none of the answer's files"),
-            (vec!["-drive", "driver=ssh,host=h"], "no say over `driver`"),
-            (vec!["-device", "{\"driver\":\"edu\"}"], "neither JSON"),
-            (vec!["-device", "loader,file=a,,b"], "neither JSON"),
+            (vec!["-drive", "driver=ssh,host=h"], "may not set `driver`"),
+            (vec!["-device", "{\"driver\":\"edu\"}"], "JSON and doubled"),
+            (vec!["-device", "loader,file=a,,b"], "JSON and doubled"),
             (
                 vec!["-device", "edu,romfile=/x"],
                 "none of the answer's files",
             ),
             (
                 vec!["-device", "pci-serial,chardev=console"],
-                "no say over `chardev`",
+                "may not set `chardev`",
             ),
             (
                 vec!["-object", "input-linux,id=a,evdev=/dev/input"],

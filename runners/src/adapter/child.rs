@@ -1,12 +1,13 @@
-//! An adapter as a child process that neither hangs nor outlives us, whatever it does.
+//! An adapter as a child process that cannot hang the suite and does not outlive it.
 //!
-//! The program is no friend: it may print without end, print nothing, leave its input unread, start others and die. So
-//! each of its streams has a thread of its own and a bound, and whoever waits for them waits until a deadline.
+//! The program is not trusted: it may print without end, print nothing, leave its input unread, start other processes,
+//! and die. So each of its streams has its own thread and a bound, and every wait has a deadline.
 //!
-//! All processes that it starts are in one group, unless they leave it. The group's leader is not the adapter but a
-//! guard, a shell that waits for the end of a pipe whose other end we hold, and kills the group then. The kernel closes
-//! our end however we end, so the group dies with us, and as the guard is there before the adapter, there is no moment
-//! without it. While we live, we kill the group ourselves: a guard can be stopped by those it guards.
+//! All processes that it starts are in one process group, unless they leave it. The leader of the group is not the
+//! adapter but a guard: a shell that waits for the end of a pipe whose other end we hold, and then kills the group. The
+//! kernel closes our end however we end, so the group dies with us. The guard starts before the adapter, so the adapter
+//! never runs without it. While we live we kill the group ourselves, because the adapter's processes could stop the
+//! guard.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -21,19 +22,19 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::deadline::Deadline;
 
-/// Bytes of a line, answers in base64 included.
+/// Limit of a line in bytes; answers contain files in base64.
 pub const LINE_LIMIT: usize = 8 << 20;
-/// Bytes that may be said on standard error between two answers.
+/// Limit of the output on standard error between two answers, in bytes.
 pub const STDERR_LIMIT: usize = 1 << 20;
-/// Bytes of standard error that are kept: its last.
+/// How much of standard error is kept: its last bytes.
 const STDERR_KEPT: usize = 1 << 10;
-/// How long a killed or ended process may take to close its streams.
+/// How long the streams of a killed or ended process may stay open.
 const AFTER_END: Duration = Duration::from_secs(2);
 
-/// The guard: nothing but its pipe or a SIGKILL ends it.
+/// The guard. Only the end of its pipe or a SIGKILL ends it.
 const GUARD: &str = "trap '' HUP INT TERM; read -r _; kill -s KILL 0";
 
-/// What comes from the process by itself.
+/// An event of the process.
 enum Event {
     Line(Vec<u8>),
     TooLong,
@@ -48,22 +49,22 @@ pub enum Trouble {
     Ended,
     /// The time was up.
     Late,
-    /// It printed more than [`LINE_LIMIT`] without a line break.
+    /// It printed [`LINE_LIMIT`] bytes without a line break.
     TooLong,
-    /// It said more than [`STDERR_LIMIT`] on standard error.
+    /// It printed more than [`STDERR_LIMIT`] bytes on standard error.
     TooMuchStderr,
-    /// It does not read what it is told.
+    /// It does not read its input.
     Deaf,
 }
 
-/// What was said on standard error.
+/// The output on standard error.
 #[derive(Debug, Default)]
 struct Said {
     tail: Vec<u8>,
     since_answer: usize,
 }
 
-/// A started adapter. Dropping it kills its group and waits for both processes of ours.
+/// A started adapter. Dropping it kills its group and waits for the guard and the adapter.
 #[derive(Debug)]
 pub struct Child {
     guard: Process,
@@ -77,7 +78,7 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts `command` in `folder`, where its program is looked for if it has a slash in it.
+    /// Starts `command` in `folder`. A program name with a slash in it is relative to that folder.
     pub fn start(command: &[String], folder: &Path) -> io::Result<Self> {
         let (program, rest) = command
             .split_first()
@@ -107,14 +108,14 @@ impl Child {
             Ok(program) => program,
             Err(error) => {
                 drop(leash);
-                // Nobody is in the group but the guard.
+                // Only the guard is in the group yet.
                 let _ = guard.kill();
                 let _ = guard.wait();
                 return Err(error);
             }
         };
         let said = Arc::new(Mutex::new(Said::default()));
-        // Room for each kind of end beside a line: nobody is kept from telling it.
+        // Room for each kind of end and one line: no thread ever blocks while it reports its end.
         let (events_to, events) = sync_channel(4);
         let (ended, stderr_end) = sync_channel(1);
         if let Some(stderr) = program.stderr.take() {
@@ -130,7 +131,7 @@ impl Child {
         let (input, lines) = sync_channel::<Vec<u8>>(1);
         if let Some(mut stdin) = program.stdin.take() {
             thread::spawn(move || {
-                // A reader that went away shows by its silence.
+                // A thread that is gone shows by its silence.
                 while let Ok(line) = lines.recv() {
                     let _ = stdin.write_all(&line).and_then(|()| stdin.flush());
                 }
@@ -147,7 +148,7 @@ impl Child {
         })
     }
 
-    /// Says a line, which waits in a thread of its own until it is read.
+    /// Sends a line. A thread holds it until the process reads it.
     pub fn say(&mut self, line: Vec<u8>) -> Result<(), Trouble> {
         self.said().since_answer = 0;
         match self.input.as_ref().map(|input| input.try_send(line)) {
@@ -169,18 +170,18 @@ impl Child {
         }
     }
 
-    /// Says that nothing more will be asked, gives the process a moment to end by itself, and ends it.
+    /// Closes the input, gives the process a moment to end by itself, and ends it.
     pub fn dismiss(mut self) {
         self.input = None;
         let deadline = Deadline::after(AFTER_END);
-        // Whatever it still prints, it prints to nobody.
+        // Its remaining output is dropped.
         while self.line(deadline).is_ok() {}
     }
 
-    /// Ends the process and returns the last that it said on standard error and, where it has ended `by_itself`, how.
+    /// Ends the process and returns the last of its standard error and, if it ended `by_itself`, its exit status.
     pub fn end(mut self, by_itself: bool) -> (Option<ExitStatus>, String) {
-        // It closes its standard error just before its status can be seen; a signal no longer changes that then. One
-        // that has only closed its output goes on.
+        // A process closes its standard error just before its status is available, and a signal then no longer changes
+        // the status. A process that has only closed its output is still running.
         let ended = by_itself && self.stderr_end.recv_timeout(AFTER_END).is_ok();
         self.kill();
         let status = self.program.wait().ok().filter(|_| ended);
@@ -192,14 +193,15 @@ impl Child {
     }
 
     fn said(&self) -> std::sync::MutexGuard<'_, Said> {
-        // Bytes are whole whatever happened to who wrote them.
+        // A panic of the writer leaves whole bytes.
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Kills the whole group. Its leader is the guard, which has not been waited for: the number is still the group's.
+    /// Kills the whole group. The guard, its leader, has not been waited for, so no other group can have its number
+    /// yet.
     fn kill(&mut self) {
         let _ = kill_process_group(Pid::from_child(&self.guard), Signal::KILL);
-        // Reaches a program that left the group.
+        // Reaches a program that has left the group.
         let _ = self.program.kill();
     }
 }
@@ -212,8 +214,8 @@ impl Drop for Child {
     }
 }
 
-/// Hands on lines until there are no more, or until one is too long. Where nobody takes them, it waits, and so does
-/// whoever prints.
+/// Passes on lines until the stream ends or a line is too long. Blocks while nothing takes them, which also blocks the
+/// process that prints.
 fn follow_stdout(stdout: impl Read, events: &SyncSender<Event>) {
     let mut reader = BufReader::new(stdout);
     let limit = u64::try_from(LINE_LIMIT).unwrap_or(u64::MAX);
@@ -226,7 +228,7 @@ fn follow_stdout(stdout: impl Read, events: &SyncSender<Event>) {
                 Event::Line(line)
             }
             Ok(LINE_LIMIT..) => Event::TooLong,
-            // Half a line and then the end: nobody will finish it.
+            // The end cuts a line short, so the line can never become complete.
             Ok(_) | Err(_) => Event::End,
         };
         let last = !matches!(event, Event::Line(_));
@@ -236,7 +238,7 @@ fn follow_stdout(stdout: impl Read, events: &SyncSender<Event>) {
     }
 }
 
-/// Keeps the last of what is said, and tells when it is too much.
+/// Keeps the last of the output, and reports when it is too much.
 fn follow_stderr(mut stderr: impl Read, said: &Mutex<Said>, events: &SyncSender<Event>) {
     let mut piece = [0; 4096];
     loop {
@@ -251,7 +253,7 @@ fn follow_stderr(mut stderr: impl Read, said: &Mutex<Said>, events: &SyncSender<
         let before = said.since_answer;
         said.since_answer = before.saturating_add(read.len());
         if before <= STDERR_LIMIT && said.since_answer > STDERR_LIMIT {
-            // Full only with ends of other kinds, and one is enough.
+            // The channel is full only if other ends were reported, and one is enough.
             let _ = events.try_send(Event::TooMuchStderr);
         }
     }

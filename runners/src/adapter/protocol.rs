@@ -1,8 +1,8 @@
-//! What the suite and an adapter say to each other: one JSON object a line, a response to each request.
+//! The protocol between the suite and an adapter: one JSON object a line, one response to each request.
 //!
-//! `runners/adapters/protocol-2.schema.json` is made from these types, and a test keeps the two equal;
-//! `docs/bring-your-own-hypervisor.md` tells it to people. Whatever changes what a line may say raises [`VERSION`].
-//! No message has a place for a verdict: what a guest shows is seen by the suite alone.
+//! `runners/adapters/protocol-2.schema.json` is made from these types, and a test keeps the two equal.
+//! `docs/bring-your-own-hypervisor.md` explains the protocol. Every change of what a line may contain raises
+//! [`VERSION`]. No message has a field for a verdict: the suite alone observes and judges.
 
 mod operation;
 mod scenario;
@@ -20,60 +20,60 @@ pub use scenario::{
     Role, Scenario,
 };
 
-/// The version of the protocol, in every line of both sides.
+/// The version of the protocol. Every line of both sides carries it.
 pub const VERSION: u32 = 2;
 
-/// A line of the suite.
+/// A line that the suite sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// The version of the protocol.
     pub version: u32,
-    /// Counts the requests to one process, from 1.
+    /// Number of the request to this process, from 1.
     pub id: u64,
-    /// What is asked for.
+    /// The request.
     pub request: Request,
 }
 
-/// What the suite asks for.
+/// A request of the suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// The first request to a process: who are you, and what can your hypervisor do?
+    /// The first request to a process: name your hypervisor and what it can do. Answered by `description`.
     Describe(Describe),
-    /// What must QEMU be started with for this scenario? Answered by `prepared`.
+    /// Say how QEMU is started for this scenario. Answered by `prepared`.
     Prepare(Box<Prepare>),
-    /// Have the hypervisor do this while the machine of the scenario prepared last runs. Answered by `operated`. Only asked
-    /// of who claims the operation.
+    /// Have the hypervisor do this while the machine of the scenario prepared last runs. Answered by `operated`. The
+    /// suite asks only for operations that the adapter claims.
     Operate(Box<Operate>),
     /// The machine of the scenario prepared last is gone, whatever came of it: tidy up. Answered by `done`.
     Teardown(Teardown),
 }
 
-/// What `describe` says.
+/// The content of `describe`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Describe {
     /// The architecture of the profile.
     pub arch: Arch,
-    /// The image that the user named, or that the profile offers.
+    /// The image that the user named, or the one that the profile offers.
     pub image: Option<String>,
 }
 
-/// What `prepare` says.
+/// The content of `prepare`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prepare {
-    /// A folder of this scenario alone, as an absolute path. Relative paths, in both directions, begin here. It is
-    /// removed after `teardown`.
+    /// The folder of this scenario, as an absolute path. Relative paths of both sides start here. The suite removes it
+    /// after `teardown`.
     pub folder: String,
-    /// The image that the user named, or that the profile offers.
+    /// The image that the user named, or the one that the profile offers.
     pub image: Option<String>,
-    /// What is to be run.
+    /// The scenario to prepare.
     pub scenario: Scenario,
 }
 
-/// What `teardown` says.
+/// The content of `teardown`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Teardown {
@@ -81,7 +81,7 @@ pub struct Teardown {
     pub scenario: String,
 }
 
-/// A line of the adapter.
+/// A line that the adapter sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
@@ -89,76 +89,76 @@ pub struct Answer {
     pub version: u32,
     /// The id of the request.
     pub id: u64,
-    /// What is answered.
+    /// The response.
     pub response: Response,
 }
 
-/// What the adapter answers.
+/// A response of the adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// To `describe`.
+    /// Response to `describe`.
     Description(Description),
-    /// To `prepare`.
+    /// Response to `prepare`.
     Prepared(Box<Prepared>),
-    /// To `operate`.
+    /// Response to `operate`.
     Operated(Operated),
-    /// To `teardown`.
+    /// Response to `teardown`.
     Done(Done),
-    /// To any: it cannot be done. The scenario is broken, for it could not be run.
+    /// Response to any request: it cannot be done. The scenario is then broken, because it did not run.
     Error(Failure),
 }
 
-/// Who answers.
+/// The hypervisor behind the adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     /// Name of the hypervisor.
     pub name: String,
-    /// Its version; it stands in the ledger.
+    /// Its version, as the ledger shows it.
     pub version: String,
-    /// What it can do. A scenario is run if the profile claims all that it needs, and broken if this list then lacks any
-    /// of it.
+    /// What it can do. A scenario is run if the profile claims all capabilities that it needs. It is broken if this
+    /// list then lacks one of them.
     #[schemars(with = "Vec<Capability>")]
     pub capabilities: Capabilities,
-    /// The file that identifies it; its digest stands in the ledger.
+    /// The file that identifies the hypervisor. The ledger contains its digest.
     #[serde(default)]
     pub image: Option<String>,
-    /// What the adapter can have it do at run time.
+    /// The operations that the adapter can carry out at run time.
     #[serde(default)]
     pub operations: BTreeSet<OperationKind>,
 }
 
-/// What QEMU must be started with. Each path is absolute or begins at the scenario's folder.
+/// How QEMU is started. Each path is absolute or relative to the scenario's folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prepared {
-    /// What QEMU's `-kernel` starts.
+    /// The image for QEMU's `-kernel`.
     #[serde(default)]
     pub image: Option<String>,
-    /// The device tree that QEMU hands over, its `-dtb`; none: QEMU's own.
+    /// The device tree for QEMU's `-dtb`. Without it, QEMU uses its own.
     #[serde(default)]
     pub tree: Option<Blob>,
-    /// What lies in memory before the first instruction.
+    /// What QEMU loads into memory before the first instruction.
     #[serde(default)]
     pub loads: Vec<Load>,
-    /// Files that the arguments name. QEMU gets copies, and no others.
+    /// Files that the arguments name. QEMU gets copies of these and no other files.
     #[serde(default)]
     pub files: Vec<NamedFile>,
-    /// Arguments beside those of the machine.
+    /// Arguments added to those of the machine.
     #[serde(default)]
     pub arguments: Vec<String>,
-    /// Arguments in the place of those of the machine. What the suite needs to see and steer the machine is always its
-    /// own: console, QMP, qtest and the paused start.
+    /// Arguments that replace those of the machine. The suite always adds its own for the console, QMP, qtest and the
+    /// paused start, with which it observes and controls the machine.
     #[serde(default)]
     pub argv: Option<Vec<String>>,
-    /// Where the text of the domains comes out, unless it is the first serial line.
+    /// Where the domains' output appears, if not on the first serial line.
     #[serde(default)]
     pub console: Option<Console>,
-    /// Whether the machine's clock follows its instructions, where the case would have it so.
+    /// Overrides what the machine's clock follows, where the case asks for a clock that counts instructions.
     #[serde(default)]
     pub icount: Option<Icount>,
-    /// The longest that this run may take, in milliseconds, in the place of what the profile says.
+    /// Time limit of this run in milliseconds, instead of that of the profile.
     #[serde(default)]
     pub deadline_ms: Option<u64>,
 }
@@ -167,15 +167,15 @@ pub struct Prepared {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Blob {
-    /// What this file holds.
+    /// The content of the file at this path.
     Path(String),
-    /// What this file holds, which is broken if that is something else by now.
+    /// The content of this file. The scenario is broken if size or digest no longer match.
     File(FileRef),
-    /// These, in base64 with its padding.
+    /// These bytes, in base64 with padding.
     Base64(String),
 }
 
-/// Bytes in memory.
+/// Bytes to load into memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
@@ -189,17 +189,17 @@ pub struct Load {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedFile {
-    /// What the arguments call it: a plain name without folders.
+    /// The name in the arguments: a plain name without folders.
     pub name: String,
     /// What it holds.
     pub blob: Blob,
 }
 
-/// Where the text of the domains comes out.
+/// Where the domains' output appears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Console {
-    /// The serial line, from 0.
+    /// Number of the serial line, from 0.
     pub serial: u8,
 }
 
@@ -207,11 +207,11 @@ pub struct Console {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Icount {
-    /// The host's clock, for a hypervisor that cannot run by instructions.
+    /// The host's clock, for a hypervisor that cannot run with a clock that counts instructions.
     None,
 }
 
-/// There is nothing to say.
+/// An empty answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Done {}
@@ -220,6 +220,6 @@ pub struct Done {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// In a line.
+    /// One line of text.
     pub reason: String,
 }

@@ -1,4 +1,4 @@
-//! A conversation with one adapter process: each request has one answer, in time and in order, or there is no more of it.
+//! A session with one adapter process: each request gets one answer, in time and in order. The first failure ends it.
 
 use std::fmt;
 use std::path::Path;
@@ -7,24 +7,24 @@ use std::time::Duration;
 use super::child::{Child, LINE_LIMIT, STDERR_LIMIT, Trouble};
 use super::protocol::{Answer, Question, Request, Response, VERSION};
 use crate::deadline::Deadline;
-use crate::outcome::Status;
+use crate::run_record::Status;
 
-/// Characters of a line that are shown.
+/// How many characters of a line an error shows.
 const SHOWN: usize = 200;
 
-/// Why an adapter was of no use: what it did, how it ended, and the last of what it said on standard error.
+/// Why an adapter failed: what it did, how it ended, and the end of its standard error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdapterError {
     /// What it did.
     pub what: String,
     /// How it ended, if it ended by itself.
     pub status: Option<Status>,
-    /// What it said, its last words if it said much.
+    /// The end of its standard error.
     pub stderr: String,
 }
 
 impl AdapterError {
-    /// Blames the adapter for something that did not end the conversation.
+    /// Describes a failure that did not end the process.
     pub fn new(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -53,13 +53,13 @@ impl fmt::Display for AdapterError {
     }
 }
 
-/// A running adapter that has answered everything so far.
+/// A running adapter that has answered every request so far.
 #[derive(Debug)]
 pub struct Session {
     child: Child,
     last: u64,
     patience: Duration,
-    /// What was asked and answered, for people.
+    /// The requests and answers, for people.
     transcript: String,
 }
 
@@ -81,7 +81,7 @@ impl Session {
         })
     }
 
-    /// Asks, and waits for the answer. A session that failed once is over: nobody could tell what a later answer is to.
+    /// Sends a request and waits for the answer. A failed session is over: a later answer could belong to any request.
     pub fn ask(mut self, request: Request) -> Result<(Self, Response), AdapterError> {
         let name = match &request {
             Request::Describe(_) => "describe",
@@ -155,17 +155,17 @@ impl Session {
         }
     }
 
-    /// Takes what was said so far.
+    /// Takes the transcript so far.
     pub fn transcript(&mut self) -> String {
         std::mem::take(&mut self.transcript)
     }
 
-    /// Ends the conversation in peace.
+    /// Lets the adapter end by itself.
     pub fn close(self) {
         self.child.dismiss();
     }
 
-    /// Ends the conversation over an answer that could be read but not used.
+    /// Ends the session because of an answer that is well-formed but unusable.
     pub fn error(self, what: impl Into<String>) -> AdapterError {
         let (_, stderr) = self.child.end(false);
         AdapterError {
@@ -185,7 +185,7 @@ fn understood(line: &[u8], id: u64, name: &str) -> Result<Response, String> {
             shown()
         )
     })?;
-    // The version first: another one may have another form.
+    // The version first: the rest of the line may differ in another version.
     match value.get("version").and_then(serde_json::Value::as_u64) {
         Some(version) if version == u64::from(VERSION) => {}
         Some(version) => {
@@ -211,7 +211,7 @@ fn understood(line: &[u8], id: u64, name: &str) -> Result<Response, String> {
     Ok(answer.response)
 }
 
-/// Quotes foreign bytes, up to so many characters of them, as text that no terminal obeys.
+/// Quotes at most `most` characters of foreign bytes, with control characters made visible for a terminal.
 fn shown(bytes: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     match text.char_indices().nth(most) {
@@ -226,7 +226,7 @@ fn shown(bytes: &[u8], most: usize) -> String {
 mod tests {
     use super::*;
 
-    /// An answer must be of this version, to this request, and of the form; it has no place for a verdict.
+    /// An answer must have this version, this request's id and the right form, which has no field for a verdict.
     #[test]
     fn answers_are_read_strictly() {
         let table = [
@@ -278,7 +278,7 @@ mod tests {
         ));
     }
 
-    /// What it said stands in the reason on one line, and a terminal does not obey it.
+    /// An error shows standard error on one line and without control characters.
     #[test]
     fn reasons_are_one_line() {
         let error = AdapterError {

@@ -1,4 +1,4 @@
-//! What an adapter answered to `prepare`, from claims to bytes: every file read, every name and argument checked.
+//! Reads an adapter's answer to `prepare`: checks every name and argument, and reads every file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File as OsFile;
@@ -19,17 +19,17 @@ use crate::request::{File, Load, Request};
 #[cfg(test)]
 mod tests;
 
-/// Bytes of all that an answer hands over.
+/// The limit for everything that one answer hands over, in bytes.
 const LIMIT: u64 = 1 << 30;
-/// The longest that an adapter may have a run take, in milliseconds.
+/// The longest time limit that an adapter may ask for, in milliseconds.
 const LONGEST_MS: u64 = 3_600_000;
-/// Serial lines that a machine may have in front of its console.
+/// How many serial lines a machine may have before its console.
 const SERIALS: u8 = 8;
 
-/// What an image is called that lies in the scenario's folder, which does not outlive the scenario.
+/// Name of the image in the scenario's folder, which does not outlive the scenario.
 const KERNEL: &str = "kernel.img";
 
-/// What QEMU is started with, as far as it is the adapter's to say.
+/// The part of QEMU's start that the adapter decides.
 #[derive(Clone, Debug)]
 pub struct Setup {
     image: Option<(PathBuf, Arc<[u8]>)>,
@@ -44,8 +44,8 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Reads everything that the answer names; relative paths begin at `folder`. `own` are files that the suite hands to
-    /// QEMU itself.
+    /// Reads everything that the answer names; relative paths start at `folder`. `own` are files that the suite itself
+    /// gives to QEMU.
     pub fn read(answer: &Prepared, folder: &Path, own: &[String]) -> Result<Self, String> {
         let mut taken = Taken {
             folder,
@@ -123,14 +123,14 @@ impl Setup {
         })
     }
 
-    /// Puts it in the place of what `request` says so far about what is booted; what a case asks of the machine stays.
+    /// Replaces what `request` boots. What a case asks of the machine stays.
     pub fn apply(self, request: &mut Request) {
         request.host_dtb = self.tree.map(|tree| tree.to_vec());
         request.loads = self.loads;
         request.files.extend(self.files);
         if let Some(argv) = self.argv {
             request.machine_args = Some(argv);
-            // What the case adds to the machine was among what the adapter was told.
+            // The adapter's answer already contains what the case adds to the machine.
             request.extra.clear();
         }
         match self.image {
@@ -149,13 +149,13 @@ impl Setup {
         request.deadline = self.deadline.unwrap_or(request.deadline);
     }
 
-    /// Returns what the first thing that QEMU starts consists of.
+    /// Returns the first image that QEMU starts.
     pub fn image(&self) -> Option<&[u8]> {
         self.image.as_ref().map(|(_, bytes)| &**bytes)
     }
 }
 
-/// Checks a name that the folder of a run is to have.
+/// Checks a file name that the run's folder is to have.
 fn own_name(name: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
     if name.is_empty() || name.starts_with('.') || name.len() > 128 || !name.chars().all(plain) {
@@ -169,10 +169,10 @@ fn own_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What an answer hands over, as far as it was read. A file that it names several times is read once.
+/// The files of an answer read so far. A file that it names several times is read once.
 struct Taken<'f> {
     folder: &'f Path,
-    /// Bytes that the rest of the answer may have.
+    /// How many bytes the rest of the answer may have.
     left: u64,
     read: BTreeMap<String, Arc<[u8]>>,
 }
@@ -219,9 +219,9 @@ impl Taken<'_> {
     }
 }
 
-/// Reads a regular file, of one larger than `limit` the first byte too many as well.
+/// Reads a regular file; of a file larger than `limit`, one byte more than that.
 fn regular(place: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    // Opening anything else might wait for ever, and a device may have no end.
+    // Opening anything else could block for ever, and a device may have no end.
     let meta = std::fs::metadata(place).map_err(|error| error.to_string())?;
     if !meta.is_file() {
         return Err("no regular file".to_owned());

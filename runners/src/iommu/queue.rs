@@ -1,12 +1,12 @@
-//! The event queue of an IOMMU, read from outside: its registers tell where it lies, its memory what was reported. Both
-//! are in the form of its model.
+//! Reads the event queue of an IOMMU from outside: its registers give the place, its memory the records. The model
+//! knows the form of both.
 
 use super::{Iommu, Queue};
 
-/// Records that are read: the newest.
+/// How many records are read: the newest.
 const MOST: u64 = 4096;
 
-/// Reads so many bytes of physical memory, at most eight as a single access, and says why it cannot.
+/// Reads this many bytes of physical memory, up to eight of them as a single access. Or says why it cannot.
 pub type Read<'a> = dyn FnMut(u64, usize) -> Result<Vec<u8>, String> + 'a;
 
 /// A ring of records in memory, as its registers describe it.
@@ -18,9 +18,9 @@ pub struct Ring {
     pub slots: u64,
     /// The slot that is written next, less than `slots`.
     pub next: u64,
-    /// Whether events are written at all.
+    /// Whether the IOMMU writes events.
     pub on: bool,
-    /// Whether events were lost for want of room.
+    /// Whether events were lost because the queue was full.
     pub overflown: bool,
 }
 
@@ -43,7 +43,7 @@ fn look(queue: &mut Queue, iommu: &Iommu, read: &mut Read<'_>) -> Result<(), Str
     }
     (queue.base, queue.slots) = (ring.base, ring.slots);
     let size = model.record_bytes();
-    // From the oldest that is read to the newest, which lies in front of the next to be written.
+    // From the oldest record that is read to the newest, in the slot before the one that is written next.
     let count = ring.slots.min(MOST);
     let first = ring.next.wrapping_sub(count) & (ring.slots - 1);
     let behind = count.min(ring.slots - first);
@@ -62,7 +62,7 @@ fn look(queue: &mut Queue, iommu: &Iommu, read: &mut Read<'_>) -> Result<(), Str
     Ok(())
 }
 
-/// Reads up to eight bytes, the lowest first.
+/// Reads up to eight little-endian bytes.
 pub fn number(bytes: &[u8]) -> u64 {
     bytes
         .iter()

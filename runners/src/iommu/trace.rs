@@ -1,4 +1,4 @@
-//! QEMU's trace of a machine's IOMMUs, read line by line. What a line says, the model knows.
+//! Reads QEMU's trace of a machine's IOMMUs line by line. The model knows what a line says.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Take};
@@ -6,23 +6,23 @@ use std::path::Path;
 
 use super::{Access, Iommu, Model, Tally, Trace};
 
-/// The file of the run's folder that QEMU writes it to.
+/// The file in the run's folder that QEMU writes the trace to.
 pub const FILE: &str = "iommu-trace.log";
-/// What QEMU is asked to complain about: that an access was stopped is a complaint about the guest.
+/// The class of QEMU's log messages that reports stopped accesses.
 pub const COMPLAINTS: &str = "guest_errors";
 
-/// Bytes of a trace that are read.
+/// How many bytes of a trace are read.
 const LONGEST: u64 = 256 << 20;
-/// Bytes of a line that are looked at; the longest of QEMU's own are shorter by far.
+/// How many bytes of a line are read; QEMU's own lines are far shorter.
 const LINE: u64 = 4096;
 
 /// Reads the lines of a trace that are about one model.
 pub trait Lines {
-    /// Takes a line, adds the accesses that are settled by it, and returns `false` for a line about the model that is not
-    /// understood. What is not about the model is passed over.
+    /// Takes a line and adds the accesses that it settles. Returns `false` for a line about the model that is not
+    /// understood, and ignores lines about anything else.
     fn line(&mut self, line: &str, settled: &mut VecDeque<Access>) -> bool;
 
-    /// Adds what the last line left open.
+    /// Adds the access that the last line left open.
     fn end(&mut self, settled: &mut VecDeque<Access>);
 }
 
@@ -38,7 +38,7 @@ pub fn models(iommus: &[Iommu]) -> Vec<&'static dyn Model> {
     models
 }
 
-/// Reads what QEMU has written about these IOMMUs.
+/// Reads QEMU's trace of these IOMMUs.
 pub fn read(file: &Path, iommus: &[Iommu]) -> Trace {
     match std::fs::File::open(file) {
         Ok(file) => of(file, &models(iommus)),
@@ -49,7 +49,7 @@ pub fn read(file: &Path, iommus: &[Iommu]) -> Trace {
     }
 }
 
-/// Reads a trace about these models.
+/// Reads a trace of these models.
 pub fn of(file: impl Read, models: &[&dyn Model]) -> Trace {
     let mut reading = Reading {
         lines: BufReader::new(file.take(LONGEST)),
@@ -66,13 +66,13 @@ pub fn of(file: impl Read, models: &[&dyn Model]) -> Trace {
     }
 }
 
-/// A trace, as far as it was read: the accesses that it tells, one after the other.
+/// A trace that is being read: an iterator over its accesses.
 struct Reading<R: Read> {
     lines: BufReader<Take<R>>,
     models: Vec<Box<dyn Lines>>,
-    /// Accesses that were read and not yet told.
+    /// Accesses that were read and not yet returned.
     settled: VecDeque<Access>,
-    /// Why this may not be all.
+    /// Why the trace may be incomplete.
     lost: Option<String>,
     over: bool,
 }
@@ -97,7 +97,7 @@ impl<R: Read> Iterator for Reading<R> {
 }
 
 impl<R: Read> Reading<R> {
-    /// Reads a line, of which a long one is only a part.
+    /// Reads a line; of a long line, its beginning.
     fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
         let read = self.lines.by_ref().take(LINE).read_until(b'\n', &mut line);
@@ -115,12 +115,12 @@ impl<R: Read> Reading<R> {
         }
     }
 
-    /// Has each model look at a line.
+    /// Gives a line to each model.
     fn understand(&mut self, line: &str) {
         for model in &mut self.models {
             if !model.line(line, &mut self.settled) {
                 let line = line.trim();
-                let strange = format!("a line of QEMU's trace is strange: {line}");
+                let strange = format!("a line of QEMU's trace is not understood: {line}");
                 self.lost.get_or_insert(strange);
             }
         }

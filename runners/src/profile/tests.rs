@@ -12,7 +12,7 @@ fn edited(from: &str, to: &str) -> Result<Profile, ProfileError> {
     Profile::parse(&reference().replacen(from, to, 1), "p.toml")
 }
 
-/// Every shipped profile reads, and is found by its name.
+/// Every shipped profile can be read and is found by its name.
 #[test]
 fn shipped_profiles_read() {
     for (file, text) in arch::shipped() {
@@ -23,10 +23,10 @@ fn shipped_profiles_read() {
     }
 }
 
-/// What cannot be used is said with file and line, and the name that was meant if one is near.
+/// An error names file and line, and a similar name if there is one.
 #[test]
 fn errors_name_file_line_and_nearest_name() {
-    // What is replaced, by what, and what is said of the line on which the replacement ends.
+    // The text to replace, its replacement, and the error for the line on which the replacement ends.
     let table = [
         (
             "ipa_bits",
@@ -116,7 +116,7 @@ fn errors_name_file_line_and_nearest_name() {
     assert_eq!(error.to_string(), "p.toml:1: missing field `arch`");
 }
 
-/// A profile may name a program; what it says of it is checked, and the program is started where the profile lies.
+/// A profile may name an adapter. Its values are checked, and it starts in the profile's folder.
 #[test]
 fn adapters_are_started_beside_their_profile() {
     let with = |adapter: &str| edited("\n[machine]", &format!("\n[adapter]\n{adapter}\n[machine]"));
@@ -147,7 +147,7 @@ fn adapters_are_started_beside_their_profile() {
     }
 }
 
-/// Firmware that is claimed must be said.
+/// A profile that claims firmware must say where it is.
 #[test]
 fn claimed_firmware_is_said() {
     let text = reference();

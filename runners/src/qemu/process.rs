@@ -1,14 +1,14 @@
 //! QEMU as a child process that cannot outlive us.
 //!
-//! A harness that is killed runs no code of its own any more, so the kernel has to end QEMU: the
-//! parent-death signal does. Setting it between fork and exec takes `unsafe`, so `setpriv` of
-//! util-linux (essential on Debian) sets it and becomes QEMU; it costs about 1 ms of 30.
+//! A killed harness runs no code, so the kernel has to end QEMU, by the parent-death signal. Setting the signal between
+//! fork and exec takes `unsafe`. So `setpriv` of util-linux (essential on Debian) sets it and then becomes QEMU, which
+//! costs about 1 ms of 30.
 //!
-//! What is left is the moment before `setpriv` has set it. A harness killed just then leaves a
-//! QEMU that goes on starting, and it ends by itself: it has to connect to the sockets of the
-//! run, and nobody listens on them any more. Once it has connected, the signal is set.
+//! A gap remains before `setpriv` has set it. If the harness is killed in that gap, QEMU still starts but ends by
+//! itself: it must connect to the sockets of the run, and nothing listens on them any more. Once QEMU has connected,
+//! the signal is set.
 //!
-//! The signal is sent when the *thread* that started the child ends. A run stays in one thread.
+//! The kernel sends the signal when the *thread* that started the child ends, so a run stays in one thread.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,17 +18,17 @@ use std::thread;
 
 use super::RunError;
 use crate::deadline::Deadline;
-use crate::outcome::Status;
+use crate::run_record::Status;
 
-/// Bytes kept of what QEMU says on its standard error.
+/// How much of QEMU's standard error is kept, in bytes.
 const STDERR_LIMIT: u64 = 64 << 10;
 
 /// Whether a child dies with us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tie {
-    /// It is killed when the thread that started it ends, however that comes about.
+    /// It is killed when the thread that started it ends, for whatever reason.
     ToUs,
-    /// It is left to itself, which only what ends by itself may be.
+    /// It is not killed; only for a child that ends by itself.
     None,
 }
 
@@ -67,15 +67,15 @@ impl Child {
         Ok(Self(command.spawn().map_err(starting)?))
     }
 
-    /// Hands what the child says on its standard error to `end`, once it says no more.
+    /// Passes the child's standard error to `end` once the stream has ended.
     pub fn on_stderr_end(&mut self, end: impl FnOnce(String) + Send + 'static) {
         let stream = self.0.stderr.take();
         thread::spawn(move || end(drain(stream)));
     }
 
-    /// Kills the child; one that has ended already stays as it ended.
+    /// Kills the child. A child that has ended already keeps its status.
     pub fn kill(&mut self) {
-        // The only error is that it has been waited for, and then there is nothing to kill.
+        // The only error is that it has been waited for, and then it has ended.
         let _ = self.0.kill();
     }
 
@@ -88,12 +88,12 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
-        // Without a wait a zombie would stay for as long as the harness lives.
+        // Without a wait a zombie would stay until the harness ends.
         let _ = self.0.wait();
     }
 }
 
-/// Runs a QEMU that ends by itself and returns what it printed; one that does not is killed.
+/// Runs a QEMU that ends by itself and returns its output. Kills one that does not end in time.
 pub fn to_end(
     argv: &[String],
     dir: &Path,
@@ -104,12 +104,12 @@ pub fn to_end(
     let (sender, ended) = mpsc::channel();
     let stdout = child.0.stdout.take();
     child.on_stderr_end(move |stderr| {
-        // Nobody listens any more once the time is up.
+        // The receiver is gone once the time is up.
         let _ = sender.send(stderr);
     });
     let printed = thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What was read up to an error is still what it printed.
+        // The bytes before an error are still output.
         let _ = stdout.map(|mut stream| stream.read_to_end(&mut bytes));
         bytes
     });
@@ -130,7 +130,7 @@ pub fn to_end(
     Ok(printed.join().unwrap_or_default())
 }
 
-/// Finds a program the way a shell does, so that a missing one is named as such.
+/// Finds a program as a shell does, so that the error names a missing one.
 fn find(program: &str) -> Result<PathBuf, RunError> {
     let missing = || RunError::NoProgram(program.to_owned());
     if program.contains('/') {
@@ -150,7 +150,7 @@ fn find(program: &str) -> Result<PathBuf, RunError> {
 fn drain(stream: Option<impl Read>) -> String {
     let mut head = Vec::new();
     if let Some(mut stream) = stream {
-        // A stream that breaks has ended; what came before it counts.
+        // A broken stream has ended; the bytes before it count.
         let _ = stream.by_ref().take(STDERR_LIMIT).read_to_end(&mut head);
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     }

@@ -1,7 +1,7 @@
 //! The QEMU machine protocol: one JSON object a line.
 //!
-//! Written over `serde_json` values: `qapi-qmp` generates types for the whole schema, 28 s of
-//! building for the five commands used here.
+//! Uses plain `serde_json` values. `qapi-qmp` generates types for the whole schema, which takes 28 s to build for the
+//! five commands used here.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixStream;
@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use super::Event;
 
-/// A longer line than this is no QMP. The longest honest answer, `qom-list` of a full machine, is
-/// some tens of KiB.
+/// The limit of a line in bytes. The longest real answer, `qom-list` of a full machine, is some tens of KiB.
 const LINE_LIMIT: u64 = 4 << 20;
 
 /// One line from QEMU.
@@ -21,25 +20,25 @@ const LINE_LIMIT: u64 = 4 << 20;
 pub enum Message {
     /// QEMU introduces itself.
     Greeting,
-    /// A command's answer. QEMU repeats the command's id, except for what it could not parse.
+    /// The answer to a command. QEMU repeats the command's id unless it could not parse the command.
     Answer {
         /// The id of the command.
         id: Option<u64>,
         /// What it returned, or why it was refused.
         result: Result<Value, String>,
     },
-    /// Something happened.
+    /// An event.
     Event {
         /// Its name.
         name: String,
-        /// Its particulars.
+        /// Its data.
         data: Value,
     },
     /// Anything else.
     Garbage(String),
 }
 
-/// Reads one line. Total: whatever is no message is [`Message::Garbage`].
+/// Reads one line. Total: an invalid message is [`Message::Garbage`].
 pub fn read(line: &[u8]) -> Message {
     let garbage = || {
         let start = line.get(..200).unwrap_or(line);
@@ -90,7 +89,7 @@ pub fn command(id: u64, execute: &str, arguments: &Value) -> String {
     format!("{object}\n")
 }
 
-/// Hands each line that comes to `events`, and the end.
+/// Passes each line, and then the end, to `events`.
 pub fn follow(stream: UnixStream, events: Sender<Event>) {
     thread::spawn(move || {
         let mut stream = BufReader::new(stream);
@@ -101,7 +100,7 @@ pub fn follow(stream: UnixStream, events: Sender<Event>) {
                 .by_ref()
                 .take(LINE_LIMIT)
                 .read_until(b'\n', &mut line);
-            // An error is the end like any other: QEMU is gone, or will be at the deadline.
+            // An error is an end like any other: QEMU is gone, or will be killed at the deadline.
             let more = matches!(read_so_far, Ok(bytes) if bytes > 0);
             let event = if more {
                 Event::Qmp(read(&line))
@@ -119,7 +118,7 @@ pub fn follow(stream: UnixStream, events: Sender<Event>) {
 mod tests {
     use super::*;
 
-    /// Each kind of line is told apart, and what is none of them is garbage, not a panic.
+    /// Each kind of line is recognised, and anything else is garbage, not a panic.
     #[test]
     fn lines_are_told_apart() {
         let table: [(&str, Message); 8] = [

@@ -1,7 +1,7 @@
-//! QEMU's test protocol: memory, registers and lines, from outside the guest.
+//! QEMU's test protocol: accesses memory, registers and interrupt lines from outside the guest.
 //!
-//! QEMU asserts rather than checks what it is asked here, so a malformed request would kill the
-//! machine under test. Everything sent is made in this file, of inputs that `arch` has found, and bounded.
+//! QEMU checks these requests by assertion, so a malformed one would kill the machine under test. Every request is made
+//! in this file, with bounds, and for inputs that `arch` has found.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -11,7 +11,7 @@ use crate::arch::Input;
 use crate::deadline::Deadline;
 use crate::request::Answer;
 
-/// Longest piece a copy is done in; an answer has two digits a byte.
+/// The longest piece of a copy in bytes; an answer has two digits a byte.
 const PIECE: usize = 64 << 10;
 
 /// The connection.
@@ -85,7 +85,7 @@ impl Qtest {
         })
     }
 
-    /// Sends a line and returns what follows `OK`, or the whole line if that is not how it begins.
+    /// Sends a line. Returns what follows `OK`, or the whole line if it does not begin with that.
     fn ask(&mut self, line: &str, deadline: &Deadline) -> Result<Result<String, String>, Halt> {
         let left = deadline.left().ok_or(Halt::Deadline)?;
         let stream = self.0.get_mut();
@@ -94,7 +94,7 @@ impl Qtest {
             .write_all(format!("{line}\n").as_bytes())
             .map_err(halt)?;
         let mut answer = Vec::new();
-        // The timeout of a socket counts from each read anew, so it is set before each.
+        // A socket's timeout counts anew from each read, so it is set before each.
         while !answer.ends_with(b"\n") {
             let left = deadline.left().ok_or(Halt::Deadline)?;
             self.0
@@ -122,7 +122,7 @@ impl Qtest {
     }
 }
 
-/// Renders the requests that read `len` bytes, each with the number of bytes it brings.
+/// Renders the requests that read `len` bytes, each with the number of bytes it reads.
 pub fn read_lines(addr: u64, len: usize) -> Vec<(String, usize)> {
     if let Some(width) = width(len) {
         return vec![(format!("read{width} {addr:#x}"), len)];
@@ -157,7 +157,7 @@ pub fn write_lines(addr: u64, bytes: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Tells whether the last byte would lie beyond the last address.
+/// Tells whether the last byte would lie above the last address.
 fn wraps(addr: u64, len: usize) -> bool {
     let reach = (len as u64).saturating_sub(1);
     addr.checked_add(reach).is_none()
@@ -207,7 +207,7 @@ fn nonsense(text: &str) -> Halt {
     })
 }
 
-/// Tells what became of QEMU from what became of its socket.
+/// Turns a socket error into the reason why the session ends.
 pub fn halt(error: io::Error) -> Halt {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Halt::Deadline,
@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// Plays QEMU: answers each line in turn, and returns the lines it was asked.
+    /// Simulates QEMU: answers each line in turn, and returns the lines it got.
     fn with<T>(
         answers: &'static [&'static str],
         act: impl FnOnce(&mut Qtest, &Deadline) -> T,
@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    /// A write is the mirror of a read.
+    /// A write has the same widths as a read.
     #[test]
     fn writes_mirror_reads() {
         let (seen, lines) = with(&["OK\n", "OK\n"], |qtest, deadline| {
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(lines, ["writel 0x20 0x1020304", "write 0x20 0x3 0x010203"]);
     }
 
-    /// What QEMU refuses is an answer; what it garbles is an error; its end is told from both.
+    /// A refusal by QEMU is an answer, a garbled answer is an error, and QEMU's end is neither.
     #[test]
     fn refusal_garbage_and_end_differ() {
         let (seen, _) = with(&["FAIL Unknown command 'x'\n"], |qtest, deadline| {
@@ -311,7 +311,7 @@ mod tests {
         assert!(matches!(seen, Err(Halt::Gone)));
     }
 
-    /// Nothing is asked for nothing, and nothing wraps around the end of the address space.
+    /// An access of no bytes sends no request, and no access wraps around the end of the address space.
     #[test]
     fn empty_and_wrapping_copies_ask_nothing() {
         let ((empty, none), lines) = with(&[], |qtest, deadline| {

@@ -1,4 +1,4 @@
-//! A run as a shell script beside its files, for whoever wants to see it again by hand.
+//! Renders a run as a shell script beside its files, so that people can repeat it by hand.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::{qmp, qtest};
 use crate::request::{Action, File, LabelledAction, Request};
 use serde_json::Value;
 
-/// Returns the files a run needs beside its image, by the names its command line has for them.
+/// Returns the files that a run needs in addition to its image, by their names on the command line.
 pub fn evidence_files(request: &Request) -> Vec<File> {
     let tree = request
         .host_dtb
@@ -22,9 +22,9 @@ pub fn evidence_files(request: &Request) -> Vec<File> {
         .collect()
 }
 
-/// Renders a script for `/bin/sh` that repeats the run from the folder it lies in, where
-/// [`evidence_files`] lie too. `image` is the image's path from there. What a director does in the
-/// middle of a run is not repeated; what is done before the first instruction is.
+/// Renders a script for `/bin/sh` that repeats the run from its own folder, which also holds the [`evidence_files`].
+/// `image` is the image's path relative to that folder. The script repeats the actions before the first instruction,
+/// but not those of a run controller during the run.
 pub fn script(request: &Request, image: &str) -> String {
     let pinned = request
         .machine
@@ -67,9 +67,9 @@ pub fn script(request: &Request, image: &str) -> String {
     text
 }
 
-/// Writes one step of the firmware.
+/// Writes one action that is carried out before the first instruction.
 fn step(text: &mut String, id: u64, act: &LabelledAction) {
-    // The label is the case's; a line break in it must not become a command.
+    // The label comes from the case; a line break in it must not become a command.
     let label = act.label.replace(['\n', '\r'], " ");
     let _ = writeln!(text, "# {label}");
     match &act.action {
@@ -84,7 +84,7 @@ fn step(text: &mut String, id: u64, act: &LabelledAction) {
             }
         }
         Action::SetLine { line, high } => {
-            // Where the interrupt controller is in QEMU's tree is only known to a running QEMU.
+            // Only a running QEMU knows where the interrupt controller is in its tree of objects.
             let level = if *high { "high" } else { "low" };
             let told = quoted(&format!("left out: {line} set {level}"));
             let _ = writeln!(text, "echo {told} >&2");
@@ -100,7 +100,7 @@ fn tell(text: &mut String, id: u64, execute: &str, arguments: &Value) {
     let _ = writeln!(text, "tell {}", quoted(line.trim_end()));
 }
 
-/// Writes a command line, an option and its value on each line.
+/// Writes a command line, with one option and its value a line.
 fn command(text: &mut String, prefix: &str, args: &[String]) {
     let (program, rest) = args
         .split_first()
@@ -113,7 +113,7 @@ fn command(text: &mut String, prefix: &str, args: &[String]) {
             " "
         };
         text.push_str(separator);
-        // The only argument with a variable in it is ours.
+        // Only an argument of our own contains a variable.
         match arg.split_once("$pipes") {
             Some((before, after)) => {
                 let _ = write!(text, "{}\"$pipes\"{}", quoted(before), quoted(after));

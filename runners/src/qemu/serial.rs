@@ -1,4 +1,4 @@
-//! The console: bytes as events, lines out of bytes, and an end to floods.
+//! The console: turns its bytes into events and lines, and bounds floods.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -8,15 +8,15 @@ use std::time::Instant;
 
 use super::Event;
 
-/// A longer line than this is handed on in pieces.
+/// A longer line than this is passed on in pieces.
 const LINE_LIMIT: usize = 4096;
 
 /// Bytes kept of the end of a flood.
 const TAIL: usize = 16 << 10;
 
-/// Hands on what the console prints, up to `limit` bytes; says so once when there is more, and
-/// keeps the last of it. Never waits for whoever takes the events: QEMU writes the console while
-/// holding its one big lock, so a reader that stalls would stall qtest and QMP as well.
+/// Passes on what the console prints, up to `limit` bytes. Reports a flood once, and keeps its tail. Never waits for
+/// the receiver of the events: QEMU writes the console while it holds its big lock, so a slow reader would stall qtest
+/// and QMP as well.
 pub fn follow(mut stream: UnixStream, limit: usize, events: Sender<Event>) {
     thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
@@ -24,7 +24,7 @@ pub fn follow(mut stream: UnixStream, limit: usize, events: Sender<Event>) {
         let mut room = limit;
         let mut tail = Vec::new();
         loop {
-            // An error is the end like any other.
+            // An error is an end like any other.
             let bytes = match stream.read(&mut buffer) {
                 Ok(count) if count > 0 => buffer.get(..count).unwrap_or_default(),
                 Ok(_) | Err(_) => break,
@@ -49,16 +49,16 @@ pub fn follow(mut stream: UnixStream, limit: usize, events: Sender<Event>) {
                 tail.drain(..tail.len().saturating_sub(TAIL));
             }
         }
-        // Nobody may be left to hear it, and then it does not matter.
+        // The receiver may be gone, and then the event does not matter.
         let _ = events.send(Event::SerialEnd { total, tail });
     });
 }
 
-/// Cuts bytes into lines and keeps everything it has cut.
+/// Splits bytes into lines and keeps all of them.
 #[derive(Debug, Default)]
 pub struct Lines {
     kept: Vec<u8>,
-    /// Where in `kept` the first line begins that has not been handed out.
+    /// Where the first line begins in `kept` that has not been returned.
     next: usize,
     /// Up to where `kept` has been searched for the end of that line.
     searched: usize,
@@ -66,7 +66,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Takes in what the console printed.
+    /// Adds what the console printed.
     pub fn push(&mut self, bytes: &[u8]) {
         self.kept.extend_from_slice(bytes);
     }
@@ -85,7 +85,7 @@ impl Lines {
         Some(self.take(end))
     }
 
-    /// Returns what came after the last whole line, once no more can come.
+    /// Returns what follows the last whole line, once the console has ended.
     pub fn rest(&mut self) -> Option<String> {
         (self.next < self.kept.len()).then(|| self.take(self.kept.len()))
     }
@@ -102,18 +102,18 @@ impl Lines {
         text
     }
 
-    /// Returns how many lines have been handed out.
+    /// Returns how many lines have been returned.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Returns the bytes of the lines handed out.
+    /// Returns the bytes of the lines that have been returned.
     pub fn heard(mut self) -> Vec<u8> {
         self.kept.truncate(self.next);
         self.kept
     }
 
-    /// Returns every byte taken in.
+    /// Returns all bytes.
     pub fn all(self) -> Vec<u8> {
         self.kept
     }
@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// However the bytes are cut into pieces, the lines are the same.
+    /// The lines do not depend on how the bytes are cut into pieces.
     #[test]
     fn pieces_do_not_matter() {
         let text = b"one\r\n\ntwo \xff\r\r\nrest";
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// A line without an end is handed out in pieces of the limit.
+    /// A line without an end is returned in pieces of the limit.
     #[test]
     fn endless_lines_come_in_pieces() {
         let mut lines = Lines::default();
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(lines.pop().as_deref(), Some("x"));
     }
 
-    /// What was not heard is not part of what was heard.
+    /// The bytes of lines that were not returned are not among those heard.
     #[test]
     fn heard_ends_with_the_last_line_handed_out() {
         let mut lines = Lines::default();
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(lines.heard(), b"a\nb\n");
     }
 
-    /// Of a flood exactly the limit is handed on, then one notice, and the tail comes at the end.
+    /// Of a flood, exactly the limit is passed on, then one notice, and the tail comes at the end.
     #[test]
     fn floods_are_cut_at_the_limit() {
         let (mut guest, host) = UnixStream::pair().expect("sockets");

@@ -16,14 +16,13 @@ use super::{Event, Halt, RunError};
 use crate::arch::{Controller, Platform};
 use crate::deadline::Deadline;
 use crate::iommu::{Iommu, Queue, queue};
-use crate::outcome::{End, Record, Status, Timing};
 use crate::request::{Action, Answer, Command, LabelledAction, Request, RunController};
+use crate::run_record::{End, Record, Status, Timing};
 
-/// How long the streams of a QEMU that is gone may take to end. They end with it; the bound is
-/// for a program that passed them on to another.
+/// How long the streams of an ended QEMU may stay open. They end with it, unless it passed them on to another program.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What QEMU answers no more.
+/// The refusal of every action once QEMU is gone.
 const ENDED: &str = "QEMU has ended";
 
 /// A run in progress.
@@ -31,7 +30,7 @@ pub struct Session<'a> {
     platform: &'static dyn Platform,
     events: Receiver<Event>,
     sender: Sender<Event>,
-    /// What came while an answer was awaited.
+    /// Events that arrived while an answer was awaited.
     backlog: VecDeque<Event>,
     qmp: UnixStream,
     /// Id of the last QMP command.
@@ -41,11 +40,11 @@ pub struct Session<'a> {
     deadline: Deadline,
     run_controller: &'a mut dyn RunController,
     lines: Lines,
-    /// Bytes printed beyond the limit, and the last of them.
+    /// Number of bytes printed beyond the limit, and the last of them.
     flood: Option<(u64, Vec<u8>)>,
     answers: Vec<Record>,
     timing: Timing,
-    /// QEMU's reason for a shutdown that the guest asked for.
+    /// QEMU's reason for a shutdown by the guest.
     powered_off: Option<String>,
     stderr: String,
     open: Open,
@@ -65,7 +64,7 @@ impl Open {
     }
 }
 
-/// What a session brings back besides its end.
+/// What a session returns in addition to its end.
 pub struct SessionRecord {
     pub console: Vec<u8>,
     pub stderr: String,
@@ -128,8 +127,8 @@ impl<'a> Session<'a> {
         qtest: &UnixListener,
     ) -> Result<std::convert::Infallible, Halt> {
         self.greeting()?;
-        // QEMU opens its character devices in the order of its command line, and QMP greets only
-        // when all are open: both connections are waiting to be taken.
+        // QEMU opens its character devices in the order of its command line and sends QMP's greeting only when all are
+        // open. So both connections are waiting.
         serial::follow(
             accept(serial, "console")?,
             request.console_limit,
@@ -173,7 +172,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits for what comes next, which is [`Halt::Gone`] when nothing can.
+    /// Waits for the next event. Returns [`Halt::Gone`] when none can come.
     fn next(&mut self) -> Result<Event, Halt> {
         if let Some(event) = self.backlog.pop_front() {
             return Ok(event);
@@ -218,7 +217,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Executes a QMP command the run cannot do without.
+    /// Executes a QMP command that must succeed.
     fn must(&mut self, execute: &str) -> Result<(), Halt> {
         match self.qmp(execute, &Value::Null)? {
             Answer::Refused(text) => Err(broken("QMP", format!("{execute}: {text}"))),
@@ -226,7 +225,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Executes a QMP command. Whatever else comes meanwhile is kept for later.
+    /// Executes a QMP command. Other events that arrive meanwhile are kept for later.
     fn qmp(&mut self, execute: &str, arguments: &Value) -> Result<Answer, Halt> {
         if !self.open.qmp {
             return Err(Halt::Gone);
@@ -258,11 +257,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes note of what QMP says unasked.
+    /// Handles an unsolicited QMP message.
     fn note(&mut self, message: Message) -> Result<(), Halt> {
         match message {
             Message::Event { name, data } if name == "SHUTDOWN" => {
-                // Without `guest` it was us, or a signal.
+                // Without `guest`, we or a signal caused it.
                 if data.get("guest") == Some(&Value::Bool(true)) {
                     let reason = data
                         .get("reason")
@@ -277,7 +276,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Carries out commands, and those their answers give rise to before the rest.
+    /// Carries out commands. Commands that an answer gives rise to come before the rest.
     fn obey(&mut self, commands: Vec<Command>) -> Result<(), Halt> {
         let mut queue = VecDeque::from(commands);
         while let Some(command) = queue.pop_front() {
@@ -285,11 +284,11 @@ impl<'a> Session<'a> {
                 Command::Finish => return Err(Halt::Finished),
                 Command::Perform(act) => act,
             };
-            // Bounds a director that answers refusals with the same question for ever.
+            // Bounds a run controller that answers each refusal with the same command.
             self.deadline.left().ok_or(Halt::Deadline)?;
             let lines = self.lines.count();
             let answer = match self.act(&action) {
-                // The console may have more to say, so a QEMU that is gone ends nothing yet.
+                // Console output may still be unread, so the end of QEMU does not end the session here.
                 Err(Halt::Gone) => Answer::Refused(ENDED.to_owned()),
                 answer => answer?,
             };
@@ -345,14 +344,14 @@ impl<'a> Session<'a> {
         Ok(self.controller.clone())
     }
 
-    /// Reads the event queues of IOMMUs, once a run is over and while QEMU is still there.
+    /// Reads the event queues of IOMMUs after a run, while QEMU still exists.
     pub fn queues(&mut self, halt: &Halt, iommus: &[Iommu]) -> Vec<Queue> {
         let over = match halt {
             Halt::Finished => None,
             Halt::Gone => Some(ENDED),
             Halt::Deadline | Halt::Flooded | Halt::Broken(_) => Some("the run was cut off"),
         };
-        // What is read belongs to one moment.
+        // The queues must all be read at one point in time.
         let stopped = over.is_none() && !iommus.is_empty() && self.act(&Action::Stop).is_ok();
         let mut read = |addr, len| {
             if !stopped {
@@ -369,7 +368,7 @@ impl<'a> Session<'a> {
         iommus.iter().map(queue).collect()
     }
 
-    /// Takes in what is left of QEMU's streams, and returns whether all of them ended in time.
+    /// Takes in the rest of QEMU's streams. Returns whether all of them ended in time.
     fn collect(&mut self, until: Deadline) -> bool {
         while self.open.any() {
             let kept = self.backlog.pop_front();
@@ -379,7 +378,7 @@ impl<'a> Session<'a> {
             match event {
                 Event::Serial { bytes, at } => self.hear(&bytes, at),
                 Event::SerialEnd { total, tail } => self.serial_ended(total, tail),
-                // What QMP says wrong at the very end changes nothing any more.
+                // A QMP error after the run changes nothing.
                 Event::Qmp(message) => drop(self.note(message)),
                 Event::QmpEnd => self.open.qmp = false,
                 Event::StderrEnd(text) => self.stderr_ended(text),
@@ -389,17 +388,17 @@ impl<'a> Session<'a> {
         true
     }
 
-    /// Ends QEMU if it has not ended, takes in what is left of its streams, and tells how it went.
+    /// Ends QEMU if it is still running, takes in the rest of its streams, and returns the outcome.
     pub fn conclude(
         mut self,
         halt: Halt,
         child: &mut Child,
     ) -> Result<(End, SessionRecord), RunError> {
-        // What came after the line that finished the run came by chance: it is left out.
+        // How much comes after the line that finished the run is a matter of timing, so it is left out.
         let heard = matches!(halt, Halt::Finished).then(|| std::mem::take(&mut self.lines).heard());
-        // A QEMU that has closed its side is ending by itself. It has until the deadline.
+        // A QEMU that has closed its side is ending by itself. It has time until the deadline.
         let late = matches!(halt, Halt::Gone) && !self.collect(self.deadline);
-        // One whose last stream has closed is past the point where a signal changes its status.
+        // Once the last stream has closed, a signal no longer changes the status.
         child.kill();
         self.collect(Deadline::after(GRACE));
         let status = Status::from(child.wait()?);

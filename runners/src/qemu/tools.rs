@@ -1,4 +1,4 @@
-//! Short-lived QEMUs: its version, its device tree, and what starting it costs.
+//! Short-lived QEMUs: for the version, the device tree, and the time of an empty start.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::request::{File, Machine};
 use crate::rundir::RunDir;
 use model::Arch;
 
-/// No QEMU that ends by itself takes this long, however loaded the machine is.
+/// Far longer than any QEMU takes that ends by itself, even on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Returns the first line of `--version`.
@@ -27,8 +27,8 @@ pub fn qemu_version(machine: &Machine) -> Result<String, RunError> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Returns the device tree QEMU makes for the machine. It is the same every time if the machine
-/// has the option `dtb-randomness=off`.
+/// Returns the device tree that QEMU makes for the machine. It is always the same if the machine has the option
+/// `dtb-randomness=off`.
 pub fn dump_tree(machine: &Machine) -> Result<Vec<u8>, RunError> {
     const TREE: &str = "tree.dtb";
     let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
@@ -36,7 +36,7 @@ pub fn dump_tree(machine: &Machine) -> Result<Vec<u8>, RunError> {
         let mut dumping = machine.clone();
         dumping.options.push(format!("dumpdtb={TREE}"));
         let mut argv = machine_argv(&dumping, kind);
-        // Serial lines decide which UARTs the tree has.
+        // The number of serial lines decides which UARTs the tree has.
         argv.extend(["-serial", "null"].map(str::to_owned));
         argv.extend(machine.extra.iter().cloned());
         to_end(&argv, dir.path(), Deadline::after(PATIENCE), Tie::ToUs)
@@ -44,8 +44,8 @@ pub fn dump_tree(machine: &Machine) -> Result<Vec<u8>, RunError> {
     std::fs::read(dir.path().join(TREE)).map_err(RunError::doing("reading the tree QEMU wrote"))
 }
 
-/// Measures an empty start: QEMU of this machine with an image that turns it off at once, from
-/// outside, without QMP, qtest or `setpriv`. What a run takes beyond this is ours or the guest's.
+/// Measures an empty start from outside: QEMU of this machine with an image that turns it off at once, without QMP,
+/// qtest and `setpriv`. A run's time beyond this is spent by the suite or the guest.
 pub fn time_empty_start(arch: Arch, machine: &Machine) -> Result<Duration, RunError> {
     const IMAGE: &str = "off.bin";
     let dir = RunDir::create().map_err(RunError::doing("creating the folder of the run"))?;
@@ -59,7 +59,7 @@ pub fn time_empty_start(arch: Arch, machine: &Machine) -> Result<Duration, RunEr
         argv.extend(machine.extra.iter().cloned());
         argv.extend(["-kernel", IMAGE].map(str::to_owned));
         let began = Instant::now();
-        // Not tied to us, for the tie costs time that an empty start does not: the image ends it.
+        // Not tied to us: the tie takes time that an empty start does not. The image ends this QEMU.
         to_end(&argv, dir.path(), Deadline::after(PATIENCE), Tie::None)?;
         Ok(began.elapsed())
     })

@@ -1,8 +1,8 @@
-//! An image out of a distribution's package: fetched by apt with a state of its own, checked against the digest that the
-//! profile pins, and unpacked without being installed.
+//! Gets an image out of a distribution's package. apt fetches the package with its own separate state; the file is
+//! checked against the digest that the profile pins, and unpacked without being installed.
 //!
-//! The mirror is the one that the machine's own package sources name; no host stands in a profile. Nothing of the
-//! machine's package database is read or changed.
+//! The mirror is the one in the machine's own package sources; profiles contain no host. The machine's package database
+//! is neither read nor changed.
 
 use std::fs;
 use std::io;
@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// The keys of the distribution, where its own package puts them.
+/// The distribution's keys, at the path of its own keyring package.
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// What the names of folders begin with that are gone when the work is done.
+/// Prefix of the folders of work in progress; they are removed at its end.
 const UNDER_WAY: &str = "under-way-";
 
-/// Suites by which a source is known to be a mirror of the distribution's releases.
+/// Suites that identify a source as a mirror of the distribution's releases.
 const RELEASES: [&str; 7] = [
     "bookworm",
     "trixie",
@@ -37,35 +37,35 @@ const RELEASES: [&str; 7] = [
 pub struct Package {
     /// Its name.
     pub name: String,
-    /// The distribution's name of its architecture.
+    /// Its architecture, as the distribution names it.
     pub architecture: String,
-    /// The release that has it.
+    /// The release that contains it.
     pub suite: String,
-    /// Its version, to the last word.
+    /// Its exact version.
     pub version: String,
     /// SHA-256 of the package's file.
     pub sha256: String,
-    /// Where the image lies inside.
+    /// Path of the image inside.
     pub image: String,
 }
 
 /// Why there is no image.
 #[derive(Debug, Error)]
 pub enum FetchError {
-    /// The file is another one.
+    /// The file differs from the pinned one.
     #[error(
-        "{file}: its SHA-256 is {found}, and the profile pins {pinned}: not the package that was judged before; \
+        "{file}: its SHA-256 is {found}, and the profile pins {pinned}: not the package that was tested before; \
          remove the file to fetch it again, or name an image of your own with --image"
     )]
     Digest {
         /// The package's file.
         file: String,
-        /// What it has.
+        /// Its digest.
         found: String,
-        /// What it should have.
+        /// The pinned digest.
         pinned: String,
     },
-    /// It must be fetched and may not be.
+    /// It is not here, and fetching is not allowed.
     #[error(
         "{package} is not here and nothing may be fetched; leave --no-provision out, put the package's file at {file}, \
          or name an image of your own with --image"
@@ -73,7 +73,7 @@ pub enum FetchError {
     Withheld {
         /// The package, with its version.
         package: String,
-        /// Where its file is looked for.
+        /// Where its file is expected.
         file: String,
     },
     /// No source is a mirror of the distribution.
@@ -84,28 +84,28 @@ pub enum FetchError {
     NoMirror {
         /// The package, with its version.
         package: String,
-        /// Where its file is looked for.
+        /// Where its file is expected.
         file: String,
     },
-    /// The mirror has other versions only.
+    /// The mirror has only other versions.
     #[error(
-        "the mirror has {name} in other versions only ({known}), not in {version}, which the profile pins; take one of \
-         them up in a profile of your own, or name an image with --image"
+        "the mirror has {name} in other versions only ({known}), not in {version}, which the profile pins; pin one of \
+         them in a profile of your own, or name an image with --image"
     )]
     Gone {
         /// The package.
         name: String,
-        /// The version that is pinned.
+        /// The pinned version.
         version: String,
-        /// Those there are.
+        /// The versions there are.
         known: String,
     },
     /// A program failed.
     #[error("{program}: {said}")]
     Failed {
-        /// What was run.
+        /// The program.
         program: String,
-        /// What it said.
+        /// Its output.
         said: String,
     },
     /// The package has no such file.
@@ -113,10 +113,10 @@ pub enum FetchError {
     NoImage {
         /// The package's file.
         package: String,
-        /// What the profile names.
+        /// The path in the profile.
         image: String,
     },
-    /// Something went wrong on our side.
+    /// An operation of the suite failed.
     #[error("{place}: {source}")]
     Io {
         /// What was read or written.
@@ -127,11 +127,12 @@ pub enum FetchError {
 }
 
 impl Package {
-    /// Returns the path of the image below `folder`, after fetching and unpacking what is not there. `fetch` tells whether
-    /// anything may be fetched.
+    /// Returns the path of the image below `folder`, after fetching and unpacking what is missing. `fetch` allows
+    /// fetching.
     pub fn image(&self, folder: &Path, fetch: bool) -> Result<PathBuf, FetchError> {
         fs::create_dir_all(folder).map_err(at(folder))?;
-        // One process at a time; the kernel lets go with the process, and what a killed one left is swept.
+        // One process at a time. The kernel drops the lock when a process is killed, and the next one sweeps what it
+        // left.
         let held = fs::File::open(folder).map_err(at(folder))?;
         held.lock().map_err(at(folder))?;
         sweep(folder);
@@ -184,7 +185,8 @@ impl Package {
         })
     }
 
-    /// Has apt fetch the package into a folder of its own, which is gone afterwards, and moves the file into its place.
+    /// Fetches the package with apt into a folder of its own, which is removed afterwards, and moves the file into
+    /// place.
     fn fetch(&self, folder: &Path, file: &Path) -> Result<(), FetchError> {
         let sources = apt_sources::sources(Path::new(apt_sources::APT));
         let mirror =
@@ -236,12 +238,12 @@ impl Package {
         }
         succeeded("apt-get download", &download)?;
         let got = root.join("got").join(self.file_name());
-        // Checked before it is where a later run would take it from.
+        // Checked before a later run can find it.
         self.check(&got)?;
         fs::rename(&got, file).map_err(at(file))
     }
 
-    /// Describes where the package comes from, as apt reads it.
+    /// Describes the package's source in apt's format.
     fn source(&self, mirror: &str, keys: bool) -> String {
         let (suite, architecture) = (&self.suite, &self.architecture);
         let mut text = format!(
@@ -260,7 +262,7 @@ impl std::fmt::Display for Package {
     }
 }
 
-/// Points apt at a state of its own below `root`, and at no source but ours.
+/// Makes apt use its own state below `root`, and no source but ours.
 fn options(root: &Path, architecture: &str) -> Vec<String> {
     let root = root.display();
     let pairs = [
@@ -273,7 +275,7 @@ fn options(root: &Path, architecture: &str) -> Vec<String> {
         format!("APT::Architecture={architecture}"),
         format!("APT::Architectures={architecture}"),
         "Acquire::Languages=none".to_owned(),
-        // The folder is ours, and apt's own user could not write to it.
+        // apt's own user could not write to our folder.
         "APT::Sandbox::User=".to_owned(),
     ];
     let mut words = vec!["--quiet".to_owned()];
@@ -287,7 +289,7 @@ fn versions(told: &str) -> Vec<String> {
     told.lines().filter_map(version).collect()
 }
 
-/// Unpacks a package into a folder, which is there whole or not at all.
+/// Unpacks a package into a folder, either completely or not at all.
 fn unpack(file: &Path, folder: &Path) -> Result<(), FetchError> {
     let beside = folder.parent().unwrap_or(folder);
     let fresh = tempfile::Builder::new()
@@ -298,14 +300,14 @@ fn unpack(file: &Path, folder: &Path) -> Result<(), FetchError> {
     let mut command = Command::new("dpkg-deb");
     command.arg("-x").arg(file).arg(&whole);
     succeeded("dpkg-deb", &output(command)?)?;
-    // A folder that is there lacks the image, or nobody would unpack: it is not the package's.
+    // This folder exists but lacks the image, so the image is not in the package.
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(at(folder))?;
     }
     fs::rename(&whole, folder).map_err(at(folder))
 }
 
-/// Removes what processes left that were killed meanwhile. Best effort: what stays is in nobody's way.
+/// Removes what killed processes left. Best effort: what stays does no harm.
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(UNDER_WAY) {
@@ -357,7 +359,7 @@ mod tests {
         }
     }
 
-    /// What is there and is not the pinned file is refused by name, and nothing is fetched in its place.
+    /// A file that differs from the pinned one is refused by name, and nothing is fetched instead.
     #[test]
     fn another_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
@@ -371,7 +373,7 @@ mod tests {
         assert!(told.contains(&pinned) && told.contains("thing_1%3a2.0-1_riscv64.deb"));
     }
 
-    /// What is not there and may not be fetched is told with where it would be taken from.
+    /// A missing package that may not be fetched is reported with its source.
     #[test]
     fn nothing_is_fetched_unasked() {
         let folder = tempfile::tempdir().unwrap();
@@ -397,7 +399,7 @@ mod tests {
             .arg(&tree)
             .arg(&file);
         let Ok(made) = output(command) else {
-            // A machine without dpkg has no packages either.
+            // Without dpkg there is no package to unpack.
             return;
         };
         succeeded("dpkg-deb", &made).unwrap();
@@ -417,7 +419,7 @@ mod tests {
         assert!(error.to_string().contains("holds no boot/other"), "{error}");
     }
 
-    /// What a killed process left in the middle is swept by the next one.
+    /// The next process sweeps what a killed one left.
     #[test]
     fn what_was_left_is_swept() {
         let folder = tempfile::tempdir().unwrap();
@@ -427,14 +429,14 @@ mod tests {
         assert!(!left.exists());
     }
 
-    /// The versions that a mirror has are read in their order.
+    /// The versions on a mirror are read in order.
     #[test]
     fn versions_are_listed() {
         let told = " thing | 2.1-1 | http://c/debian trixie/main riscv64 Packages\n thing |  2.2-1 | http://c x\n";
         assert_eq!(versions(told), ["2.1-1", "2.2-1"]);
     }
 
-    /// The source names no host of its own, and the keys only where they are.
+    /// The source contains no host of its own, and names the keyring only where it exists.
     #[test]
     fn the_source_is_the_machines_mirror() {
         let text = package("00").source("http://c/debian/", false);

@@ -1,7 +1,7 @@
-//! Adapters that behave and adapters that do not, each a shell script of a line or two.
+//! Tests of good and bad adapters, each a shell script of a line or two.
 //!
-//! This program plays two parts, told apart by how it is started: the tests, and a suite that is killed while its
-//! adapter works.
+//! The arguments decide which of two parts this program plays: the tests, or a suite that is killed while its adapter
+//! works.
 
 #![expect(
     clippy::missing_docs_in_private_items,

@@ -1,4 +1,5 @@
-//! Whatever an adapter does, the suite gets an answer or a reason, in time, and nothing of the adapter stays.
+//! Whatever an adapter does, the suite gets an answer or a reason in time, and no process or file of the adapter
+//! remains.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn good() {
-    // What it says on standard error is its own business.
+    // Output on standard error is allowed.
     let text = "me; echo starting >&2; ready 2; done_ 3; hears";
     let mark = unique("good");
     let adapters = start(&marked(text, &mark, PATIENCE)).expect("an adapter");
@@ -51,7 +52,7 @@ fn good() {
     assert_none_stays(&mark, "after the end");
 }
 
-/// A process that has nothing to do is asked next; a second one is started only where two are needed at once.
+/// An idle process gets the next scenario; a second process starts only when two are needed at once.
 fn many() {
     let mark = unique("many");
     let text = "me; n=2; while ready $n; do done_ $((n+1)); n=$((n+2)); done";
@@ -66,18 +67,18 @@ fn many() {
         prepare(&adapters).expect("two"),
     ];
     assert_eq!(alive(&mark).len(), 2);
-    // One whose scenario is not brought to its end is not asked again.
+    // A process whose scenario did not reach its end gets no further one.
     drop(both);
     assert_none_stays(&mark, "dropped in the middle");
 }
 
-/// Starts the script, which must fail, and returns why.
+/// Starts the script, which must fail, and returns the error.
 #[track_caller]
 fn refused(text: &str) -> AdapterError {
     start(&adapter(text)).map(|_| ()).expect_err(text)
 }
 
-/// Starts the script, which must fail when it prepares, and returns why.
+/// Lets the script prepare, which must fail, and returns the error.
 #[track_caller]
 fn unprepared(text: &str) -> AdapterError {
     let adapters = start(&adapter(text)).expect("described");
@@ -140,9 +141,9 @@ fn slow() {
     let began = Instant::now();
     for text in [
         "echo thinking >&2; hears; hears",
-        // Its children keep the pipes open, though it is gone itself.
+        // The adapter ends, but its children keep the pipes open.
         "echo thinking >&2; sleep 1000 & exit 0",
-        // What is stopped does not end when it is asked to.
+        // A stopped process does not end when it is asked to.
         "echo thinking >&2; kill -STOP 0",
     ] {
         let error = start(&marked(text, "slow", 700))
@@ -180,7 +181,7 @@ fn talkative() {
         &["said more than 1048576 bytes on standard error", "no play"],
     );
     assert!(error.stderr.len() <= 1024, "{}", error.stderr.len());
-    // More lines than were asked for are in the way of the next answer.
+    // Surplus lines are mistaken for the next answer, so they are an error.
     let error = unprepared("me; says 1 '{\"done\":{}}'; hears; hears");
     assert_says(
         &error,
@@ -214,14 +215,14 @@ fn liars() {
     ] {
         assert_says(&refused(&format!("hears; echo '{line}'; hears")), &[part]);
     }
-    // The same program, asked a second time, is another one.
+    // The same program describes itself differently when it is started again.
     let text = "hears; says 1 '{\"description\":{\"name\":\"'$$'\",\"version\":\"1\",\"capabilities\":[]}}'; ready 2; hears";
     let adapters = start(&adapter(text)).expect("described");
     let first = prepare(&adapters).expect("prepared");
     let error = prepare(&adapters).map(|_| ()).expect_err("another");
     assert_says(
         &error,
-        &["described itself otherwise when it was started again"],
+        &["described itself differently when it was started again"],
     );
     drop(first);
 }
@@ -249,7 +250,7 @@ fn prepared() {
         ),
         (
             r#"{"arguments":["-daemonize"]}"#,
-            "no say over `-daemonize`",
+            "may not give `-daemonize`",
         ),
         (
             r#"{"arguments":["-drive","file=/etc/passwd"]}"#,
@@ -259,7 +260,7 @@ fn prepared() {
             r#"{"arguments":["-serial","file:/tmp/out"]}"#,
             "only `null` or `none`",
         ),
-        (r#"{"argv":["-qmp","stdio"]}"#, "no say over `-qmp`"),
+        (r#"{"argv":["-qmp","stdio"]}"#, "may not give `-qmp`"),
         (r#"{"argv":[]}"#, "`argv` names no machine"),
         (r#"{"console":{"serial":9}}"#, "console on serial line 9"),
     ];
@@ -270,7 +271,7 @@ fn prepared() {
         assert_says(
             &error,
             &[
-                "answered `prepare` with what cannot be: ",
+                "gave an invalid answer to `prepare`: ",
                 part,
                 "it said: busy",
             ],
@@ -301,10 +302,10 @@ fn teardown() {
     }
 }
 
-/// Children, a program that left its group, and one that is in the middle of things: all gone when the suite is done.
+/// Children, a program that left its group, and one at work: all are gone when the suite is done.
 fn leftovers() {
     let mark = unique("leftover");
-    // `exec -a` is not in every shell; a sleep that is told a unique time is as good a mark.
+    // Not every shell has `exec -a`; a sleep with a unique duration is a mark as well.
     let text = format!(
         "sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done' {mark} & me; hears; hears; hears"
     );

@@ -1,4 +1,4 @@
-//! What a hypervisor is had to do at run time, by way of its adapter.
+//! Operations at run time through an adapter.
 
 use libtest_mimic::Trial;
 use runners::File;
@@ -22,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Speaks like an adapter that can make domains and end them, and has prepared a scenario in `$folder`.
+/// An adapter that can create and destroy domains and has prepared a scenario in `$folder`.
 const ABLE: &str = r#"
 hears; says 1 '{"description":{"name":"demo","version":"7","capabilities":[],"operations":["create","destroy"]}}'
 hears; folder=$(printf %s "$heard" | sed 's/.*"folder":"\([^"]*\)".*/\1/'); says 2 '{"prepared":{}}'
@@ -59,7 +59,7 @@ fn domain(tree: &File) -> Domain {
 }
 
 fn claimed() {
-    // The digest is that of `sha256sum`, so that both sides mean the same by it.
+    // `sha256sum` makes the digest, so that both sides agree on it.
     let text = format!(
         r#"{ABLE}
         case $heard in *'"operate":{{"scenario":"demo.one","operation":{{"create":{{"name":"dB"'*) ;; *) exit 8;; esac
@@ -84,7 +84,7 @@ fn claimed() {
     assert_eq!(said.lines().count(), 10, "{said}");
 }
 
-/// Has a prepared adapter do something, which must fail, and returns why.
+/// Asks a prepared adapter for an operation, which must fail, and returns the error.
 #[track_caller]
 fn failed(text: &str, operation: Operation) -> AdapterError {
     let adapters = start(&adapter(&format!("{ABLE}{text}"))).expect("described");

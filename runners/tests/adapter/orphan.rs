@@ -1,4 +1,4 @@
-//! Nothing of an adapter outlives a suite that is killed, whenever that happens.
+//! No process of an adapter outlives a suite that is killed, whenever that happens.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,7 +27,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Has a scenario prepared by an adapter with a child that ignores signals, and stays.
+/// Lets an adapter prepare a scenario, with a child that ignores signals, and waits to be killed.
 pub fn be_victim(args: &[String]) -> ! {
     let [_, _, mark, how] = args else {
         panic!("usage: {VICTIM} MARK end|stay");
@@ -56,7 +56,7 @@ fn victim(mark: &str, temp: &Path, how: &str) -> Child {
         .expect("a victim")
 }
 
-/// The moments cover the start of guard and adapter densely.
+/// The moments of the kill cover the start of guard and adapter densely.
 fn killed_at_random() {
     let temp = tempfile::tempdir().expect("temporary folder");
     let mark = unique("victim");

@@ -1,4 +1,4 @@
-//! Adapters as shell scripts, and a scenario to ask them about.
+//! Adapters as shell scripts, and a scenario for them.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use runners::adapter::{Adapter, AdapterError, Adapters, Stage};
 
 use crate::trials::reference;
 
-/// Longer than any answer takes on a busy machine. Only scripts that never answer wait for less.
+/// Longer than any answer takes on a busy machine. Only tests of scripts that never answer wait less.
 pub const PATIENCE: u64 = 60_000;
 
-/// Speaks like an adapter: `says ID RESPONSE`, `hears` and the three answers in their usual order.
+/// Shell functions of an adapter: `says ID RESPONSE`, `hears`, and the three answers in their usual order.
 const PRELUDE: &str = r#"
 says() { printf '{"version":2,"id":%s,"response":%s}\n' "$1" "$2"; }
 hears() { IFS= read -r heard; }
@@ -19,7 +19,7 @@ ready() { hears; says "$1" '{"prepared":{}}'; }
 done_() { hears; says "$1" '{"done":{}}'; }
 "#;
 
-/// An adapter that runs `text`; processes of it carry `mark`, the script's name.
+/// An adapter that runs `text`; its processes have `mark` on their command line, as the script's name.
 pub fn marked(text: &str, mark: &str, deadline_ms: u64) -> Adapter {
     Adapter {
         command: ["sh", "-c", &format!("{PRELUDE}\n{text}"), mark]

@@ -1,4 +1,4 @@
-//! What is an architecture's own: guests assembled by hand, and tests of its devices.
+//! The parts that depend on the architecture: hand-assembled guests, and tests of its devices.
 
 mod aarch64;
 

@@ -1,11 +1,11 @@
-//! A QEMU that misbehaves the way its machine type says.
+//! A QEMU that misbehaves as its machine type says.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::exit;
 
-/// Plays QEMU for as long as the part lasts.
+/// Plays QEMU until the part is over.
 pub fn play(args: &[String]) -> ! {
     let kind = args
         .iter()
@@ -24,7 +24,7 @@ pub fn play(args: &[String]) -> ! {
             exit(3);
         }
         "mute" => {
-            // Ends only with the harness' side of the socket, or by its hand.
+            // Ends only when the harness closes its side of the socket or kills it.
             drain(&mut qmp);
             exit(0);
         }
@@ -105,10 +105,10 @@ fn say(qmp: &mut UnixStream, line: &str) {
     writeln!(qmp, "{line}").expect("QMP");
 }
 
-/// Takes one command and answers it with nothing.
+/// Reads one command and answers it with an empty result.
 fn answer(qmp: &mut UnixStream, id: u64) {
     let mut line = String::new();
-    // Unbuffered beyond the line: commands come one at a time, each after its answer.
+    // The reader buffers at most one line: each command comes after the answer to the one before.
     BufReader::new(&mut *qmp)
         .read_line(&mut line)
         .expect("a command");

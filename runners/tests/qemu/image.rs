@@ -1,4 +1,4 @@
-//! Runs of tiny guests, and directors that follow them.
+//! Runs of tiny guests, and run controllers that follow them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use tempfile::TempDir;
 
 use crate::trials::reference;
 
-/// Bound of a run that is expected to end well; reached only if something is wrong.
+/// Time limit of a run that should succeed; it is reached only if something is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Set by a test to let the guest [`RESPONDER`](crate::arch::RESPONDER) go on.
+/// A test sets it to let the guest [`RESPONDER`](crate::arch::RESPONDER) continue.
 pub const FLAG: u64 = 0x5000_0000;
-/// Counted up by the guest [`RESPONDER`](crate::arch::RESPONDER) for ever once it has gone on.
+/// The guest [`RESPONDER`](crate::arch::RESPONDER) counts it up for ever once it has continued.
 pub const COUNTER: u64 = 0x5000_0004;
 
 /// Writes a guest into a folder.
@@ -49,7 +49,7 @@ pub fn add_iommu(machine: &mut Machine) {
     machine.options.push(option.to_owned());
 }
 
-/// Does `acts` before the first instruction and returns their answers.
+/// Carries out `acts` before the first instruction and returns their answers.
 pub fn before(code: &[u32], acts: Vec<LabelledAction>) -> Vec<Answer> {
     let (mut request, _dir) = request(code);
     request.before = acts;
@@ -64,7 +64,7 @@ pub fn before(code: &[u32], acts: Vec<LabelledAction>) -> Vec<Answer> {
         .collect()
 }
 
-/// Names an action.
+/// Labels an action.
 pub fn act(label: &str, action: Action) -> LabelledAction {
     LabelledAction {
         label: label.to_owned(),
@@ -77,7 +77,7 @@ pub fn read(addr: u64, len: usize) -> Action {
     Action::Read { addr, len }
 }
 
-/// A director made of two closures.
+/// A run controller made of two closures.
 pub struct By<L, D>(pub L, pub D);
 
 impl<L, D> RunController for By<L, D>
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// A director that wants nothing.
+/// A run controller that commands nothing.
 pub struct Idle;
 
 impl RunController for Idle {
@@ -107,7 +107,7 @@ impl RunController for Idle {
     }
 }
 
-/// A director that finishes at a line.
+/// A run controller that finishes at a line.
 pub struct Until(pub &'static str);
 
 impl RunController for Until {

@@ -1,4 +1,4 @@
-//! Command lines and scripts, held still by snapshots.
+//! Command lines and scripts, pinned by snapshots.
 
 use std::process::{Command, Stdio};
 
@@ -25,8 +25,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Arguments in the place of the machine's leave console and control ours; a console on another line has silent ones in
-/// front, and an image that the arguments name is not named again.
+/// Arguments that replace the machine's leave console and control with the suite. A console on another line gets silent
+/// lines before it, and an image that the arguments name is not named again.
 fn foreign() {
     let mut request = full_request();
     request.icount = None;
@@ -48,7 +48,7 @@ fn foreign() {
         )
     );
     assert!(ours.ends_with(" -S"), "{ours}");
-    // Who has to give all of them is told all of them.
+    // An adapter that replaces all arguments gets all of them.
     let told = machine_arguments(&full_request()).join(" ");
     assert!(told.starts_with("-M virt"), "{told}");
     assert!(
@@ -149,7 +149,7 @@ fn full() {
     );
 }
 
-/// With firmware in between, QEMU puts image and tree where that looks for them, and starts neither.
+/// With firmware, QEMU only loads image and tree where the firmware expects them.
 fn firmware() {
     let mut request = full_request();
     request.firmware = Some(Firmware {
@@ -201,7 +201,7 @@ fn evidence() {
     }
 }
 
-/// Both forms of the script, run by a shell from another folder, show the console.
+/// A shell runs both forms of the script from another folder, and they show the console.
 fn scripts_run() {
     let (mut request, dir) = image::request(&LAST_WORDS);
     for before in [Vec::new(), full_request().before] {

@@ -1,4 +1,4 @@
-//! What machines the real QEMU makes, and what it says of one it cannot make.
+//! Machines that the real QEMU makes, and its answer for one that it cannot make.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ fn bad_argument() {
     assert!(seen.argv.contains(&"no-such-device".to_owned()));
 }
 
-/// A machine that others describe, with an image that their arguments name, starts like ours and is steered like ours.
+/// A machine that foreign arguments describe, image included, starts and is controlled like any other.
 fn foreign() {
     let (mut request, dir) = image::request(&LAST_WORDS);
     let code = std::fs::read(request.image.take().expect("an image")).expect("it is there");
@@ -100,7 +100,7 @@ fn trees() {
     );
 }
 
-/// A big-endian word of a tree's header.
+/// Reads a big-endian word of a tree's header.
 fn word(tree: &[u8], at: usize) -> usize {
     let bytes = tree.get(at..at + 4).expect("a header");
     bytes
@@ -108,8 +108,8 @@ fn word(tree: &[u8], at: usize) -> usize {
         .fold(0, |value, byte| value << 8 | usize::from(*byte))
 }
 
-/// QEMU moves a tree into a larger one and writes the memory nodes anew; for its own tree that
-/// changes nothing the guest can see but the size.
+/// QEMU copies a tree into a larger one and rewrites the memory nodes. For QEMU's own tree, the size is the only change
+/// that the guest can see.
 fn handed_over() {
     let (mut request, _dir) = image::request(&LAST_WORDS);
     let tree = dump_tree(&request.machine).expect("a tree");
@@ -122,7 +122,7 @@ fn handed_over() {
     assert_eq!(facts(given), facts(&tree));
 }
 
-/// Lists what a tree says, sorted: a path, a property and its value in each line.
+/// Lists the content of a tree, sorted: path, property and value, one a line.
 fn facts(tree: &[u8]) -> BTreeSet<String> {
     fn walk(path: &str, node: fdt::node::FdtNode<'_, '_>, facts: &mut BTreeSet<String>) {
         for property in node.properties() {

@@ -1,7 +1,7 @@
 //! Runs against a QEMU that misbehaves and against the real one.
 //!
-//! This program plays three parts, told apart by how it is started: the tests; a fake QEMU, when
-//! `runners` starts it with QEMU's arguments; and a harness that is killed in the middle of a run.
+//! The arguments decide which of three parts this program plays: the tests; a fake QEMU, which `runners` starts with
+//! QEMU's arguments; or a harness that is killed during a run.
 
 #![expect(
     clippy::missing_docs_in_private_items,

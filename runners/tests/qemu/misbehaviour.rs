@@ -1,9 +1,9 @@
-//! What becomes of a run when QEMU does not do its part.
+//! Tests the outcome of a run when QEMU misbehaves.
 
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use runners::{Action, Answer, Command, End, Machine, Outcome, Request, RunError, Status, run};
+use runners::{Action, Answer, Command, End, Machine, Request, RunError, RunRecord, Status, run};
 
 use crate::image::{By, Idle, PATIENCE, Until};
 use crate::trials::{reference, trial};
@@ -70,7 +70,7 @@ fn briefly(part: &str) -> Request {
     }
 }
 
-fn idle(request: &Request) -> Outcome {
+fn idle(request: &Request) -> RunRecord {
     run(request, &mut Idle).expect("a run that can be followed")
 }
 
@@ -188,7 +188,7 @@ fn garbled() {
     }
 }
 
-/// A director that reads memory at a line, and finishes with the answer.
+/// A run controller that reads memory at a line, and finishes with the answer.
 fn ask_at(
     when: &'static str,
 ) -> By<impl FnMut(&str) -> Vec<Command>, impl FnMut(&str, &Answer) -> Vec<Command>> {

@@ -1,4 +1,4 @@
-//! No QEMU and no folder outlives its harness, however that ends.
+//! No QEMU and no folder outlives its harness, however the harness ends.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -48,7 +48,7 @@ fn marked(mark: &str, image: &Path) -> Request {
     request
 }
 
-/// Runs until killed, or to a good end if `end` is the last argument.
+/// Runs until killed, or to its normal end if `end` is the last argument.
 pub fn be_victim(args: &[String]) -> ! {
     let [_, _, mark, image, how] = args else {
         panic!("usage: {VICTIM} MARK IMAGE end|stay");
@@ -82,7 +82,7 @@ fn victim(mark: &str, image: &Path, temp: &Path, how: &str) -> Child {
         .expect("a victim")
 }
 
-/// The moments cover the start of QEMU densely, for there the tie is being made.
+/// The moments of the kill cover the start of QEMU densely, because the parent-death signal is set there.
 fn killed_at_random() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let temp = tempfile::tempdir().expect("temporary folder");
@@ -112,7 +112,7 @@ fn killed_while_running() {
     leaves_nothing(&mark, &image, temp.path());
 }
 
-/// The next run sweeps what the killed have left, and leaves nothing of its own.
+/// The next run sweeps what the killed ones left, and leaves nothing itself.
 #[track_caller]
 fn leaves_nothing(mark: &str, image: &Path, temp: &Path) {
     let mut child = victim(mark, image, temp, "end");
@@ -126,7 +126,7 @@ fn leaves_nothing(mark: &str, image: &Path, temp: &Path) {
     assert_none_stays(mark, "after a normal end");
 }
 
-/// What closes the moment before the tie is made: without the harness' sockets QEMU cannot start.
+/// Closes the gap before the parent-death signal is set: without the harness' sockets QEMU cannot start.
 fn nobody_listens() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let image = image::write(dir.path(), &RESPONDER);
@@ -139,7 +139,7 @@ fn nobody_listens() {
     );
     let (ours, theirs) = UnixStream::pair().expect("sockets");
     drop(ours);
-    // As a killed harness leaves it: the socket's name is there and nobody listens.
+    // A killed harness leaves this state: the socket's name exists and nothing listens.
     drop(std::os::unix::net::UnixListener::bind(dir.path().join("serial")).expect("a socket"));
     let output = Command::new(&args[0])
         .args(&args[1..])

@@ -1,9 +1,9 @@
-//! What the real QEMU does.
+//! Tests against the real QEMU.
 
 use std::thread;
 
 use libtest_mimic::Trial;
-use runners::{Action, Answer, Command, End, Icount, Load, Outcome, Request, run};
+use runners::{Action, Answer, Command, End, Icount, Load, Request, RunRecord, run};
 use serde_json::{Value, json};
 
 use crate::arch::{COUNTDOWN, LAST_WORDS, RESET, RESPONDER};
@@ -32,7 +32,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn idle(request: &Request) -> Outcome {
+fn idle(request: &Request) -> RunRecord {
     run(request, &mut Idle).expect("a run that can be followed")
 }
 
@@ -192,7 +192,7 @@ fn stop_and_continue() {
                 last = value;
                 Vec::new()
             }
-            // Asked again until it moves; the run's deadline bounds it.
+            // Reads again until the value changes; the run's deadline bounds it.
             ("moving", Some(value)) if value == last => {
                 vec![Command::act("moving", read(COUNTER, 4))]
             }
@@ -263,7 +263,7 @@ fn instructions() {
         execute: "query-replay".to_owned(),
         arguments: Value::Null,
     };
-    // The guest says nothing, so the count is asked for until it stands still.
+    // The guest prints nothing, so the count is read until it stops changing.
     request.before = vec![
         act("none", count()),
         act("go", Action::Continue),

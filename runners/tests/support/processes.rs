@@ -1,4 +1,4 @@
-//! Processes that are told by a mark on their command line, and what becomes of them.
+//! Finds, ends and awaits processes by a mark on their command line.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -30,8 +30,8 @@ pub fn alive(mark: &str) -> Vec<String> {
     found
 }
 
-/// Looks until no process with `mark` is left. The kernel ends it on its own time, so the look is repeated; one that
-/// stays is found at the bound.
+/// Waits until no process with `mark` is left. The kernel ends a process in its own time, so this checks repeatedly and
+/// reports at the bound what is left.
 #[track_caller]
 pub fn assert_none_stays(mark: &str, what: &str) {
     let began = Instant::now();
@@ -48,7 +48,7 @@ pub fn assert_none_stays(mark: &str, what: &str) {
     }
 }
 
-/// Hears the first lines that a child prints. It may go on printing for as long as the reader is kept.
+/// Returns the first lines that a child prints, and the reader: the child can print as long as the reader exists.
 pub fn heard(child: &mut Child, count: usize) -> (Vec<String>, impl Read + use<>) {
     let mut reader = BufReader::new(child.stdout.take().expect("piped"));
     let lines = reader.by_ref().lines().take(count);
@@ -62,8 +62,8 @@ pub fn kill(child: &mut Child) {
     child.wait().expect("wait");
 }
 
-/// Kills victims, each at another moment after its first line, and finds that nothing with `mark` stays. The moments cover
-/// the first 5 ms densely, and every third lies anywhere in the first `reach`.
+/// Kills victims, each at another moment after its first line, and checks that no process with `mark` is left. Two of
+/// three moments cover the first 5 ms densely; every third is anywhere in the first `reach`.
 #[track_caller]
 pub fn assert_killed_leave_nothing(mark: &str, reach: Duration, victim: impl Fn() -> Child) {
     let mut state = u64::from(std::process::id()) << 20 | 1;
@@ -80,7 +80,7 @@ pub fn assert_killed_leave_nothing(mark: &str, reach: Duration, victim: impl Fn(
         let mut child = victim();
         let (lines, _open) = heard(&mut child, 1);
         assert_eq!(lines.len(), 1, "it starts");
-        // A wait for nothing but the moment: no one ever sends.
+        // Waits for the moment of the kill only: nothing is ever sent.
         let (_never, moments) = mpsc::channel::<()>();
         let _ = moments.recv_timeout(moment);
         kill(&mut child);

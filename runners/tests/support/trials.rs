@@ -1,4 +1,4 @@
-//! What every test program of this crate has.
+//! Helpers of every test program of this crate.
 
 use libtest_mimic::{Failed, Trial};
 use runners::Profile;

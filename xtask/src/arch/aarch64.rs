@@ -4,7 +4,7 @@ use object::elf::EM_AARCH64;
 
 use super::{Arch, HeaderError};
 
-/// The names.
+/// The names and the header check.
 pub(super) const ARCH: Arch = Arch {
     name: "aarch64",
     target: "aarch64-unknown-none",
@@ -54,7 +54,7 @@ fn check_header(flat: &[u8], needed: u64) -> Result<(), HeaderError> {
 pub mod tests {
     use super::*;
 
-    /// Makes an image header, ready to boot, of a program of `size` bytes.
+    /// Makes a valid image header for a program of `size` bytes.
     pub fn header(size: u64) -> Vec<u8> {
         let mut bytes = vec![0; 64];
         bytes[0x10..0x18].copy_from_slice(&size.to_le_bytes());
@@ -62,7 +62,7 @@ pub mod tests {
         bytes
     }
 
-    /// Each wrong field is refused by its own name, and a good header is not.
+    /// Each wrong field is refused by its own error, and a good header passes.
     #[test]
     fn wrong_fields_are_named() {
         let altered = |offset: usize, byte: u8| {

@@ -1,4 +1,4 @@
-//! Small ELF files made by hand, each with one thing wrong.
+//! Small hand-made ELF files, each with one defect.
 
 use super::*;
 use crate::arch::header;
@@ -41,7 +41,7 @@ fn elf_for(machine: u16, segments: &[Segment]) -> Vec<u8> {
     for segment in segments {
         word(&mut elf, segment.kind);
         word(&mut elf, 5);
-        // The virtual address lies elsewhere: only the load address may count.
+        // The virtual address differs: only the load address may count.
         for value in [
             offset,
             segment.address ^ 0xffff_0000_0000_0000,
@@ -64,8 +64,8 @@ fn elf(segments: &[Segment]) -> Vec<u8> {
     elf_for(ARCH.elf_machine, segments)
 }
 
-/// Segments land at their distance from the lowest load address, in whatever order the file names
-/// them; gaps are zero; what only starts as zero adds nothing.
+/// Segments are placed by their distance from the lowest load address, whatever their order in the file. Gaps are zero,
+/// and memory that only starts as zero adds nothing.
 #[test]
 fn segments_land_at_their_load_addresses() {
     let image = flatten(&elf(&[
@@ -86,7 +86,7 @@ fn segments_land_at_their_load_addresses() {
     assert_eq!(image, wanted);
 }
 
-/// Each defect is refused by its own name.
+/// Each defect is refused by its own error.
 #[test]
 fn defects_are_named() {
     let good = || Segment::load(0x1000, header(0x100), 0x100);
@@ -132,11 +132,11 @@ fn defects_are_named() {
     for (bytes, wanted) in table {
         assert_eq!(flatten(&bytes), Err(wanted));
     }
-    // The twin without a defect.
+    // The same file without a defect.
     assert!(flatten(&elf(&[good()])).is_ok());
 }
 
-/// A file cut off anywhere is an error, never a panic.
+/// A file that is cut off anywhere is an error, never a panic.
 #[test]
 fn truncated_files_are_refused() {
     let whole = elf(&[Segment::load(0x1000, header(0x100), 0x100)]);

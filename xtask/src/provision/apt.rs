@@ -1,19 +1,21 @@
-//! Writes the one file that adds the backports of the mirror the machine already uses (sources.list(5)).
+//! Writes the one file that adds the backports of the machine's own mirror (sources.list(5)).
 
 use apt_sources::{Source, mirror};
 
 /// The suite with a newer QEMU.
 pub const BACKPORTS: &str = "bookworm-backports";
-/// The file that we add, named so that nobody else's has the name.
+/// The file that we add. Its name is ours alone.
 pub const OWN_FILE: &str = "/etc/apt/sources.list.d/passthrough-conformance-backports.sources";
 
-/// The suites by which a source of the release itself is known.
+/// The suites that identify a source of the release itself.
 const RELEASE: [&str; 3] = ["bookworm", "stable", "oldstable"];
-/// Why no source of backports can be written.
+/// Why the source of backports cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// Ours is there but does not give the suite.
-    #[error("{OWN_FILE} exists, but does not enable {BACKPORTS}: mend or remove it and try again")]
+    /// Our file exists but does not enable the suite.
+    #[error(
+        "{OWN_FILE} exists, but does not enable {BACKPORTS}: correct or remove it and try again"
+    )]
     OwnFile,
     /// The release does not come from a mirror.
     #[error(
@@ -22,8 +24,8 @@ pub enum SourceError {
     NoMirror,
 }
 
-/// Says what our file must hold so that apt knows the backports, or that it knows them already.
-/// They are taken from the mirror, and under the key, of the release itself.
+/// Returns the content of our file that makes the backports known to apt, or nothing if they are known already. They
+/// come from the release's own mirror and have its key.
 pub fn backports(sources: &[Source], own_file_exists: bool) -> Result<Option<String>, SourceError> {
     if sources.iter().any(|source| source.has(BACKPORTS)) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Takes the steps of a plan.
+//! Carries out the steps of a plan.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,17 +11,17 @@ use crate::progress::Progress;
 use crate::provision::plan::Step;
 use crate::provision::somebody_there;
 
-/// How much of a failed command's output is worth showing.
+/// How many lines of a failed command's output are shown.
 const LAST_LINES: usize = 40;
 
-/// Takes the steps in order and stops at the first that fails and must not.
+/// Carries out the steps in order, and stops at the first failure that is not allowed.
 pub fn all(steps: &[Step]) -> anyhow::Result<()> {
     if steps.iter().any(Step::takes_sudo) && somebody_there() {
-        // Asks for the password now: a bar would be drawn over the question later.
+        // Ask for the password now: later the bar would cover the question.
         let status = Command::new("sudo").arg("--validate").status();
         ensure!(
             status.context("cannot start sudo")?.success(),
-            "sudo gives no rights"
+            "sudo refuses"
         );
     }
     for step in steps {
@@ -42,7 +42,7 @@ pub fn all(steps: &[Step]) -> anyhow::Result<()> {
 fn one(step: &Step, progress: &Progress) -> anyhow::Result<()> {
     match step {
         Step::Write { rights, path, text } => match rights.split_first() {
-            // `create_new`: what appeared meanwhile is somebody's.
+            // `create_new`: a file that has appeared meanwhile is not ours.
             None => OpenOptions::new()
                 .write(true)
                 .create_new(true)
@@ -69,7 +69,7 @@ fn one(step: &Step, progress: &Progress) -> anyhow::Result<()> {
     }
 }
 
-/// Runs a command to its end with its output turned into progress; a failure shows the last of it.
+/// Runs a command to its end and shows its output as progress. A failure shows its last lines.
 fn run(
     name: &str,
     mut command: Command,
@@ -95,7 +95,7 @@ fn run(
         bail!("{name} runs without pipes");
     };
     let (said, complained) = thread::scope(|scope| {
-        // Both at once: a full pipe that nobody empties would stop the child.
+        // Read both at once: a full pipe that is not read would block the child.
         let complained = scope.spawn(|| {
             BufReader::new(stderr)
                 .lines()
@@ -123,7 +123,7 @@ fn run(
     if status.success() {
         return Ok(());
     }
-    // Complaints last: they are what the reader is after.
+    // Standard error last: readers look there for the reason.
     let lines: Vec<_> = said.into_iter().chain(complained).collect();
     let last = lines
         .get(lines.len().saturating_sub(LAST_LINES)..)
@@ -137,8 +137,8 @@ fn apt_status(line: &str) -> Option<(f32, &str)> {
     let rest = line
         .strip_prefix("dlstatus:")
         .or_else(|| line.strip_prefix("pmstatus:"))?;
-    // A package may carry its architecture, which also stands behind a colon: the number is the
-    // first field that is one and that is not the very first.
+    // A package may have its architecture as a suffix, also after a colon. So the percentage is the first numeric field
+    // after the very first field.
     let mut rest = rest.split_once(':')?.1;
     loop {
         let (field, after) = rest.split_once(':')?;
@@ -153,7 +153,7 @@ fn apt_status(line: &str) -> Option<(f32, &str)> {
 mod tests {
     use super::*;
 
-    /// apt's own lines give a share and a text; any other line gives nothing.
+    /// apt's status lines give a percentage and a text; any other line gives nothing.
     #[test]
     fn apt_status_is_read() {
         let table = [
@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    /// A failed step ends the work unless it may fail; its error shows the command's own words.
+    /// A failed step ends the work unless it may fail. The error shows the command's output.
     #[test]
     fn failures_stop_unless_they_may() {
         let folder = tempfile::tempdir().unwrap();
@@ -213,8 +213,8 @@ mod tests {
         );
     }
 
-    /// A file is made once, with exactly its text, and one that is there is left alone. The way
-    /// through a command that gives rights does the same.
+    /// A file is created once with exactly its text, and an existing one is left alone. Creating it through a command
+    /// such as sudo does the same.
     #[test]
     fn files_are_made_and_never_replaced() {
         let folder = tempfile::tempdir().unwrap();

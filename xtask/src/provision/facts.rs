@@ -1,4 +1,4 @@
-//! What is so on this machine. Looks, changes nothing.
+//! Looks at this machine. Changes nothing.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use crate::arch::ARCH;
 use crate::provision::{Part, apt, somebody_there};
 
-/// The oldest QEMU whose IOMMU model has a second stage of translation.
+/// The oldest QEMU whose IOMMU model has a stage 2.
 pub const OLDEST_QEMU: Version = Version { major: 8, minor: 1 };
 
 /// The first two numbers of a version.
@@ -41,7 +41,7 @@ impl Version {
     }
 }
 
-/// What `rust-toolchain.toml` pins.
+/// The toolchain that `rust-toolchain.toml` pins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Toolchain {
     pub channel: String,
@@ -49,7 +49,7 @@ pub struct Toolchain {
     pub components: Vec<String>,
 }
 
-/// Reads the pin.
+/// Reads the pinned toolchain.
 pub fn pinned(root: &Path) -> anyhow::Result<Toolchain> {
     let path = root.join("rust-toolchain.toml");
     let text =
@@ -81,7 +81,7 @@ fn pinned_in(text: &str) -> anyhow::Result<Toolchain> {
     })
 }
 
-/// Something that is not there.
+/// Something that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// Rust targets.
@@ -98,14 +98,14 @@ pub enum Missing {
     Python,
 }
 
-/// What stands in the place of a good QEMU.
+/// What was found instead of a sufficient QEMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// No such program.
+    /// No program.
     Nothing,
-    /// An older one.
+    /// An older version.
     Old(PathBuf, Version),
-    /// One that does not say its version, such as one that lacks a library.
+    /// A program that does not print its version, for example because it lacks a library.
     Mute(PathBuf),
 }
 
@@ -129,8 +129,8 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Finds out which of `parts` are not there. Called before every run, so it starts no more than one
-/// process, and looks at files otherwise.
+/// Returns those of `parts` that are missing. Runs before every task, so it starts at most one process and otherwise
+/// looks at files.
 pub fn missing(toolchain: &Toolchain, parts: &[Part]) -> Vec<Missing> {
     let qemu = program(ARCH.qemu);
     let version = match &qemu {
@@ -164,7 +164,7 @@ pub fn missing(toolchain: &Toolchain, parts: &[Part]) -> Vec<Missing> {
         .collect()
 }
 
-/// Those of `wanted` that the toolchain lacks, or `None` where it lacks none.
+/// Returns those of `wanted` that the toolchain lacks, or `None` if it has all.
 fn absent(wanted: &[String], is_there: impl Fn(&Path, &str) -> bool) -> Option<Vec<String>> {
     let sysroot = sysroot()?;
     let names: Vec<_> = wanted
@@ -175,8 +175,8 @@ fn absent(wanted: &[String], is_there: impl Fn(&Path, &str) -> bool) -> Option<V
     (!names.is_empty()).then_some(names)
 }
 
-/// Finds the toolchain that runs us. cargo names itself to what it runs, which spares asking rustc;
-/// where that tells nothing, the build will say what it lacks.
+/// Finds the toolchain that runs us. cargo passes its own path on, which saves a call of rustc. If that fails, the
+/// build will report what it lacks.
 fn sysroot() -> Option<PathBuf> {
     let cargo = PathBuf::from(env::var_os("CARGO")?);
     let sysroot = cargo.parent()?.parent()?;
@@ -187,7 +187,7 @@ fn sysroot() -> Option<PathBuf> {
 }
 
 fn component_is_there(sysroot: &Path, component: &str) -> bool {
-    // Only these two are programs of their own beside cargo and rustc.
+    // Only these two have programs of their own in addition to cargo and rustc.
     let program = match component {
         "clippy" => "cargo-clippy",
         "rustfmt" => "cargo-fmt",
@@ -196,7 +196,7 @@ fn component_is_there(sysroot: &Path, component: &str) -> bool {
     sysroot.join("bin").join(program).is_file()
 }
 
-/// What a program prints, or nothing where it fails.
+/// Returns a program's output, or nothing if it fails.
 fn said_by(program: &Path, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
@@ -218,16 +218,16 @@ fn program(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// The operating system, as far as installing depends on it.
+/// The operating system, as far as it decides how to install.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum System {
     /// Debian with its release number; `None` for testing and unstable.
     Debian(Option<u32>),
     /// Ubuntu with its release.
     Ubuntu(Version),
-    /// Something made from either.
+    /// A derivative of either.
     DebianLike(String),
-    /// Something else, by its name.
+    /// Any other system, by its name.
     Other(String),
 }
 
@@ -262,7 +262,7 @@ impl System {
     }
 }
 
-/// What decides how to install.
+/// Everything that decides how to install.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The operating system.
@@ -271,15 +271,15 @@ pub struct Facts {
     pub root: bool,
     /// Whether `CI` is set.
     pub ci: bool,
-    /// Whether somebody can be asked.
+    /// Whether a person can be asked.
     pub somebody: bool,
-    /// The programs of `sudo`, `apt-get` and `rustup` that are there.
+    /// Which of `sudo`, `apt-get` and `rustup` exist.
     pub programs: BTreeSet<&'static str>,
-    /// The toolchain, as rustup names it.
+    /// The toolchain, by rustup's name.
     pub toolchain: String,
     /// apt's package sources.
     pub sources: Vec<apt_sources::Source>,
-    /// Whether the file that we would add is there already.
+    /// Whether our own source file exists already.
     pub own_source_exists: bool,
 }
 
@@ -306,7 +306,7 @@ pub fn look(toolchain: &Toolchain) -> Facts {
 mod tests {
     use super::*;
 
-    /// The version is found in what QEMU really prints, and nowhere else.
+    /// The version is found in QEMU's real output, and in nothing else.
     #[test]
     fn version_is_read() {
         let version = |major, minor| Some(Version { major, minor });
@@ -339,7 +339,7 @@ mod tests {
         );
     }
 
-    /// The system is told by its identifier, not by words that also occur elsewhere.
+    /// The system is recognised by its identifier, not by words that also occur elsewhere.
     #[test]
     fn system_is_read() {
         let table = [
@@ -373,7 +373,7 @@ mod tests {
         }
     }
 
-    /// The pin is read whole, and a file without one is an error.
+    /// The pinned toolchain is read completely, and a file without one is an error.
     #[test]
     fn pin_is_read() {
         let pin =
@@ -396,11 +396,11 @@ mod tests {
         }
     }
 
-    /// A toolchain that lacks a target or a component is noticed, one that has them is not.
+    /// A toolchain that lacks a target or a component is reported, and a complete one is not.
     #[test]
     fn absent_names_only_what_is_absent() {
         let wanted = ["here".to_owned(), "gone".to_owned()];
-        // Depends on the cargo that runs this test telling where it is, as every cargo does.
+        // This works because every cargo passes its own path on.
         assert_eq!(
             absent(&wanted, |_, name| name == "here"),
             Some(vec!["gone".to_owned()])

@@ -1,4 +1,4 @@
-//! Decides how to install what is missing. Pure: facts in, steps out, nothing is run.
+//! Decides how to install what is missing. Pure: it turns facts into steps and runs nothing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,37 +8,37 @@ use crate::provision::Install;
 use crate::provision::apt::{self, SourceError};
 use crate::provision::facts::{Facts, Found, Missing, OLDEST_QEMU, System, Version};
 
-/// The Debian release whose own QEMU is too old, but whose backports have a newer one.
+/// The Debian release whose QEMU is too old, but whose backports have a newer one.
 const BACKPORTED: u32 = 12;
-/// The oldest Ubuntu with a QEMU that is new enough.
+/// The oldest Ubuntu release with a sufficient QEMU.
 const OLDEST_UBUNTU: Version = Version {
     major: 24,
     minor: 4,
 };
 
-/// One thing to do.
+/// A step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Make a new file that only root may write.
+    /// Create a new file as root.
     Write {
-        /// The command that gives root's rights, empty where we have them.
+        /// The command that gives root's rights, empty if we have them.
         rights: Vec<String>,
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What it holds.
+        /// The content.
         text: String,
     },
     /// Run a command.
     Run {
         /// The command and its arguments.
         argv: Vec<String>,
-        /// Whether to go on when it fails: a later step then shows whether it mattered.
+        /// Whether to continue after a failure: a later step then shows whether it mattered.
         may_fail: bool,
     },
 }
 
 impl Step {
-    /// Names the step in a few words.
+    /// Describes the step in a few words.
     pub fn label(&self) -> String {
         match self {
             Self::Write { path, .. } => format!("write {}", path.display()),
@@ -55,7 +55,7 @@ impl Step {
         }
     }
 
-    /// Says whether root's rights are asked for.
+    /// Tells whether the step uses sudo.
     pub fn takes_sudo(&self) -> bool {
         match self {
             Self::Write { rights: words, .. } | Self::Run { argv: words, .. } => {
@@ -88,7 +88,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Quotes a word for a POSIX shell where it needs it.
+/// Quotes a word for a POSIX shell if necessary.
 fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=+,@".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
@@ -98,15 +98,15 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Why there is nothing that we could run.
+/// Why nothing can be installed automatically.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Rust without rustup.
+    /// Rust was installed without rustup.
     #[error(
         "rustup is not here to add {0} to the Rust toolchain; install it the way this Rust came"
     )]
     NoRustup(String),
-    /// A system whose package manager we do not know.
+    /// The package manager of the system is not known.
     #[error(
         "there is no apt-get on {system}: install {needs} with its own package manager and try again"
     )]
@@ -116,7 +116,7 @@ pub enum PlanError {
         /// What to install.
         needs: String,
     },
-    /// Debian or Ubuntu, too old.
+    /// The release of Debian or Ubuntu is too old.
     #[error(
         "the QEMU of {system} is older than {OLDEST_QEMU}; install a newer {} from elsewhere, in PATH in front of others, and try again",
         ARCH.qemu
@@ -125,12 +125,12 @@ pub enum PlanError {
         /// The release.
         system: String,
     },
-    /// There is no mirror to take backports from.
+    /// There is no mirror with backports.
     #[error(transparent)]
     Source(#[from] SourceError),
 }
 
-/// Works out what to run so that nothing of `missing` is missing any more.
+/// Returns the steps that install everything in `missing`.
 pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError> {
     let mut steps = Vec::new();
     let mut packages = Vec::new();
@@ -142,9 +142,8 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
             Missing::Components(names) => steps.push(rustup(facts, "component", names)?),
             Missing::Qemu(found) => {
                 backports = qemu_from_backports(&facts.system, found)?;
-                // With the ROMs of its network cards: the suite's own machines have no such card,
-                // but without them QEMU refuses to start as soon as somebody tries a machine with
-                // its default devices.
+                // With the ROMs of its network cards: the suite's machines have no network card, but without the ROMs
+                // QEMU does not start a machine with default devices.
                 packages.extend([ARCH.qemu_package, "ipxe-qemu"]);
                 needs.push(format!(
                     "{} ({OLDEST_QEMU} or newer) with its ROMs",
@@ -189,8 +188,8 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
             text,
         });
     }
-    // May fail: one broken third-party source makes the whole update fail, though everything that
-    // is needed was fetched. The installation shows.
+    // May fail: one broken third-party source fails the whole update, even if everything needed was fetched. The
+    // installation shows it.
     steps.push(apt_get(facts, ["update"], true));
     let mut install = vec![
         "install",
@@ -207,7 +206,7 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
     Ok(steps)
 }
 
-/// Says whether QEMU comes from the backports, or that this release has none that will do.
+/// Tells whether QEMU comes from the backports. Fails if this release has no sufficient one.
 fn qemu_from_backports(system: &System, found: &Found) -> Result<bool, PlanError> {
     let too_old = |system: String| Err(PlanError::TooOld { system });
     match system {
@@ -218,7 +217,7 @@ fn qemu_from_backports(system: &System, found: &Found) -> Result<bool, PlanError
         System::Ubuntu(release) if *release < OLDEST_UBUNTU => {
             too_old(format!("Ubuntu {}.{:02}", release.major, release.minor))
         }
-        // Its own packages gave the old one, and would give it again.
+        // Its packages gave the old version, and would give it again.
         System::DebianLike(name) if matches!(found, Found::Old(..)) => too_old(name.clone()),
         System::Debian(_) | System::Ubuntu(_) | System::DebianLike(_) | System::Other(_) => {
             Ok(false)
@@ -244,41 +243,39 @@ fn rustup(facts: &Facts, what: &str, names: &[String]) -> Result<Step, PlanError
 
 fn apt_get<'w>(facts: &Facts, words: impl IntoIterator<Item = &'w str>, may_fail: bool) -> Step {
     let mut argv = rights(facts);
-    // Through `env`, since sudo passes no variables on.
+    // Through `env`, because sudo passes no variables on.
     argv.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"].map(str::to_owned));
     argv.extend(words.into_iter().map(str::to_owned));
     Step::Run { argv, may_fail }
 }
 
-/// What to put in front of a command that only root may run.
+/// Returns the prefix of a command that only root may run.
 fn rights(facts: &Facts) -> Vec<String> {
     let words: &[&str] = match facts.root {
         true => &[],
-        // Nobody would type a password.
+        // Without a person, sudo must not wait for a password.
         false if facts.ci && !facts.somebody => &["sudo", "--non-interactive"],
         false => &["sudo"],
     };
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Whether the steps may be run.
+/// Whether the steps may be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Consent {
-    /// At once.
+    /// Without asking.
     Given,
     /// After a yes.
     Ask,
-    /// Not by us, for this reason.
+    /// No, for this reason.
     Withheld(&'static str),
 }
 
-/// Decides whether to take the steps.
+/// Decides whether the steps may be carried out.
 pub fn consent(facts: &Facts, install: Install, steps: &[Step]) -> Consent {
     let no_rights = !facts.programs.contains("sudo") && steps.iter().any(Step::takes_sudo);
     match install {
-        Install::Allowed if no_rights => {
-            Consent::Withheld("this takes root's rights, and sudo is not here to give them")
-        }
+        Install::Allowed if no_rights => Consent::Withheld("this needs root, and sudo is missing"),
         Install::Never => Consent::Withheld("--no-provision says to install nothing"),
         Install::Allowed if facts.root || facts.ci => Consent::Given,
         Install::Allowed if facts.somebody => Consent::Ask,

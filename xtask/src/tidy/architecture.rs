@@ -1,41 +1,35 @@
-//! `architecture`: what one processor architecture alone has stands in one room of each crate:
-//! `src/arch.rs` with `src/arch/`, and `arch.rs` or `arch/` under `tests/`. A second architecture
-//! is then a second file beside the first, and the rest of the suite speaks of neither.
+//! `architecture`: code that belongs to one processor architecture has its own room in each crate: `src/arch.rs` with
+//! `src/arch/`, and `arch.rs` or `arch/` under `tests/`. A second architecture is then a second file beside the first,
+//! and no other file mentions either.
 //!
-//! Which processor a program runs on (`target_arch`) is asked there, too. Elsewhere, knowledge of an
-//! architecture compiles everywhere, so that it can be tested on the host.
+//! Conditions on `target_arch` also belong there. Otherwise, code about an architecture compiles everywhere, so that it
+//! can be tested on the host.
 
-use crate::tidy::not_yet::{self, NotYet};
 use crate::tidy::parts;
 use crate::tidy::source::{Source, Tree};
+use crate::tidy::word_list::entries;
 use crate::tidy::{Finding, is_in};
 
 const RULE: &str = "architecture";
-/// Whose files must have none of the words outside of their rooms.
+/// The folders in which no file outside of the rooms may have one of the words.
 const APPLIES_TO: &[&str] = &["conformance/", "dtb-gen/", "reports/", "runners/", "xtask/"];
 /// Words of one architecture.
 const WORDS: &str = include_str!("architecture/words.txt");
-/// Names of others that hold such a word.
+/// Foreign names that contain such a word.
 const FOREIGN: &str = include_str!("architecture/foreign.txt");
-const NOT_YET: NotYet = NotYet {
-    rule: RULE,
-    path: "xtask/src/tidy/architecture/not_yet.txt",
-    text: include_str!("architecture/not_yet.txt"),
-};
-/// Where an image picks its architecture, apart from the rooms.
+/// The files outside of the rooms in which an image selects its architecture.
 const PICKS: &[&str] = &["reference-hv/src/main.rs", "conformance/probes/src/main.rs"];
 
-/// Finds what belongs into a room and stands outside, and rooms that are one too many.
+/// Finds words outside of the rooms, and second rooms.
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let words: Vec<_> = not_yet::entries(WORDS).map(|(_, word)| word).collect();
-    let mut words_found = Vec::new();
+    let words: Vec<_> = entries(WORDS).collect();
+    let mut findings = Vec::new();
     for file in tree
         .files()
         .filter(|file| applies(&file.path) && !is_room(&file.path))
     {
-        words_outside(file, &words, &mut words_found);
+        words_outside(file, &words, &mut findings);
     }
-    let mut findings = NOT_YET.apply(words_found);
     for file in tree.files().filter(|file| file.is_rust()) {
         findings.extend(question_outside(file));
         if let Some(place) = second_room(&file.path) {
@@ -48,13 +42,13 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Tells whether the words are looked for in this file. Build scripts name targets.
+/// Tells whether this file is checked. Build scripts are not, because they name targets.
 fn applies(path: &str) -> bool {
     let kind = (path.ends_with(".rs") && !path.ends_with("/build.rs")) || path.ends_with(".html");
     kind && APPLIES_TO.iter().any(|place| path.starts_with(place))
 }
 
-/// Tells whether a file lies in a crate's room, or in that of its tests.
+/// Tells whether a file is in the room of a crate or of its tests.
 fn is_room(path: &str) -> bool {
     match inside(path) {
         Some(("src", rest)) => rest == "arch.rs" || rest.starts_with("arch/"),
@@ -63,7 +57,7 @@ fn is_room(path: &str) -> bool {
     }
 }
 
-/// Returns the first part of a path under `src` that looks like a room and is not the crate's.
+/// Returns the first part of a path under `src` that looks like a second room.
 fn second_room(path: &str) -> Option<&str> {
     let ("src", rest) = inside(path)? else {
         return None;
@@ -77,7 +71,7 @@ fn is_arch(part: &str) -> bool {
     part == "arch" || part == "arch.rs"
 }
 
-/// Splits a path of a crate's file into `src` or `tests`, and what comes below.
+/// Splits the path of a crate's file into `src` or `tests`, and the rest.
 fn inside(path: &str) -> Option<(&str, &str)> {
     ["src", "tests"].iter().find_map(|kind| {
         let (_, rest) = path.split_once(&format!("/{kind}/"))?;
@@ -85,11 +79,11 @@ fn inside(path: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// Finds the words, a finding a line.
+/// Finds the words, one finding a line.
 fn words_outside(file: &Source, words: &[&str], findings: &mut Vec<Finding>) {
     let mut lines: Vec<(usize, Vec<&str>)> = Vec::new();
-    let foreign = not_yet::entries(FOREIGN);
-    let text = foreign.fold(file.text.clone(), |text, (_, name)| text.replace(name, ""));
+    let foreign = entries(FOREIGN);
+    let text = foreign.fold(file.text.clone(), |text, name| text.replace(name, ""));
     for (line, name) in parts::names(&text) {
         for word in words.iter().filter(|word| parts::has_part(name, word)) {
             match lines.last_mut() {
@@ -108,7 +102,7 @@ fn words_outside(file: &Source, words: &[&str], findings: &mut Vec<Finding>) {
     }
 }
 
-/// Finds `target_arch` where it does not belong.
+/// Finds `target_arch` outside its places.
 fn question_outside(file: &Source) -> impl Iterator<Item = Finding> {
     let outside = !is_room(&file.path) && !is_in(&file.path, PICKS);
     let asks = file
@@ -128,24 +122,23 @@ fn question_outside(file: &Source) -> impl Iterator<Item = Finding> {
 mod tests {
     use super::*;
 
-    /// Lines of samples: the words that are found, a bar, and the line.
+    /// Sample lines: the words that are found, a bar, and the line.
     const SAMPLES: &str = include_str!("architecture/samples.txt");
 
-    /// Paths and lines of what is found in a tree, the list of files not yet clean aside.
+    /// Returns paths and lines of the findings in a tree.
     fn found(files: &[(&str, &str)]) -> Vec<(String, usize)> {
         let findings = check(&Tree::of(files)).into_iter();
         findings
-            .filter(|finding| finding.path != NOT_YET.path)
             .map(|finding| (finding.path, finding.line))
             .collect()
     }
 
-    /// A line that has a word of the list, to be put where it does not belong.
+    /// Returns a line that contains a word of the list.
     fn sample() -> String {
-        format!("// {}\n", not_yet::entries(WORDS).next().unwrap().1)
+        format!("// {}\n", entries(WORDS).next().unwrap())
     }
 
-    /// Each sample gives just the words that stand in front of it.
+    /// Each sample gives exactly the words before its bar.
     #[test]
     fn words_are_found_in_lines() {
         let samples: Vec<_> = SAMPLES
@@ -153,7 +146,7 @@ mod tests {
             .filter(|line| !line.starts_with('#'))
             .collect();
         assert!(samples.len() > 10);
-        let words: Vec<_> = not_yet::entries(WORDS).map(|(_, word)| word).collect();
+        let words: Vec<_> = entries(WORDS).collect();
         for sample in samples {
             let (wanted, line) = sample.split_once('|').unwrap();
             let mut findings = Vec::new();
@@ -166,7 +159,7 @@ mod tests {
         }
     }
 
-    /// The words belong into the rooms, and only the suite's code is looked at.
+    /// The words are allowed in the rooms, and only the suite's code is checked.
     #[test]
     fn words_belong_into_rooms() {
         let text = sample();
@@ -205,7 +198,7 @@ mod tests {
         assert_eq!(found(&[(page_path, &page)]), [(page_path.to_owned(), 1)]);
     }
 
-    /// A crate has one room in its sources; its tests may have one a suite.
+    /// A crate has one room in its sources; each suite of its tests may have one.
     #[test]
     fn a_crate_has_one_room() {
         for (path, wanted) in [
@@ -221,7 +214,7 @@ mod tests {
         }
     }
 
-    /// The question is found in attributes and macros, and only outside its places.
+    /// `target_arch` is found in attributes and macros, and only outside its places.
     #[test]
     fn only_rooms_ask_for_the_processor() {
         let asks = "#[cfg(target_arch = \"any\")]\nmod x;\n";

@@ -1,13 +1,12 @@
-//! `layer`: who may know whom. An oracle that shares the subject's code passes the subject's
-//! mistakes, so nothing on the host side depends on the hypervisor; the leaves do not know one
-//! another.
+//! `layer`: which package may depend on which. If the suite shared code with the hypervisor, it would also share its
+//! mistakes, so nothing on the host side depends on the hypervisor. The leaf packages do not depend on each other.
 
 use cargo_metadata::Metadata;
 
 use crate::tidy::Finding;
 
 const RULE: &str = "layer";
-/// Each of our packages, and those of ours that it may depend on.
+/// Each of our packages, with those of our packages that it may depend on.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("apt-sources", &[]),
     (
@@ -28,20 +27,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &["apt-sources"]),
 ];
 
-/// One package of ours that depends on another, also if only for tests or builds.
+/// A dependency between two of our packages, including those for tests or builds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// Who depends.
+    /// The dependent package.
     pub from: String,
-    /// On whom.
+    /// The package that it depends on.
     pub to: String,
 }
 
-/// Reads the edges between our own packages.
+/// Reads the dependencies between our own packages.
 pub fn edges(metadata: &Metadata) -> Vec<Edge> {
     let ours = metadata.workspace_packages();
     let is_ours = |name: &str| ours.iter().any(|package| package.name.as_str() == name);
-    // A package may name itself, to test itself with other features.
+    // A package may depend on itself, to test itself with other features.
     ours.iter()
         .flat_map(|package| {
             let named = package
@@ -56,7 +55,7 @@ pub fn edges(metadata: &Metadata) -> Vec<Edge> {
         .collect()
 }
 
-/// Finds edges that may not be.
+/// Finds dependencies that are not allowed.
 pub fn check(edges: &[Edge]) -> Vec<Finding> {
     let allowed = |edge: &Edge| {
         ALLOWED
@@ -80,7 +79,7 @@ pub fn check(edges: &[Edge]) -> Vec<Finding> {
 mod tests {
     use super::*;
 
-    /// The allowed edges pass and others do not, in whichever direction.
+    /// Allowed dependencies pass and others do not, in either direction.
     #[test]
     fn edges_are_judged() {
         let table = [

@@ -1,5 +1,5 @@
-//! `licence`: everything we link may be given on under our own terms. `deny.toml` says the same to
-//! those who have cargo-deny.
+//! `licence`: everything that we link may be distributed under our own terms. `deny.toml` has the same list for
+//! cargo-deny.
 
 use cargo_metadata::{Metadata, Package};
 use spdx::{Expression, ParseMode};
@@ -7,7 +7,7 @@ use spdx::{Expression, ParseMode};
 use crate::tidy::Finding;
 
 const RULE: &str = "licence";
-/// What a dependency may be under; of alternatives, one is enough.
+/// Licences that a dependency may have; of alternatives, one is enough.
 const ALLOWED: &[&str] = &[
     "0BSD",
     "Apache-2.0",
@@ -21,13 +21,13 @@ const ALLOWED: &[&str] = &[
     "Unlicense",
     "Zlib",
 ];
-/// Packages that may also be under something else. MPL-2.0 asks to give on changes to its own
-/// files, and nothing of what links them: fine for a package that is used as it is.
+/// Packages that may have another licence. MPL-2.0 demands publication of changes to its own files only, not of the
+/// code that links them: acceptable for an unmodified package.
 const EXCEPTIONS: &[(&str, &str)] = &[("fdt", "MPL-2.0")];
-/// What our own packages are under.
+/// The licence of our own packages.
 const OURS: &str = "Apache-2.0 OR MIT";
 
-/// Finds packages whose licence is not allowed, or that say none; ours are all under the same.
+/// Finds packages with a licence that is not allowed or without one. Our own packages must all have the same.
 pub fn check(metadata: &Metadata) -> Vec<Finding> {
     metadata
         .packages
@@ -59,12 +59,12 @@ fn not_ours(licence: Option<&str>) -> Option<String> {
     })
 }
 
-/// Says what is wrong with a licence expression.
+/// Describes what is wrong with a licence expression.
 fn not_allowed(package: &str, licence: Option<&str>) -> Option<String> {
     let Some(licence) = licence else {
         return Some("names no licence".to_owned());
     };
-    // Lax: older packages write `MIT/Apache-2.0`.
+    // Lax, because older packages write `MIT/Apache-2.0`.
     let parsed = match Expression::parse_mode(licence, ParseMode::LAX) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -85,8 +85,7 @@ fn not_allowed(package: &str, licence: Option<&str>) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// One allowed alternative is enough, of what is joined every part counts, and what cannot be
-    /// read is refused.
+    /// One allowed alternative is enough, every part of a conjunction counts, and an unreadable expression is refused.
     #[test]
     fn licences_are_judged() {
         let table = [
@@ -116,7 +115,7 @@ mod tests {
         );
     }
 
-    /// cargo-deny is told the same list.
+    /// cargo-deny has the same list.
     #[test]
     fn deny_toml_agrees() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deny.toml");

@@ -1,5 +1,5 @@
-//! `order`: the modules of the hypervisor know one another in one direction only, so that each can
-//! be read, and tested, knowing only those before it.
+//! `order`: the modules of the hypervisor depend on one another in one direction only, so that each can be read and
+//! tested with only those before it.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use crate::tidy::source::{Token, Tree};
 
 const RULE: &str = "order";
 const FOLDER: &str = "reference-hv/src/";
-/// Each module and those that it may know. `arch` stands here for its decoders and layouts, which
-/// compile everywhere; what touches the machine is [`HARDWARE`].
+/// Each module, and the modules that it may use. `arch` means its decoders and layouts, which compile everywhere; code
+/// that touches the machine is [`HARDWARE`].
 const ALLOWED: &[(&str, &[&str])] = &[
     ("addr", &[]),
     ("ids", &["addr"]),
@@ -64,10 +64,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
 ];
-/// What touches the machine knows every module, and is known by `arch.rs` and `main.rs` alone.
+/// Code that touches the machine may use every module, and only `arch.rs` and `main.rs` may use it.
 const HARDWARE: &str = "hw";
 
-/// Finds modules that know what they should not.
+/// Finds modules that use what they may not.
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, tokens) in tree.rust() {
@@ -79,7 +79,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             .next()
             .unwrap_or_default()
             .trim_end_matches(".rs");
-        // Tests of a module may use whatever helps them.
+        // Tests of a module may use any module.
         let free =
             matches!(rest, "lib.rs" | "main.rs") || is_hardware(rest) || rest.contains("/tests");
         if free {
@@ -112,23 +112,23 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Says whether a file touches the machine.
+/// Tells whether a file touches the machine.
 fn is_hardware(rest: &str) -> bool {
     let mut parts = rest.split('/');
     let hw = |part: &str| part.trim_end_matches(".rs") == HARDWARE;
     parts.next() == Some("arch") && parts.nth(1).is_some_and(hw)
 }
 
-/// A module of the crate that a path names.
+/// A module of the crate in a path.
 struct Known {
     module: String,
-    /// Whether the path goes on into what touches the machine.
+    /// Whether the path leads to code that touches the machine.
     hardware: bool,
     line: usize,
 }
 
-/// Every path that begins with `crate::`, those in braces one by one. What stands after the first
-/// `#[cfg(test)]` is a test's.
+/// Returns every path that begins with `crate::`, with those in braces one by one. Code after the first `#[cfg(test)]`
+/// belongs to tests.
 fn known_by(tokens: &[Token]) -> Vec<Known> {
     let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
     let is = |index: usize, wanted: &[&str]| {
@@ -140,7 +140,7 @@ fn known_by(tokens: &[Token]) -> Vec<Known> {
     let mut known = Vec::new();
     let mut name = |index: usize| {
         let line = tokens.get(index).map_or(0, |token| token.line);
-        // `arch::<name>::hw`, with its colons one by one.
+        // `arch::<name>::hw`; each colon is a token.
         let hardware = text(index) == "arch" && text(index + 6) == HARDWARE;
         known.push(Known {
             module: text(index).to_owned(),
@@ -186,7 +186,7 @@ mod tests {
             .collect()
     }
 
-    /// Looking back is fine, from everywhere; so is anything in tests, comments and the hardware's own files.
+    /// Using an earlier module is allowed everywhere. So is anything in tests, comments and the hardware's own files.
     #[test]
     fn looking_back_is_fine() {
         for (path, text) in [
@@ -208,7 +208,7 @@ mod tests {
         }
     }
 
-    /// Looking ahead is found wherever a path can stand, once a module and file.
+    /// Using a later module is found wherever a path can occur, once for each module and file.
     #[test]
     fn looking_ahead_is_found() {
         assert_eq!(

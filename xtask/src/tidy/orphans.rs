@@ -1,5 +1,4 @@
-//! `orphan`: every Rust file belongs to a crate. One that no `mod` names is compiled by nobody and
-//! rots unseen.
+//! `orphan`: every Rust file belongs to a crate. A file that no `mod` names is never compiled and decays unnoticed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +34,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
                 Some(file.finding(
                     0,
                     RULE,
-                    "a module lies in a file of its own name, not in mod.rs",
+                    "a module goes into a file of its own name, not into mod.rs",
                 ))
             } else if !reached.contains(&file.path) && files.contains_key(file.path.as_str()) {
                 Some(file.finding(0, RULE, "no crate leads to this file"))
@@ -46,7 +45,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
-/// Where crates begin.
+/// The roots of crates.
 struct Roots<'t> {
     /// The directories with a manifest.
     packages: BTreeSet<&'t str>,
@@ -73,7 +72,7 @@ impl<'t> Roots<'t> {
         roots
     }
 
-    /// Says whether a crate begins in the file, by cargo's own rules or because a manifest says so.
+    /// Tells whether the file is a crate root, by cargo's own rules or because a manifest names it.
     fn has(&self, path: &str) -> bool {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let package = match name {
@@ -81,7 +80,7 @@ impl<'t> Roots<'t> {
             "lib.rs" | "main.rs" => folder.strip_suffix("/src"),
             _ => None,
         };
-        // `tests/a.rs` and `tests/a/main.rs` alike.
+        // Both `tests/a.rs` and `tests/a/main.rs` are roots.
         let collection = match name {
             "main.rs" => folder.rsplit_once('/').map_or("", |(above, _)| above),
             _ => folder,
@@ -95,8 +94,7 @@ impl<'t> Roots<'t> {
     }
 }
 
-/// Collects every `path = "..."` of a manifest. Those of dependencies name directories, so they
-/// meet no file.
+/// Collects every `path = "..."` of a manifest. Those of dependencies name directories, so they match no file.
 fn collect_paths(value: &toml::Value, folder: &str, named: &mut BTreeSet<String>) {
     match value {
         toml::Value::Table(table) => {
@@ -115,18 +113,18 @@ fn collect_paths(value: &toml::Value, folder: &str, named: &mut BTreeSet<String>
     }
 }
 
-/// The files that the `mod` items of a file name, with `#[path]`, `include!` and modules inside
-/// modules; whether they exist does not matter here.
+/// Returns the files that the `mod` items of a file name, with `#[path]`, `include!` and nested modules. The files need
+/// not exist.
 fn named_by(path: &str, tokens: &[Token], root: bool) -> Vec<String> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    // A crate's root looks beside itself, a module in the directory of its name.
+    // A crate's root looks in its own directory, a module in the directory of its name.
     let home = if root {
         folder.to_owned()
     } else {
         format!("{folder}/{}", name.trim_end_matches(".rs"))
     };
     let mut named = Vec::new();
-    // The inline modules around the token, and at which depth of brackets each ends.
+    // The inline modules around the token, and the bracket depth at which each ends.
     let mut inside: Vec<(usize, String)> = Vec::new();
     let mut depth = 0_usize;
     let mut attribute: Option<String> = None;
@@ -194,7 +192,7 @@ mod tests {
             .collect()
     }
 
-    /// Files are reached the way rustc reaches them.
+    /// Files are reached as rustc reaches them.
     #[test]
     fn every_way_to_a_file_counts() {
         assert_eq!(
@@ -233,7 +231,7 @@ mod tests {
         );
     }
 
-    /// A file that nobody names is found, also when it names itself or is named in words only.
+    /// A file that no other file names is found, even if it names itself or occurs only in strings or comments.
     #[test]
     fn orphans_are_found() {
         assert_eq!(

@@ -1,6 +1,6 @@
-//! Finds words in text as a programmer reads it: whole words, and the parts of names.
+//! Finds words in text: whole words, and parts of names.
 
-/// Splits text into runs of the characters that a name may have, each with its line, from 1.
+/// Splits text into runs of identifier characters, each with its line, from 1.
 pub fn names(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().flat_map(|(index, line)| {
         line.split(|one: char| !one.is_ascii_alphanumeric() && one != '_')
@@ -21,7 +21,7 @@ pub fn has_part(name: &str, word: &str) -> bool {
         })
 }
 
-/// Tells whether a part of the name may begin or end in front of the byte at `place`.
+/// Tells whether a part of the name may begin or end before the byte at `place`.
 fn is_boundary(name: &[u8], place: usize) -> bool {
     let byte = |place: usize| name.get(place).copied();
     let (Some(before), Some(after)) = (place.checked_sub(1).and_then(byte), byte(place)) else {

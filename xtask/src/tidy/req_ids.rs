@@ -1,6 +1,5 @@
-//! `requirement`: every system requirement is stated once, and either some case cites it or it is
-//! on the list of those not verified yet. The `requirements` command does the tracing proper; this
-//! rule only keeps the files from drifting apart.
+//! `requirement`: every system requirement is defined once, and a case cites it or the list of unverified ones contains
+//! it. The `requirements` command does the real tracing; this rule only keeps the files consistent.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +13,7 @@ const NOT_VERIFIED: &str = "requirements/not-verified.txt";
 /// The type of a system requirement.
 const KIND: &str = "XenSSR~";
 
-/// Compares what is stated, cited and listed.
+/// Compares the defined, cited and listed ids.
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let ours = |file: &&Source| file.path.starts_with(FOLDER);
     let mut stated: BTreeMap<&str, (&Source, usize)> = BTreeMap::new();
@@ -25,7 +24,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
         for (index, line) in file.text.lines().enumerate() {
             let number = index + 1;
             if file.path.ends_with(".rst") {
-                // An item begins its line, its id in backticks or bare; any other mention is a reference.
+                // An item begins its line with its id, in backticks or bare; any other mention is a reference.
                 let item = line.strip_prefix('`').unwrap_or(line);
                 if let Some(id) = ids(item).next().filter(|id| item.starts_with(id))
                     && let Some((first, at)) = stated.insert(id, (file, number))
@@ -67,7 +66,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Every id of a system requirement in a line, with its revision.
+/// Returns every id of a system requirement in a line, with its revision.
 fn ids(line: &str) -> impl Iterator<Item = &str> {
     line.match_indices(KIND).filter_map(move |(start, _)| {
         let rest = line.get(start + KIND.len()..)?;
@@ -99,7 +98,7 @@ mod tests {
         "Title\n-----\n\n`XenSSR~one~1`\n\nCovers:\n - `XenPRQ~p~1`\n",
     );
 
-    /// A requirement with a case, or on the list, is fine; references state nothing.
+    /// A requirement with a case or on the list passes; references define nothing.
     #[test]
     fn cited_or_listed_is_fine() {
         assert_eq!(
@@ -126,7 +125,7 @@ mod tests {
         assert_eq!(found(&[("docs/x.rst", "`XenSSR~one~1`\n")]), [""; 0]);
     }
 
-    /// Everything that has drifted apart is named with its place.
+    /// Every inconsistency is reported with its place.
     #[test]
     fn drift_is_found() {
         assert_eq!(
@@ -145,7 +144,7 @@ mod tests {
                 "requirements/a/y.rst:1: requirement: XenSSR~one~1 is stated already, at requirements/a/x.rst:4"
             ]
         );
-        // A new revision voids the old case.
+        // A new revision invalidates the old case.
         assert_eq!(
             found(&[
                 STATED,
@@ -167,7 +166,7 @@ mod tests {
         );
     }
 
-    /// Ids are read as a whole, wherever they stand.
+    /// Ids are found as a whole, anywhere in a line.
     #[test]
     fn ids_are_whole() {
         let all = |line| ids(line).collect::<Vec<_>>();

@@ -1,12 +1,12 @@
-//! `size`: a file that has grown too long for one reading says why.
+//! `size`: a long file gives a reason for its length.
 
 use crate::tidy::Finding;
 use crate::tidy::source::Tree;
 
 const RULE: &str = "size";
-/// Longer than this needs a reason.
+/// The limit in lines for a file without a reason.
 const LONGEST: usize = 500;
-/// How the reason is given, and how far down it may stand.
+/// The beginning of the reason, and the last line on which it may be.
 const MARK: &str = "// Length: ";
 const HEAD: usize = 40;
 
@@ -39,7 +39,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 mod tests {
     use super::*;
 
-    /// A long file needs a reason near its top, and a short one must not keep a stale one.
+    /// A long file needs a reason near its top, and a short one must not have a stale one.
     #[test]
     fn length_is_explained() {
         let long = "\n".repeat(LONGEST + 1);

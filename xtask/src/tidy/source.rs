@@ -1,4 +1,4 @@
-//! The files of the repository, read once.
+//! Reads the files of the repository once.
 
 use std::fs;
 use std::path::Path;
@@ -13,17 +13,17 @@ use crate::tidy::Finding;
 /// One text file.
 #[derive(Debug)]
 pub struct Source {
-    /// From the root of the repository, with slashes.
+    /// Path relative to the root of the repository, with slashes.
     pub path: String,
-    /// What it holds.
+    /// Its content.
     pub text: String,
-    /// For Rust: every token in order, groups opened, or the line where it is none. Words inside
-    /// strings and comments are no tokens.
+    /// For Rust: every token in order, with groups opened, or the line at which reading failed. Words in strings and
+    /// comments are not tokens.
     tokens: Option<Result<Vec<Token>, usize>>,
 }
 
 impl Source {
-    /// Takes a file over, and reads its tokens where it is Rust.
+    /// Makes a source of a file; reads its tokens if it is Rust.
     pub fn new(path: String, text: String) -> Self {
         let tokens = path.ends_with(".rs").then(|| {
             let stream = TokenStream::from_str(&text).map_err(|error| error.span().start().line)?;
@@ -34,12 +34,12 @@ impl Source {
         Self { path, text, tokens }
     }
 
-    /// Says whether this is Rust.
+    /// Tells whether this is Rust.
     pub fn is_rust(&self) -> bool {
         self.tokens.is_some()
     }
 
-    /// The tokens of a file that is Rust, else none.
+    /// Returns the tokens of a Rust file, else none.
     pub fn tokens(&self) -> &[Token] {
         match &self.tokens {
             Some(Ok(tokens)) => tokens,
@@ -47,7 +47,7 @@ impl Source {
         }
     }
 
-    /// A finding in this file.
+    /// Makes a finding in this file.
     pub fn finding(&self, line: usize, rule: &'static str, text: impl Into<String>) -> Finding {
         Finding {
             path: self.path.clone(),
@@ -58,7 +58,7 @@ impl Source {
     }
 }
 
-/// A token as text; a group gives its two brackets as tokens of their own.
+/// A token as text; the two brackets of a group are tokens of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// An identifier, a literal, or one character of punctuation.
@@ -102,7 +102,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Reads the tree under `root`, without what tools put there.
+    /// Reads the tree under `root`, without the output of tools.
     pub fn read(root: &Path) -> anyhow::Result<Self> {
         let mut files = Vec::new();
         let walk = WalkDir::new(root)
@@ -116,7 +116,7 @@ impl Tree {
             }
             let bytes = fs::read(entry.path())
                 .with_context(|| format!("cannot read {}", entry.path().display()))?;
-            // What is no text (a tree blob, a fuzzing corpus) obeys no house rule.
+            // Files that are not text (a tree blob, a fuzzing corpus) are subject to no rule.
             let Ok(text) = String::from_utf8(bytes) else {
                 continue;
             };
@@ -131,7 +131,7 @@ impl Tree {
         Ok(Self { files })
     }
 
-    /// A tree made of paths and texts.
+    /// Makes a tree of paths and texts.
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Self {
         let file =
@@ -141,13 +141,12 @@ impl Tree {
         }
     }
 
-    /// Every file.
+    /// Returns every file.
     pub fn files(&self) -> impl Iterator<Item = &Source> {
         self.files.iter()
     }
 
-    /// The Rust files with their tokens. A file that is no Rust is missing here, but see
-    /// [`Tree::unreadable`].
+    /// Returns the Rust files with their tokens. Files that cannot be read as Rust are in [`Tree::unreadable`].
     pub fn rust(&self) -> impl Iterator<Item = (&Source, &[Token])> {
         self.files().filter_map(|file| match &file.tokens {
             Some(Ok(tokens)) => Some((file, tokens.as_slice())),
@@ -155,7 +154,7 @@ impl Tree {
         })
     }
 
-    /// The Rust files that no rule can read.
+    /// Returns a finding for each Rust file that cannot be read.
     pub fn unreadable(&self) -> impl Iterator<Item = Finding> {
         self.files().filter_map(|file| match &file.tokens {
             Some(Err(line)) => Some(file.finding(*line, "rust", "this is no Rust")),
@@ -164,8 +163,8 @@ impl Tree {
     }
 }
 
-/// Leaves out version control, hidden directories but our own, and every directory that says of
-/// itself that it is a cache, as cargo's output does whatever it is called.
+/// Leaves out version control, hidden directories except our own, and every directory that is tagged as a cache, such
+/// as cargo's output.
 fn is_ours(entry: &DirEntry) -> bool {
     if entry.depth() == 0 || !entry.file_type().is_dir() {
         return true;
@@ -179,7 +178,7 @@ fn is_ours(entry: &DirEntry) -> bool {
 mod tests {
     use super::*;
 
-    /// What cargo and git write is not read; our hidden directories are; what is no text is not.
+    /// Output of cargo and git is not read, and our hidden directories are. Files that are not text are left out.
     #[test]
     fn tree_is_what_people_wrote() {
         let root = tempfile::tempdir().unwrap();
@@ -202,7 +201,7 @@ mod tests {
         assert_eq!(paths, [".ci/run", "a.rs", "sub/d.txt"]);
     }
 
-    /// Words in strings and comments are no tokens; those in macros and attributes are.
+    /// Words in strings and comments are not tokens; those in macros and attributes are.
     #[test]
     fn tokens_are_code() {
         let text = "// unsafe\nfn a() { \"unsafe\"; }\n/* unsafe */ m! { unsafe }\n#[x(unsafe)]\nfn b() {}";

@@ -1,12 +1,11 @@
-//! `unsafe`: only where hardware is touched, and each time with the fact that makes it sound.
-//! clippy checks the comments of the crates it is run on; this rule also sees macros, every target
-//! and code that is configured out.
+//! `unsafe`: only in code that touches hardware, and each time with the fact that makes it sound. clippy checks the
+//! comments of the crates that it runs on; this rule also checks macros, every target and code that is configured out.
 
 use crate::tidy::Finding;
 use crate::tidy::source::{Source, Token, Tree};
 
 const RULE: &str = "unsafe";
-/// Where hardware is touched: in `<name>/hw` of each architecture.
+/// The folders of code that touches hardware: `<name>/hw` of each architecture.
 const ROOMS: &[&str] = &["conformance/probes/src/arch/", "reference-hv/src/arch/"];
 /// A reason shorter than this names no fact that could be false.
 const SHORTEST_REASON: usize = 16;
@@ -50,8 +49,8 @@ fn allowed(path: &str) -> bool {
         .any(|(_, rest)| rest == "hw.rs" || rest.starts_with("hw/"))
 }
 
-/// A declaration says what its callers must hold (`# Safety`), everything else why it holds here
-/// (`SAFETY:`), in the comment right above or on the line itself.
+/// A declaration says what its callers must guarantee (`# Safety`), and any other use says why it is sound (`SAFETY:`),
+/// in the comment directly above or on the line itself.
 fn reason_is_missing(
     file: &Source,
     lines: &[&str],
@@ -60,7 +59,7 @@ fn reason_is_missing(
 ) -> Option<Finding> {
     let next = next.map_or("", |token| token.text.as_str());
     let (mark, shown) = match next {
-        // A pointer to an unsafe function is a type: who calls it gives the reason.
+        // A pointer to an unsafe function is a type; its caller gives the reason.
         "fn" if line(lines, token.line).contains("unsafe fn(") => return None,
         "fn" | "trait" => ("# Safety", "a `# Safety` section"),
         // The declaration of a foreign function is one too, but a foreign block is an assertion of ours.
@@ -83,8 +82,8 @@ fn line<'l>(lines: &[&'l str], number: usize) -> &'l str {
         .unwrap_or_default()
 }
 
-/// The comment on the line `number` and the whole one right above it; attributes and the rest of
-/// a statement that began further up may stand between.
+/// Returns the comment on the line `number` and the whole one directly above it. Attributes and the rest of a statement
+/// that began further up may be in between.
 fn comment_above(lines: &[&str], number: usize) -> String {
     let mut parts = Vec::new();
     if let Some((_, comment)) = line(lines, number).split_once("//") {
@@ -108,8 +107,7 @@ fn comment_above(lines: &[&str], number: usize) -> String {
     parts.join(" ")
 }
 
-/// Says whether a line belongs to what stands below it: an attribute, or the beginning of a
-/// statement that goes on there.
+/// Tells whether a line belongs to the line below: an attribute, or the beginning of a statement that continues there.
 fn leads_on(text: &str) -> bool {
     !text.is_empty() && !text.ends_with([';', '{', '}'])
 }
@@ -127,7 +125,7 @@ mod tests {
             .collect()
     }
 
-    /// The keyword stands only where hardware is touched, whatever it marks.
+    /// The keyword is allowed only where hardware is touched, whatever it marks.
     #[test]
     fn place_matters() {
         let block = "fn a() {\n    // SAFETY: The register exists on every processor.\n    unsafe { b() }\n}";
@@ -165,7 +163,7 @@ mod tests {
         );
     }
 
-    /// Each use gives its reason right above, and the reason names something.
+    /// Each use has its reason directly above, and the reason states a fact.
     #[test]
     fn reason_is_required() {
         let ritual = "// SAFETY: this is safe";

@@ -1,4 +1,4 @@
-//! `unused`: a dependency is there because some source names it.
+//! `unused`: every dependency is used by a source file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use crate::tidy::source::Tree;
 const RULE: &str = "unused";
 const ROOT: &str = "Cargo.toml";
 
-/// A package of ours as its manifest has it.
+/// One of our packages, as its manifest describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
-    /// Its directory, from the root, with a slash at the end.
+    /// Its directory, relative to the root, with a slash at the end.
     pub folder: String,
-    /// What its manifest calls its dependencies.
+    /// The names of its dependencies in its manifest.
     pub dependencies: BTreeSet<String>,
 }
 
@@ -40,8 +40,7 @@ pub fn packages(metadata: &Metadata) -> Vec<Package> {
         .collect()
 }
 
-/// Finds dependencies that no source of their package names, and versions in the root manifest that
-/// no package takes up.
+/// Finds dependencies that no source of their package uses, and versions in the root manifest that no package uses.
 pub fn check(tree: &Tree, packages: &[Package]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -78,7 +77,7 @@ pub fn check(tree: &Tree, packages: &[Package]) -> Vec<Finding> {
         .as_ref()
         .and_then(|table| table.get("workspace")?.get("dependencies")?.as_table());
     for (name, value) in versions.into_iter().flatten() {
-        // Packages of ours need no taker.
+        // Our own packages need not be used.
         let ours = value.get("path").is_some();
         let mut all = packages.iter();
         if !ours && !all.any(|package| package.dependencies.contains(name)) {
@@ -109,7 +108,7 @@ mod tests {
         findings.iter().map(Finding::to_string).collect()
     }
 
-    /// What a source of the package names is used, in whatever way; what only a comment, a string or
+    /// A dependency that a source of the package names is used, in whatever form. One that only a comment, a string or
     /// another package names is not.
     #[test]
     fn only_code_of_the_package_counts() {
@@ -135,7 +134,7 @@ mod tests {
         );
     }
 
-    /// A version that nobody takes up is found; packages of ours need no taker.
+    /// A version that no package uses is found; our own packages need not be used.
     #[test]
     fn versions_are_taken_up() {
         let root = "[workspace.dependencies]\na = { path = \"a\" }\nserde = \"1\"\nold = { version = \"2\" }\n";

@@ -1,22 +1,17 @@
-//! `vocabulary`: the suite speaks in the words of its field. Names that took their own glossary to
-//! read stand in a list with what replaced them, and may not come back.
+//! `vocabulary`: the suite uses the words of its field. A list has its former names with their replacements, and the
+//! former names may not return.
 
 use crate::tidy::Finding;
-use crate::tidy::not_yet::{self, NotYet};
 use crate::tidy::source::Tree;
+use crate::tidy::word_list::entries;
 
 const RULE: &str = "vocabulary";
-/// Whose code is searched.
+/// The folders that are checked.
 const APPLIES_TO: &[&str] = &["conformance/", "dtb-gen/", "reports/", "runners/", "xtask/"];
-/// Old and new names, `old -> new` a line.
+/// Old and new names, one `old -> new` a line.
 const WORDS: &str = include_str!("vocabulary/words.txt");
-const NOT_YET: NotYet = NotYet {
-    rule: RULE,
-    path: "xtask/src/tidy/vocabulary/not_yet.txt",
-    text: include_str!("vocabulary/not_yet.txt"),
-};
 
-/// Finds old names in code. Comments and texts may use the words in their everyday sense.
+/// Finds old names in code. Comments and texts may use the words in their ordinary sense.
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let words: Vec<_> = words().collect();
     let mut findings = Vec::new();
@@ -27,7 +22,7 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
-    NOT_YET.apply(findings)
+    findings
 }
 
 fn applies(path: &str) -> bool {
@@ -36,17 +31,17 @@ fn applies(path: &str) -> bool {
 
 /// Reads the list.
 fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
-    not_yet::entries(WORDS).filter_map(|(_, entry)| entry.split_once(" -> "))
+    entries(WORDS).filter_map(|entry| entry.split_once(" -> "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every entry says what to write instead, and no old name stands twice.
+    /// Every entry has a replacement, and no old name occurs twice.
     #[test]
     fn the_list_is_whole() {
-        assert_eq!(words().count(), not_yet::entries(WORDS).count());
+        assert_eq!(words().count(), entries(WORDS).count());
         let mut names: Vec<_> = words().map(|(old, _)| old).collect();
         names.sort_unstable();
         let all = names.len();
@@ -54,7 +49,7 @@ mod tests {
         assert_eq!(names.len(), all);
     }
 
-    /// An old name is found where it is a name of ours, as a whole and in its own case.
+    /// An old name is found if it is a whole identifier with the same case.
     #[test]
     fn old_names_are_found() {
         let (old, new) = words().next().unwrap();

@@ -1,12 +1,12 @@
-//! `word`: what does not belong into the repository by its mere name: work left open, tests
-//! switched off, and hosts of package registries (a machine may well use a mirror).
+//! `word`: words that may not occur in the repository: marks of open work, disabled tests, and hosts of package
+//! registries (because a machine may use a mirror).
 
 use crate::tidy::Finding;
 use crate::tidy::source::{Source, Tree};
 
 const RULE: &str = "word";
-/// Marks of work left open, in any file. Each is written in two parts, or this file would break
-/// its own rule; so are the hosts.
+/// Marks of open work, in any file. Each is written in two parts, because otherwise this file would break its own rule;
+/// so are the hosts.
 const MARKS: [(&str, &str); 3] = [("TO", "DO"), ("FIX", "ME"), ("XX", "X")];
 const HOSTS: [(&str, &str); 6] = [
     ("crates", ".io"),
@@ -16,7 +16,7 @@ const HOSTS: [(&str, &str); 6] = [
     ("rubygems", ".org"),
     ("docker", ".io"),
 ];
-/// Macros that stand for code that is not there.
+/// Macros that replace missing code.
 const STAND_INS: [&str; 2] = ["todo", "unimplemented"];
 /// cargo writes the name of its registry into it.
 const LOCK: &str = "Cargo.lock";
@@ -71,7 +71,7 @@ fn in_line(file: &Source, number: usize, line: &str, findings: &mut Vec<Finding>
     }
 }
 
-/// Says whether what stands at `place` is no part of a longer word.
+/// Tells whether the text at `place` is not part of a longer word.
 fn stands_alone(line: &str, place: usize, length: usize) -> bool {
     let part = |one: char| one.is_alphanumeric() || one == '_';
     let before = line.get(..place).and_then(|text| text.chars().next_back());
@@ -85,7 +85,7 @@ fn stands_alone(line: &str, place: usize, length: usize) -> bool {
 mod tests {
     use super::*;
 
-    /// Each word is found, by its line, in every kind of file it matters in.
+    /// Each word is found, with its line, in every kind of file in which it matters.
     #[test]
     fn words_are_found() {
         let open = ["TO", "DO"].concat();

@@ -2,7 +2,7 @@ use super::*;
 use crate::{Location, Status};
 use std::os::unix::fs::symlink;
 
-/// Makes a tree of files below a directory of its own.
+/// Writes files into a new directory.
 fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let top = tempfile::tempdir().expect("a directory for temporary files");
     for (file, text) in files {
@@ -13,7 +13,7 @@ fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     top
 }
 
-/// Shows complaints as severity, line and message, the temporary directory left out.
+/// Shows diagnostics as severity, line and message, without the temporary directory.
 fn shown(top: &Path, notes: &[Diagnostic]) -> Vec<String> {
     let file = |note: &Diagnostic| note.file.replace(&show(top), "");
     notes
@@ -30,7 +30,7 @@ fn shown(top: &Path, notes: &[Diagnostic]) -> Vec<String> {
         .collect()
 }
 
-/// All files below a directory are read in the order of their names, rst and source alike.
+/// All files below a directory are read in the order of their names, rst and source files alike.
 #[test]
 fn tree_is_read_in_order() {
     let top = tree(&[
@@ -65,7 +65,7 @@ fn single_file_is_read() {
     assert_eq!(catalog.items().len(), 1);
 }
 
-/// What cannot be used is refused, everything at once, with the place.
+/// Unusable files are refused, all at once, with their places.
 #[test]
 fn all_errors_are_told_at_once() {
     let top = tree(&[
@@ -87,7 +87,7 @@ fn all_errors_are_told_at_once() {
     assert_eq!(columns, [5, 7, 1]);
 }
 
-/// A path that is not there is an error, and so is one without any item.
+/// A missing path is an error, and so is a path without any item.
 #[test]
 fn nothing_to_read_is_an_error() {
     let top = tree(&[("a.txt", b"req~a~1\n"), ("b.rst", b"text\n")]);
@@ -104,14 +104,14 @@ fn nothing_to_read_is_an_error() {
     );
 }
 
-/// Warnings do not keep a catalog from being used, and go with it.
+/// Warnings do not prevent the use of a catalog, and stay with it.
 #[test]
 fn warnings_go_with_the_catalog() {
     let catalog = Catalog::parse("a.rst", b"req~a~1\nComments:\nx\n");
     assert_eq!((catalog.items().len(), catalog.diagnostics().len()), (1, 1));
 }
 
-/// Items are found by id, by name and by kind; the first of an id stands for it.
+/// Items are found by id, by name and by kind; the first of several with one id counts.
 #[test]
 fn items_are_found() {
     let mut catalog = Catalog::parse("a.rst", b"req~a~1\nfirst\n\nreq~a~2\n\ndsn~a~1\n");
@@ -133,7 +133,7 @@ fn items_are_found() {
     assert_eq!(catalog.get(&"req~a~3".parse().expect("an id")), None);
 }
 
-/// The nearest id is another revision of the same thing, else the one with the least slips.
+/// The nearest id is another revision of the same name, or else the one with the fewest typing errors.
 #[test]
 fn nearest_id_is_found() {
     let catalog = Catalog::parse(

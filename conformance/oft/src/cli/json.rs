@@ -1,4 +1,4 @@
-//! The answers as JSON. A change that a reader could notice raises the number in `schema`.
+//! The answers as JSON. An incompatible change raises the number in `schema`.
 
 use crate::{Deep, Diagnostic, Edge, Id, Link, Status, Trace, Traced};
 use serde::Serialize;

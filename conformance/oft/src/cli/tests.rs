@@ -3,7 +3,7 @@ use crate::{Item, Location, Reference};
 
 const CASE: &str = "XenValTestCase";
 
-/// Three requirements in two groups, one of them in order, the others not.
+/// Three requirements in two groups, of which one has no defect.
 fn catalog() -> Catalog {
     let text = "\
 Both
@@ -61,7 +61,7 @@ Needs: XenSSR
     catalog
 }
 
-/// The list has one line an item under its group, the number of cases, and the place.
+/// The list has one line for each item under its group, with the number of cases and the place.
 #[test]
 fn list_is_a_table() {
     let output = list(&catalog(), CASE, Format::Text);
@@ -86,7 +86,7 @@ Some boards only
     );
 }
 
-/// The trace names every fault with its place, and near ids.
+/// The trace names every defect with its place, and similar ids.
 #[test]
 fn trace_names_every_fault() {
     let output = trace(&catalog(), CASE, Format::Text);
@@ -113,7 +113,7 @@ defect  XenValTestCase~works.old~1  a case  works.yaml:9
     assert_eq!(output.code, 1);
 }
 
-/// A trace without defects is fine, and says so.
+/// A trace without defects has exit code 0 and says so.
 #[test]
 fn clean_trace_exits_with_zero() {
     let output = trace(&Catalog::parse("r.rst", b"req~a~1\n"), CASE, Format::Text);
@@ -126,7 +126,7 @@ fn clean_trace_exits_with_zero() {
     );
 }
 
-/// The JSON answers say the same and name their schema.
+/// The JSON answers have the same content and name their schema.
 #[test]
 fn json_says_the_same() {
     let read =
@@ -162,7 +162,7 @@ fn json_says_the_same() {
     );
 }
 
-/// A refusal is exit code 2, in either form.
+/// A refusal has exit code 2, in either format.
 #[test]
 fn refusal_exits_with_two() {
     let problems = [Diagnostic::error("missing", 0, "cannot be read: gone")];
@@ -176,7 +176,7 @@ fn refusal_exits_with_two() {
     assert!(output.stdout.contains("requirements-refused/2"));
 }
 
-/// What a file says cannot drive the terminal.
+/// Text of a file cannot control the terminal.
 #[test]
 fn titles_are_printed_safely() {
     let text = "T\u{1b}[2J\n---\nreq~a~1\n";
@@ -190,7 +190,7 @@ fn titles_are_printed_safely() {
     }
 }
 
-/// A tree in which nothing fits together is traced in little time: advice has a limit.
+/// A tree in which no link fits is traced quickly: the number of suggestions is limited.
 #[test]
 fn broken_tree_is_traced() {
     let text: String = (0..20_000)

@@ -1,11 +1,11 @@
-//! The answers for people.
+//! The answers as text for people.
 
 use crate::{Catalog, Deep, Id, Item, Link, Status, Trace, Traced};
 use std::fmt::Write;
 use text::one_line;
 
-/// One line an item, under the headings of their file, with the number of cases (or, further up,
-/// of items) that cover it.
+/// Lists one item on each line under the headings of the files, with the number of cases (or, further up, of items)
+/// that cover it.
 pub(super) fn list(trace: &Trace<'_>, case_kind: &str) -> String {
     let shown: Vec<&Traced<'_>> = trace
         .items()
@@ -48,16 +48,16 @@ pub(super) fn list(trace: &Trace<'_>, case_kind: &str) -> String {
     text
 }
 
-/// How many orphans are told what they may have meant; each answer looks at all items.
+/// Number of orphans that get a suggestion; each suggestion searches all items.
 const ADVISED: usize = 20;
 
-/// A block an item: its verdict, its cases, and all that is wrong with it.
+/// Shows one block for each item: its verdict, its cases, and all its defects.
 pub(super) fn trace<'c>(catalog: &'c Catalog, trace: &Trace<'c>, case_kind: &str) -> String {
     let mut text = String::new();
     let mut advised = 0;
     for traced in trace.items() {
         let item = traced.item;
-        // A case in order is shown with its requirement and needs no block of its own.
+        // A case without defects is shown with its requirement and needs no block of its own.
         if item.id.kind() == case_kind && !traced.defect {
             continue;
         }
@@ -90,7 +90,7 @@ pub(super) fn trace<'c>(catalog: &'c Catalog, trace: &Trace<'c>, case_kind: &str
     text
 }
 
-/// Shows what covers the item as it needs: every case, and of other kinds how many.
+/// Shows what covers the item with a needed kind: every case, and the number of items of other kinds.
 fn covers(text: &mut String, trace: &Trace<'_>, traced: &Traced<'_>, case_kind: &str) {
     for case in trace.covering(traced, case_kind) {
         line(
@@ -115,7 +115,7 @@ fn faults<'c>(
 ) {
     let mut fault = |args: std::fmt::Arguments<'_>| line(text, format_args!("        ! {args}"));
     for twin in trace.duplicates(traced) {
-        fault(format_args!("the same id stands at {}", twin.at));
+        fault(format_args!("the same id is at {}", twin.at));
     }
     for (edge, next) in traced
         .out
@@ -123,7 +123,7 @@ fn faults<'c>(
         .zip(traced.out.iter().skip(1).map(Some).chain([None]))
     {
         let (wanted, file, at) = (&edge.wanted, &traced.item.at.file, edge.line);
-        // An orphan whose other revisions exist is told of with the first of them.
+        // If other revisions of an orphan exist, the first of them is reported.
         let other_revision = next.is_some_and(|next| {
             next.wanted == *wanted && matches!(next.link, Link::Outdated | Link::Predated)
         });
@@ -149,7 +149,7 @@ fn faults<'c>(
             }
             (Link::Ambiguous, _) => {
                 fault(format_args!(
-                    "ambiguous: {wanted} stands more than once ({file}:{at})"
+                    "ambiguous: {wanted} exists more than once ({file}:{at})"
                 ));
             }
             (Link::Orphaned, _) if !other_revision => {
@@ -174,7 +174,7 @@ fn faults<'c>(
     }
     match traced.deep {
         Deep::Covered => {}
-        Deep::Cycle => fault(format_args!("its coverage runs in a circle")),
+        Deep::Cycle => fault(format_args!("its coverage runs in a cycle")),
         Deep::Uncovered => {
             let below = traced
                 .into
@@ -200,7 +200,7 @@ fn summary(trace: &Trace<'_>, case_kind: &str) -> String {
     format!("{others}, {}", count(cases, "case"))
 }
 
-/// Returns the heading of an item as a terminal may show it.
+/// Returns the heading of an item in a form that is safe for a terminal.
 fn title(item: &Item) -> String {
     one_line(item.title.as_deref().unwrap_or_default())
 }
@@ -209,7 +209,7 @@ fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Returns the width of a column, within reason.
+/// Returns the width of a column, up to a maximum.
 fn width(entries: impl Iterator<Item = impl AsRef<str>>) -> usize {
     entries
         .map(|entry| entry.as_ref().chars().count())

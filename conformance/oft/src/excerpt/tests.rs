@@ -5,7 +5,7 @@ fn plain(note: &Diagnostic) -> String {
     render(note, false)
 }
 
-/// The culprit is marked below its line, and the advice stands below the mark.
+/// The wrong part is marked below its line, and the advice is below the mark.
 #[test]
 fn culprits_are_marked() {
     let line = "\tCover: req~a~1";
@@ -24,7 +24,7 @@ error: `Cover:` is no keyword
     );
 }
 
-/// Without a column all of the line is marked, and without a line only the file is named.
+/// Without a column the whole line is marked, and without a line only the file is named.
 #[test]
 fn whole_lines_and_files_are_shown() {
     let note = Diagnostic::warning("a.rst", 12, "lost").excerpt("  lost");
@@ -43,7 +43,7 @@ warning: lost
     }
 }
 
-/// A culprit behind the end of what is kept of a long line is not marked elsewhere.
+/// A part beyond the kept start of a long line is not marked elsewhere.
 #[test]
 fn far_culprits_are_not_shown() {
     let line = format!("{}culprit", "x".repeat(400));
@@ -58,7 +58,7 @@ fn without_colours(text: &str) -> String {
     colour.replace_all(text, "").into_owned()
 }
 
-/// What a hostile file says is shown and not obeyed.
+/// Control characters of a hostile file are shown, not interpreted.
 #[test]
 fn hostile_lines_are_shown() {
     let line = "Cover:\u{1b}[2J\u{1b}[31m\u{202e}";
@@ -77,7 +77,7 @@ error: no \\x07
     );
 }
 
-/// Makes text of what terminals obey and of what is harmless.
+/// Generates texts with terminal control sequences and harmless ones.
 fn hostile() -> impl Strategy<Value = String> {
     let parts = [
         "\u{1b}[2J",
@@ -98,7 +98,7 @@ fn hostile() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Nothing that a file holds reaches the terminal as anything but text, in colours or without.
+    /// Text of a file reaches the terminal only as text, with or without colours.
     #[test]
     fn no_file_drives_the_terminal(
         file in hostile(), message in hostile(), line in hostile(), part in hostile(), help in hostile(), number in 0..3_u32,

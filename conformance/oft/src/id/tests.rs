@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-/// An id is read into its parts, and written as it was read.
+/// An id is parsed into its parts, and printed as it was written.
 #[test]
 fn id_has_three_parts() {
     for (text, kind, name, revision) in [
@@ -27,7 +27,7 @@ fn id_has_three_parts() {
     }
 }
 
-/// The revision is a number: leading zeros and other scripts' digits do not make another id.
+/// The revision is a number: leading zeros and digits of other scripts do not make another id.
 #[test]
 fn revision_is_a_number() {
     for text in ["req~a~7", "req~a~007", "req~a~٧"] {
@@ -39,7 +39,7 @@ fn revision_is_a_number() {
     }
 }
 
-/// What is not exactly an id is refused and named in the error.
+/// A text that is not exactly an id is refused, and the error quotes it.
 #[test]
 fn malformed_ids_are_refused() {
     for text in [

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The format's own patterns, in the words of a regular-expression engine: an id's name and
-/// revision are Unicode, all else is ASCII, and `.` stops at three more characters.
+/// The format's own patterns for a regular-expression engine: an id's name and revision are Unicode, everything else is
+/// ASCII, and `.` stops at three more characters.
 mod pattern {
     pub(super) const ID: &str = r"[a-zA-Z]+~\p{Alphabetic}[\w-]*(?:\.[\w-]+)*~\d+";
     pub(super) const ANY: &str = r"[^\n\r\x{85}\x{2028}\x{2029}]";
@@ -39,7 +39,7 @@ static NEEDS: LazyLock<Regex> =
 static TAGS: LazyLock<Regex> =
     LazyLock::new(|| whole("Tags:(SP*[a-zA-Z0-9_]+SP*(?:,SP*[a-zA-Z0-9_]+SP*)*)"));
 
-/// Lines that come close to what the format looks for, from every side.
+/// Generates lines that are close to what the format looks for.
 fn lines() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => Just("req~a~1".to_owned()),
@@ -61,7 +61,7 @@ fn lines() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2048))]
 
-    /// Every hand-written matcher finds what the format's regular expression finds.
+    /// Every hand-written matcher finds the same as the format's regular expression.
     #[test]
     fn matchers_are_the_regexes(line in lines()) {
         let group = |pattern: &Regex| {
@@ -85,7 +85,7 @@ proptest! {
     }
 }
 
-/// A keyword is a line of its own, spelled exactly so.
+/// A keyword is a whole line with exactly this spelling.
 #[test]
 fn keyword_is_the_whole_line() {
     for (line, found) in [
@@ -117,7 +117,7 @@ fn keyword_is_the_whole_line() {
     }
 }
 
-/// Of several ids on a bullet the last one counts, and the others are known to be hidden.
+/// Of several ids on a bullet the last one counts, and the others are counted as hidden.
 #[test]
 fn last_id_on_a_bullet_counts() {
     for (line, id, hidden) in [
@@ -144,7 +144,7 @@ fn last_id_on_a_bullet_counts() {
     }
 }
 
-/// Of several words on a bullet of needs the last one of letters only counts.
+/// Of several words on a bullet of needs, the last one that has only letters counts.
 #[test]
 fn last_word_on_a_bullet_is_needed() {
     for (line, kind) in [
@@ -161,7 +161,7 @@ fn last_word_on_a_bullet_is_needed() {
     }
 }
 
-/// A forward may stand anywhere on its line and names one id to cover.
+/// A forward may be anywhere on its line and names one id to cover.
 #[test]
 fn forward_is_found_in_a_line() {
     let found = forward("see: * arch-->dsn , utest : req~a~1.").map(|_| ());
@@ -175,7 +175,7 @@ fn forward_is_found_in_a_line() {
     assert_eq!(second, Some("arch"));
 }
 
-/// A list ends with its last entry that is not empty, and blanks around entries do not count.
+/// A list ends with its last entry that is not empty, and blanks around entries are ignored.
 #[test]
 fn lists_split_at_commas() {
     for (text, entries) in [
@@ -190,7 +190,7 @@ fn lists_split_at_commas() {
     }
 }
 
-/// The switch is a word of its own, in the Unicode sense.
+/// The switch is a whole word, in the Unicode sense.
 #[test]
 fn switch_is_a_word() {
     for (line, found) in [
@@ -205,9 +205,8 @@ fn switch_is_a_word() {
     }
 }
 
-/// A hostile line costs time in proportion to its length: a megabyte takes milliseconds. (If it
-/// took its length squared, that would be a quarter of an hour; the bound between the two leaves
-/// room for the busiest machine.)
+/// The time for a hostile line is linear in its length: a megabyte takes milliseconds. (Quadratic time would be a
+/// quarter of an hour; the limit between the two leaves room for the busiest machine.)
 #[test]
 fn matchers_are_linear() {
     for unit in [

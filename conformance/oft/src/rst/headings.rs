@@ -1,15 +1,15 @@
-//! The headings above the current line, nested as reStructuredText nests them.
+//! The headings above the current line, nested by the rules of reStructuredText.
 
-/// The open headings. A mark that has not been used before nests below all that have.
+/// The open headings. A mark that is used for the first time nests below all earlier ones.
 #[derive(Default)]
 pub(super) struct Headings<'t> {
     marks: Vec<char>,
-    /// The level of each open heading, and its text, from the outermost in.
+    /// The level of each open heading, and its text, outermost first.
     open: Vec<(usize, &'t str)>,
 }
 
 impl<'t> Headings<'t> {
-    /// Enters a heading. An empty one (a line drawn across the page) changes nothing.
+    /// Opens a heading. An empty one (a line across the page) changes nothing.
     pub(super) fn push(&mut self, text: &'t str, underline: &str) {
         let text = text.trim();
         let (false, Some(mark)) = (text.is_empty(), underline.chars().next()) else {
@@ -29,7 +29,7 @@ impl<'t> Headings<'t> {
         self.open.push((level, text));
     }
 
-    /// Returns the heading that an item stands under, its own `title` left out.
+    /// Returns the heading above an item, without the item's own `title`.
     pub(super) fn above(&self, title: Option<&str>) -> Option<&'t str> {
         let own = title.is_some_and(|title| !title.trim().is_empty());
         self.open

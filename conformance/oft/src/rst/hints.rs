@@ -1,5 +1,5 @@
-//! What a line was probably meant to be, where the format reads it as something else. A hint is a
-//! warning and never changes what is read.
+//! Finds what a line was probably meant to be if the format reads it as something else. A hint is a warning and never
+//! changes what is read.
 
 use crate::{
     chars::{is_space, is_word},
@@ -8,11 +8,11 @@ use crate::{
 };
 use std::borrow::Cow;
 
-/// What is odd about a line, and what to do about it.
+/// What is wrong with a line, and how to correct it.
 pub(super) struct Hint<'l> {
     pub(super) message: String,
     pub(super) help: Cow<'static, str>,
-    /// The part of the line that it is about.
+    /// The wrong part of the line.
     pub(super) culprit: &'l str,
 }
 
@@ -30,7 +30,7 @@ impl<'l> Hint<'l> {
     }
 }
 
-/// Looks at a line outside of all items, perhaps below a title: an id that was meant to begin one?
+/// Checks a line outside of all items, perhaps below a title: was it meant as an id?
 pub(super) fn stray(line: &str, below_title: bool) -> Option<Hint<'_>> {
     let text = line.trim_matches(is_space);
     let bare = text.trim_start_matches('`');
@@ -60,12 +60,12 @@ pub(super) fn stray(line: &str, below_title: bool) -> Option<Hint<'_>> {
     })
 }
 
-/// Looks at a line that became text: a keyword that was misspelled or has text behind it?
+/// Checks a line that became text: is it a misspelled keyword, or one with text after it?
 pub(super) fn text(line: &str) -> Option<Hint<'_>> {
     slip(line)
 }
 
-/// Looks at a line that `list` dropped.
+/// Checks a line that `list` dropped.
 pub(super) fn lost<'l>(line: &'l str, list: &str) -> Option<Hint<'l>> {
     if line::is_blank(line) {
         return None;
@@ -77,12 +77,12 @@ pub(super) fn lost<'l>(line: &'l str, list: &str) -> Option<Hint<'l>> {
             Some(_) => "a bullet here names one kind, in letters only",
             None => "begin the entry with `-`, `*` or `+`, indented by three columns at most",
         };
-        let message = format!("this line is lost: it is no entry of `{list}:`");
+        let message = format!("this line is ignored: it is no entry of `{list}:`");
         Some(Hint::new(line.trim_matches(is_space), message, help))
     })
 }
 
-/// Looks at a bullet that refers to an item: other ids that do not count?
+/// Checks a bullet that refers to an item: does it contain other ids, which do not count?
 pub(super) fn hidden<'l>(referred: &Referred<'l>) -> Option<Hint<'l>> {
     let id = referred.id.as_ref().ok()?;
     (referred.hidden > 0).then(|| {
@@ -94,7 +94,7 @@ pub(super) fn hidden<'l>(referred: &Referred<'l>) -> Option<Hint<'l>> {
     })
 }
 
-/// Looks at a bullet that names a kind: other words that do not count?
+/// Checks a bullet that names a kind: does it contain other words, which do not count?
 pub(super) fn kind<'l>(line: &'l str, kind: &'l str) -> Option<Hint<'l>> {
     let words = line
         .split(|c| !is_word(c))
@@ -109,7 +109,7 @@ pub(super) fn kind<'l>(line: &'l str, kind: &'l str) -> Option<Hint<'l>> {
     })
 }
 
-/// Looks at a line that is `Comments:`.
+/// Returns the hint for the line `Comments:`.
 pub(super) fn plural(line: &str) -> Hint<'_> {
     Hint::new(
         line.trim_matches(is_space),
@@ -118,9 +118,9 @@ pub(super) fn plural(line: &str) -> Hint<'_> {
     )
 }
 
-/// Finds out whether a line that is no keyword was meant to be one, and what to say then.
+/// Finds out whether a line that is no keyword was meant as one, and what to suggest.
 fn slip(line: &str) -> Option<Hint<'_>> {
-    // Most lines are prose, so only the start of this one is looked at.
+    // Most lines are prose, so only the start of the line is compared.
     const LONGEST: usize = 12;
     let text = line.trim_start_matches(is_space);
     let letters = text
@@ -151,24 +151,24 @@ fn slip(line: &str) -> Option<Hint<'_>> {
         _ if crooked => (
             word,
             format!("`{word}:` is no keyword here"),
-            "put it into column 0, the colon right behind it",
+            "put it into column 0, with the colon directly after it",
         ),
         _ if line::is_blank(rest) => return None,
         "Needs" | "Tags" => (
             behind_it,
-            format!("`{word}:` with this text behind it is no keyword"),
+            format!("`{word}:` with this text after it is no keyword"),
             "list words of letters, digits and `_`, separated by commas",
         ),
         _ => (
             behind_it,
-            format!("`{word}:` with text behind it is no keyword"),
-            "end the line after the colon and go on below",
+            format!("`{word}:` with text after it is no keyword"),
+            "end the line after the colon and continue on the next line",
         ),
     };
     Some(Hint::new(culprit, message, help))
 }
 
-/// Tells whether the text is an id but for its revision.
+/// Tells whether the text is an id without a revision.
 fn lacks_revision(text: &str) -> bool {
     format!("{text}~1").parse::<Id>().is_ok()
 }

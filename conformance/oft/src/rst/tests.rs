@@ -7,7 +7,7 @@ fn found(text: &str) -> (Vec<Item>, Vec<Diagnostic>) {
     (items, notes)
 }
 
-/// Returns what a diagnostic points at.
+/// Returns the part of the line that a diagnostic marks.
 fn marked(note: &Diagnostic) -> String {
     let characters = note.excerpt.chars().skip(note.column as usize - 1);
     characters.take(note.width as usize).collect()
@@ -28,7 +28,7 @@ fn ids(references: &[Reference]) -> Vec<&str> {
         .collect()
 }
 
-/// An item in full has every part, each without the blanks around it.
+/// A complete item has every part, each without surrounding blanks.
 #[test]
 fn item_has_all_parts() {
     let item = item(
@@ -86,7 +86,7 @@ Tags:
     assert!(!item.forwards);
 }
 
-/// An item is a line that begins with its id; anything else before the id makes it prose.
+/// A line that begins with an id starts an item; with anything else before the id it is prose.
 #[test]
 fn item_begins_in_column_zero() {
     for (line, count) in [
@@ -109,7 +109,7 @@ fn item_begins_in_column_zero() {
     }
 }
 
-/// A heading belongs to the id below it unless text comes between; blank lines may.
+/// A heading belongs to the id below it, unless text is between; blank lines may be.
 #[test]
 fn text_drops_the_title() {
     for (text, title) in [
@@ -130,7 +130,7 @@ fn text_drops_the_title() {
     assert_eq!(titles, [Some("T"), None], "a title is spent on one item");
 }
 
-/// An item's group is the heading around it, as the marks nest.
+/// An item's group is the heading around it, by the nesting of the marks.
 #[test]
 fn group_is_the_heading_above() {
     let (items, _) = found(
@@ -180,7 +180,7 @@ req~e~1
     );
 }
 
-/// A heading ends the open item, except right below an id, where three keywords go first.
+/// A heading ends the open item, except right after an id, where three keywords have priority.
 #[test]
 fn heading_ends_the_item() {
     let (items, _) = found("req~a~1\ntext\nCovers:\n---\nCovers:\n- req~x~1\n");
@@ -199,7 +199,7 @@ fn heading_ends_the_item() {
     );
 }
 
-/// The status counts before the description only.
+/// The status counts only before the description.
 #[test]
 fn status_stands_before_the_description() {
     for (text, status) in [
@@ -213,7 +213,7 @@ fn status_stands_before_the_description() {
     }
 }
 
-/// Needs may stand in a list or on one line, and the item goes on below.
+/// Needs may be a list or on one line, and the item continues after them.
 #[test]
 fn needs_stand_on_one_line_or_in_a_list() {
     for (text, needs) in [
@@ -234,7 +234,7 @@ fn needs_stand_on_one_line_or_in_a_list() {
     }
 }
 
-/// After tags a blank line leads back to the item, so what follows is its description.
+/// After tags a blank line returns to the item, so what follows is its description.
 #[test]
 fn blank_line_ends_the_tags() {
     let tagged = item("req~a~1\nTags: x\n- y, z\n\nStatus: draft\ntext\n");
@@ -245,7 +245,7 @@ fn blank_line_ends_the_tags() {
     );
 }
 
-/// A forward is an item of its own, ends the open one, and is no forward in a rationale.
+/// A forward is an item of its own and ends the open one; in a rationale it is text.
 #[test]
 fn forward_makes_an_item() {
     let (items, _) = found("req~a~1\nDescription:\n- arch --> dsn, impl : req~b~2\nNeeds: utest\n");
@@ -271,7 +271,7 @@ fn forward_makes_an_item() {
     }
 }
 
-/// Between the switches nothing is read; a switch never turned back is worth a warning.
+/// Lines between the switches are not read; a missing second switch is a warning.
 #[test]
 fn switches_hide_what_is_between() {
     let (items, notes) = found("req~a~1\n.. oft:off\nreq~b~1\n.. oft:on\ntext\nreq~c~1\n");
@@ -285,7 +285,7 @@ fn switches_hide_what_is_between() {
     assert_eq!((items.len(), notes.len()), (0, 1));
 }
 
-/// `Comments:` is taken for `Comment:`, and said so.
+/// `Comments:` counts as `Comment:`, with a warning.
 #[test]
 fn plural_comment_is_a_comment() {
     let (items, notes) = found("req~a~1\nRationale:\nwhy\nComments:\nwhat\nCovers:\n- req~b~1\n");
@@ -324,7 +324,7 @@ fn revision_out_of_range_is_an_error() {
     assert_eq!(revisions, ["2147483648", "99999999999"]);
 }
 
-/// What the format passes over in silence is worth a warning, with the line and some advice.
+/// What the format ignores silently gives a warning, with the line and advice.
 #[test]
 fn silent_losses_are_warned_of() {
     for (text, line, message, culprit) in [
@@ -337,13 +337,13 @@ fn silent_losses_are_warned_of() {
         (
             "req~a~1\nCovers:\n    - req~b~1\n",
             3,
-            "this line is lost: it is no entry of `Covers:`",
+            "this line is ignored: it is no entry of `Covers:`",
             "- req~b~1",
         ),
         (
             "req~a~1\nDepends:\n1. req~b~1\n",
             3,
-            "this line is lost: it is no entry of `Depends:`",
+            "this line is ignored: it is no entry of `Depends:`",
             "1. req~b~1",
         ),
         (
@@ -361,19 +361,19 @@ fn silent_losses_are_warned_of() {
         (
             "req~a~1\nNeeds:\n- dsn_2\n",
             3,
-            "this line is lost: it is no entry of `Needs:`",
+            "this line is ignored: it is no entry of `Needs:`",
             "- dsn_2",
         ),
         (
             "req~a~1\nNeeds: a-b\n",
             2,
-            "`Needs:` with this text behind it is no keyword",
+            "`Needs:` with this text after it is no keyword",
             "a-b",
         ),
         (
             "req~a~1\nCovers: req~b~1\n",
             2,
-            "`Covers:` with text behind it is no keyword",
+            "`Covers:` with text after it is no keyword",
             "req~b~1",
         ),
         (
@@ -438,7 +438,7 @@ fn silent_losses_are_warned_of() {
     }
 }
 
-/// A well-formed text draws no warning, prose with colons included.
+/// A well-formed text gives no warning, prose with colons included.
 #[test]
 fn sound_text_draws_no_warning() {
     let (_, notes) = found(

@@ -6,7 +6,7 @@ fn found(file: &str, text: &str) -> (Vec<Item>, Vec<Diagnostic>) {
     (items, notes)
 }
 
-/// A tag is an item that covers what it names, with or without a name and needs of its own.
+/// A tag is an item that covers the id it names, with or without a name and needs of its own.
 #[test]
 fn tag_is_an_item() {
     for (text, id, covers, needs) in [
@@ -49,8 +49,8 @@ fn tag_is_an_item() {
     }
 }
 
-/// A tag without a name gets one from its place, so two tags for one item differ. The numbers
-/// are CRC-32 of path, line, place on the line and covered id, as OFT prints them.
+/// A tag without a name gets one from its place, so two tags for one item differ. The numbers are the CRC-32 of path,
+/// line, position in the line and covered id, as OFT prints them.
 #[test]
 fn unnamed_tags_are_told_apart() {
     let (items, _) = found(
@@ -72,7 +72,7 @@ fn unnamed_tags_are_told_apart() {
     );
 }
 
-/// What is not quite a tag is nothing.
+/// A text that is not exactly a tag is ignored.
 #[test]
 fn near_tags_are_nothing() {
     for text in [
@@ -115,7 +115,7 @@ fn revision_out_of_range_is_an_error() {
     );
 }
 
-/// Only source files hold tags; the list is sorted, or half of it would not be found.
+/// Only source files hold tags; the list is sorted, since it is searched by bisection.
 #[test]
 fn endings_say_what_may_hold_tags() {
     assert!(ENDINGS.is_sorted());

@@ -2,7 +2,7 @@ use super::*;
 use crate::Catalog;
 use proptest::prelude::*;
 
-/// Writes a catalog down as `id < covered covered > needed needed`, one item a line.
+/// Parses a catalog written as `id < covered covered > needed needed`, one item on each line.
 fn catalog(text: &str) -> Catalog {
     let mut rst = String::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -86,7 +86,7 @@ fn links_have_two_ends() {
     }
 }
 
-/// Coverage reaches down: an item is covered when all it needs is, to the last.
+/// Coverage is deep: an item is covered if all that it needs is covered, at every level.
 #[test]
 fn coverage_is_deep() {
     for (text, deep, defects) in [
@@ -109,7 +109,7 @@ fn coverage_is_deep() {
             Deep::Uncovered,
             2,
         ),
-        // A rejected item is no defect for want of cover, but what it covers is not deeply covered.
+        // A rejected item is no defect for lack of coverage, but what it covers is not deeply covered.
         (
             "req~a~1 > dsn\n dsn~b~1 rejected < req~a~1 > impl",
             Deep::Uncovered,
@@ -140,7 +140,7 @@ fn coverage_is_deep() {
     }
 }
 
-/// What is missing and what is too much is named.
+/// Missing and unneeded kinds are named.
 #[test]
 fn missing_and_unneeded_kinds_are_named() {
     let catalog = catalog(
@@ -152,7 +152,7 @@ fn missing_and_unneeded_kinds_are_named() {
     assert_eq!(traced.unneeded, ["arch", "utest"]);
 }
 
-/// The first of several items with one id stands for it, and all of them are defects.
+/// The first of several items with one id counts, and all of them are defects.
 #[test]
 fn duplicates_are_defects() {
     let catalog = catalog("req~a~1\n req~a~1\n req~a~1");
@@ -165,7 +165,7 @@ fn duplicates_are_defects() {
     assert_eq!((twins, trace.defects()), (vec![2, 1, 1], 3));
 }
 
-/// The items of a kind that cover one are found through the links, added ones too.
+/// The items of a kind that cover an item are found through the links, including those of added items.
 #[test]
 fn covering_items_are_found() {
     let mut catalog = catalog("XenSSR~a~1 > XenValTestCase");
@@ -194,7 +194,7 @@ fn covering_items_are_found() {
     assert_eq!(cases(&catalog), ["XenValTestCase~a.works~1"]);
 }
 
-/// A chain that is far deeper than any stack is traced like a short one.
+/// A chain deeper than any stack is traced like a short one.
 #[test]
 fn depth_is_no_limit() {
     let mut text = "req~n0~1 > req\n".to_owned();
@@ -208,7 +208,7 @@ fn depth_is_no_limit() {
 }
 
 proptest! {
-    /// Whatever the links are: both ends agree, and coverage is what walking them says.
+    /// For any links, both ends agree, and coverage is the same as found by a walk along them.
     #[test]
     fn trace_is_consistent(
         items in prop::collection::vec((0..3_u32, 0..6_u32, prop::collection::vec((0..3_u32, 0..6_u32), 0..4), 0..4_u32), 0..12)
@@ -225,7 +225,7 @@ proptest! {
                 let other = &trace.items()[edge.other.expect("what covers exists")];
                 prop_assert!(other.out.iter().any(|back| back.other == Some(at) && back.wanted == edge.wanted));
             }
-            // Walk down; the longest way without a repetition is as long as there are items.
+            // Walk down; the longest path without a repetition has as many items as there are.
             let mut level = vec![at];
             let (mut open, mut length) = (!traced.missing.is_empty(), 0);
             while !level.is_empty() && length <= items.len() {
@@ -240,7 +240,7 @@ proptest! {
                 (true, true) => Deep::Uncovered,
                 (true, false) => Deep::Covered,
             };
-            // A way to a duplicate counts as a cycle, though it ends.
+            // A path to a duplicate counts as a cycle, though it ends.
             prop_assert!(traced.deep == walked || !traced.duplicates.is_empty() && traced.deep == Deep::Cycle);
         }
     }

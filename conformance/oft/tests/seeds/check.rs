@@ -1,5 +1,5 @@
-//! What must be true of every catalog, whatever bytes it was read from. The fuzz target tries it on
-//! new bytes, a test on those that were worth keeping.
+//! Checks what must hold for every catalog, whatever bytes it was read from. The fuzz target runs it on new bytes, a
+//! test on the seeds.
 
 use oft::{
     Catalog, Id, Link, Status,
@@ -7,8 +7,8 @@ use oft::{
     excerpt,
 };
 
-/// Reads bytes as a requirement file or a source file, traces and renders what comes out, and
-/// panics where something does not fit. The first byte chooses among files and answers.
+/// Reads bytes as a requirement file or a source file, traces and renders the result, and panics if something is
+/// inconsistent. The first byte selects the kind of file and the output.
 pub fn check(data: &[u8]) {
     let Some((&kind, text)) = data.split_first() else {
         return;

@@ -2,7 +2,7 @@ use super::*;
 use crate::sample::{folder, profile, scenarios};
 use crate::scenario::generate;
 
-/// Everything that loading and expanding these files complains about, `folder/` cut off.
+/// Returns all errors of loading and expanding these files, without `folder/`.
 fn problems(files: &[(&str, &str)]) -> Vec<String> {
     let folder = folder(files);
     let (loaded, mut found) = read(folder.path());
@@ -33,7 +33,7 @@ fn case(rest: &str) -> String {
     format!("{HEAD}  - id: XenValTestCase~demo.one~1\n    title: One\n    class: positive\n{rest}")
 }
 
-/// Each error of a file names the file, the line, the line's text and, where there is one, what was meant.
+/// Each error of a file names the file, the line, the line's text and, if known, what was meant.
 #[test]
 fn errors_name_place_and_culprit() {
     let fine = "    domains: [{name: dA}]\n";
@@ -156,7 +156,7 @@ fn errors_name_place_and_culprit() {
     );
 }
 
-/// Domains that could not be told apart or not be heard are errors.
+/// Domains that cannot be distinguished, or that have no output, are errors.
 #[test]
 fn domains_can_be_told_apart_and_heard() {
     check(
@@ -173,15 +173,15 @@ fn domains_can_be_told_apart_and_heard() {
     );
     check(
         &case("    domains: [{name: dA, vpl011: false, refused: []}]\n"),
-        &["nobody hears"],
+        &["cannot be seen"],
     );
     check(
         &case("    sentinel: false\n    domains: [{name: dA, refused: []}]\n"),
-        &["no domain speaks", "demo.yaml:6"],
+        &["no domain has a console", "demo.yaml:6"],
     );
 }
 
-/// An id that stands twice is told at its second place and names the first, in one file or in two.
+/// A duplicate id is reported at its second place and names the first, in one file or in two.
 #[test]
 fn an_id_stands_once() {
     let one = case("    domains: [{name: dA}]\n");
@@ -201,7 +201,7 @@ fn an_id_stands_once() {
         "{}",
         found[0]
     );
-    // An id that another begins with is not taken for it.
+    // A longer id that begins with the same text is another id.
     let longer = twice
         .replacen("demo.one~1", "demo.one~10", 1)
         .replace("r32", "r33");
@@ -213,7 +213,8 @@ fn an_id_stands_once() {
     );
 }
 
-/// All errors of all files come at once: syntax in one, references in another, several lines of a script in a third.
+/// All errors of all files are reported at once: syntax in one, references in another, several lines of a script in a
+/// third.
 #[test]
 fn all_errors_come_at_once() {
     let script = case(
@@ -236,7 +237,7 @@ fn all_errors_come_at_once() {
     }
 }
 
-/// A text outside of the rows is wrong once, not once a row; one inside is wrong where it stands.
+/// An error outside of the rows is reported once, not once for each row; one inside a row is reported at its place.
 #[test]
 fn rows_do_not_multiply_errors() {
     let rows =
@@ -255,7 +256,7 @@ fn rows_do_not_multiply_errors() {
     check(&case(bad), &["is no name for a row", "demo.yaml:6"]);
 }
 
-/// A requirement file with errors does not hide those of the case files, and makes none up.
+/// Errors in a requirement file do not hide those of the case files, and cause no false ones.
 #[test]
 fn requirement_errors_come_with_the_cases() {
     let folder = folder(&[
@@ -271,7 +272,7 @@ fn requirement_errors_come_with_the_cases() {
     assert_eq!(files, [false, true], "{found:#?}");
 }
 
-/// Each row is a scenario of its own, named by `as`, in the order written; constants and parameters are filled in.
+/// Each row is a scenario of its own, named by `as`, in the order written; constants and parameters are replaced.
 #[test]
 fn rows_become_scenarios() {
     let text = "  - id: XenValTestCase~demo.one~1
@@ -298,7 +299,7 @@ fn rows_become_scenarios() {
     assert_eq!(made[0].folder(), "demo.one@b");
 }
 
-/// What is wrong with a line about the IOMMU is told with its place, and so is that there is no IOMMU.
+/// A wrong line about the IOMMU is reported with its place, and so is a machine without an IOMMU.
 #[test]
 fn events_are_checked_where_they_stand() {
     let with = |machine: &str, events: &str| {
@@ -321,7 +322,7 @@ fn events_are_checked_where_they_stand() {
     );
     check(
         &with("true", "      - 0x18 event\n      - 24 event => none\n"),
-        &["`24 event` is said twice"],
+        &["`24 event` is written twice"],
     );
     check(
         &with("false", "      - 0x18 event\n"),

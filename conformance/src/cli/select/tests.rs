@@ -45,7 +45,7 @@ fn refused(words: &[&str], part: &str) {
     assert!(error.contains(part), "{words:?}: {error}");
 }
 
-/// A shard is one of so many, counted from one.
+/// A shard is one part of N, counted from one.
 #[test]
 fn shards_are_read() {
     assert_eq!(shard("2/3").unwrap(), Shard { index: 2, count: 3 });
@@ -54,7 +54,7 @@ fn shards_are_read() {
     }
 }
 
-/// A profile of the user's own is judged for the architecture that it is for, or not at all.
+/// A user's own profile is judged for its own architecture, or not at all.
 #[test]
 fn a_profile_has_one_architecture() {
     let [usual, other] = Arch::ALL.map(Arch::name);
@@ -79,7 +79,7 @@ fn a_profile_has_one_architecture() {
     assert!(load(&["reference", "--arch", "arm"]).is_err());
 }
 
-/// What is chosen decides what the verdict on the whole is about; a requirement without a scenario stays in it.
+/// The selection decides what the overall verdict is about; a requirement without a scenario stays in it.
 #[test]
 fn choices_decide_on_scenarios_and_scope() {
     let all = ["demo.one/a", "demo.one/b", "demo.two"];
@@ -112,7 +112,7 @@ fn choices_decide_on_scenarios_and_scope() {
     check(&["--class", "fault", "--requirement", "third"], &[], &[]);
 }
 
-/// The parts of a run hold every scenario once, and what nothing verifies is missing from every part.
+/// The parts of a run contain every scenario once, and every part has the requirements that nothing verifies.
 #[test]
 fn shards_are_the_whole() {
     check(
@@ -124,7 +124,7 @@ fn shards_are_the_whole() {
     check(&["--shard", "5/5", "--requirement", "demo"], &[], &[]);
 }
 
-/// A name that nothing has is an error with the nearest one, not an empty run.
+/// A name that matches nothing is an error that suggests the nearest one, not an empty run.
 #[test]
 fn unknown_names_are_refused() {
     refused(
@@ -141,7 +141,7 @@ fn unknown_names_are_refused() {
     refused(&["--seed", "x"], "invalid");
 }
 
-/// Without a name of its own a subject is a shipped one, and an unknown one is told.
+/// A plain name selects a shipped subject, and an unknown one is reported.
 #[test]
 fn subjects_are_found() {
     let of = |words: &[&str]| {

@@ -8,7 +8,7 @@ use crate::sample::{NONCE, profile, scenario};
 
 const BASE: &[u8] = include_bytes!("../../../tests/fixtures/base.dtb");
 
-/// Tells a scenario of the sample's machine.
+/// Describes a scenario of the sample's machine for an adapter.
 pub fn told_of(scenario: &scenario::Scenario, profile: &Profile) -> AdapterScenario {
     let base = Tree::read(BASE).unwrap();
     let probe: Arc<[u8]> = vec![0xaa_u8; 0x1800].into();
@@ -39,7 +39,7 @@ const GPIO: &str = "    domains:
         script: [r32 0x3a000fe0 => 0x61]
 ";
 
-/// A device is told with everything that a hypervisor needs to give it and a guest needs to find it.
+/// The description of a device has everything that a hypervisor needs to assign it and a guest needs to find it.
 #[test]
 fn devices_are_told() {
     let told = told(GPIO);
@@ -70,7 +70,7 @@ fn devices_are_told() {
     );
 }
 
-/// The tree that is offered for a domain says where its console, its devices and its arguments are.
+/// The tree that is offered for a domain has its console, its devices and its arguments.
 #[test]
 fn a_tree_is_offered() {
     let told = told(GPIO);
@@ -88,7 +88,7 @@ fn a_tree_is_offered() {
     assert!(domain.tree.address + blob.len() as u64 <= end);
 }
 
-/// The machine's tree has the marks of what may be given and the edits of the machine, and no domain.
+/// The machine's tree has the marks of what may be assigned and the edits of the machine, and no domain.
 #[test]
 fn the_machine_is_told_without_domains() {
     let told = told(&format!(
@@ -106,7 +106,7 @@ fn the_machine_is_told_without_domains() {
     let xen = tree(&told, &told.scenario.dom0less.tree.path);
     assert!(xen.find("/chosen/dA").is_some());
     assert_eq!(told.scenario.machine.arguments, ["-M"]);
-    // What the image of a module holds is there, and the probe only once.
+    // The image of a module contains all files, and the probe only once.
     for module in &told.scenario.dom0less.modules {
         assert!(told.files.iter().any(|file| file.name == module.file.path));
     }
@@ -116,7 +116,7 @@ fn the_machine_is_told_without_domains() {
     );
 }
 
-/// Memory is told as the domain sees it, and where the case wants it on the host.
+/// Memory is described as the domain sees it, and with its host addresses if the case sets them.
 #[test]
 fn memory_is_told() {
     let of = |rest: &str| {
@@ -155,7 +155,7 @@ fn memory_is_told() {
     );
 }
 
-/// A device that only the harness adds to the machine is known to it and to the domain.
+/// A device that only the harness adds to the machine is described for the machine and for the domain.
 #[test]
 fn devices_of_the_rig_are_known() {
     let told = told(
@@ -184,7 +184,7 @@ fn devices_of_the_rig_are_known() {
     );
 }
 
-/// A script that is too long for arguments lies at the end of memory, where the tree says, the tree below it.
+/// A script that is too long for arguments is at the end of memory, where the tree says; the tree is below it.
 #[test]
 fn ramdisks_are_placed() {
     let lines = vec!["r32 0x9030fe0 => fault"; 80].join(", ");
@@ -209,7 +209,7 @@ fn ramdisks_are_placed() {
     assert!(domain.tree.address < ramdisk.address);
 }
 
-/// An adapter learns what is to be run, not what is hoped for.
+/// An adapter receives what is to be run, not what is expected.
 #[test]
 fn expectations_are_not_told() {
     let told = told(

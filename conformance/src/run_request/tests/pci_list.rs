@@ -1,4 +1,4 @@
-//! What the firmware finds, and what functions a hypervisor must know.
+//! Tests what the firmware reads back, and which functions a hypervisor must know.
 
 use serde_json::json;
 use wire::Answer;
@@ -14,7 +14,8 @@ fn bytes(value: u32) -> runners::Answer {
     runners::Answer::Bytes(value.to_le_bytes().to_vec())
 }
 
-/// What the firmware reads back decides whether the machine is the one that was asked for; another one blames nobody.
+/// The values that the firmware reads back decide whether the machine is the one that was asked for; on another one the
+/// subject is not judged.
 #[test]
 fn another_machine_than_was_asked_for_shows_nothing() {
     let scenario = scenario(FUNCTIONS);
@@ -56,8 +57,7 @@ fn another_machine_than_was_asked_for_shows_nothing() {
     );
 }
 
-/// A hypervisor must know the functions that QEMU lists and no others; where QEMU lists none that can be read, nothing is
-/// shown.
+/// A hypervisor must know exactly the functions that QEMU lists; if QEMU's list cannot be read, nothing is shown.
 #[test]
 fn known_functions_are_those_that_are_listed() {
     let scenario = scenario(FUNCTIONS);

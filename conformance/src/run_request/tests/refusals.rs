@@ -1,9 +1,9 @@
-//! Domains that must not run: how long they are waited for, and the control runs by which the others are judged.
+//! Domains that must not run: how long they are awaited, and the control runs by which the others are judged.
 
 use super::*;
 
-/// Where a refused domain is looked at closely, its control run has nothing that it could be refused for, stands in the same place,
-/// and must run; what others do stays as it is.
+/// In the control run of a refusal, the refused domain has nothing that it could be refused for, keeps its place, and
+/// must run; the scripts of the others are unchanged.
 #[test]
 fn a_refused_domain_has_an_innocent_twin() {
     let scenario = scenario(
@@ -45,8 +45,8 @@ fn a_refused_domain_has_an_innocent_twin() {
     assert_eq!(control.domains[1].lines.len(), 1);
 }
 
-/// A subject that refuses by stopping is given time for each domain that it should refuse: until that one speaks, or the
-/// host has said its last words.
+/// A subject that refuses by stopping gets time for each domain that it should refuse: until that domain sends a frame,
+/// or the host's panic message is complete.
 #[test]
 fn what_should_be_refused_is_waited_for() {
     let scenario = scenario(TWO);
@@ -93,7 +93,7 @@ fn what_should_be_refused_is_waited_for() {
     assert!(stop.refuses(profile.panic_format.as_ref().unwrap(), "dB"));
 }
 
-/// Where what a domain finds decides, it is heard out although it should not run.
+/// If the observations of a domain decide the verdict, its script is awaited although it should not run.
 #[test]
 fn what_decides_is_heard_out() {
     let scenario = scenario(

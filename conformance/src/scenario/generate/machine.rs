@@ -1,4 +1,4 @@
-//! The PCI functions of a case's machine, and what is done to them from outside.
+//! The PCI functions of a case's machine, and the actions on them from outside.
 
 use super::Expansion;
 use crate::case::load::SourceError;
@@ -9,11 +9,11 @@ use crate::pci::{self, Firmware, Model, Role, Topology, Wanted};
 use crate::scenario::{Action, ActionKind, parse};
 use text::nearest;
 
-/// Slot control (PCIe 7.5.3.10): power controller off, and both indicators off, so that nothing else is waited for.
+/// Slot control (PCIe 7.5.3.10): power controller off and both indicators off, so that the port waits for nothing else.
 const SLOT_OFF: u64 = 0x7c0;
 
 impl Expansion<'_> {
-    /// Understands what the case says about PCI functions, and has the firmware place them.
+    /// Parses what the case says about PCI functions, and has the firmware place them.
     pub(super) fn topology(&self) -> Result<Option<Topology>, SourceError> {
         let machine = &self.case.case.machine;
         let seed = self.optional(machine.topology.as_ref(), number)?;
@@ -34,14 +34,14 @@ impl Expansion<'_> {
             let why = "with real firmware there is no `edu`, which would be placed before it, and no `flash_pattern`, where its environment is";
             return Err(SourceError::new("firmware:", why));
         }
-        // The platform view of the edu device has its registers at the begin of the window.
+        // The edu device as a platform device has its registers at the start of the window.
         let taken = if machine.edu { EDU_BASE + EDU_SIZE } else { 0 };
         pci::place(&wanted, firmware, &host, taken)
             .map(Some)
             .map_err(|error| SourceError::new(&error.name, error.to_string()))
     }
 
-    /// Reads which function a domain is given; nothing where a row leaves it out.
+    /// Parses a function that is assigned to a domain; none if a row leaves it out.
     pub(super) fn given(&self, text: &Text) -> Result<Option<[u32; 3]>, SourceError> {
         self.optional(Some(text), |text| {
             if !text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -115,7 +115,7 @@ impl Expansion<'_> {
         options.collect()
     }
 
-    /// Reads what is done outside; one text may stand for several acts.
+    /// Parses actions outside the guests; one text may stand for several.
     pub(super) fn acts(&self, text: &Text) -> Result<Vec<Action>, SourceError> {
         self.each(text, |text| self.read_acts(text))
     }
@@ -153,14 +153,14 @@ impl Expansion<'_> {
     }
 }
 
-/// Plugs a function out. The port's slot loses its power behind the request, as a guest that follows it would have it, so
-/// that the function is gone at once whatever the guests do.
+/// Unplugs a function. After the request the port's slot is powered off, as a guest would do on such a request, so that
+/// the function disappears at once whatever the guests do.
 fn unplug(functions: &Topology, name: &str, text: &str) -> Result<Vec<Action>, String> {
     let one = functions.find(name)?;
     let port = one.above.and_then(|above| functions.functions.get(above));
     let Some((port, Role::Port(control))) = port.map(|port| (port, port.model.role)) else {
         return Err(format!(
-            "`{name}` is in no port that it could be plugged out of"
+            "`{name}` is in no port from which it could be unplugged"
         ));
     };
     let at = functions.config(&port.name, u64::from(control))?;

@@ -1,4 +1,4 @@
-//! The domains of a case: who they are, what they have, what they do and what becomes of them.
+//! The domains of a case: their numbers, resources, scripts and expectations.
 
 use runners::Profile;
 use wire::Op;
@@ -17,13 +17,13 @@ use crate::scenario::{
     SENTINEL, TreeCheck, parse, validate,
 };
 
-/// Where a controller puts the tree and the ramdisk of a child, from the start of its memory: behind the probe and the
-/// flags, so that the smallest child holds them.
+/// Offset at which a control domain puts the tree and the ramdisk of a child in the child's memory: above the probe and
+/// the flags, and low enough for the smallest child.
 const TREE: u64 = 0x18_0000;
 const RAMDISK: u64 = 0x1a_0000;
 
 impl Expansion<'_> {
-    /// Numbers everybody: the domains that are made at boot, then those that are made later.
+    /// Numbers all domains: first those created at boot, then those created later.
     pub(super) fn table(&self) -> Result<DomainTable, SourceError> {
         let case = &self.case.case;
         let mut next = 1_u8;
@@ -78,7 +78,7 @@ impl Expansion<'_> {
         self.gather(read).into_iter().flatten().collect()
     }
 
-    /// Tells the domain that the subject makes before all others and calls 0.
+    /// Tells whether a domain is the one that the subject creates before all others and calls 0.
     fn is_first(&self, domain: &case::Domain) -> bool {
         match domain.role {
             Role::Guest => false,
@@ -87,7 +87,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// Expands the domains that this one makes at run time.
+    /// Expands the domains that this one creates at run time.
     pub(super) fn children(&self, maker: &case::Domain, table: &DomainTable) -> Vec<Domain> {
         self.gather(maker.children.iter().enumerate().map(|(place, child)| {
             let of = table
@@ -109,7 +109,7 @@ impl Expansion<'_> {
         }))
     }
 
-    /// Expands one domain; `children` are those that its script may make.
+    /// Expands one domain; `children` are those that its script may create.
     pub(super) fn domain(
         &self,
         domain: &case::Domain,
@@ -150,7 +150,7 @@ impl Expansion<'_> {
         let mut tree: Vec<TreeCheck> =
             self.gather(rules.map(|text| self.each(text, TreeCheck::parse)));
         if !tree.is_empty() {
-            // The tree is asked for first: later operations may stop the probe.
+            // The tree is requested first: later operations may stop the probe.
             lines.insert(
                 0,
                 Line {
@@ -201,7 +201,7 @@ impl Expansion<'_> {
         if !matches!(made.expectation, Expectation::Refused(_)) && domain.guards {
             let isolation_checks =
                 isolation_checks(&made, &self.occupied(&made), self.profile.ipa_bits);
-            // Guards come first: what a case does to a device or to its interrupts must not disturb them.
+            // Isolation checks come first: what a case does to a device or to its interrupts must not disturb them.
             made.lines.splice(0..0, isolation_checks);
         }
         Ok(made)
@@ -255,7 +255,7 @@ impl Expansion<'_> {
         lines
     }
 
-    /// Expands the partial tree; none is needed where the tree is built by somebody else or names no functions.
+    /// Expands the partial tree. None is needed if something else builds the tree, or if it names no functions.
     fn partial(
         &self,
         domain: &case::Domain,
@@ -321,7 +321,7 @@ impl Expansion<'_> {
         })
     }
 
-    /// What the hypervisor itself puts into a domain's address space.
+    /// Returns what the hypervisor itself puts into a domain's address space.
     fn occupied(&self, domain: &Domain) -> Occupied {
         let guest = &self.profile.guest;
         let host = self.profile.host.as_ref().filter(|_| domain.direct);
@@ -338,12 +338,12 @@ impl Expansion<'_> {
     }
 }
 
-/// Reads the id of a domain.
+/// Parses the id of a domain.
 fn id(text: &str) -> Result<u16, String> {
     u16::try_from(number(text)?).map_err(|_| format!("`{text}` is no id of a domain"))
 }
 
-/// Reads a size to which a tree is padded. A module that is larger than the machine's memory fits nowhere.
+/// Parses a size to which a tree is padded. A module that is larger than the machine's memory fits nowhere.
 fn padding(text: &str) -> Result<u64, String> {
     const MOST: u64 = 64 << 20;
     match number(text)? {
@@ -352,8 +352,8 @@ fn padding(text: &str) -> Result<u64, String> {
     }
 }
 
-/// The domain that shows that the machine runs: it writes its memory, sleeps so that every other domain that can run
-/// does run, and ends. Every scenario pays for it, so it has what a domain needs and no more.
+/// Returns the sentinel: it writes its memory, sleeps so that every other domain that can run does run, and ends. Every
+/// scenario pays for it, so it has only what a domain needs.
 pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
     let ram = profile.guest.ram.base;
     let bytes = profile.least_memory_kib.saturating_mul(1024);
@@ -426,7 +426,7 @@ mod tests {
             .collect()
     }
 
-    /// Where a node says what a domain may do, numbers follow the tree, and children come behind the sentinel.
+    /// If a node says what a domain may do, numbers follow the tree, and children come after the sentinel.
     #[test]
     fn numbers_follow_the_tree() {
         let made = life(Control::Capabilities);
@@ -450,7 +450,7 @@ mod tests {
         assert_eq!((direct.memory_kib, direct.ram), (Some(4096), 0x5800_0000));
     }
 
-    /// Where the first domain is the only one in control, the case's control domain is that one.
+    /// If only the first domain is a control domain, it is the case's control domain.
     #[test]
     fn the_first_domain_may_be_in_control() {
         let made = life(Control::Dom0);
@@ -461,7 +461,7 @@ mod tests {
         assert!(made.domains[1].extra.is_empty());
     }
 
-    /// What a subject must be capable of follows from who takes part and what they do.
+    /// The required capabilities follow from the domains and their operations.
     #[test]
     fn needs_follow_from_the_domains() {
         use model::Capability::{ControlDomain, Destroy, DirectMap, RuntimeConsole, RuntimeCreate};

@@ -1,5 +1,5 @@
-//! Words of scripts about PCI functions: accesses to configuration space by the name of a function, and names in
-//! hypercalls.
+//! Words of scripts about PCI functions: accesses to configuration space by the name of a function, and function names
+//! in hypercalls.
 
 use super::Writer;
 use crate::case::Role;
@@ -10,13 +10,13 @@ use crate::pci::{BarKind, config};
 const BAR0: u64 = 0x10;
 const COMMAND: u64 = 4;
 const ON: u16 = 6;
-/// Base address registers of an endpoint.
+/// Number of BARs of an endpoint.
 const BARS: u64 = 6;
-/// Functions that one question tells of.
+/// Number of functions that one query returns.
 const LISTED: usize = 64;
 
 impl Writer<'_> {
-    /// Returns the lines of `pci ...`; `behind` is what is expected of the one operation that it stands for.
+    /// Returns the lines of `pci ...`; `expect` applies to the one operation that it stands for.
     pub(super) fn pci(&self, words: &[&str], expect: Option<&str>) -> Result<Vec<String>, String> {
         let behind = expect.map_or_else(String::new, |expect| format!(" => {expect}"));
         let width = |verb: &str, kind: &str| {
@@ -44,7 +44,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Returns where the domain finds a byte of configuration space.
+    /// Returns the address at which the domain finds a byte of configuration space.
     fn register(&self, slot: &str, offset: &str) -> Result<u64, String> {
         let ecam = self
             .ecam
@@ -52,7 +52,8 @@ impl Writer<'_> {
         Ok(config(ecam, self.slot(slot)?) + number(offset)?)
     }
 
-    /// Reads which function a domain means: by its name, as `DEVICE.FUNCTION` of the first bus, or with `BUS:` in front.
+    /// Parses a function as a domain names it: by its name, as `DEVICE.FUNCTION` of the first bus, or with `BUS:`
+    /// before that.
     fn slot(&self, text: &str) -> Result<u16, String> {
         let bad = || format!("`{text}` is neither a function's name nor `[BUS:]DEVICE[.FUNCTION]`");
         if text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -71,7 +72,7 @@ impl Writer<'_> {
         if self.role == Role::Hardware {
             return Ok(bdf);
         }
-        // The first function that it is given is in its device 0, and so on.
+        // The first function assigned to the domain is its device 0, and so on.
         let own = self
             .own
             .iter()
@@ -82,7 +83,7 @@ impl Writer<'_> {
         Ok(device << 3)
     }
 
-    /// Puts registers somewhere and switches decoder and mastering on.
+    /// Sets BARs and switches memory decoder and bus mastering on.
     fn enable(&self, slot: &str, places: &[&str]) -> Result<Vec<String>, String> {
         let mut lines = Vec::new();
         for pair in places.chunks(2) {
@@ -112,8 +113,8 @@ impl Writer<'_> {
         kind.is_some_and(|bar| bar.kind != BarKind::Memory32)
     }
 
-    /// Asks which functions the hypervisor knows, on all buses up to the first one behind those of the machine, and on the
-    /// last there is.
+    /// Asks which functions the hypervisor knows: on all buses of the machine, on the one after them, and on the last
+    /// possible one.
     fn known(&self) -> Result<Vec<String>, String> {
         let functions = self
             .functions
@@ -127,7 +128,7 @@ impl Writer<'_> {
             .collect())
     }
 
-    /// Puts numbers in the place of functions' names in a hypercall.
+    /// Replaces the names of functions in a hypercall by numbers.
     pub(super) fn functions_by_number(&self, words: &[&str]) -> Vec<String> {
         let place = match words {
             [

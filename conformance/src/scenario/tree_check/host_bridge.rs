@@ -1,18 +1,19 @@
-//! What a domain's tree must say of a PCI host bridge (IEEE 1275 PCI binding 2.1; Devicetree Specification 2.4.3).
+//! Checks the PCI host bridge in a domain's tree (IEEE 1275 PCI binding 2.1; Devicetree Specification 2.4.3).
 
 use crate::arch;
 use dtb_gen::{Node, Tree};
 
-/// Space codes of an address on the bus: memory of 32 and of 64 bits, and whether reads have no side effects.
+/// Space codes of an address on the bus: 32-bit memory, 64-bit memory, and the flag for prefetchable memory.
 const LOW: u32 = 2;
 const HIGH: u32 = 3;
 const PREFETCHABLE: u32 = 1 << 30;
 /// Cells of an entry of `ranges`.
 const RANGE: usize = 7;
-/// Configuration space of a bus in ECAM.
+/// Size of the configuration space of a bus in ECAM.
 const BUS: u64 = 1 << 20;
 
-/// Says what is wrong with the only host bridge of a tree, whose ECAM and windows begin at these addresses.
+/// Says what is wrong with the only host bridge of a tree, whose ECAM and windows begin at these addresses; none if it
+/// is right.
 pub fn broken(tree: &Tree, [ecam, low, high]: [u64; 3]) -> Option<String> {
     let node = match bridge(tree) {
         Ok(node) => node,
@@ -72,7 +73,7 @@ pub fn broken(tree: &Tree, [ecam, low, high]: [u64; 3]) -> Option<String> {
         })
 }
 
-/// Says what is wrong with where a pin of a device on the first bus arrives: at this shared interrupt.
+/// Says what is wrong with the routing of a pin of a device on the first bus, which must end at this shared interrupt.
 pub fn line_broken(tree: &Tree, device: u32, pin: u32, line: u32) -> Option<String> {
     let node = match bridge(tree) {
         Ok(node) => node,
@@ -90,7 +91,7 @@ pub fn line_broken(tree: &Tree, device: u32, pin: u32, line: u32) -> Option<Stri
     let unit = (device << 11 & mask_high, pin & mask_pin);
     let map = cells("interrupt-map");
     let mut rest = map.as_slice();
-    // Each entry ends with what its parent's own widths say.
+    // The widths of each entry's parent say how the entry ends.
     while let &[address, _, _, entry_pin, parent, ref after @ ..] = rest {
         let target = tree.by_phandle(parent);
         let target = target.as_deref().and_then(|path| tree.find(path));
@@ -193,7 +194,7 @@ mod tests {
 
     const PLACES: [u64; 3] = [0x1000_0000, 0x2300_0000, 0x1_0000_0000];
 
-    /// A bridge that is described as it must be is found good, and each part that is not is named.
+    /// A complete bridge is accepted, and each wrong part is named.
     #[test]
     fn bridges_are_good_or_say_why() {
         assert_eq!(broken(&tree(|_| ()), PLACES), None);
@@ -217,7 +218,7 @@ mod tests {
         }
     }
 
-    /// A pin arrives where the map says, and nowhere where the map does not say.
+    /// A pin is routed where the map says, and nowhere if the map has no entry.
     #[test]
     fn pins_arrive_where_they_should() {
         let good = tree(|_| ());

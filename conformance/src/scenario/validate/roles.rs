@@ -1,4 +1,5 @@
-//! Who may be what in a case, what a subject must be capable of for it, and whether the ends of domains can be seen.
+//! Checks which domain may have which role, which capabilities follow from that, and whether the end of a domain can be
+//! observed.
 
 use model::Capability;
 use wire::{Hv, Op};
@@ -7,7 +8,7 @@ use crate::case::load::SourceError;
 use crate::case::{self, Case, Role, Text};
 use crate::scenario::{Domain, Expectation};
 
-/// Checks what only some domains may have.
+/// Checks properties that only some domains may have.
 pub(super) fn roles(case: &Case) -> Vec<SourceError> {
     let mut found = Vec::new();
     let mut report = |domain: &case::Domain, why: &str| {
@@ -31,7 +32,7 @@ pub(super) fn roles(case: &Case) -> Vec<SourceError> {
         if domain.devices.iter().any(|device| !device.lines.is_empty()) {
             report(
                 domain,
-                "`lines` are for children; the interrupts of others stand in the host's tree",
+                "`lines` are for children; those of other domains are in the host's tree",
             );
         }
         let made = [
@@ -64,7 +65,7 @@ pub(super) fn roles(case: &Case) -> Vec<SourceError> {
         }
         for child in &domain.children {
             if child.role != Role::Guest || !child.children.is_empty() {
-                report(child, "a child controls nobody");
+                report(child, "a child controls no other domain");
             }
             if !child.banks.is_empty() || child.direct_map || !child.extra.is_empty() {
                 report(
@@ -84,7 +85,7 @@ pub(super) fn roles(case: &Case) -> Vec<SourceError> {
     found
 }
 
-/// Names what a subject must be capable of for these domains.
+/// Returns the capabilities that a subject needs for these domains.
 pub fn needs(domains: &[Domain]) -> Vec<Capability> {
     let mut found = Vec::new();
     let powerful = domains.iter().filter(|domain| domain.role != Role::Guest);
@@ -138,7 +139,7 @@ pub fn needs(domains: &[Domain]) -> Vec<Capability> {
     found
 }
 
-/// Checks that what shows the end of a domain is said at all.
+/// Checks that the marks which show the end of a domain exist.
 pub fn expectations(domains: &[Domain]) -> Vec<SourceError> {
     let says = |domain: &Domain, mark: &str| {
         domain
@@ -173,7 +174,7 @@ pub fn expectations(domains: &[Domain]) -> Vec<SourceError> {
 mod tests {
     use super::*;
 
-    /// What a domain could not be, have or do is told with its name.
+    /// A domain with an impossible role, resource or operation is reported by name.
     #[test]
     fn impossible_domains_are_refused() {
         let found = |domains: &str| {
@@ -203,7 +204,7 @@ mod tests {
             ),
             (
                 "{name: c, role: control, script: [make dB], children: [{name: dB, role: control}]}",
-                "controls nobody",
+                "controls no other domain",
             ),
             (
                 "{name: c, role: control, script: [make dB], children: [{name: dB, direct_map: true}]}",
@@ -238,7 +239,7 @@ mod tests {
             .collect()
     }
 
-    /// The end of a domain needs marks that somebody says.
+    /// The marks that a domain's end refers to must exist.
     #[test]
     fn ends_need_their_marks() {
         let check = |having: &str, mark: &str, wanted: &str| {

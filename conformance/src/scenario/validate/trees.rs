@@ -1,17 +1,18 @@
-//! What can be said of a scenario only by device trees of Xen's form, and what any hypervisor can be told.
+//! Decides whether only device trees in Xen's form can express a scenario, or any hypervisor can run it.
 
 use crate::arch::CONTROLLER_PHANDLE;
 use crate::case::Role;
 use crate::dtb::about_domains;
 use crate::scenario::{Domain, Partial};
 
-/// Tells a scenario whose point lies in how its trees are written: edits of domain nodes, properties of the case's own,
-/// partial trees of an odd form or with a defect. What is built at run time goes by hypercalls, and not by such trees.
+/// Tells whether the scenario depends on how its trees are written: edits of domain nodes, properties that the case
+/// adds, partial trees of an unusual form or with a defect. What is built at run time goes by hypercalls, not by such
+/// trees.
 pub fn only_trees_say(domains: &[Domain], host: &[String]) -> bool {
     let mut at_boot = domains.iter().filter(|domain| domain.child.is_none());
     host.iter().any(|edit| about_domains(edit))
         || at_boot.any(|domain| {
-            // The property that makes a domain one in control stands for its role.
+            // The property that makes a domain a control domain stands for its role.
             let role = usize::from(domain.role == Role::Control && domain.number != 0);
             domain.extra.len() > role || domain.partial.as_ref().is_some_and(is_odd)
         })
@@ -36,7 +37,8 @@ mod tests {
         scenario(rest).needs.contains(&Dom0lessTrees)
     }
 
-    /// Devices, memory, roles and changes of the machine can be said to anybody; how a tree is written cannot.
+    /// Devices, memory, roles and changes of the machine can be expressed for any hypervisor; the form of a tree
+    /// cannot.
     #[test]
     fn only_the_form_of_trees_needs_trees() {
         let device =

@@ -1,8 +1,8 @@
-//! Domains that run and are destroyed: both halves are seen, not claimed.
+//! Domains that run and are destroyed: both must be observed.
 
 use super::*;
 
-/// A controller that destroys `dA` (2) and makes `dB` (4) behind the sentinel (3).
+/// A control domain that destroys `dA` (2) and creates `dB` (4) after the sentinel (3).
 const LIFE: &str = "    domains:
       - name: ctl
         role: control
@@ -37,7 +37,7 @@ fn child(play: Play) -> Play {
     play.hello(4).op(4, 0, Answer::Value(0x61)).end(4, 1)
 }
 
-/// A domain that ran, was destroyed and said nothing more passes, however far it had come.
+/// A domain that ran, was destroyed and sent nothing more passes, however far its script came.
 #[test]
 fn what_ran_and_fell_silent_passes() {
     check(LIFE, child(ended(begun())), Verdict::Pass, "");
@@ -45,7 +45,7 @@ fn what_ran_and_fell_silent_passes() {
     check(LIFE, child(ended(further)), Verdict::Pass, "");
 }
 
-/// A word behind the announced end, a domain that never ran, a missing announcement: each fails for its reason.
+/// A frame after the announced end, a domain that never ran, a missing announcement: each fails for its reason.
 #[test]
 fn what_was_not_seen_to_end_fails() {
     let late = ended(begun()).end(2, 3);
@@ -53,7 +53,7 @@ fn what_was_not_seen_to_end_fails() {
         LIFE,
         child(late),
         Verdict::Fail,
-        "wanted silence behind mark `gone` of ctl, saw its probe spoke",
+        "wanted silence after mark `gone` of ctl, saw its probe spoke",
     );
     let never = Play::new().hello(1).op(1, 0, Answer::Value(0));
     check(
@@ -72,7 +72,7 @@ fn what_was_not_seen_to_end_fails() {
     check(LIFE, child(unsaid), Verdict::Fail, "mark gone");
 }
 
-/// A child is judged as any domain, and a result of a hypercall is told by its name.
+/// A child is judged like any domain, and a hypercall's result is shown by its name.
 #[test]
 fn children_and_results_are_judged() {
     check(
@@ -89,7 +89,7 @@ fn children_and_results_are_judged() {
     check(LIFE, child(other), Verdict::Fail, "wanted EBUSY, saw EPERM");
 }
 
-/// A destroyed domain may break off in the middle of a frame, once; another domain may not, and nobody twice.
+/// The last frame of a destroyed domain may be truncated, once; another domain's may not.
 #[test]
 fn a_last_word_may_break_off() {
     let frame = |dom: u8| format!("(HV) d{dom}: @pt1 {NONCE:08x} {dom:02x} 00");

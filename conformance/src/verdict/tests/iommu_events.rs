@@ -1,4 +1,4 @@
-//! What the IOMMU did: it explains what memory decides, and decides where a case says so.
+//! What the IOMMU did: it explains what memory decides, and it decides if a case asks for an event.
 
 use runners::{Access, AccessFate, Iommus, Queue, Reason};
 
@@ -15,7 +15,7 @@ fn access(fate: AccessFate, address: u64, write: Option<bool>) -> Access {
     }
 }
 
-/// A run of a domain that reads 0x61, and what the IOMMU did meanwhile.
+/// A run of a domain that reads 0x61, and the IOMMU's activity in it.
 fn ran(value: u64, iommus: Option<Iommus>) -> Observation {
     let play = Play::new()
         .hello(1)
@@ -59,7 +59,7 @@ fn check(events: &str, iommus: &Iommus, verdict: Verdict, reason: &str) {
     );
 }
 
-/// An event that is wanted may be told by either source, and fails the case where neither tells it.
+/// A wanted event may be in either source; the case fails if it is in neither.
 #[test]
 fn wanted_events_are_in_one_source() {
     let rule = "0x18 F_TRANSLATION write 0x50000000";
@@ -76,7 +76,7 @@ fn wanted_events_are_in_one_source() {
     );
     let missing = "IOMMU: 0x18 F_TRANSLATION write 0x50000000: wanted at least 1, saw none";
     check(rule, &iommus(&[], &[]), Verdict::Fail, missing);
-    // What the trace leaves open the queue settles.
+    // The queue settles what the trace leaves open.
     check(rule, &iommus(&[traced], &[read]), Verdict::Fail, missing);
     let elsewhere = access(TRANSLATION, 0x5000_0004, Some(true));
     check(
@@ -86,11 +86,11 @@ fn wanted_events_are_in_one_source() {
         missing,
     );
     let silent = access(AccessFate::Aborted, 0x5000_0000, None);
-    let told = "saw none; the IOMMU tells of 0x18 0x50000000: aborted";
+    let told = "saw none; the IOMMU reports 0x18 0x50000000: aborted";
     check(rule, &iommus(&[silent], &[]), Verdict::Fail, told);
 }
 
-/// Counts are those of one source: the two tell of the same events.
+/// Counts come from one source, since both contain the same events.
 #[test]
 fn counts_are_not_added_up() {
     let event = access(TRANSLATION, 0x5000_0000, Some(true));
@@ -105,7 +105,7 @@ fn counts_are_not_added_up() {
     check(rule, &iommus(&[], &[event, event]), Verdict::Pass, "");
 }
 
-/// What must not be there fails the case by either source; what may be is neither good nor bad.
+/// An event that must not occur fails the case if either source has it; an event that may occur changes nothing.
 #[test]
 fn absent_events_are_in_no_source() {
     let event = access(TRANSLATION, 0x5000_0000, Some(true));
@@ -145,7 +145,7 @@ fn absent_events_are_in_no_source() {
     check("others => none", &iommus(&[passed], &[]), Verdict::Pass, "");
 }
 
-/// A trace that does not tell everything is the harness's fault, unless what it tells is enough.
+/// An incomplete trace makes the run broken, unless what it contains is enough.
 #[test]
 fn half_a_trace_breaks() {
     let event = access(TRANSLATION, 0x5000_0000, None);
@@ -172,7 +172,8 @@ fn half_a_trace_breaks() {
     assert_eq!(outcome.verdict, Verdict::Broken, "{}", outcome.reason);
 }
 
-/// Memory decides, whatever the IOMMU did; what it did is quoted, and without a line about it no case hangs on it.
+/// Memory decides, whatever the IOMMU did. The reason quotes what the IOMMU did, and without a line about it no case
+/// depends on it.
 #[test]
 fn memory_decides_and_events_explain() {
     let event = access(TRANSLATION, 0x5000_0000, Some(true));
@@ -181,7 +182,7 @@ fn memory_decides_and_events_explain() {
     assert_eq!(wrong.verdict, Verdict::Fail);
     assert_eq!(
         wrong.reason,
-        "dA [0] r32 0x1000: wanted 0x61, saw val 0x62; the IOMMU tells of 0x18 write 0x50000000: F_TRANSLATION"
+        "dA [0] r32 0x1000: wanted 0x61, saw val 0x62; the IOMMU reports 0x18 write 0x50000000: F_TRANSLATION"
     );
     let both = judge(
         &case("0x18 event => none"),
@@ -193,7 +194,7 @@ fn memory_decides_and_events_explain() {
     check("", &iommus, Verdict::Pass, "");
 }
 
-/// Two runs that differ in how often something came, or in what came first, are judged in the same words.
+/// Two runs that differ only in counts or in the order of events are judged in the same words.
 #[test]
 fn equal_runs_are_told_alike() {
     let first = access(TRANSLATION, 0x5000_0000, Some(true));

@@ -1,11 +1,11 @@
-//! Consoles that carry more than they should, or the same in another order.
+//! Consoles with extra lines, or the same lines in another order.
 
 use proptest::prelude::*;
 use wire::{Answer, Note};
 
 use super::*;
 
-/// Runs that are not as they should be: the verdict must never become a pass by what is added to their console.
+/// Runs that must not pass: no addition to their console may turn the verdict into a pass.
 fn failing() -> Vec<Vec<String>> {
     vec![
         Play::new()
@@ -26,7 +26,7 @@ fn failing() -> Vec<Vec<String>> {
     ]
 }
 
-/// What a guest without the nonce, a driver or a broken UART may put on a console.
+/// Generates what a guest without the nonce, a driver or a broken UART may put on a console.
 fn soup() -> impl Strategy<Value = String> {
     let forged = (any::<u32>(), 0_u8..5, 0_u16..6, 0_u16..3, any::<bool>()).prop_map(
         |(nonce, dom, seq, index, end)| {
@@ -66,7 +66,7 @@ fn verdict_of(scenario: &Scenario, lines: &[String]) -> Verdict {
 }
 
 proptest! {
-    /// No line added anywhere, and no soup in front of a frame or behind it, turns a failure into a pass.
+    /// No line added anywhere, and no garbage before or after a frame, turns a failure into a pass.
     #[test]
     fn soup_never_makes_a_pass(
         which in 0_usize..5,
@@ -86,7 +86,7 @@ proptest! {
         prop_assert_ne!(verdict_of(&scenario, &lines), Verdict::Pass);
     }
 
-    /// However the lines of domains are interleaved, the verdict and its grounds are the same.
+    /// However the lines of domains are interleaved, verdict and reasons are the same.
     #[test]
     fn interleaving_changes_nothing(which in 0_usize..6, order in prop::collection::vec(0_usize..3, 40)) {
         let scenario = scenario(TWO);

@@ -1,11 +1,11 @@
-//! The parts of a run besides answers: what the hypervisor says about refusals, what is seen from outside, trees.
+//! Tests the parts of a run other than answers: diagnostics of refusals, observations from outside, trees.
 
 use dtb_gen::{Node, Tree};
 use wire::{Answer, Data, Note};
 
 use super::*;
 
-/// Where diagnostics are promised, one line names the domain and every culprit; otherwise no line is asked for.
+/// A subject that promises diagnostics names the domain and each cause in one line; otherwise no line is asked for.
 #[test]
 fn refusals_are_explained_in_one_line() {
     let scenario = scenario(TWO);
@@ -53,7 +53,7 @@ fn refusals_are_explained_in_one_line() {
         assert_eq!(verdict(text, true), wanted, "{text}");
         assert_eq!(verdict(text, false), Verdict::Pass, "{text}");
     }
-    // A line that claims a refusal proves none.
+    // A line that claims a refusal does not prove one.
     let spoke = well()
         .hello(2)
         .says("(HV) refuse domain dB: gpio 0x9030000");
@@ -61,7 +61,7 @@ fn refusals_are_explained_in_one_line() {
     assert_eq!(outcome.verdict, Verdict::Fail);
 }
 
-/// Answers from outside are compared like those from inside; what nobody answered is missing.
+/// Answers from outside are compared like those of probes; a missing answer counts as missing.
 #[test]
 fn what_is_seen_from_outside_counts() {
     let rest = "    domains: [{name: dA, script: [mark here]}]
@@ -159,7 +159,7 @@ fn dumped(blob: &[u8], lose: Option<usize>, told: usize) -> Play {
         .sentinel(2)
 }
 
-/// A guest's tree is judged as a whole or not at all: a lost piece is a gap, an unreadable whole is a failure.
+/// A guest's tree is judged as a whole or not at all: a lost piece is a gap, an unreadable tree is a failure.
 #[test]
 fn trees_are_judged_whole() {
     let blob = guest_tree().emit().unwrap();
@@ -193,7 +193,7 @@ fn trees_are_judged_whole() {
         Verdict::Fail,
         "/soc is there",
     );
-    // What holds for every domain's tree holds here, though the case does not say so.
+    // The rules for every domain's tree apply here, though the case does not state them.
     let mut shown = guest_tree();
     shown.root.set("xen,path", "/x");
     let blob = shown.emit().unwrap();
@@ -205,7 +205,7 @@ fn trees_are_judged_whole() {
     );
 }
 
-/// What may differ between equal runs is not in the checks of a pass; what decided is.
+/// The checks of a pass do not contain what may differ between equal runs, but contain what decided.
 #[test]
 fn checks_of_a_pass_hold_no_clocks() {
     let rest = "    domains: [{name: dA, script: [r32 0x1000, r32 0x1000 => 0x61 & 0xff, irq wait 34 1 9 => any]}]\n";

@@ -1,4 +1,4 @@
-//! What a hypervisor is had to do while its machine runs.
+//! Operations that a hypervisor carries out while its machine runs.
 
 use std::fmt;
 
@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 
 use super::scenario::{Device, Domain, PciFunction};
 
-/// What `operate` says.
+/// The content of `operate`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Operate {
     /// The scenario's id.
     pub scenario: String,
-    /// What is to be done.
+    /// The operation.
     pub operation: Operation,
 }
 
-/// What a hypervisor is to do at run time.
+/// An operation of the hypervisor at run time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// Make this domain and start it.
+    /// Create this domain and start it.
     Create(Domain),
-    /// End a domain and take back all that it has.
+    /// Destroy a domain and reclaim all its resources.
     Destroy(Destroy),
-    /// Give something to a domain that runs.
+    /// Assign something to a running domain.
     Assign(Transfer),
-    /// Take something back from a domain that runs.
+    /// Deassign something from a running domain.
     Deassign(Transfer),
 }
 
@@ -49,13 +49,13 @@ impl Operation {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
-    /// Domains can be made at run time.
+    /// Domains can be created at run time.
     Create,
-    /// Domains can be ended at run time.
+    /// Domains can be destroyed at run time.
     Destroy,
-    /// Devices can be given at run time.
+    /// Devices can be assigned at run time.
     Assign,
-    /// Devices can be taken back at run time.
+    /// Devices can be deassigned at run time.
     Deassign,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for OperationKind {
     }
 }
 
-/// Which domain is ended.
+/// The domain to destroy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Destroy {
@@ -78,17 +78,17 @@ pub struct Destroy {
     pub domain: String,
 }
 
-/// What is given to a domain or taken back from it.
+/// What is assigned to a domain or deassigned from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
     /// The domain's name.
     pub domain: String,
-    /// What is given or taken back.
+    /// What is assigned or deassigned.
     pub what: Assigned,
 }
 
-/// Something of the machine that a domain may have.
+/// A part of the machine that can be assigned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Assigned {
@@ -98,11 +98,12 @@ pub enum Assigned {
     Pci(PciFunction),
 }
 
-/// What became of an operation.
+/// The result of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Operated {
-    /// Why the hypervisor refused it; nothing where it did it. What that is worth shows in what its domains see.
+    /// Why the hypervisor refused it, or nothing if it succeeded. The verdict rests on what the domains observe, not on
+    /// this.
     #[serde(default)]
     pub refused: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What an adapter is told of a scenario: what is there, in no hypervisor's form.
+//! The description of a scenario that an adapter gets: machine and domains, in a form that fits any hypervisor.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::arch::{GuestLayout, HostLayout};
 use crate::profile::Modules;
 use model::Arch;
 
-/// A scenario as far as a hypervisor is concerned: not what must be seen, only what is there.
+/// A scenario without its expectations: only the machine and the domains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
@@ -20,13 +20,13 @@ pub struct Scenario {
     pub arch: Arch,
     /// The kernel of every domain: a flat Linux `Image` that runs wherever it is put (2 MiB aligned).
     pub kernel: FileRef,
-    /// What the user wants added to the hypervisor's own arguments; mostly nothing.
+    /// Arguments that the user adds to the hypervisor's own; usually empty.
     pub hypervisor_arguments: String,
     /// The machine.
     pub machine: Machine,
     /// The domains to start at boot, in the order of their creation.
     pub domains: Vec<Domain>,
-    /// The same scenario as a Xen-like hypervisor reads it.
+    /// The same scenario in Xen's dom0less form.
     pub dom0less: Dom0less,
 }
 
@@ -34,20 +34,20 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// QEMU's arguments for it. `arguments` of the answer are added to them, `argv` takes their place.
+    /// QEMU's arguments for the machine. The answer's `arguments` are added to them; its `argv` replaces them.
     pub arguments: Vec<String>,
     /// RAM in MiB.
     pub memory_mib: u32,
     /// CPUs.
     pub cpus: u32,
-    /// The machine's own device tree, with whatever the case changes in it. Nodes that may be given to domains have the
-    /// property `xen,passthrough`.
+    /// The machine's own device tree, with the changes that the case makes. Nodes that may be assigned to domains have
+    /// the property `xen,passthrough`.
     pub tree: FileRef,
     /// RAM that is free for images at boot.
     pub modules: Modules,
-    /// What a domain finds where.
+    /// Addresses of what a domain finds.
     pub guest: GuestLayout,
-    /// What a domain finds where when its addresses are those of the host.
+    /// The same addresses for a domain that is direct-mapped.
     pub host: Option<HostLayout>,
     /// Width of guest-physical addresses.
     pub ipa_bits: u8,
@@ -61,58 +61,58 @@ pub struct Domain {
     pub name: String,
     /// Its place in the order of creation, from 1; 0 is a hardware domain.
     pub number: u8,
-    /// What it may do to others.
+    /// What it may do to other domains.
     pub role: Role,
     /// Its memory in KiB.
     pub memory_kib: u64,
-    /// Its memory as it sees it.
+    /// Its memory in guest-physical addresses.
     pub memory: Vec<Bank>,
-    /// Whether its addresses are those of the host.
+    /// Whether it is direct-mapped: its addresses equal those of the host.
     pub direct_map: bool,
     /// Virtual CPUs.
     pub cpus: u32,
-    /// Whether it has a PL011 of its own whose text comes out on the console of the machine.
+    /// Whether it has an emulated PL011 whose output appears on the machine's console.
     pub console: bool,
-    /// Shared interrupt lines of its interrupt controller; none: whatever the hypervisor gives.
+    /// Number of shared lines of its interrupt controller; without it, the hypervisor's default.
     pub interrupt_lines: Option<u32>,
-    /// What its kernel must find as `bootargs` under `/chosen`, to the letter.
+    /// The exact `bootargs` that its kernel must find under `/chosen`.
     pub arguments: String,
-    /// What its kernel must find as ramdisk.
+    /// The ramdisk that its kernel must find.
     pub ramdisk: Option<Placed>,
-    /// The whole device tree of the domain, for a hypervisor that makes none. It says that the ramdisk lies where
-    /// `ramdisk` has it. A hypervisor that makes the tree itself may put both wherever it likes.
+    /// The complete device tree of the domain, for a hypervisor that does not make one. It places the ramdisk at the
+    /// address in `ramdisk`. A hypervisor that makes the tree itself may place both anywhere.
     pub tree: Placed,
-    /// What of the machine is given to it.
+    /// The platform devices assigned to it.
     pub devices: Vec<Device>,
-    /// PCI functions of the machine that are given to it, in the order in which it is to see them.
+    /// The PCI functions assigned to it, in the order in which it sees them.
     pub pci: Vec<PciFunction>,
 }
 
-/// What a domain may do to others.
+/// What a domain may do to other domains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Nothing.
     Guest,
-    /// Create, change and destroy them by Xen's hypercalls.
+    /// Create, change and destroy other domains by Xen's hypercalls.
     Control,
-    /// That, and own the devices that nobody else does.
+    /// The same, and own all devices that no other domain owns.
     Hardware,
 }
 
-/// A piece of a domain's memory.
+/// A bank of a domain's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bank {
-    /// Its first address, as the domain sees it.
+    /// Its first guest-physical address.
     pub base: u64,
     /// Its size in bytes.
     pub size: u64,
-    /// Its first address on the host, where the case wants a certain one.
+    /// Its first host-physical address, where the case demands one.
     pub host: Option<u64>,
 }
 
-/// A file and where it lies in a domain.
+/// A file and its place in a domain's memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Placed {
@@ -122,7 +122,7 @@ pub struct Placed {
     pub address: u64,
 }
 
-/// A device that is given to a domain.
+/// A platform device that is assigned to a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
@@ -130,13 +130,13 @@ pub struct Device {
     pub name: String,
     /// Its registers.
     pub ranges: Vec<Range>,
-    /// Its shared interrupts, by the numbers that the architecture's interrupt controller has for them.
+    /// Its shared interrupts, numbered as the architecture's interrupt controller numbers them.
     pub interrupts: Vec<u32>,
     /// Its node in the machine's tree.
     pub host_node: Option<String>,
-    /// Whether it is to be given although no IOMMU guards it.
+    /// Whether it is assigned although no IOMMU filters its DMA.
     pub force_without_iommu: bool,
-    /// What else its node in the domain's tree says, `compatible` among it.
+    /// The other properties of its node in the domain's tree, including `compatible`.
     pub properties: Vec<Property>,
 }
 
@@ -176,13 +176,13 @@ pub struct Property {
     pub base64: String,
 }
 
-/// The scenario as a hypervisor reads it that has Xen's dom0less form (Xen, docs/misc/arm/device-tree/booting.txt).
+/// The scenario in Xen's dom0less form (Xen, docs/misc/arm/device-tree/booting.txt).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dom0less {
     /// The machine's tree with the domains under `/chosen`.
     pub tree: FileRef,
-    /// What must lie in memory beside the hypervisor.
+    /// What must be in memory in addition to the hypervisor.
     pub modules: Vec<Module>,
 }
 
@@ -196,15 +196,15 @@ pub struct Module {
     pub address: u64,
 }
 
-/// A file of the scenario's folder. Each is written once, however often it is named.
+/// A file of the scenario's folder. It is written once, even if several fields name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileRef {
-    /// Where it lies.
+    /// Its path.
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
-    /// SHA-256 of what it holds, in lower-case hexadecimal digits.
+    /// SHA-256 of its content, in lower-case hexadecimal digits.
     pub sha256: String,
 }
 

@@ -41,7 +41,7 @@ fn answers_become_bytes() {
     assert_eq!(setup.files, [File::new("disk", *b"hv")]);
 }
 
-/// What is not there, is no file, has no end or has a name of ours is said by its place.
+/// A missing file, a non-regular file, an endless one and a name of the suite's own are each refused with their place.
 #[test]
 fn lies_are_told_by_their_place() {
     let folder = tempfile::tempdir().expect("folder");
@@ -118,7 +118,7 @@ fn lies_are_told_by_their_place() {
     );
 }
 
-/// A file that is named by what it holds is taken, and one that is named twice is read once.
+/// A file with the expected digest is accepted, and one that is named twice is read once.
 #[test]
 fn files_are_named_and_not_copied() {
     let folder = tempfile::tempdir().expect("folder");
@@ -136,7 +136,7 @@ fn files_are_named_and_not_copied() {
     assert!(Arc::ptr_eq(&one.bytes, &two.bytes));
 }
 
-/// A subject has its own deadline and its own clock where it says so, and those of the suite elsewhere.
+/// An adapter's own deadline and clock replace those of the suite.
 #[test]
 fn time_may_be_the_subjects() {
     let folder = tempfile::tempdir().expect("folder");

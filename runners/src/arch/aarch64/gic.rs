@@ -1,25 +1,25 @@
-//! Where the GIC's input lines are, in QEMU's tree of objects.
+//! Finds the GIC and its input lines in QEMU's tree of objects.
 
 use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
 use crate::arch::{Ask, Controller, Input};
-use crate::qemu::Halt;
+use crate::qemu::error::Halt;
 use crate::request::Answer;
 
-/// Objects looked at before giving up; `virt` has about a hundred, and the GIC near the front.
+/// How many objects to search; `virt` has about a hundred, with the GIC near the front.
 const OBJECTS: usize = 2000;
 
-/// Private interrupts (SGIs and PPIs), which `num-irq` counts along: GIC architecture, INTIDs 0 to 31.
+/// Private interrupts (SGIs and PPIs, INTIDs 0 to 31 in the GIC architecture). QEMU's `num-irq` includes them.
 const PRIVATE: u64 = 32;
 
-/// What a line's name begins with; its number, counted from 0 (INTID less 32), follows.
+/// Prefix of a line's name. The number of the SPI follows, counted from 0 (INTID less 32).
 const SHARED: &str = "spi";
 
 /// Looks for the interrupt controller.
 pub fn find(ask: &mut Ask<'_>) -> Result<Option<Controller>, Halt> {
-    // On `virt` it is a direct child of the first; other boards nest it in their SoC.
+    // On `virt` the GIC is a direct child of the first; other boards nest it in their SoC.
     let mut open = VecDeque::from(["/machine/unattached".to_owned(), "/machine".to_owned()]);
     for _ in 0..OBJECTS {
         let Some(path) = open.pop_front() else {
@@ -48,7 +48,7 @@ pub fn find(ask: &mut Ask<'_>) -> Result<Option<Controller>, Halt> {
     Ok(None)
 }
 
-/// Finds the input of the GIC that `spi7` and the like mean.
+/// Finds the input of the GIC that a name such as `spi7` means.
 pub fn input(line: &str, gic: Option<&Controller>) -> Result<Input, String> {
     let digits = line.strip_prefix(SHARED).unwrap_or_default();
     let number: u32 = digits.parse().map_err(|_| {
@@ -62,7 +62,7 @@ pub fn input(line: &str, gic: Option<&Controller>) -> Result<Input, String> {
     }
     Ok(Input {
         device: gic.path.clone(),
-        // QEMU's GIC has its shared inputs first, in the order of their numbers, in the group without a name.
+        // QEMU's GIC has its SPIs first, in the order of their numbers, in the group without a name.
         group: "unnamed-gpio-in",
         number,
     })
@@ -88,7 +88,7 @@ mod tests {
         }
     }
 
-    /// A nested controller is found, the ITS is not taken for it, and private lines are not counted.
+    /// A nested GIC is found, an ITS is not mistaken for it, and private interrupts are not counted.
     #[test]
     fn nested_controllers_are_found() {
         let found = find(&mut |execute, arguments| Ok(tree(execute, &arguments)));
@@ -99,7 +99,7 @@ mod tests {
         assert!(matches!(found, Ok(Some(gic)) if gic == wanted));
     }
 
-    /// A line is found by its name, and one that the controller lacks or that is called otherwise is refused.
+    /// A line is found by its name. A line that the GIC lacks and any other name are refused.
     #[test]
     fn lines_are_found_by_name() {
         let gic = Controller {
@@ -124,7 +124,7 @@ mod tests {
         }
     }
 
-    /// A machine without one ends the search, even one whose tree has no end.
+    /// A machine without a GIC ends the search, even if its tree has no end.
     #[test]
     fn absence_is_an_answer() {
         let none = find(&mut |_, _| Ok(Answer::Refused("no such object".into())));

@@ -1,12 +1,12 @@
-//! Where an AArch64 guest finds what every guest has.
+//! The addresses that an AArch64 guest has for its devices and memory.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::profile::{PciHost, Window};
+use crate::address::{PciHost, Window};
 
-/// Where the machine itself has what a hypervisor emulates for guests: a domain whose addresses are the host's finds it
-/// there.
+/// The machine's own addresses of the devices that a hypervisor emulates. A direct-mapped domain finds the emulated
+/// ones there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HostLayout {
@@ -21,7 +21,7 @@ pub struct HostLayout {
     pub pci: Option<PciHost>,
 }
 
-/// Where a guest finds what the hypervisor gives every guest.
+/// Addresses and interrupts of what the hypervisor gives every guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuestLayout {
@@ -35,12 +35,12 @@ pub struct GuestLayout {
     pub uart_irq: u32,
     /// INTID of the virtual timer.
     pub timer_irq: u32,
-    /// The first bank of RAM, as large as it can be.
+    /// The first bank of RAM, at its greatest size.
     pub ram: Window,
-    /// The second bank of RAM, for what the first does not hold.
+    /// The second bank of RAM, for what does not fit into the first.
     #[serde(default)]
     pub ram_high: Option<Window>,
-    /// The PCI host bridge of a domain that is given functions, unless its addresses are the host's.
+    /// The PCI host bridge of a domain with functions, unless the domain is direct-mapped.
     #[serde(default)]
     pub pci: Option<PciHost>,
 }

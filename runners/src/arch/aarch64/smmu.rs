@@ -1,4 +1,4 @@
-//! The SMMUv3: what its trace and its event queue say. Clauses are those of Arm IHI 0070.
+//! Reads the trace and the event queue of an SMMUv3. Clauses are those of Arm IHI 0070.
 
 mod queue;
 mod trace;
@@ -74,8 +74,7 @@ fn named_by(number: u8) -> Reason {
     known.unwrap_or(Reason::new(number, None))
 }
 
-/// Tells whether the record of an event has the address of the access, and whether that was a write (7.3.12 to 7.3.16,
-/// 7.3.8).
+/// Tells whether the record of an event has the address of the access and its direction (7.3.12 to 7.3.16, 7.3.8).
 const fn tells_access(number: u8) -> bool {
     matches!(number, 0x07 | 0x0b | 0x10..=0x13)
 }

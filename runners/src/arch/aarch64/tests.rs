@@ -11,7 +11,7 @@ fn the_reference_has_the_version_of_the_suite() {
     assert_eq!(profile.version, env!("CARGO_PKG_VERSION"));
 }
 
-/// An unknown subject is told which there are.
+/// The error for an unknown subject lists the known ones.
 #[test]
 fn unknown_subjects_are_told_the_known() {
     let say = |name, arch| {
@@ -33,8 +33,8 @@ fn unknown_subjects_are_told_the_known() {
     assert!(error.starts_with("/nowhere/p.toml: "), "{error}");
 }
 
-/// The profile behind the adapter differs from the one it stands for in its name, in the adapter, and in what only trees
-/// can say and only our own command lines can start.
+/// The reference profile behind an adapter differs from the plain one only in its name, its adapter, and the
+/// capabilities that need a device tree or the suite's own command line.
 #[test]
 fn the_adapted_reference_is_the_reference() {
     let shipped = |name| Profile::shipped(name, Arch::Aarch64).expect("shipped");
@@ -51,7 +51,7 @@ fn the_adapted_reference_is_the_reference() {
     assert_eq!(adapted, wanted);
 }
 
-/// A profile of an architecture that cannot be run yet is refused where it says so.
+/// A profile of an architecture that cannot be run yet is refused at its line.
 #[test]
 fn profiles_of_what_cannot_run_are_refused() {
     let (file, text) = super::PROFILES[0];

@@ -1,4 +1,4 @@
-//! AArch64 guests, and what QEMU's `virt` board has of its own.
+//! AArch64 guests, and the devices of QEMU's `virt` board.
 
 use libtest_mimic::Trial;
 use runners::Iommu;

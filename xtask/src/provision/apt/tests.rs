@@ -1,4 +1,4 @@
-//! Machines' sources, and what is added to them.
+//! Sources of machines, and what is added to them.
 
 use apt_sources::{field_form, one_line_form};
 
@@ -19,8 +19,8 @@ Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 ";
 
-/// The backports come from the mirror of the release, under its key and options, whichever form
-/// named it; other people's sources play no part.
+/// The backports come from the mirror of the release, with its key and options, in either form. Sources of third
+/// parties are ignored.
 #[test]
 fn backports_come_from_the_release_mirror() {
     let third_party = "Types: deb\nURIs: https://other.example/node\nSuites: nodistro\nComponents: main\nSigned-By: /other.gpg\n\n";
@@ -46,15 +46,15 @@ fn backports_come_from_the_release_mirror() {
     for (sources, wanted) in table {
         let text = backports(&sources, false).unwrap().unwrap();
         assert_eq!(text, wanted);
-        // Read back, it is what was looked for: the next run adds nothing.
+        // The written source is recognised when it is read back: the next run adds nothing.
         let mut again = sources.clone();
         again.extend(field_form(&text));
         assert_eq!(backports(&again, true), Ok(None));
     }
 }
 
-/// A source of backports that is enabled is left alone, one that is not does not count, and a file
-/// of ours is never written over.
+/// An enabled source of backports is left alone, a disabled one does not count, and an existing file of ours is never
+/// overwritten.
 #[test]
 fn backports_are_added_once() {
     let release = one_line_form("deb http://m.example/debian bookworm main");

@@ -1,4 +1,4 @@
-//! Machines and what would be run on them.
+//! Machines, and the steps for them.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ const INSTALL: &str = "env DEBIAN_FRONTEND=noninteractive apt-get install --yes 
 const ADD: &str = "printf '%s\\n' 'Types: deb' 'URIs: http://m.example/debian' 'Suites: bookworm-backports' 'Components: main' | ";
 const FILE: &str = "tee /etc/apt/sources.list.d/passthrough-conformance-backports.sources";
 
-/// A bare Debian 12 gets the targets, the backports of its own mirror, and everything from there.
+/// A bare Debian 12 gets the targets, the backports of its own mirror, and all packages from there.
 #[test]
 fn debian_12_takes_backports() {
     assert_eq!(
@@ -60,7 +60,7 @@ fn debian_12_takes_backports() {
     );
 }
 
-/// Only what is missing is installed, and the backports only for QEMU.
+/// Only missing things are installed, and backports are used only for QEMU.
 #[test]
 fn no_more_than_missing() {
     assert_eq!(
@@ -93,7 +93,7 @@ fn no_more_than_missing() {
     );
 }
 
-/// Releases with a QEMU that is new enough install plainly; the others say that they cannot.
+/// Releases with a sufficient QEMU install it from their packages; others report an error.
 #[test]
 fn releases_differ() {
     let plain = [
@@ -130,7 +130,7 @@ fn releases_differ() {
     }
 }
 
-/// Where we have no means, the error says what to get.
+/// Where nothing can be installed automatically, the error says what to get.
 #[test]
 fn unknown_systems_are_told_what_to_get() {
     let bare = Facts {
@@ -164,7 +164,7 @@ fn unknown_systems_are_told_what_to_get() {
     );
 }
 
-/// Only what needs root gets sudo, and sudo never waits for a password where nobody is.
+/// Only steps that need root use sudo, and without a person sudo never waits for a password.
 #[test]
 fn sudo_stands_in_front_where_needed() {
     let person = Facts {
@@ -198,14 +198,13 @@ fn sudo_stands_in_front_where_needed() {
     );
 }
 
-/// Root and CI install at once, a person is asked, and nobody is never taken for a yes.
+/// Root and CI install at once, a person is asked, and without a person the answer is never yes.
 #[test]
 fn consent_depends_on_who_is_there() {
     const NOBODY: Consent = Consent::Withheld("neither root nor CI, and no terminal to ask on");
     const NEVER: Consent = Consent::Withheld("--no-provision says to install nothing");
-    const NO_SUDO: Consent =
-        Consent::Withheld("this takes root's rights, and sudo is not here to give them");
-    // root, CI, somebody, sudo, may install
+    const NO_SUDO: Consent = Consent::Withheld("this needs root, and sudo is missing");
+    // root, CI, person, sudo, may install
     let table = [
         (true, false, false, false, Install::Allowed, Consent::Given),
         (false, true, false, true, Install::Allowed, Consent::Given),
@@ -229,7 +228,7 @@ fn consent_depends_on_who_is_there() {
         let steps = steps(&facts, &[Missing::Dtc]).unwrap();
         assert_eq!(consent(&facts, install, &steps), wanted, "{facts:?}");
     }
-    // rustup needs no rights.
+    // rustup does not need root.
     let mut person = Facts {
         root: false,
         somebody: true,
@@ -240,7 +239,7 @@ fn consent_depends_on_who_is_there() {
     assert_eq!(consent(&person, Install::Allowed, &steps), Consent::Ask);
 }
 
-/// A shell reads back what is shown.
+/// A shell reads the printed command back unchanged.
 #[test]
 fn words_are_quoted_for_a_shell() {
     for (word, shown) in [

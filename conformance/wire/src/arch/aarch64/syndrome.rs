@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use crate::fault::FaultClass;
+use crate::fault::class::FaultClass;
 use crate::number;
 
 /// The vector through which an exception was taken.

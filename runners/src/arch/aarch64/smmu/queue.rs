@@ -13,7 +13,8 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_ffe0;
 const LOG2SIZE: u64 = 0x1f;
 /// Largest logarithm that the architecture has.
 const LARGEST: u64 = 19;
-/// SMMU_EVENTQ_PROD and SMMU_EVENTQ_CONS, on the second page; their top bits differ while an overflow is not acknowledged.
+/// SMMU_EVENTQ_PROD and SMMU_EVENTQ_CONS, on the second page. Their top bits differ until software acknowledges an
+/// overflow.
 const PROD: u64 = 0x1_00a8;
 const CONS: u64 = 0x1_00ac;
 const OVERFLOW: u64 = 1 << 31;
@@ -38,7 +39,7 @@ pub fn ring(smmu: u64, read: &mut Read<'_>) -> Result<Ring, String> {
     })
 }
 
-/// Decodes a record; nothing where none was ever written. Total: a reason without a name is one all the same.
+/// Decodes a record; returns nothing for a slot that was never written. Total: unnamed event numbers decode as well.
 pub fn decode(record: &[u8]) -> Option<Access> {
     let kind = *record.first()?;
     if kind == 0 {
@@ -79,14 +80,14 @@ mod tests {
         let mut record = [0; RECORD];
         record[0] = reason;
         record[4..8].copy_from_slice(&stream.to_le_bytes());
-        // S2 and CLASS are set as well, and are nothing to the direction.
+        // S2 and CLASS are set as well, and must not change the direction.
         let second = u64::from(!write) << 35 | 1 << 39 | 2 << 40;
         record[8..16].copy_from_slice(&second.to_le_bytes());
         record[16..24].copy_from_slice(&address.to_le_bytes());
         record
     }
 
-    /// Plays a machine whose queue has room for `2^log` records, the first of them these.
+    /// Simulates a machine whose queue has room for `2^log` records and starts with these.
     fn queue(log: u64, produced: u64, consumed: u64, records: &[[u8; RECORD]]) -> Queue {
         let mut memory: Vec<u8> = records.concat();
         memory.resize(RECORD << log, 0);
@@ -113,8 +114,8 @@ mod tests {
             .collect()
     }
 
-    /// Records lie there from the oldest to the newest, also where the queue has gone round, and what was never written is
-    /// none.
+    /// Records are read from the oldest to the newest, also after the queue has wrapped. Slots that were never written
+    /// give none.
     #[test]
     fn records_are_read_in_their_order() {
         let records = [
@@ -134,7 +135,7 @@ mod tests {
             (fresh.base, fresh.slots, fresh.on, fresh.overflown),
             (AT, 8, true, false)
         );
-        // Full, and the next to be written is the third: that is the oldest.
+        // The queue is full and the third slot is written next, so that slot holds the oldest record.
         let round = queue(2, 4 | 2, 4 | 2, &records);
         let wanted = [
             "1 x StreamID 0x10000 C_BAD_STREAMID",
@@ -144,7 +145,7 @@ mod tests {
         assert_eq!(told(&round), wanted);
     }
 
-    /// Of a queue that is larger than anybody looks at, the newest records are read, and none twice.
+    /// Of a queue longer than the limit, the newest records are read, each once.
     #[test]
     fn large_queues_are_read_in_part() {
         let records: Vec<_> = (0..8192).map(|n| record(0x10, n, true, 0)).collect();
@@ -163,7 +164,8 @@ mod tests {
         );
     }
 
-    /// An overflow is told until it is acknowledged; a size that the architecture lacks reads no endless queue.
+    /// An overflow is reported until it is acknowledged. A size beyond the architecture's limit does not make the
+    /// reader loop.
     #[test]
     fn odd_registers_are_read() {
         assert!(queue(1, OVERFLOW | 1, 1, &[]).overflown);
@@ -185,7 +187,7 @@ mod tests {
         );
     }
 
-    /// What cannot be read is told, not taken for an empty queue.
+    /// A queue that cannot be read is reported as unread, not as empty.
     #[test]
     fn unread_queues_are_told() {
         let gone = read(|_, _| Err("QEMU has ended".to_owned()));

@@ -1,4 +1,4 @@
-//! QEMU's trace of its SMMUv3: which events are asked for, and what the lines say.
+//! Reads QEMU's trace of its SMMUv3.
 
 use std::collections::VecDeque;
 
@@ -6,8 +6,8 @@ use super::named;
 use crate::iommu::trace::Lines;
 use crate::iommu::{Access, AccessFate, Reason};
 
-/// What QEMU is asked to trace. That an access was stopped for a reason is a complaint about the guest, not an event of the
-/// trace, and comes with the address that the event lacks.
+/// The events that QEMU traces. A fault with its reason is not among them: QEMU logs it as a guest error, with the
+/// address that the event record in the trace lacks.
 pub const EVENTS: [&str; 5] = [
     "smmuv3_record_event",
     "smmuv3_translate_abort",
@@ -16,13 +16,13 @@ pub const EVENTS: [&str; 5] = [
     "smmuv3_translate_success",
 ];
 
-/// A page as addresses count it.
+/// Size of a page in bytes.
 const PAGE: u64 = 0x1000;
 
-/// A trace, as far as it was read.
+/// The state of a trace that is being read.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// A fault that was complained of: the address and the reason. Where it is recorded, that is the next line.
+    /// The last guest error about a fault: address and reason. If the fault is recorded, the next line says so.
     fault: Option<(u64, Option<Reason>)>,
 }
 
@@ -51,7 +51,7 @@ impl Lines for Reading {
         true
     }
 
-    /// Settles that the last fault was not recorded.
+    /// Reports the last fault as not recorded.
     fn end(&mut self, settled: &mut VecDeque<Access>) {
         settled.extend(self.fault.take().map(|(address, reason)| Access {
             stream: None,
@@ -62,7 +62,8 @@ impl Lines for Reading {
     }
 }
 
-/// Reads `<region> translation failed for iova=<address> (<reason>)`. Where nothing is to be recorded, QEMU has no reason.
+/// Reads `<region> translation failed for iova=<address> (<reason>)`. Where nothing is to be recorded, QEMU gives no
+/// reason.
 fn fault(line: &str) -> Option<(u64, Option<Reason>)> {
     let (_, rest) = line.split_once(" translation failed for iova=")?;
     let (address, rest) = rest.trim_end().split_once(" (")?;
@@ -76,8 +77,8 @@ fn recorded(line: &str) -> Option<(Reason, u32)> {
     Some((reason(name)?, stream(rest)?))
 }
 
-/// Reads the lines about accesses that were let through or stopped without a reason:
-/// `smmuv3_translate_<fate> <region> sid=<stream> ... iova=<address> ...`.
+/// Reads the lines about accesses that were let through or aborted without a reason: `smmuv3_translate_<fate> <region>
+/// sid=<stream> ... iova=<address> ...`.
 fn passed(line: &str) -> Option<Access> {
     let (_, rest) = line.split_once("smmuv3_translate_")?;
     let (fate, rest) = rest.split_once(' ')?;
@@ -87,7 +88,7 @@ fn passed(line: &str) -> Option<Access> {
         "bypass" | "disable" => (AccessFate::Bypassed, address),
         "success" => {
             let to = hex(after(rest, &["translated="])?)?;
-            // Of a stream of data each page is news, and nothing else.
+            // Only the page counts: otherwise each word of a long transfer would be another access.
             (
                 AccessFate::Translated(to & !(PAGE - 1)),
                 address & !(PAGE - 1),
@@ -99,7 +100,7 @@ fn passed(line: &str) -> Option<Access> {
         stream: Some(stream(rest)?),
         fate,
         address: Some(address),
-        // `is_write` is 1 for whatever has leave to do something, and 0 for what was stopped.
+        // QEMU's `is_write` is 1 for anything that is permitted, and 0 for an abort, so it says nothing.
         write: None,
     })
 }
@@ -118,7 +119,7 @@ fn hex(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }
 
-/// Reads QEMU's name of an event: that of the architecture with a prefix, but for two.
+/// Reads QEMU's name of an event: the architecture's name with a prefix, except for two.
 fn reason(name: &str) -> Option<Reason> {
     match name.strip_prefix("SMMU_EVT_")? {
         "F_TRANS_FORBIDDEN" => named("F_TRANSL_FORBIDDEN"),
@@ -146,7 +147,7 @@ mod tests {
         told
     }
 
-    /// Events have the stream from one line and the address from the one before it.
+    /// An event has the stream from its own line and the address from the line before.
     #[test]
     fn events_are_put_together() {
         let text = "\
@@ -164,7 +165,7 @@ smmuv3_record_event SMMU_EVT_F_TRANSLATION sid=0x18
         assert_eq!(told(text), wanted);
     }
 
-    /// A fault that no record follows was not recorded, whatever else follows.
+    /// A fault without a record after it was not recorded, whatever line follows.
     #[test]
     fn silent_faults_are_told() {
         let fault = "r translation failed for iova=0x10 (SMMU_EVT_F_PERMISSION)\n";
@@ -181,7 +182,7 @@ smmuv3_record_event SMMU_EVT_F_TRANSLATION sid=0x18
         assert_eq!(told(&twice), [silent.replace("1 x", "2 x")]);
     }
 
-    /// What was let through is told with where to, and by the page.
+    /// An access that was let through is reported by page, with its target.
     #[test]
     fn passages_are_told() {
         let text = "\
@@ -200,7 +201,7 @@ smmuv3_translate_disable r sid=0x0 bypass (smmu disabled) iova:0x50000000 is_wri
         assert_eq!(told(text), wanted);
     }
 
-    /// A line of ours that is not understood is no event, and is told: the trace is then not all there was.
+    /// A line about the SMMU that is not understood gives no access, and the trace is reported as incomplete.
     #[test]
     fn strange_lines_are_told() {
         for line in [
@@ -212,12 +213,15 @@ smmuv3_translate_disable r sid=0x0 bypass (smmu disabled) iova:0x50000000 is_wri
             "smmuv3_translate_abort r sid=0x1ffffffff abort on iova:0x1",
         ] {
             let told = told(line);
-            assert_eq!(told, [format!("a line of QEMU's trace is strange: {line}")]);
+            assert_eq!(
+                told,
+                [format!("a line of QEMU's trace is not understood: {line}")]
+            );
         }
         assert_eq!(told("smmuv3_cmdq_opcode CMD_SYNC\nsmmu\n\u{0}\n"), [""; 0]);
     }
 
-    /// However many different accesses there are, what is kept is bounded, and what is not is counted.
+    /// The number of different accesses that are kept is bounded, and the rest is counted.
     #[test]
     fn floods_are_counted() {
         use std::fmt::Write as _;

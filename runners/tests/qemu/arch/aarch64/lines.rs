@@ -1,4 +1,4 @@
-//! Interrupt lines of the board, seen at the GIC's distributor.
+//! Tests the board's interrupt lines at the GIC's distributor.
 
 use libtest_mimic::Trial;
 use runners::{Action, Answer, Command, End, run};
@@ -28,7 +28,7 @@ fn drive(spi: u32, high: bool) -> Action {
     }
 }
 
-/// A line that is driven is pending at the distributor, and one that the GIC lacks is refused.
+/// A line that is set is pending at the distributor, and one that the GIC lacks is refused.
 fn set_line() {
     for spi in [0_u32, 40, 255] {
         // INTID 32 is bit 0 of the second register.
@@ -103,7 +103,7 @@ fn powerdown() {
             ]
         },
         |label: &str, answer: &Answer| {
-            // INTID 39. QEMU presses after it has answered, so the line is looked at again.
+            // INTID 39. QEMU presses the key after its answer, so the register is read again.
             match (label, answer.value()) {
                 ("at rest", bits) => {
                     assert_eq!(bits.map(|bits| bits >> 7 & 1), Some(0));

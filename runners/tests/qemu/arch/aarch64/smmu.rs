@@ -1,15 +1,15 @@
-//! What is seen of QEMU's SMMUv3, driven from outside while the guest does nothing.
+//! Tests what is observed of QEMU's SMMUv3, driven from outside while the guest does nothing.
 
 use std::collections::VecDeque;
 
 use libtest_mimic::Trial;
-use runners::{Action, Answer, Command, End, Iommus, Outcome, RunController, run};
+use runners::{Action, Answer, Command, End, Iommus, RunController, RunRecord, run};
 
 use super::{LAST_WORDS, RESPONDER, SMMU, iommu};
 use crate::image;
 use crate::trial;
 
-/// Configuration space of 00:03.0, and where its registers are put.
+/// Configuration space of 00:03.0, and the address for its BAR.
 const ECAM: u64 = 0x40_1001_8000;
 const EDU: u64 = 0x1000_0000;
 /// Memory for an event queue of eight records, and for a stream table in which no entry is valid.
@@ -27,7 +27,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// Does one thing after the other from the first line on, waiting for each transfer, and ends the run.
+/// Carries out actions in order from the first line on, waits for each transfer, and ends the run.
 struct Steps(VecDeque<Action>);
 
 impl Steps {
@@ -45,7 +45,7 @@ impl RunController for Steps {
     }
 
     fn done(&mut self, _: &str, answer: &Answer) -> Vec<Command> {
-        // Only a transfer is looked at: its lowest bit stays up while it is under way.
+        // Only a transfer is awaited: its lowest bit stays set until the transfer ends.
         if answer.value().is_none_or(|value| value & 1 == 0) {
             self.0.pop_front();
         }
@@ -60,7 +60,7 @@ fn write(addr: u64, bytes: &[u8]) -> Action {
     }
 }
 
-/// Has the device write four bytes to an address.
+/// Makes the device write four bytes to an address.
 fn transfer(to: u64) -> [Action; 5] {
     [
         write(EDU + 0x80, &0x4_0000_u64.to_le_bytes()),
@@ -78,7 +78,7 @@ fn told() {
         write(ECAM + 0x10, &EDU.to_le_bytes()[..4]),
         write(ECAM + 4, &[6, 0]),
     ]);
-    // As it comes out of reset it lets everything pass; with GBPA.ABORT nothing.
+    // After reset the SMMU lets everything pass; with GBPA.ABORT, nothing.
     steps.extend(transfer(0x5000_0000));
     steps.push_back(register(0x44, 1 << 31 | 1 << 20, 4));
     steps.extend(transfer(0x5000_0004));
@@ -96,7 +96,7 @@ fn told() {
     let edu = "edu,addr=3,dma_mask=0xffffffffffffffff";
     request.machine.devices.push(edu.to_owned());
     request.iommus = vec![iommu()];
-    let seen: Outcome = run(&request, &mut Steps(steps)).expect("a run");
+    let seen: RunRecord = run(&request, &mut Steps(steps)).expect("a run");
     assert_eq!(seen.end, End::Finished);
     let Iommus { trace, queues } = seen.iommus.expect("asked for");
     assert_eq!((trace.lost, trace.accesses.more), (None, 0));

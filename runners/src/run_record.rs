@@ -1,4 +1,4 @@
-//! What was seen of a run.
+//! What was observed of a run.
 
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
@@ -14,11 +14,11 @@ use crate::request::{Action, Answer};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// The director said so.
+    /// The run controller finished the run.
     Finished,
     /// The guest turned the machine off or reset it.
     PoweredOff {
-        /// QEMU's word for it, such as `guest-shutdown` or `guest-reset`.
+        /// QEMU's reason, such as `guest-shutdown` or `guest-reset`.
         reason: String,
     },
     /// The time was up.
@@ -32,7 +32,7 @@ pub enum End {
     Died {
         /// How it ended.
         status: Status,
-        /// What it said.
+        /// Its standard error.
         stderr: String,
     },
 }
@@ -87,37 +87,37 @@ pub struct Record {
     pub label: String,
     /// The action.
     pub action: Action,
-    /// What came of it.
+    /// The answer.
     pub answer: Answer,
-    /// Console lines heard before it.
+    /// Number of console lines before it.
     pub lines: u64,
 }
 
-/// When things happened, counted from the call of `run`.
+/// Times of a run, counted from the call of `run`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// QEMU stood paused and answered.
+    /// QEMU was paused and answered.
     pub ready: Option<Duration>,
-    /// The first instruction was let go.
+    /// The first instruction was executed.
     pub started: Option<Duration>,
-    /// The first byte of console came.
+    /// The first byte of the console arrived.
     pub first_byte: Option<Duration>,
-    /// QEMU was gone and everything tidied up.
+    /// QEMU was gone and all files were removed.
     pub total: Duration,
 }
 
-/// Everything seen of a run.
+/// Everything that was observed of a run.
 #[derive(Clone, Debug)]
-pub struct Outcome {
-    /// Why it ended.
+pub struct RunRecord {
+    /// Why the run ended.
     pub end: End,
-    /// The console, up to the line at which the director finished; of a flood its head and tail.
+    /// The console, up to the line at which the run controller finished; of a flood, its head and tail.
     pub console: Vec<u8>,
-    /// What QEMU itself had to say.
+    /// QEMU's standard error.
     pub stderr: String,
     /// The actions carried out, in order.
     pub answers: Vec<Record>,
-    /// What IOMMUs did, where the request names any.
+    /// What the IOMMUs did, where the request names any.
     pub iommus: Option<Iommus>,
     /// QEMU's command line.
     pub argv: Vec<String>,
