@@ -1,4 +1,4 @@
-//! Links the image as position-independent, with its own layout; the host build needs nothing.
+//! Links the image position-independent, with its own layout; a host build needs neither.
 
 use std::env;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn main() {
     let layout = Path::new(&variable("CARGO_MANIFEST_DIR"))
         .join("link")
         .join(layout);
-    // `-ztext`: a relocation in code, which boot.S does not apply, shall fail here.
+    // `-ztext`: boot.S does not apply relocations in code, so one must fail at link time.
     for argument in [
         "-pie",
         "--no-dynamic-linker",

@@ -1,4 +1,4 @@
-//! Reads arbitrary bytes as what a guest prints and as what a boot loader passes.
+//! Reads arbitrary bytes as console output of a guest and as boot arguments.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! What is an architecture's own, a room each: its CPU, its interrupt controller, how it is booted.
+//! What is specific to one architecture: its CPU, its interrupt controller, its boot protocol.
 //!
-//! Layouts and decoders compile everywhere, so that they are tested on the host; `hw` compiles for its machine alone.
+//! Layouts and decoders compile everywhere, so the host can test them; `hw` compiles only for its target.
 
 pub mod aarch64;

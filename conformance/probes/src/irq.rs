@@ -1,7 +1,7 @@
-//! Which interrupts the script expects, and what their handler does.
+//! The interrupts that the script expects, and the actions of their handler.
 //!
-//! The handler runs between the script's steps and while one waits, never within one, so plain
-//! relaxed atomics are enough: they only make the table shareable.
+//! The handler runs between ops and while an op waits, at no other time, so relaxed atomics are
+//! enough: they only make the table shareable.
 
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -9,10 +9,10 @@ use wire::{Irq, Width};
 
 const SLOTS: usize = 16;
 const ACTIONS: usize = 4;
-/// What stands in a free slot, so that an empty table takes no room in the image.
+/// The value of a free slot: 0, so that an empty table takes no room in the image.
 const FREE: u32 = 0;
 
-/// No place is left for another interrupt, or for another action of this one.
+/// The table has no room for another interrupt, or for another action of this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
@@ -24,7 +24,7 @@ pub struct Irqs {
 
 #[derive(Debug)]
 struct Slot {
-    /// The interrupt's number and one, or [`FREE`].
+    /// The interrupt's number plus one, or [`FREE`].
     tag: AtomicU32,
     count: AtomicU32,
     stays_active: AtomicBool,
@@ -39,17 +39,17 @@ struct Action {
     value: AtomicU64,
 }
 
-/// What the handler of one interrupt is to do.
+/// The actions of one interrupt's handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handling {
     /// Writes, in order.
     pub writes: [Option<(Width, u64, u64)>; ACTIONS],
-    /// Whether the interrupt is deactivated.
+    /// Whether to deactivate the interrupt.
     pub ends: bool,
 }
 
 impl Irqs {
-    /// Starts without any.
+    /// Makes an empty table.
     #[expect(
         clippy::new_without_default,
         reason = "it stands in a static, where a default cannot be called"
@@ -74,13 +74,13 @@ impl Irqs {
         }
     }
 
-    /// Expects an interrupt, and counts it from 0. Its actions stay.
+    /// Expects an interrupt, and counts it from 0. Keeps its actions.
     pub fn expect(&self, irq: Irq) -> Result<(), Full> {
         self.claim(irq)?.count.store(0, Relaxed);
         Ok(())
     }
 
-    /// Has the handler do one more write.
+    /// Adds a write to the handler's actions.
     pub fn act(&self, irq: Irq, width: Width, at: u64, value: u64) -> Result<(), Full> {
         let slot = self.claim(irq)?;
         let used = slot.used.load(Relaxed);
@@ -98,18 +98,18 @@ impl Irqs {
         Ok(())
     }
 
-    /// Has the handler leave the interrupt active.
+    /// Makes the handler leave the interrupt active.
     pub fn leave_active(&self, irq: Irq) -> Result<(), Full> {
         self.claim(irq)?.stays_active.store(true, Relaxed);
         Ok(())
     }
 
-    /// Returns how often the interrupt was taken since it was last expected.
+    /// Returns how often the interrupt was taken since `expect`.
     pub fn count(&self, irq: Irq) -> u32 {
         self.find(irq).map_or(0, |slot| slot.count.load(Relaxed))
     }
 
-    /// Counts an interrupt that was taken and says what to do; `None` for one that nobody expects.
+    /// Counts a taken interrupt and returns the actions; `None` for an unexpected interrupt.
     pub fn take(&self, irq: Irq) -> Option<Handling> {
         let slot = self.find(irq)?;
         slot.count.fetch_add(1, Relaxed);
@@ -150,7 +150,7 @@ mod tests {
 
     use super::{ACTIONS, Full, Handling, Irqs, SLOTS};
 
-    /// An interrupt is counted from when it was expected; one that was not is told apart.
+    /// An interrupt is counted from when it was expected; an unexpected one is recognized.
     #[test]
     fn interrupts_are_counted() {
         let irqs = Irqs::new();
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(irqs.count(Irq(39)), 0);
     }
 
-    /// The handler's orders may come before the interrupt is switched on, and are kept.
+    /// Actions may be added before the interrupt is enabled, and are kept.
     #[test]
     fn orders_are_kept() {
         let irqs = Irqs::new();
@@ -188,7 +188,7 @@ mod tests {
         );
     }
 
-    /// What does not fit is told.
+    /// An entry that does not fit is an error.
     #[test]
     fn tables_are_bounded() {
         let irqs = Irqs::new();

@@ -1,5 +1,5 @@
-//! The parts of the probe: what it understands and decides runs on the host too; what touches the
-//! machine is in `hw` of each architecture, and nothing else is unsafe.
+//! The parts of the probe. Parsers and the interpreter also run on the host; only `hw` of each
+//! architecture accesses the machine, and only it is unsafe.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 

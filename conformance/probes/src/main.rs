@@ -1,12 +1,12 @@
-//! # probe: a guest that does as it is told and says what it saw
+//! # probe: a guest that carries out a script and reports what it observes
 //!
-//! One image an architecture, started by any boot loader or hypervisor, plays every guest of the suite. It
+//! One image per architecture is every guest of the suite. Any boot loader or hypervisor can start it. It
 //! carries out a script, op by op, answers each op with one frame on the console, and judges
 //! nothing.
 //!
 //! ## Synopsis
 //!
-//! The script is the guest's `bootargs`, or a ramdisk that they point to:
+//! The script is in the guest's `bootargs`, or in a ramdisk that they point to:
 //!
 //! ```text
 //! n=0badcafe d=01;r32 0x9030fe0;irq on 39 level;irq wait 39 1 50;mark done
@@ -14,13 +14,12 @@
 //! ```
 //!
 //! `n` is the run's nonce and `d` the domain's number, both hexadecimal and repeated in every
-//! frame. Ops are separated by `;` or line ends; [`wire::Op`] lists them with their answers. All
-//! of them are read before the first one is carried out: a script with a mistake in it does
-//! nothing.
+//! frame. `;` or line ends separate ops; [`wire::Op`] lists them with their answers. The probe
+//! parses all ops before it carries out the first one, so a script with an error does nothing.
 //!
-//! ## What it says
+//! ## Output
 //!
-//! One line a frame, at most 120 bytes, anywhere in what the console shows ([`wire::read`] finds
+//! One line per frame, at most 120 bytes, anywhere in the console's output ([`wire::read`] finds
 //! it):
 //!
 //! ```text
@@ -31,49 +30,48 @@
 //! @pt1 0badcafe 01 0004 f5c2eb3b z 3.                        end, after three ops
 //! ```
 //!
-//! Beside answers there are `u` (an exception that no op was waiting for), `j` (an interrupt that
-//! none switched on) and `x` (script or tree of no use); each ends the script. Nonce and domain
-//! are 0 where the script did not come so far. After the end the probe waits for interrupts for
-//! ever; a domain that should leave says `off`.
+//! Other frames are `u` (an exception that no op expected), `j` (an interrupt that no op enabled)
+//! and `x` (unusable script or tree); each ends the script. Nonce and domain are 0 if the probe
+//! could not read them. After the end the probe waits for interrupts for ever; a script that must
+//! stop its domain ends in `off`.
 //!
-//! Frames are terse because each byte of output is a trap under a hypervisor.
+//! Frames are short because under a hypervisor each byte of output costs a trap.
 //!
 //! ## How it runs
 //!
-//! [`probe::arch`] has what each architecture adds: how it is booted and what it needs of the machine.
+//! [`probe::arch`] has what is specific to one architecture: boot protocol and required hardware.
 //!
-//! * **Translation.** The probe's own tables map everything where it is, own RAM as memory, the rest
-//!   as a device, or as memory after `attr normal`, and never executable but during `exec`. So a fault
-//!   is the hypervisor's answer. What no table can map answers `cannot map`.
-//! * **Faults.** An access, call, register read or `exec` that raises an exception comes back
-//!   with the CPU's syndrome and, where it reports one, the address. An asynchronous abort comes with
-//!   the access that caused it.
+//! * **Translation.** The probe's own tables map every address to itself: its own RAM as memory, the rest
+//!   as a device, or as memory after `attr normal`, and never executable except during `exec`. So a fault
+//!   comes from the hypervisor. An address that no table can map answers `cannot map`.
+//! * **Faults.** An access, call, register read or `exec` that raises an exception returns
+//!   the CPU's syndrome and, if the CPU reports it, the address. An asynchronous abort is reported
+//!   with the access that caused it.
 //! * **Own memory.** Writes and branches into the image, the tree or the ramdisk answer `cannot
-//!   own`, and `ram` steps over them. Reads are free.
-//! * **Interrupts** are taken between ops and while one waits, never within one, each by an
-//!   exception. The interrupt controller is switched on by the first op that needs it. The timer ends
-//!   every sleep; its priority is above that of others, so that an interrupt left active holds up
-//!   others but not the waits.
-//! * **Polls** look 16 times at once, and then every 100 microseconds, asleep in between.
-//! * **Other CPUs**, up to three, say hello and idle.
+//!   own`, and `ram` steps over them. Reads are allowed.
+//! * **Interrupts** are taken between ops and while an op waits, at no other time. The first op that
+//!   needs the interrupt controller switches it on. The timer ends every sleep; its priority is higher
+//!   than that of other interrupts, so an interrupt that is left active blocks others but no sleep.
+//! * **Polls** read 16 times at once, and then every 100 microseconds; the CPU sleeps in between.
+//! * **Other CPUs**, up to three, send a hello and idle.
 //! * **`crash`** is Xen's `sched_op` `shutdown` with reason "crash".
 //!
 //! ## As control domain
 //!
-//! `hc`, `hcmem`, `hcr` and `hv` make hypercalls of Xen's. Where the tree has a `/hypervisor` node
-//! and no console of the domain's own, what the probe says goes through `console_io`.
+//! `hc`, `hcmem`, `hcr` and `hv` make Xen's hypercalls. If the tree has a `/hypervisor` node and no
+//! console for the domain, the probe prints through `console_io`.
 //!
-//! * **Scratch.** Scripts fill and read slots of a page each. Slot 3 is the last page of RAM, so that
-//!   what begins at its end ends beyond RAM; slots 0 to 2, and the probe's own structures, are the
-//!   highest pages that are free below, but for one that is left alone. All of it is memory
-//!   to the probe's tables.
-//! * **Interface versions** are tried from that of Xen 4.17 upward, once, until one is not refused;
-//!   structures are laid out accordingly.
-//! * **Building a domain.** `hv load` copies an entry of the [pack](wire::pack) behind the ramdisk's
-//!   script through foreign mappings of 16 pages at a time, in the first space that the hypervisor's
-//!   node offers or else in a hole behind RAM, and cleans the caches.
-//! * **Loops** repeat ops without answering, count the answers that differ from the first pass's, and
-//!   answer with the last pass.
+//! * **Scratch.** Scripts write and read slots of one page each. Slot 3 is the last page of RAM, so a
+//!   structure that begins at its end crosses the end of RAM. The page before it is left for scripts
+//!   that write at an address known to the harness. Slots 0 to 2 and the probe's own structures are in
+//!   the highest free pages below. The probe's tables map all of them as memory.
+//! * **Interface versions** are tried once, from that of Xen 4.17 upward, until the hypervisor accepts
+//!   one; it decides the layout of structures.
+//! * **Building a domain.** `hv load` copies an entry of the [pack](wire::pack) after the ramdisk's
+//!   script, and cleans the caches. It uses foreign mappings of 16 pages at a time, in the first space
+//!   that the hypervisor's node offers, or else in a hole after RAM.
+//! * **Loops** repeat ops, count the answers that differ from the first pass's, and send only the last
+//!   pass's answers.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]

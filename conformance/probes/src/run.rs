@@ -1,4 +1,4 @@
-//! Carries out a script: one answer an op, in order.
+//! Carries out a script: one answer per op, in order.
 
 mod control;
 mod interrupt;
@@ -14,31 +14,30 @@ pub use control::Control;
 use crate::irq::Irqs;
 use crate::machine::{Abort, Machine, Stop};
 
-/// A script's surroundings.
+/// The state of a running script.
 #[derive(Debug)]
 pub struct Runner<'a, M: Machine> {
     /// The hardware.
     pub machine: &'a M,
-    /// What the interrupt handler works from.
+    /// The table that the interrupt handler reads.
     pub irqs: &'a Irqs,
-    /// Ops answered.
+    /// The number of answered ops.
     pub done: &'a AtomicU16,
-    /// Where the interrupt controller is, if the machine has one that the probe can drive.
+    /// The location of the interrupt controller, if the machine has one that the probe can drive.
     pub interrupts_at: Option<M::InterruptsAt>,
-    /// The interrupt controller, once an op needed it.
+    /// The interrupt controller, once an op has needed it.
     pub interrupts: Option<M::Interrupts>,
-    /// The blob that the probe was started with.
+    /// The device tree with which the probe was started.
     pub tree: &'a [u8],
     /// RAM as address and size; unused entries have size 0.
     pub banks: &'a [(u64, u64)],
-    /// What the script came with.
+    /// The ramdisk's pack.
     pub pack: Option<Pack<'a>>,
-    /// What was found out about the hypervisor.
+    /// What the probe has detected about the hypervisor.
     pub control: Control,
 }
 
-/// Serves an interrupt that the CPU interface handed out. Tells whether it is to be deactivated; `None`
-/// for one that no op asked for.
+/// Serves an acknowledged interrupt. Tells whether to deactivate it; `None` for one that no op enabled.
 pub fn handle(machine: &impl Machine, irqs: &Irqs, irq: Irq) -> Option<bool> {
     let handling = irqs.take(irq)?;
     for (width, at, value) in handling.writes.into_iter().flatten() {
@@ -49,7 +48,7 @@ pub fn handle(machine: &impl Machine, irqs: &Irqs, irq: Irq) -> Option<bool> {
 }
 
 impl<M: Machine> Runner<'_, M> {
-    /// Carries out the ops up to one that is none, answers each, and says that the script is through.
+    /// Carries out and answers the ops, up to the first malformed one, and reports the end of the script.
     pub fn run(&mut self, mut ops: Ops<'_>) {
         while let Some(Ok(op)) = &ops.next() {
             if let Some(how) = ending(op) {
@@ -72,14 +71,14 @@ impl<M: Machine> Runner<'_, M> {
         });
     }
 
-    /// Carries out a loop. Answers how many answers differed, and then as the last pass did.
+    /// Carries out a loop. Answers how many answers differed, and then sends the last pass's answers.
     #[inline(never)]
     fn repeat(&mut self, passes: u32, length: usize, ops: &mut Ops<'_>) {
         let mut first = [Answer::Ok; MAX_REPEATED as usize];
         let mut last = first;
         let mut others = 0;
         for pass in 0..passes {
-            // Every pass reads the same ops; the last one leaves the reader behind them.
+            // Every pass reads the same ops; the last one leaves the reader after them.
             let mut body = ops.clone();
             for (first, last) in first.iter_mut().zip(&mut last).take(length) {
                 let Some(Ok(op)) = &body.next() else { break };
@@ -187,7 +186,7 @@ impl<M: Machine> Runner<'_, M> {
             Op::ScratchRead { at, width } => Answer::Value(machine.read(width, self.scratch(at)?)?),
             Op::Hv(ref hv) => self.hv(hv)?,
             Op::Arch(ref op) => machine.perform(op, || self.controller())?,
-            // Taken care of by the caller: they never come back, or stand for others.
+            // The caller handles these: they never return, or they contain other ops.
             Op::Idle | Op::Off | Op::Reset | Op::Crash | Op::Spin | Op::Loop { .. } => Answer::Ok,
         })
     }

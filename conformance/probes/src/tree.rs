@@ -1,9 +1,9 @@
-//! Reads a flattened device tree, whatever is wrong with it.
+//! Reads a flattened device tree, also a malformed one.
 //!
-//! The probe is handed trees by hypervisors under test, which copy what a hostile configuration
-//! says. The readers to be had either panic on such trees or refuse whole trees for one odd name, and
-//! then the probe could not even say which run it belongs to. So this one goes as far as the
-//! structure holds: what cannot be read is not there.
+//! The probe gets its trees from hypervisors under test, which may copy parts of a hostile
+//! configuration. Existing readers either panic on such trees or refuse a whole tree for one odd name;
+//! then the probe could not even report to which run it belongs. So this reader continues as far as
+//! the structure is intact, and treats what it cannot read as absent.
 
 /// Byte sizes and tokens of the format (Devicetree Specification v0.4, chapter 5).
 const MAGIC: u32 = 0xd00d_feed;
@@ -12,17 +12,17 @@ const END_NODE: u32 = 2;
 const PROP: u32 = 3;
 const NOP: u32 = 4;
 
-/// The node by which a hypervisor shows that it has hypercalls.
+/// The node by which a hypervisor announces its hypercalls.
 pub const HYPERVISOR: &[u8] = b"/hypervisor";
 
-/// A tree whose header holds.
+/// A tree with a valid header.
 #[derive(Debug, Clone, Copy)]
 pub struct Tree<'a> {
     structure: &'a [u8],
     strings: &'a [u8],
 }
 
-/// A node: the place in the structure just after its name.
+/// A node: the offset in the structure block just after its name.
 #[derive(Debug, Clone, Copy)]
 pub struct Node<'a> {
     tree: Tree<'a>,
@@ -32,12 +32,12 @@ pub struct Node<'a> {
 
 enum Token<'a> {
     Begin(&'a [u8]),
-    /// Where its name is in the strings, and its value.
+    /// The offset of its name in the strings block, and its value.
     Prop(usize, &'a [u8]),
     End,
 }
 
-/// Returns the size that a tree's header states, if the first eight bytes are a header's.
+/// Returns the size that a tree's header states, if the first eight bytes are the beginning of a header.
 pub fn total_size(head: [u8; 8]) -> Option<u32> {
     (cell(&head, 0)? == MAGIC).then(|| cell(&head, 4))?
 }
@@ -58,7 +58,7 @@ pub fn number(bytes: &[u8], at: usize, cells: usize) -> Option<u64> {
 }
 
 impl<'a> Tree<'a> {
-    /// Takes the blob as a tree. The error is the offset of the header field that does not hold.
+    /// Makes a tree of the blob. The error is the offset of the header field that is invalid.
     pub fn new(blob: &'a [u8]) -> Result<Self, u32> {
         let small = |value: u32| usize::try_from(value).ok();
         let field = |at: u32| {
@@ -100,19 +100,19 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Finds a node by its full path. A component without unit address stands for any.
+    /// Finds a node by its full path. A component without unit address matches any.
     pub fn find(self, path: &[u8]) -> Option<Node<'a>> {
         path.split(|byte| *byte == b'/')
             .filter(|name| !name.is_empty())
             .try_fold(self.root()?, |node, name| node.child(name))
     }
 
-    /// Returns the addresses that the hypervisor's node leaves free for mappings of the guest's: first one and size.
+    /// Returns the range that the hypervisor's node leaves free for the guest's mappings: first address and size.
     pub fn free_space(self) -> Option<(u64, u64)> {
         self.find(HYPERVISOR)?.reg(self.root()?).next()
     }
 
-    /// Reads the token at `at` and says where the next one is.
+    /// Reads the token at `at` and returns the offset of the next one.
     fn token(self, mut at: usize) -> Option<(Token<'a>, usize)> {
         let aligned = |at: usize| at.checked_next_multiple_of(4);
         loop {
@@ -148,7 +148,7 @@ impl<'a> Node<'a> {
         self.name
     }
 
-    /// Returns a property's value. A name that cannot be read belongs to a property that nobody asks for.
+    /// Returns a property's value. Skips properties whose name it cannot read.
     pub fn property(self, name: &[u8]) -> Option<&'a [u8]> {
         let mut at = self.at;
         while let Some((Token::Prop(found, value), next)) = self.tree.token(at) {
@@ -185,7 +185,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Returns the child with this name; a name without unit address stands for any.
+    /// Returns the child with this name; a name without unit address matches any.
     pub fn child(self, name: &[u8]) -> Option<Self> {
         self.children().find(|child| {
             child.name == name
@@ -196,7 +196,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Tells whether the node says to be compatible with `wanted`.
+    /// Tells whether the node's `compatible` has `wanted`.
     pub fn is_compatible(self, wanted: &[u8]) -> bool {
         self.property(b"compatible")
             .is_some_and(|list| list.split(|byte| *byte == 0).any(|entry| entry == wanted))
@@ -214,7 +214,7 @@ impl<'a> Node<'a> {
             .filter(|cells| cells.0 <= 2 && cells.1 <= 2)
             .unwrap_or((0, 0));
         let value = self.property(b"reg").unwrap_or_default();
-        // No entry is longer than 16 bytes; one of no cells has no number and ends the list.
+        // No entry is longer than 16 bytes; an entry of no cells has no number and ends the list.
         let step = (address + size) * 4;
         (0..).map_while(move |entry: usize| {
             let at = entry.checked_mul(step)?;
@@ -242,7 +242,7 @@ impl<'a> Iterator for Children<'a> {
             self.at = at;
             match token {
                 Token::Begin(name) => {
-                    // A child without an end is the last one that can be told.
+                    // A child without an end is the last one that can be found.
                     self.at = self.tree.past(at).unwrap_or(usize::MAX);
                     return Some(Node {
                         tree: self.tree,
@@ -258,7 +258,7 @@ impl<'a> Iterator for Children<'a> {
 }
 
 impl Tree<'_> {
-    /// Returns the place after the end of the node whose inside `at` is.
+    /// Returns the offset after the end of the node that contains `at`.
     fn past(self, mut at: usize) -> Option<usize> {
         let mut depth = 0usize;
         loop {

@@ -1,6 +1,6 @@
-//! What is an architecture's own: exceptions as its CPUs report them, ops that no other one has, and their answers.
+//! What is specific to one architecture: the syndromes of its CPUs, its own ops, and their answers.
 //!
-//! All of it compiles everywhere, since the harness reads what probes of every architecture say.
+//! All of it compiles everywhere, since the harness reads the frames of every architecture's probes.
 
 pub mod aarch64;
 
@@ -18,7 +18,7 @@ pub const LAST_IRQ: Irq = aarch64::LAST_IRQ;
 /// The ops that only one architecture has.
 pub(crate) const OPS: &[&str] = aarch64::OPS;
 
-/// An exception's syndrome, as the CPU gives it.
+/// An exception's syndrome, as the CPU reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Raw {
     /// Of an AArch64 CPU.
@@ -46,7 +46,7 @@ impl Raw {
         }
     }
 
-    /// Tells whether the CPU reports the address of the access with it.
+    /// Tells whether the CPU reports the address of the access with this exception.
     pub(crate) const fn names_address(self) -> bool {
         match self {
             Self::Aarch64(syndrome) => syndrome.names_address(),
@@ -59,7 +59,7 @@ impl Raw {
         }
     }
 
-    /// Reads a syndrome; its first letter says whose it is.
+    /// Reads a syndrome; its first letter names the architecture.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         aarch64::Syndrome::from_word(word).map(Self::Aarch64)
     }
@@ -74,7 +74,7 @@ impl Raw {
         }
     }
 
-    /// Shows an exception that no op was waiting for.
+    /// Shows an exception that no op expected.
     pub(crate) fn show_unexpected(
         self,
         f: &mut fmt::Formatter<'_>,
@@ -86,7 +86,7 @@ impl Raw {
         }
     }
 
-    /// Shows the syndrome of a sweep's first fault, or that there was none.
+    /// Shows the syndrome of a sweep's first fault, or that it has none.
     pub(crate) fn show_first(first: Option<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match first {
             Some(Self::Aarch64(syndrome)) => write!(f, " {syndrome}"),
@@ -100,7 +100,7 @@ impl Op {
         Some(aarch64::Op::parse(words, word)?.map(Self::Aarch64))
     }
 
-    /// Takes an op on an interrupt by its verb.
+    /// Parses an op on an interrupt from its verb on.
     pub(crate) fn of_irq(verb: &str, irq: Irq) -> Option<Self> {
         aarch64::Op::of_irq(verb, irq).map(Self::Aarch64)
     }

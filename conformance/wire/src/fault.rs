@@ -1,4 +1,4 @@
-//! Exceptions: what happened, and where.
+//! Exceptions: their kind and address.
 
 use core::fmt::{self, Write};
 
@@ -13,12 +13,12 @@ pub use class::FaultClass;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     raw: Raw,
-    /// 0 where the CPU reports none: probes pass faults on with each access, so they are kept small.
+    /// The address, or 0 if the CPU reports none: not an `Option`, because probes pass a fault on with each access.
     address: u64,
 }
 
 impl Fault {
-    /// Takes what the CPU reports. The address counts only where the CPU says that it is the access's.
+    /// Makes a fault of what the CPU reports. Drops the address if the syndrome says that it is not valid.
     pub const fn new(raw: Raw, address: u64) -> Self {
         Self {
             raw,
@@ -26,12 +26,12 @@ impl Fault {
         }
     }
 
-    /// Returns what happened.
+    /// Returns the kind of the exception.
     pub const fn class(&self) -> FaultClass {
         self.raw.class()
     }
 
-    /// Returns the address for which the exception was reported, if it was reported for one.
+    /// Returns the address for which the CPU reported the exception, if it reported one.
     pub const fn address(&self) -> Option<u64> {
         if self.raw.names_address() {
             Some(self.address)
@@ -40,7 +40,7 @@ impl Fault {
         }
     }
 
-    /// Returns the syndrome as the CPU gave it.
+    /// Returns the syndrome as the CPU reported it.
     pub const fn raw(&self) -> Raw {
         self.raw
     }

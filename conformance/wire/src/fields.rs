@@ -1,10 +1,10 @@
-//! The fields of a frame's body, one after the other.
+//! Reads the fields of a frame's body in order.
 
 use core::str::Split;
 
 use crate::number;
 
-/// The words of a body that are still to be read.
+/// The unread words of a body.
 pub struct Fields<'a>(Split<'a, char>);
 
 impl<'a> Fields<'a> {

@@ -1,4 +1,4 @@
-//! One console line: framing, numbering and checksum.
+//! Frames: one console line with number and checksum.
 
 use core::fmt::{self, Write};
 
@@ -24,7 +24,7 @@ pub struct Frame {
     pub dom: u8,
     /// Counts the frames of this domain from 0, and wraps.
     pub seq: u16,
-    /// What is said.
+    /// The content.
     pub note: Note,
 }
 
@@ -35,42 +35,42 @@ pub struct Line {
     len: usize,
 }
 
-/// What one console line turned out to be.
+/// The kind of a console line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// A frame, its checksum correct. Text around it is not looked at.
+    /// A frame with a correct checksum. Text around it is ignored.
     Frame(Frame),
-    /// Nothing of ours.
+    /// A line without a frame.
     Chatter,
-    /// Something that began as a frame and is not one.
+    /// A line in which a frame begins that is damaged.
     Damaged(Damage),
 }
 
 /// What is wrong with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// No full stop within [`MAX_FRAME`] bytes: truncated, or joined with other text.
+    /// There is no full stop within [`MAX_FRAME`] bytes: the frame is truncated, or mixed with other text.
     Unterminated,
-    /// The fixed part is not what it should be.
+    /// Nonce, domain, number or checksum is malformed.
     Header,
-    /// The text is not what was sent.
+    /// The checksum does not match: the text is not the text that was sent.
     Checksum {
         /// The checksum that the frame carries.
         stated: u32,
-        /// The checksum that its text has.
+        /// The checksum of its text.
         computed: u32,
     },
-    /// The text is what was sent, but this version knows no such note.
+    /// The checksum matches, but this version knows no such note.
     Body,
 }
 
 impl Frame {
-    /// Writes the frame as text. Every frame fits and is read back as itself.
+    /// Writes the frame as text. Every frame fits, and [`read`] returns it again.
     pub fn encode(&self) -> Line {
         let mut body = Line::EMPTY;
         let mut line = Line::EMPTY;
-        // Every note fits, as the property tests show. One that did not would come out cut, and be
-        // read as damaged.
+        // Every note fits, as the property tests show. One that did not would be cut, and be read as
+        // damaged.
         let _fits = self.note.write_body(&mut body);
         let crc = checksum(self.nonce, self.dom, self.seq, body.as_bytes());
         let Self {
@@ -85,8 +85,8 @@ impl Frame {
     }
 }
 
-/// Reads one console line. Total: whatever a broken guest prints is at worst damaged, and a line is
-/// a frame only where its checksum holds.
+/// Reads one console line. Total: any text is at worst damaged, and a line is a frame only if its
+/// checksum matches.
 pub fn read(line: &[u8]) -> Reading {
     let mut worst = Reading::Chatter;
     let mut rest = line;
@@ -94,7 +94,7 @@ pub fn read(line: &[u8]) -> Reading {
         rest = rest.get(at + SYNC.len()..).unwrap_or_default();
         match read_after_sync(rest) {
             Ok(frame) => return Reading::Frame(frame),
-            // The first damage is told; what follows it may be a fragment of the same accident.
+            // Only the first damage is reported; later ones may be fragments of the same frame.
             Err(damage) if worst == Reading::Chatter => worst = Reading::Damaged(damage),
             Err(_) => {}
         }
@@ -137,7 +137,7 @@ fn read_after_sync(rest: &[u8]) -> Result<Frame, Damage> {
         seq,
         note,
     };
-    // One text for one frame: other spellings of the same numbers are somebody else's work.
+    // A frame has exactly one text: other spellings of the same numbers are not from a probe.
     let spelled = frame.encode();
     let canonical = spelled
         .as_bytes()
@@ -152,7 +152,7 @@ fn read_after_sync(rest: &[u8]) -> Result<Frame, Damage> {
 
 fn checksum(nonce: u32, dom: u8, seq: u16, body: &[u8]) -> u32 {
     let mut head = Line::EMPTY;
-    // 17 characters into 120.
+    // 17 characters fit into 120.
     let _fits = write!(head, "{nonce:08x} {dom:02x} {seq:04x} ");
     let mut digest = CRC.digest();
     digest.update(head.as_bytes());

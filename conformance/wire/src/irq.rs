@@ -1,11 +1,11 @@
-//! Interrupts, in the numbers that a CPU is told.
+//! Interrupt numbers.
 
 use core::fmt;
 
-/// An interrupt by its number, as the CPU takes it.
+/// An interrupt's number, as the CPU acknowledges it.
 ///
-/// The number is that of the architecture's interrupt controller. A message signalled interrupt has one as a line has,
-/// so nothing here depends on how the interrupt comes about.
+/// The architecture's interrupt controller defines the number. A message-signalled interrupt has one like a line has,
+/// so nothing here depends on how a device raises the interrupt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Irq(pub u32);
 

@@ -1,22 +1,22 @@
-//! Carries what a probe saw to the harness, and what the harness wants done to a probe.
+//! The protocol between the harness and the probes: scripts to a probe, frames from it.
 //!
-//! Two small languages over a serial console that others write to as well:
+//! It has two small languages, over a serial console to which others write too:
 //!
 //! * **Frames** ([`Frame`], [`read`]) travel from the probe. Each is one line of at most
-//!   [`MAX_FRAME`] bytes with the run's nonce, the domain, a sequence number and a checksum, found
-//!   anywhere in a console line; [`Order`] notices what was lost, said twice or forged.
+//!   [`MAX_FRAME`] bytes with the run's nonce, the domain, a sequence number and a checksum. It may be
+//!   anywhere in a console line; [`Order`] detects lost, repeated and forged frames.
 //! * **Scripts** ([`parse_script`], [`Op`]) travel to the probe as text, in a boot argument or a
-//!   ramdisk, and are read there without allocation.
+//!   ramdisk. The probe reads them without allocation.
 //!
 //! ```text
 //! @pt1 <nonce:8> <dom:2> <seq:4> <crc32:8> <body>.
 //! n=<nonce> d=<dom>;<op>;<op>...
 //! ```
 //!
-//! What one architecture alone says or does is in [`arch`]; everything else holds on all of them.
+//! [`arch`] has what is specific to one architecture; everything else is common to all.
 //!
-//! A probe reports and never judges; nothing here knows what was expected. The full stop that ends
-//! a frame occurs nowhere inside one, so that text run into the same line after it does no harm.
+//! A probe reports and never judges, so nothing here knows the expected result. The full stop that ends
+//! a frame occurs nowhere inside one, so text that follows it on the same line does no harm.
 #![no_std]
 #![forbid(unsafe_code)]
 

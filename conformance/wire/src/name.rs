@@ -1,10 +1,10 @@
-//! Names that a script gives to its milestones.
+//! Names of a script's marks.
 
 use core::fmt;
 
 const LIMIT: usize = 24;
 
-/// A milestone's name: 1 to 24 of `A-Z a-z 0-9 _ -`, so that it needs no quoting in a script or a frame.
+/// The name of a mark: 1 to 24 of `A-Z a-z 0-9 _ -`, so that it needs no quoting in a script or a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name {
     bytes: [u8; LIMIT],
@@ -12,7 +12,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Takes the text if it is a name.
+    /// Makes a name of the text; `None` if it is not one.
     pub fn new(text: &str) -> Option<Self> {
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         let mut bytes = [0; LIMIT];
@@ -23,7 +23,7 @@ impl Name {
         text.bytes().all(legal).then_some(Self { bytes, len })
     }
 
-    /// Returns the name as it stands in a script.
+    /// Returns the name as a script has it.
     pub fn as_str(&self) -> &str {
         self.bytes
             .get(..usize::from(self.len))

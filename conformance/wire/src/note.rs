@@ -1,4 +1,4 @@
-//! What a probe says: greetings, answers and accidents.
+//! What a probe reports: greetings, answers and unexpected events.
 
 mod body;
 mod show;
@@ -17,89 +17,89 @@ pub const CHUNK: usize = 48;
 /// The body of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note {
-    /// A virtual CPU began. The first one says it as frame 0.
+    /// A virtual CPU started (hello). The first CPU sends it as frame 0.
     Hello {
         /// Version of the probe.
         version: u8,
-        /// The privilege it was entered at, as the architecture numbers its levels.
+        /// The privilege level at which it was entered, as the architecture numbers them.
         privilege: u8,
-        /// How far its clock counts in a second.
+        /// The frequency of its clock in Hz.
         frequency: u32,
-        /// The CPU, as the architecture names it.
+        /// The CPU's number in the architecture's own form.
         cpu: u64,
     },
-    /// An op was carried out. Exactly one an op, save those that never return.
+    /// The answer to an op. Each op gets exactly one, except ops that never return.
     Op {
         /// The op's position in the script, from 0.
         index: u16,
-        /// What came of it.
+        /// Its result.
         answer: Answer,
     },
     /// A piece of a tree dump; the op's answer follows the last one.
     Chunk {
-        /// Where in the dump it belongs.
+        /// Its offset in the dump.
         offset: u32,
         /// The bytes.
         data: Data,
     },
-    /// An exception that no op was waiting for. The script ends there.
+    /// An exception that no op expected. The script ends there.
     Fault {
         /// The exception.
         fault: Fault,
-        /// The instruction at which it was taken.
+        /// The address of the instruction at which it was taken.
         pc: u64,
     },
-    /// An interrupt that no op switched on. The script ends there.
+    /// An interrupt that no op enabled. The script ends there.
     Stray(Irq),
-    /// The script or the tree is of no use. The script ends there.
+    /// The script or the tree is unusable. The script ends there.
     Bad {
-        /// Byte in the script, or in the tree.
+        /// The position in bytes, in the script or the tree.
         at: u32,
         /// What is wrong there.
         why: ScriptError,
     },
-    /// The script is through; the probe idles.
+    /// The script has ended; the probe idles.
     End {
         /// How many ops were answered.
         ops: u16,
     },
 }
 
-/// What came of an op.
+/// The result of an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// It was done; there is nothing to tell.
+    /// The op succeeded and has no value.
     Ok,
     /// The value read or returned.
     Value(u64),
-    /// It raised an exception.
+    /// The op raised an exception.
     Fault(Fault),
-    /// What a sweep met.
+    /// The result of a sweep.
     Sweep(Sweep),
-    /// What a comparison met.
+    /// The result of a comparison.
     Same(Same),
-    /// The bound passed: the last value seen, or the interrupts counted so far.
+    /// The time limit passed: the last value read, or the interrupts counted so far.
     Timeout(u64),
-    /// The first address that did not hold what was written there.
+    /// The first address that did not hold the written value.
     BadRam(u64),
-    /// The size of the tree whose chunks came before.
+    /// The size of the tree; its chunks precede this answer.
     Tree(u32),
     /// Interrupts taken.
     Irqs {
         /// The interrupt.
         irq: Irq,
-        /// How many since `irq on`.
+        /// Their number since `irq on`.
         count: u32,
     },
-    /// A milestone was reached.
+    /// The script reached a mark.
     Mark(Name),
-    /// The probe has not the means.
+    /// The probe cannot carry out the op.
     Cannot(Reason),
-    /// What only ops of one architecture answer.
+    /// An answer that only ops of one architecture give.
     Arch(arch::Answer),
 }
 
-/// What a sweep over addresses met.
+/// The result of a sweep over addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sweep {
     /// Accesses that completed.
@@ -110,18 +110,18 @@ pub struct Sweep {
     pub first_ok: Option<u64>,
     /// The first address whose access raised an exception.
     pub first_fault: Option<u64>,
-    /// Exceptions that were reported for another address than the one accessed, or for none.
+    /// Exceptions that the CPU reported for another address than the one accessed, or for none.
     pub elsewhere: u32,
     /// The syndrome of the first exception.
     pub first_raw: Option<arch::Raw>,
 }
 
-/// What a comparison over addresses met.
+/// The result of a comparison over addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Same {
-    /// Values as wanted.
+    /// Values that match.
     pub matches: u32,
-    /// Other values.
+    /// Values that do not match.
     pub mismatches: u32,
     /// Accesses that raised an exception.
     pub faults: u32,
@@ -137,7 +137,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// Takes the bytes if they fit into one chunk.
+    /// Makes a chunk of the bytes; `None` if they do not fit.
     pub fn new(data: &[u8]) -> Option<Self> {
         let mut bytes = [0; CHUNK];
         bytes.get_mut(..data.len())?.copy_from_slice(data);
@@ -148,7 +148,7 @@ impl Data {
     }
 
     fn from_base64(text: &str) -> Option<Self> {
-        // The decoder asks for room by the length of the text, up to two bytes more than come out.
+        // The decoder needs a buffer for the length of the text, up to two bytes more than it writes.
         let mut bytes = [0; CHUNK + 3];
         let len = base64::prelude::BASE64_STANDARD
             .decode_slice(text, &mut bytes)

@@ -1,6 +1,6 @@
-//! Numbers as people write them in scripts, and as frames carry them.
+//! Reads numbers: as people write them in scripts, and as frames carry them.
 
-/// Reads a script's number: decimal, or hexadecimal after `0x`, with `_` between digits for the eye.
+/// Reads a script's number: decimal, or hexadecimal after `0x`; `_` may separate digits.
 pub fn script(text: &str) -> Option<u64> {
     match text.strip_prefix("0x") {
         Some(digits) => grouped(digits, 16),
@@ -14,7 +14,7 @@ pub fn hex(text: &str) -> Option<u64> {
 }
 
 fn grouped(digits: &str, radix: u32) -> Option<u64> {
-    // `_` must have a digit on both sides: `_1`, `1_` and `1__2` are slips of the keyboard.
+    // `_` must have a digit on both sides: `_1`, `1_` and `1__2` are typing errors.
     if digits.split('_').any(str::is_empty) {
         return None;
     }
@@ -35,7 +35,7 @@ fn accumulate(digits: impl Iterator<Item = u8>, radix: u32) -> Option<u64> {
 mod tests {
     use super::{hex, script};
 
-    /// A number is decimal or `0x` hexadecimal; what does not fit, or is mistyped, is no number.
+    /// A number is decimal or `0x` hexadecimal; text that is too large or malformed is not a number.
     #[test]
     fn script_numbers() {
         for (text, value) in [

@@ -1,4 +1,4 @@
-//! What a probe can be told to do.
+//! Ops: what a script can have a probe do.
 
 pub(crate) mod error;
 mod hv;
@@ -16,10 +16,10 @@ use crate::arch;
 use crate::irq::Irq;
 use crate::name::Name;
 
-/// The longest time an op may be told to wait, in milliseconds.
+/// The longest time that an op can wait, in milliseconds.
 pub const MAX_MS: u32 = 60_000;
 
-/// The most ops that a loop repeats.
+/// The most ops that a loop can repeat.
 pub const MAX_REPEATED: u8 = 16;
 
 /// The size of an access.
@@ -35,38 +35,38 @@ pub enum Width {
     W64,
 }
 
-/// How an interrupt line is read.
+/// How an interrupt line is triggered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
-    /// Pending while the line is high.
+    /// Level-sensitive: pending while the line is high.
     Level,
-    /// Pending once the line has risen.
+    /// Edge-triggered: pending once the line has risen.
     Edge,
 }
 
 /// The memory type that the probe's own translation gives to addresses outside its RAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attr {
-    /// As a device: not cached, and each access is made once and in order.
+    /// Device memory: not cached; each access happens once, and in order.
     Device,
-    /// As RAM: cached, write-back.
+    /// Normal memory: cached, write-back.
     Normal,
 }
 
 /// One step of a script, answered by one [`Note::Op`](crate::Note::Op).
 ///
-/// The text form is given with each; addresses and values are decimal, or hexadecimal after `0x`,
-/// with `_` where the eye wants it.
+/// Each variant's documentation begins with its text form. Addresses and values are decimal, or
+/// hexadecimal after `0x`; `_` may separate digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
-    /// `r32 A`: reads. Answers `Value` or `Fault`.
+    /// `r32 A`: reads memory. Answers `Value` or `Fault`.
     Read {
         /// Size of the access.
         width: Width,
         /// Address; it need not be aligned.
         at: u64,
     },
-    /// `w32 A V`: writes. Answers `Ok` or `Fault`.
+    /// `w32 A V`: writes memory. Answers `Ok` or `Fault`.
     Write {
         /// Size of the access.
         width: Width,
@@ -85,7 +85,7 @@ pub enum Op {
         count: u32,
         /// Bytes from one address to the next; the sum wraps.
         stride: u64,
-        /// What is written; without it the sweep reads.
+        /// The value to write; without it the sweep reads.
         value: Option<u64>,
     },
     /// `same r32 A N S V I`: reads N values and compares the i-th with V + i * I. Answers `Same`.
@@ -98,9 +98,9 @@ pub enum Op {
         count: u32,
         /// Bytes from one address to the next; the sum wraps.
         stride: u64,
-        /// The first value wanted.
+        /// The first expected value.
         value: u64,
-        /// What each further value has more, cut to the width.
+        /// The increment from one value to the next, cut to the width.
         inc: u64,
     },
     /// `wait32 A MASK V MS`: polls until `*A & MASK == V`. Answers `Value`, `Timeout` or `Fault`.
@@ -109,44 +109,43 @@ pub enum Op {
         width: Width,
         /// Address.
         at: u64,
-        /// The bits looked at.
+        /// The bits to compare.
         mask: u64,
-        /// What they must be.
+        /// Their expected value.
         value: u64,
         /// The bound, by the guest's clock.
         ms: u32,
     },
-    /// `ram A L`: writes a pattern of its own, reads it back, restores what was there; steps over the
-    /// probe's own image, tree and ramdisk, and `Cannot` where nothing else is left. Answers `Ok`,
-    /// `BadRam` or `Fault`.
+    /// `ram A L`: writes a pattern, reads it back, and restores the old content. Skips the probe's own
+    /// image, tree and ramdisk. Answers `Ok`, `BadRam`, `Fault`, or `Cannot` if nothing else is in the range.
     Ram {
         /// First address, a multiple of 8.
         at: u64,
         /// Bytes, a multiple of 8.
         len: u64,
     },
-    /// `exec A`: branches there. Answers `Fault`, or `Ok` if what lies there returns.
+    /// `exec A`: branches to an address. Answers `Fault`, or `Ok` if the code there returns.
     Exec {
         /// Address, a multiple of 4.
         at: u64,
     },
-    /// `tree`: dumps the device tree that the probe was started with. Answers `Tree` after the chunks.
+    /// `tree`: dumps the device tree with which the probe was started. Answers `Tree` after the chunks.
     Tree,
-    /// `irq on I level|edge [PRIORITY]`: enables, and counts from 0. Answers `Ok`.
+    /// `irq on I level|edge [PRIORITY]`: enables an interrupt, and counts it from 0. Answers `Ok`.
     IrqOn {
         /// The interrupt.
         irq: Irq,
-        /// How its line is read.
+        /// How its line is triggered.
         trigger: Trigger,
         /// Its priority; 0xa0 unless given.
         priority: u8,
     },
-    /// `irq off I`: disables. Answers `Ok`.
+    /// `irq off I`: disables an interrupt. Answers `Ok`.
     IrqOff {
         /// The interrupt.
         irq: Irq,
     },
-    /// `irq act I w32 A V`: has the handler write V before the end of interrupt; up to four. Answers `Ok`.
+    /// `irq act I w32 A V`: adds a write that the handler makes before the end of interrupt; up to four. Answers `Ok`.
     IrqAct {
         /// The interrupt.
         irq: Irq,
@@ -157,12 +156,12 @@ pub enum Op {
         /// What is written.
         value: u64,
     },
-    /// `irq noeoi I`: has the handler leave the interrupt active. Answers `Ok`.
+    /// `irq noeoi I`: makes the handler leave the interrupt active. Answers `Ok`.
     IrqNoEoi {
         /// The interrupt.
         irq: Irq,
     },
-    /// `irq wait I N MS`: sleeps until N were counted since `irq on`. Answers `Irqs` or `Timeout`.
+    /// `irq wait I N MS`: sleeps until the interrupt was taken N times since `irq on`. Answers `Irqs` or `Timeout`.
     IrqWait {
         /// The interrupt.
         irq: Irq,
@@ -171,90 +170,90 @@ pub enum Op {
         /// The bound, by the guest's clock.
         ms: u32,
     },
-    /// `irq count I`. Answers `Irqs`.
+    /// `irq count I`: tells how often the interrupt was taken. Answers `Irqs`.
     IrqCount {
         /// The interrupt.
         irq: Irq,
     },
-    /// `timer MS`: sleeps until the timer's interrupt. Answers `Irqs`, or `Timeout` when
-    /// ten times as long brought none.
+    /// `timer MS`: sleeps until the timer's interrupt. Answers `Irqs`, or `Timeout` if the interrupt
+    /// does not come within ten times that long.
     Timer {
-        /// When it fires.
+        /// The time until the timer fires, in milliseconds.
         ms: u32,
     },
-    /// `yield N`: N timer waits of a millisecond, so that every domain that can run does. Answers `Ok`,
+    /// `yield N`: sleeps N times for a millisecond, so that every runnable domain runs. Answers `Ok`,
     /// or `Timeout` as `timer` does.
     Yield {
         /// How many, at least one.
         count: u32,
     },
-    /// `attr device|normal`: the memory type of later accesses outside the probe's RAM. Answers `Ok`.
+    /// `attr device|normal`: sets the memory type of later accesses outside the probe's RAM. Answers `Ok`.
     Attr(Attr),
-    /// `mark NAME`: tells the harness that this point is reached. Answers `Mark`.
+    /// `mark NAME`: reports to the harness that the script reached this point. Answers `Mark`.
     Mark(Name),
-    /// `idle`: sleeps for ever, after answering `Ok`.
+    /// `idle`: answers `Ok`, then sleeps for ever.
     Idle,
-    /// `off`: has the machine switched off, after answering `Ok`.
+    /// `off`: answers `Ok`, then requests to switch the machine off.
     Off,
-    /// `reset`: has the machine reset, after answering `Ok`.
+    /// `reset`: answers `Ok`, then requests to reset the machine.
     Reset,
-    /// `crash`: has itself reported as crashed, after answering `Ok`.
+    /// `crash`: answers `Ok`, then reports itself to the hypervisor as crashed.
     Crash,
-    /// `spin`: never waits and never traps again, after answering `Ok`.
+    /// `spin`: answers `Ok`, then never waits and never traps again.
     Spin,
-    /// `storm A N`: N reads of 32 bits in a row. Answers `Value` with the number of exceptions.
+    /// `storm A N`: makes N reads of 32 bits without a pause. Answers `Value` with the number of exceptions.
     Storm {
         /// Address.
         at: u64,
         /// How many, at least one.
         count: u32,
     },
-    /// `hc N [A0 [A1 [A2 [A3 [A4]]]]]`: hypercall N with these arguments, 0 for those left out. Answers
-    /// `Value` with the result, or `Fault`.
+    /// `hc N [A0 [A1 [A2 [A3 [A4]]]]]`: makes hypercall N with these arguments; omitted ones are 0.
+    /// Answers `Value` with the result, or `Fault`.
     Hypercall {
         /// The hypercall's number.
         number: u16,
         /// Its arguments, at most five.
         args: Values,
     },
-    /// `hcmem SLOT+OFFSET V...`: writes up to five values of 64 bits there. Answers `Ok`, or `Fault`.
+    /// `hcmem SLOT+OFFSET V...`: writes up to five 64-bit values to scratch memory. Answers `Ok` or `Fault`.
     ScratchWrite {
         /// The first byte.
         at: Place,
         /// What is written.
         values: Values,
     },
-    /// `hcaim A SLOT+OFFSET`: writes there, in 64 bits, at which address the place is: to a device that masters memory, in a
-    /// domain whose memory is where the hypervisor put it. Answers `Ok` or `Fault`.
+    /// `hcaim A SLOT+OFFSET`: writes the address of a place in scratch memory to address A, in 64 bits. A script uses
+    /// it to program a device's DMA where it does not know the addresses of its RAM. Answers `Ok` or `Fault`.
     WriteScratchAddress {
         /// Address.
         at: u64,
         /// The place.
         place: Place,
     },
-    /// `hcr SLOT+OFFSET 8|16|32|64`: reads there. Answers `Value`, or `Fault`.
+    /// `hcr SLOT+OFFSET 8|16|32|64`: reads scratch memory. Answers `Value` or `Fault`.
     ScratchRead {
         /// The first byte.
         at: Place,
         /// Size of the access.
         width: Width,
     },
-    /// `hv ...`: asks something of the hypervisor.
+    /// `hv ...`: makes a request to the hypervisor.
     Hv(Hv),
     /// An op that only one architecture has.
     Arch(arch::Op),
-    /// `loop N M`: carries out the M ops that follow N times, and lets those of the last pass answer.
-    /// Answers `Value` with the number of answers in all passes that were not the same as in the first.
+    /// `loop N M`: carries out the next M ops N times; only the last pass sends their answers. Answers `Value`
+    /// with the number of answers, in all passes, that differ from the first pass's.
     Loop {
-        /// How often, at least twice.
+        /// The number of passes, at least two.
         passes: u32,
-        /// How many ops, at least one and at most 16.
+        /// The number of ops, at least one and at most 16.
         ops: u8,
     },
 }
 
 impl Op {
-    /// Returns the address that it is about, where it is about one.
+    /// Returns the address that the op accesses, if it accesses one.
     pub const fn address(&self) -> Option<u64> {
         match self {
             Self::Read { at, .. }
@@ -270,7 +269,7 @@ impl Op {
         }
     }
 
-    /// Tells whether a loop may repeat it: it comes back, and says nothing but its answer.
+    /// Tells whether a loop can repeat the op: it returns, and sends nothing but its answer.
     pub const fn repeats(&self) -> bool {
         !matches!(
             self,
@@ -287,7 +286,7 @@ impl Op {
 }
 
 impl Width {
-    /// All of them.
+    /// All widths.
     pub const ALL: &[Self] = &[Self::W8, Self::W16, Self::W32, Self::W64];
 
     /// Returns the number of bytes.
@@ -305,7 +304,7 @@ impl Width {
         u64::MAX >> (64 - 8 * self.bytes())
     }
 
-    /// Returns the number of bits, as op names end.
+    /// Returns the number of bits, as in the names of ops.
     pub const fn bits(self) -> &'static str {
         match self {
             Self::W8 => "8",
@@ -315,7 +314,7 @@ impl Width {
         }
     }
 
-    /// Reads an op's name: `prefix` and then the bits.
+    /// Parses the name of an op: `prefix`, then the number of bits.
     pub(crate) fn after(prefix: &str, word: &str) -> Option<Self> {
         let bits = word.strip_prefix(prefix)?;
         Self::ALL.iter().copied().find(|width| width.bits() == bits)
@@ -326,7 +325,7 @@ impl Width {
 mod tests {
     use super::Op;
 
-    /// Probes copy ops by value, and beyond this size by a call.
+    /// Probes copy ops by value; for larger ops the compiler calls `memcpy`.
     #[test]
     fn an_op_is_small() {
         assert!(size_of::<Op>() <= 48);

@@ -1,4 +1,4 @@
-//! The order of frames: what was lost, repeated, or belongs to another run.
+//! Checks the order of frames: detects lost and repeated ones, and frames of another run.
 
 use core::fmt;
 
@@ -21,23 +21,23 @@ pub enum Disorder {
         /// The nonce it carries.
         nonce: u32,
     },
-    /// The frame's number was seen before.
+    /// The frame repeats an earlier number.
     Repeated {
         /// The domain.
         dom: u8,
-        /// The number seen again.
+        /// The repeated number.
         seq: u16,
     },
-    /// Frames are missing in front of this one.
+    /// Frames before this one are missing.
     Lost {
         /// The domain.
         dom: u8,
-        /// The first number missing.
+        /// The first missing number.
         from: u16,
         /// The number of the frame that came instead.
         to: u16,
     },
-    /// The domain said hello afresh: it was started again.
+    /// The domain sent a second hello: it was restarted.
     Restarted {
         /// The domain.
         dom: u8,
@@ -45,7 +45,7 @@ pub enum Disorder {
 }
 
 impl Order {
-    /// Starts a run, in which no domain has said anything yet.
+    /// Starts a run in which no domain has sent a frame.
     pub const fn new(nonce: u32) -> Self {
         Self {
             nonce,
@@ -54,8 +54,8 @@ impl Order {
         }
     }
 
-    /// Takes the next frame that was read. After an error the order goes on from that frame, except
-    /// that a foreign or repeated frame moves nothing.
+    /// Checks the next frame. After an error the order continues from that frame, but a foreign or
+    /// repeated frame changes nothing.
     pub fn accept(&mut self, frame: &Frame) -> Result<(), Disorder> {
         let Frame {
             nonce,
@@ -76,12 +76,12 @@ impl Order {
             *next = due.wrapping_add(1);
             return Ok(());
         }
-        // A domain's second life begins like its first. Frame 0 right after frame 0 is an echo.
+        // A restarted domain begins with frame 0 again. Frame 0 right after frame 0 is an echo.
         if seq == 0 && due > 1 && matches!(note, Note::Hello { .. }) {
             *next = 1;
             return Err(Disorder::Restarted { dom });
         }
-        // Numbers wrap, so "behind" is the half circle before the one due.
+        // Numbers wrap, so the half of them before the expected one counts as earlier.
         if !first && due.wrapping_sub(seq) < 0x8000 {
             return Err(Disorder::Repeated { dom, seq });
         }
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(order.accept(&frame(dom, seq, Note::End { ops: 0 })), wanted);
     }
 
-    /// Each domain counts on its own, from 0.
+    /// Each domain has its own sequence, which begins at 0.
     #[test]
     fn domains_count_separately() {
         let mut order = Order::new(NONCE);
@@ -149,7 +149,7 @@ mod tests {
         check(&mut order, 255, 1, Ok(()));
     }
 
-    /// A gap is named with both its ends, a repetition with its number, and neither hides what follows.
+    /// A gap is reported with both its ends, a repetition with its number, and neither hides later errors.
     #[test]
     fn gaps_and_echoes() {
         let mut order = Order::new(NONCE);
@@ -179,7 +179,7 @@ mod tests {
         check(&mut order, 1, 6, Ok(()));
     }
 
-    /// A frame that was made for another run moves nothing.
+    /// A frame of another run does not change the order.
     #[test]
     fn foreign_frames() {
         let mut order = Order::new(NONCE + 1);
@@ -203,7 +203,7 @@ mod tests {
         check(&mut order, 1, 1, Ok(()));
     }
 
-    /// The numbers wrap without being taken for a repetition.
+    /// A wrapped number does not count as a repetition.
     #[test]
     fn numbers_wrap() {
         let mut order = Order::new(NONCE);

@@ -1,4 +1,4 @@
-//! Files that a control domain's ramdisk carries behind its script: images and trees for the domains
+//! Files that a control domain's ramdisk carries after its script: images and trees of the domains
 //! that it builds.
 //!
 //! ```text
@@ -7,7 +7,7 @@
 //! the entries, each at a multiple of 4096 from the pack's first byte
 //! ```
 
-/// What each part is aligned to.
+/// The alignment of each part.
 const PAGE: usize = 4096;
 
 const MAGIC: &[u8; 8] = b"ptpack01";
@@ -19,7 +19,7 @@ const ENTRY: usize = 16;
 pub struct Pack<'a>(&'a [u8]);
 
 impl<'a> Pack<'a> {
-    /// Finds the pack behind the script of a ramdisk.
+    /// Finds the pack after the script of a ramdisk.
     pub fn behind(ramdisk: &'a [u8]) -> Option<Self> {
         let text = ramdisk.iter().position(|byte| *byte == 0)?;
         let pack = ramdisk.get((text + 1).checked_next_multiple_of(PAGE)?..)?;
@@ -31,12 +31,12 @@ impl<'a> Pack<'a> {
         self.number(MAGIC.len()).unwrap_or(0)
     }
 
-    /// Tells whether it says that it has none.
+    /// Tells whether the pack says that it has no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns an entry; `None` where there is none, or not all of it.
+    /// Returns an entry; `None` if there is none, or if it is incomplete.
     pub fn entry(&self, index: usize) -> Option<&'a [u8]> {
         if u64::try_from(index).ok()? >= self.len() {
             return None;
@@ -53,17 +53,17 @@ impl<'a> Pack<'a> {
     }
 }
 
-/// Writes a ramdisk: a script, and a pack of entries behind it.
+/// Writes a ramdisk: a script, then a pack of entries.
 #[cfg(feature = "alloc")]
 pub fn append(script: &str, entries: &[&[u8]]) -> alloc::vec::Vec<u8> {
     use alloc::vec::Vec;
 
-    // A script whose text fills its pages is followed by a page of NUL: its end must be seen.
+    // If the text fills its pages, a page of NUL follows: the text ends at the first NUL.
     let start = (script.len() + 1).next_multiple_of(PAGE);
     let mut ramdisk = Vec::from(script.as_bytes());
     ramdisk.resize(start, 0);
     let mut push = |number: usize| {
-        // A length in memory fits.
+        // The length of a slice fits into 64 bits.
         let number = u64::try_from(number).unwrap_or(u64::MAX);
         ramdisk.extend_from_slice(&number.to_le_bytes());
     };

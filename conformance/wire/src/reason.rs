@@ -1,25 +1,25 @@
-//! Why a probe could not do as it was told.
+//! Reasons why a probe could not carry out a script or an op.
 
 use crate::spelled::spelled;
 
 spelled! {
     /// Why a script cannot be carried out.
     ScriptError {
-        /// The device tree cannot be read.
+        /// The device tree is not readable.
         Tree = "tree",
-        /// There is no script, neither in the boot arguments nor in a ramdisk they point to.
+        /// There is no script, neither in the boot arguments nor in a ramdisk that they point to.
         Script = "script",
         /// The header is not `n=<nonce> d=<dom>`.
         Header = "header",
         /// An unknown op.
         Op = "op",
-        /// A word where a number is due, or a number that does not fit.
+        /// A word where a number must be, or a number that does not fit.
         Number = "number",
-        /// A word that is not one of those possible there.
+        /// A word that is not possible at this place.
         Word = "word",
         /// An operand is missing.
         Missing = "missing",
-        /// An operand too many.
+        /// There is one operand too many.
         Extra = "extra",
         /// The probe itself failed; the position is a line of its source.
         Panic = "panic",
@@ -35,15 +35,15 @@ spelled! {
         NoIrq = "no-irq",
         /// The table of interrupts or of their actions is full.
         Full = "full",
-        /// The address cannot be mapped: beyond the reach of translation, or no table is left.
+        /// The address cannot be mapped: it is beyond the range of translation, or no table is left.
         Map = "map",
         /// There is no device tree.
         NoTree = "no-tree",
-        /// It would overwrite or enter the probe itself.
+        /// The op would overwrite or execute the probe's own memory.
         Own = "own",
         /// The CPU, the firmware or the hypervisor does not have the service, or the probe is of another architecture.
         Service = "service",
-        /// The script came with no such entry of a pack.
+        /// The pack has no such entry, or there is no pack.
         Pack = "pack",
     }
 }

@@ -5,31 +5,31 @@ use crate::op::{Op, OpError, OpErrorKind, parse_op};
 
 const SEPARATORS: [char; 2] = [';', '\n'];
 
-/// What a script says before its first op.
+/// The header of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// The run; every frame repeats it.
+    /// The run's nonce; every frame repeats it.
     pub nonce: u32,
-    /// The domain; every frame repeats it.
+    /// The domain's number; every frame repeats it.
     pub dom: u8,
     /// Whether the ops are in the ramdisk (`script=ramdisk`).
     pub in_ramdisk: bool,
 }
 
-/// The ops of a script, in order. An op that is none ends the script with its error, and so does one
-/// that stands in a loop and cannot be repeated, or a loop that lacks ops.
+/// The ops of a script, in order. The script ends with an error at a malformed op, at an op in a loop
+/// that cannot be repeated, and at a loop with too few ops.
 #[derive(Debug, Clone)]
 pub struct Ops<'a> {
     text: &'a str,
     at: usize,
-    /// How many ops of a loop are to come.
+    /// The number of ops that a loop still lacks.
     looped: u8,
 }
 
 /// Reads a script such as `n=0badcafe d=01;r32 0x9030fe0;mark done`.
 ///
-/// Ops are separated by `;` or line ends; empty ones are skipped and have no index. The text ends
-/// before the first NUL: what follows in a ramdisk is padding or a [pack](crate::pack).
+/// `;` or line ends separate ops; empty ops are skipped and have no index. The text ends before the
+/// first NUL, which in a ramdisk padding or a [pack](crate::pack) follow.
 pub fn parse_script(text: &[u8]) -> Result<(Header, Ops<'_>), OpError> {
     let len = text
         .iter()
@@ -75,7 +75,7 @@ impl Iterator for Ops<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (start, op) = loop {
-            // The cursor stands on the separator in front of the next op.
+            // The cursor is on the separator before the next op.
             let start = self.at + 1;
             let Some(rest) = self.text.get(start..) else {
                 let missing = OpErrorKind::Missing {
@@ -126,21 +126,21 @@ mod owned {
 
     use super::{Op, OpError, parse_script};
 
-    /// The longest script that goes into boot arguments. Xen's own limit for a domain's is 1024.
+    /// The longest script that is passed in boot arguments. Xen's limit for a domain's arguments is 1024.
     pub const INLINE_LIMIT: usize = 900;
 
-    /// A script as the harness holds it; shown as the text that a probe takes.
+    /// A script in the harness. Its `Display` form is the text that a probe reads.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Script {
         /// The run.
         pub nonce: u32,
         /// The domain.
         pub dom: u8,
-        /// What to do.
+        /// The ops, in order.
         pub ops: Vec<Op>,
     }
 
-    /// How a script reaches its probe.
+    /// How a script is passed to its probe.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum BootArgs {
         /// In the boot arguments.
@@ -155,7 +155,7 @@ mod owned {
     }
 
     impl Script {
-        /// Reads a script; every op of it must be one.
+        /// Reads a script; fails at the first malformed op.
         pub fn parse(text: &str) -> Result<Self, OpError> {
             let (header, ops) = parse_script(text.as_bytes())?;
             Ok(Self {
@@ -165,7 +165,7 @@ mod owned {
             })
         }
 
-        /// Returns the script in the form in which it fits.
+        /// Returns the script as boot arguments, or as a ramdisk if it is too long.
         pub fn boot_args(&self) -> BootArgs {
             let text = self.to_string();
             if text.len() <= INLINE_LIMIT {

@@ -1,6 +1,6 @@
-//! Enums whose variants travel in frames as words.
+//! Enums whose variants frames carry as words.
 
-/// Declares an enum whose variants travel as words.
+/// Declares an enum whose variants frames carry as words.
 macro_rules! spelled {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -8,10 +8,10 @@ macro_rules! spelled {
         pub enum $name { $($(#[$variant_doc])* $variant),+ }
 
         impl $name {
-            /// All of them.
+            /// All variants.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// Returns the word it travels as.
+            /// Returns the variant's word in a frame.
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }

@@ -1,8 +1,8 @@
-//! Ops of a control domain: hypercalls, and what is asked of a hypervisor through them.
+//! Ops of a control domain: hypercalls, and requests that consist of them.
 //!
-//! Arguments lie in pages near the end of the probe's RAM, which are ordinary memory to the probe, as
-//! Xen wants them. Numbers and offsets are those of Xen's public headers; where 4.17 and 4.20 differ,
-//! the interface version tells which it is.
+//! Arguments are in pages near the end of the probe's RAM, which the probe maps as normal memory, as
+//! Xen requires. Numbers and offsets are those of Xen's public headers; where 4.17 and 4.20 differ,
+//! the interface version decides.
 
 mod build;
 mod call;
@@ -15,32 +15,32 @@ use crate::machine::{Abort, Machine};
 
 const PAGE: u64 = 4096;
 
-/// Pages of the probe's own structures, and behind them those of the slots that scripts fill, save the
-/// last slot.
+/// The pages of the probe's own structures, then those of the slots that scripts fill, without the last
+/// slot.
 const WORK_PAGES: u64 = 2;
 const SLOT_PAGES: u64 = 3;
 
-/// Pages at the end of RAM that are left for the last slot, and for what scripts write where it is found
-/// from outside.
+/// Pages at the end of RAM: the last slot, and a page for what scripts write at an address that the
+/// harness knows.
 const LAST_PAGES: u64 = 2;
 
 const XEN_VERSION: u64 = 17;
 const SCHED_OP: u64 = 29;
 const REMOTE_SHUTDOWN: u64 = 4;
 
-/// What was found out about the hypervisor, as far as ops needed it.
+/// What the probe has detected about the hypervisor, as far as ops needed it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Control {
-    /// Where the work pages begin, and where RAM ends.
+    /// The first address of the work pages, and the end of RAM.
     scratch: Option<(u64, u64)>,
-    /// The interface versions that it did not refuse.
+    /// The interface versions that the hypervisor accepts.
     domctl: Option<u32>,
     sysctl: Option<u32>,
-    /// Where the probe maps pages of others.
+    /// The address at which the probe maps pages of other domains.
     window: Option<u64>,
 }
 
-/// Error numbers that a hypercall returns, or that the probe gives in its place.
+/// Error numbers that a hypercall returns, or that the probe returns in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Errno {
     Esrch = 3,
@@ -51,13 +51,13 @@ enum Errno {
 }
 
 impl Errno {
-    /// Returns the result of a call that failed so.
+    /// Returns the result of a call that fails with this error.
     const fn value(self) -> u64 {
         (self as u64).wrapping_neg()
     }
 }
 
-/// Tells whether a result is an error: one of the last page of numbers.
+/// Tells whether a result is an error: one of the highest 4096 numbers.
 const fn failed(result: u64) -> bool {
     result > u64::MAX - PAGE
 }
@@ -98,13 +98,13 @@ impl<M: Machine> Runner<'_, M> {
         }
     }
 
-    /// Finds the work pages, the highest ones that nothing of the probe's lies in, and the end of RAM.
+    /// Finds the work pages, which are the highest pages that the probe does not use, and the end of RAM.
     fn pages(&mut self) -> Result<(u64, u64), Abort> {
         if let Some(found) = self.control.scratch {
             return Ok(found);
         }
         let size = (WORK_PAGES + SLOT_PAGES) * PAGE;
-        // The tree's reader has no bank that wraps.
+        // The tree's reader returns no bank that wraps.
         let (base, end) = self
             .banks
             .iter()
@@ -203,7 +203,7 @@ impl<M: Machine> Runner<'_, M> {
 
     fn version(&mut self) -> Result<u64, Abort> {
         let version = self.machine.hypercall(XEN_VERSION, [0; 5])?;
-        // What they answer does not matter, only which version they were asked in.
+        // Only the accepted version matters, not the result.
         self.domctl_version()?;
         self.free_pages()?;
         let known = |version: Option<u32>| u64::from(version.unwrap_or(0));

@@ -5,11 +5,11 @@ use wire::{Answer, Op, Reason, Trigger};
 use super::Runner;
 use crate::machine::{Abort, Controller, Machine};
 
-/// Higher than other interrupts', so that one left active keeps no wait from ending.
+/// The timer's priority: higher than others, so that an interrupt that is left active blocks no sleep.
 const TIMER_PRIORITY: u8 = 0x20;
 
-/// How late the timer's interrupt may come before it counts as lost. The counter runs on while a busy host lets the
-/// machine stand still, so this is long against any such pause; it bounds a wait and is waited out by nobody.
+/// How late the timer's interrupt may be before it counts as lost. The counter continues while a busy host does not
+/// run the machine, so the limit is much longer than any such pause. In a normal run it is never reached.
 const PATIENCE_MS: u32 = 5_000;
 
 impl<M: Machine> Runner<'_, M> {
@@ -79,7 +79,7 @@ impl<M: Machine> Runner<'_, M> {
         })
     }
 
-    /// Switches the interrupt controller on when the first op asks for it: scripts without pay nothing.
+    /// Switches the interrupt controller on for the first op that needs it; other scripts do not pay for it.
     pub(super) fn controller(&mut self) -> Result<Option<M::Interrupts>, Abort> {
         let Some(at) = &self.interrupts_at else {
             return Ok(None);
@@ -88,7 +88,7 @@ impl<M: Machine> Runner<'_, M> {
             let Some(controller) = self.machine.start_interrupts(at)? else {
                 return Ok(None);
             };
-            // The first of an empty table.
+            // An empty table has room for the first entry.
             let _full = self.irqs.expect(M::TIMER);
             controller.enable(self.machine, M::TIMER, Trigger::Level, TIMER_PRIORITY)?;
             self.interrupts = Some(controller);
@@ -96,7 +96,7 @@ impl<M: Machine> Runner<'_, M> {
         Ok(self.interrupts)
     }
 
-    /// Takes `count` naps of `ms` milliseconds, each by an interrupt of the timer.
+    /// Sleeps `count` times for `ms` milliseconds, each time until the timer's interrupt.
     pub(super) fn nap(&self, ms: u32, count: u32) -> Answer {
         let (machine, irqs) = (self.machine, self.irqs);
         let start = irqs.count(M::TIMER);

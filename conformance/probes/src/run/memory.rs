@@ -1,17 +1,17 @@
-//! Ops that look at many addresses, or at one for a while.
+//! Ops that access many addresses, or poll one.
 
 use wire::{Answer, Same, Sweep, Width};
 
 use super::Runner;
 use crate::machine::{Abort, Machine};
 
-/// How many times a register is polled before the time between two looks is slept away.
+/// The number of reads of a poll before the CPU sleeps between two reads.
 const EAGER: u32 = 16;
 
-/// How many sleeps a second a poll takes.
+/// The number of a poll's sleeps per second.
 const LOOKS: u64 = 10_000;
 
-/// Words that a RAM test writes before it reads the first one back.
+/// The number of words that a RAM test writes before it reads the first one back.
 const BLOCK: usize = 64;
 
 impl<M: Machine> Runner<'_, M> {
@@ -87,7 +87,7 @@ impl<M: Machine> Runner<'_, M> {
         self.poll(mask, value, ms, |runner| runner.machine.read(width, at))
     }
 
-    /// Looks until what is seen is `value` under `mask`, or the time is up.
+    /// Reads until the bits in `mask` are `value`, or the time is up.
     pub(super) fn poll(
         &mut self,
         mask: u64,
@@ -108,7 +108,7 @@ impl<M: Machine> Runner<'_, M> {
                 return Ok(Answer::Timeout(found));
             }
             looks += 1;
-            // The first looks come at once; later ones leave the CPU to others in between.
+            // The first reads are immediate; between later ones other domains can run.
             if looks > EAGER && self.controller()?.is_some() {
                 let next = now.saturating_add(machine.frequency() / LOOKS);
                 machine.sleep(next.min(deadline));
@@ -116,18 +116,18 @@ impl<M: Machine> Runner<'_, M> {
         }
     }
 
-    /// Tests memory in blocks, so that one word aliasing another shows, around what must stay.
+    /// Tests memory in blocks, so that it detects aliased words; skips memory that must stay.
     pub(super) fn ram(&self, at: u64, len: u64) -> Result<Answer, Abort> {
         let machine = self.machine;
         let Some(last) = at.checked_add(len - 1) else {
             return Err(Abort::Unmapped);
         };
         let mut address = at;
-        // A range of nothing but own memory was not tested.
+        // If the range has only the probe's own memory, nothing was tested.
         let mut outcome = Err(Abort::Own);
         while address <= last {
             if let Some(past) = self.past_own(address) {
-                // Words are whole, and what follows the last one is not looked at.
+                // Only whole words are tested; bytes after the last one are ignored.
                 match past.checked_next_multiple_of(8) {
                     Some(next) if next <= last => address = next,
                     _ => break,
@@ -183,7 +183,7 @@ impl<M: Machine> Runner<'_, M> {
         Ok(bad)
     }
 
-    /// Returns the first address after the memory that must stay, if `at` lies in it.
+    /// Returns the first address after the memory that must stay, if `at` is in it.
     fn past_own(&self, at: u64) -> Option<u64> {
         let inside = |first: u64, last: u64| first & !7 <= at && at <= last;
         self.machine

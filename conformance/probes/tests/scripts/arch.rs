@@ -1,4 +1,4 @@
-//! The architecture of the machine made up: its exceptions, its interrupt controller, its own ops.
+//! The architecture of the fake machine: its exceptions, its interrupt controller, its own ops.
 
 mod aarch64;
 

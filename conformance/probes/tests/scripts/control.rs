@@ -1,4 +1,4 @@
-//! Ops of a control domain, against hypervisors made up for each claim.
+//! Ops of a control domain, on a fake hypervisor for each claim.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,10 +19,10 @@ const ENOSYS: u64 = 38u64.wrapping_neg();
 const SYSCTL: u64 = 35;
 const DOMCTL: u64 = 36;
 
-/// Two pages at the end of RAM are for others and the last slot; the probe's work pages lie in front.
+/// The last two pages of RAM are reserved, one of them for the last slot; the probe's work pages are before them.
 pub const SLOTS: u64 = HIGH.0 + HIGH.1 - 0x5000;
 
-/// A call as the hypervisor finds it: number, command, and its structure.
+/// A call as the hypervisor reads it: number, command, and its structure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     pub number: u64,
@@ -32,7 +32,7 @@ pub struct Call {
 
 impl Call {
     fn read(fake: &Fake, number: u64, args: [u64; 5]) -> Self {
-        // Some calls say their command beside the structure.
+        // Some calls have their command outside the structure.
         let (place, command) = match number {
             DOMCTL | SYSCTL => (args[0], fake.peek(Width::W32, args[0])),
             _ => (args[1], args[0]),
@@ -55,7 +55,7 @@ impl Call {
 
 pub type Log = Rc<RefCell<Vec<Call>>>;
 
-/// A machine whose hypervisor knows one domctl version, and answers by `answer` what it understood.
+/// Returns a machine whose hypervisor accepts one domctl version; `answer` answers the calls.
 pub fn machine(domctl: u64, answer: impl Fn(&Fake, &Call) -> u64 + 'static) -> (Fake, Log) {
     let log = Log::default();
     let calls = log.clone();
@@ -84,12 +84,12 @@ pub fn commands(log: &Log) -> Vec<u64> {
     log.take().iter().map(|call| call.command).collect()
 }
 
-/// Writes into the structure of the work page.
+/// Writes into the structure in the work page.
 pub fn give(fake: &Fake, width: Width, at: u64, value: u64) {
     fake.poke(width, SLOTS - 0x2000 + at, value);
 }
 
-/// A raw call gets numbers and addresses; scratch memory is written and read; its end is RAM's.
+/// A raw call gets numbers and addresses; scratch memory is written and read; it ends where RAM ends.
 #[test]
 fn raw_calls() {
     let mut fake = Fake::new();
@@ -122,7 +122,7 @@ fn raw_calls() {
         [Answer::Fault(undefined())],
         "no hypervisor"
     );
-    // The pages lie below what is in their way, as long as there is RAM.
+    // The pages are below memory that is in use, as long as there is RAM.
     for (own, slot) in [
         ((far - 0x5800, far - 0x5700), Some(far - 0x9000)),
         ((far - 0x2001, far - 1), Some(far - 0x6000)),
@@ -140,7 +140,7 @@ fn raw_calls() {
     }
 }
 
-/// Versions are asked upward once, and kept.
+/// Versions are tried once, upward, and remembered.
 #[test]
 fn versions_are_found() {
     let (fake, log) = machine(0x17, |_, _| 0);
@@ -160,7 +160,7 @@ fn versions_are_found() {
     assert_eq!(commands(&log), [2, 3, 6]);
 }
 
-/// A domain's structure is laid out as the version has it, and its parts follow in Xen's order.
+/// The structure of a new domain has the version's layout, and its further calls come in Xen's order.
 #[test]
 fn creation() {
     for (version, arch) in [(0x15, 56), (0x17, 60), (0x18, 60)] {
@@ -201,7 +201,7 @@ fn creation() {
     }
 }
 
-/// The first step that fails answers, and nothing follows it.
+/// The first step that fails answers, and no further step follows.
 #[test]
 fn creation_ends_at_the_first_error() {
     for (failing, last) in [(1, 1), (86, 86), (15, 15), (35, 35), (11, 11)] {
@@ -219,7 +219,7 @@ fn creation_ends_at_the_first_error() {
     }
 }
 
-/// A domain is told from the next one, as some versions answer.
+/// A domain is distinguished from the next one, for which some versions answer.
 #[test]
 fn domains_are_told_apart() {
     let (fake, _) = machine(0x15, |fake, call| {
@@ -244,7 +244,7 @@ fn domains_are_told_apart() {
     );
 }
 
-/// The list is read to its end, however long, and free pages where `physinfo` has them.
+/// A list of any length is read to its end, and free pages come from `physinfo`.
 #[test]
 fn lists_and_counts() {
     for (domains, calls) in [(3u64, 1), (34, 2), (70, 3)] {
@@ -268,7 +268,7 @@ fn lists_and_counts() {
     assert_eq!(run(&fake, "hv free"), [Answer::Value(0x1_2345)]);
 }
 
-/// Extents follow one another over as many calls as it takes, and too few are an error.
+/// Extents are contiguous over all calls, and too few are an error.
 #[test]
 fn memory_is_given() {
     let (fake, log) = machine(0x17, |fake, call| {
@@ -300,7 +300,7 @@ fn memory_is_given() {
     );
 }
 
-/// What a foreign mapping refuses is one error of its list, or the call's.
+/// A refused foreign mapping is an error in the call's list, or of the call.
 #[test]
 fn foreign_pages() {
     let (fake, log) = machine(0x17, |fake, call| {
@@ -334,7 +334,7 @@ fn foreign_pages() {
     );
 }
 
-/// An entry is copied piece by piece through a window of mappings, which is empty afterwards.
+/// An entry is copied in pieces through a window of mappings, which is empty afterwards.
 #[test]
 fn entries_are_loaded() {
     let window: Rc<RefCell<BTreeMap<u64, u64>>> = Rc::default();
@@ -393,7 +393,7 @@ fn entries_are_loaded() {
     );
 }
 
-/// A start sets the first CPU up before it lets it run.
+/// A start sets the first CPU up before it unpauses the domain.
 #[test]
 fn starts() {
     let (fake, log) = machine(0x17, |_, _| 0);
@@ -411,7 +411,7 @@ fn starts() {
     assert_eq!(commands(&log), [12]);
 }
 
-/// What is said of devices stands where Xen looks for it.
+/// The fields of calls about devices are where Xen reads them.
 #[test]
 fn devices() {
     let (fake, log) = machine(0x17, |_, _| 0);
@@ -449,7 +449,7 @@ fn devices() {
     assert_eq!((calls[8].field(0, 2), calls[8].field(4, 4)), (2, 3));
 }
 
-/// A loop answers what differed, and then what its last pass did.
+/// A loop answers how many answers differed, and then sends its last pass's answers.
 #[test]
 fn loops() {
     let count = Cell::new(0);

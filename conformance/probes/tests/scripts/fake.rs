@@ -1,4 +1,4 @@
-//! A machine made up for the purpose of running scripts.
+//! A fake machine for scripts.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -11,15 +11,15 @@ use wire::{Answer, Attr, Irq, Note, Width};
 use crate::arch::{self, Interrupts, InterruptsAt};
 
 pub const RAM: u64 = 0x4000_0000;
-/// The highest RAM, as a tree would have it, and where the probe maps what is others' behind it.
+/// The highest RAM bank of the tree (address and size), and the address after it where the probe maps foreign pages.
 pub const HIGH: (u64, u64) = (0x4100_0000, 0x1_0000);
 pub const WINDOW: u64 = 0x4140_0000;
 
-/// What answers hypercalls: number and arguments, and the memory that they point to.
+/// Answers hypercalls, given number and arguments, and the memory that they point to.
 pub type Xen = Box<dyn Fn(&Fake, u64, [u64; 5]) -> u64>;
 
-/// A page of RAM, some more above, an interrupt controller made of plain memory, one faulting page that reports no
-/// address, and a clock that advances as it is looked at.
+/// A machine with a page of RAM, some more above, an interrupt controller in plain memory, one page whose faults
+/// report no address, and a clock that advances with each read.
 pub struct Fake {
     pub memory: RefCell<BTreeMap<u64, u8>>,
     pub stuck: Option<u64>,

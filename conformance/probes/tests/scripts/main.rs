@@ -1,4 +1,4 @@
-//! What a script's ops answer on a machine made up for the purpose.
+//! The answers of ops on a fake machine.
 
 mod arch;
 mod control;
@@ -18,13 +18,13 @@ use fake::{Fake, HIGH, RAM};
 
 const TIMER: Irq = Fake::TIMER;
 
-/// Runs a script and returns its answers; checks that each op has one, in order, and that the end is told.
+/// Runs a script and returns its answers; checks that each op has one, in order, and that the end is reported.
 #[track_caller]
 fn run(fake: &Fake, script: &str) -> Vec<Answer> {
     run_with(fake, arch::controller(), script)
 }
 
-/// The same with an interrupt controller to choose.
+/// Does the same with the given interrupt controller.
 #[track_caller]
 fn run_with(fake: &Fake, controller: InterruptsAt, script: &str) -> Vec<Answer> {
     let ramdisk = wire::pack::append(&format!("n=1 d=1;{script}"), &[&[0xa5; 0x1_0801]]);
@@ -69,7 +69,7 @@ fn answer(script: &str) -> Answer {
     *run(&Fake::new(), script).last().unwrap()
 }
 
-/// A single access says value, fault or that it was not tried.
+/// A single access answers with a value, a fault, or that it was not tried.
 #[test]
 fn accesses() {
     for (script, wanted) in [
@@ -92,7 +92,7 @@ fn accesses() {
     }
 }
 
-/// A sweep counts both outcomes and remembers the first of each, and an exception without the address counts as one elsewhere.
+/// A sweep counts both outcomes and reports the first of each; an exception without an address counts as elsewhere.
 #[test]
 fn sweeps() {
     assert_eq!(
@@ -146,7 +146,7 @@ fn comparisons() {
     assert_eq!(answer("same r32 0x40000ffc 2 4 0 0"), Answer::Same(wanted));
 }
 
-/// A poll ends with the value wanted, at its bound, or with the access's abort.
+/// A poll ends with the expected value, at its time limit, or with an abort of the access.
 #[test]
 fn polls() {
     assert_eq!(
@@ -166,7 +166,7 @@ fn polls() {
     );
 }
 
-/// A RAM test finds a word that does not hold, restores the others, and steps over the probe's own.
+/// A RAM test finds a word that does not hold its value, restores the others, and skips the probe's own memory.
 #[test]
 fn ram() {
     let mut fake = Fake::new();
@@ -198,7 +198,7 @@ fn ram() {
     );
 }
 
-/// Interrupts are counted from `irq on`, do what was ordered, and a wait ends either way.
+/// Interrupts are counted from `irq on`, the handler carries out its actions, and a wait ends in either case.
 #[test]
 fn interrupts() {
     let fake = Fake::new();
@@ -227,7 +227,7 @@ fn interrupts() {
     assert_eq!(answer("irq on 96 level"), Answer::Cannot(Reason::NoIrq));
 }
 
-/// An op that never comes back is answered first.
+/// An op that never returns is answered first.
 #[test]
 fn endings_are_answered() {
     for (script, how) in [

@@ -1,4 +1,4 @@
-//! What is said of PCI functions, against hypervisors made up for each claim.
+//! Calls about PCI functions, on a fake hypervisor for each claim.
 
 use wire::{Answer, Width};
 
@@ -8,7 +8,7 @@ use super::run;
 const EFAULT: u64 = 14u64.wrapping_neg();
 const EINVAL: u64 = 22u64.wrapping_neg();
 
-/// Each call has its function where Xen looks for it.
+/// Each call has its function where Xen reads it.
 #[test]
 fn functions_stand_where_xen_looks() {
     let (fake, log) = machine(0x17, |_, _| 0);
@@ -60,7 +60,7 @@ fn functions_stand_where_xen_looks() {
     }
 }
 
-/// A group is counted as the hypervisor counts it, and an error is told instead.
+/// The size of a group is the hypervisor's count, or its error.
 #[test]
 fn groups_are_counted() {
     let (fake, log) = machine(0x17, |fake, call| {
@@ -82,7 +82,7 @@ fn groups_are_counted() {
     assert_eq!(call.field(32, 8), SLOTS - 0x1000);
 }
 
-/// Which functions are known is asked again from where a call stopped, and told as one row of bits.
+/// The list of known functions continues where a call stopped, and is one row of bits.
 #[test]
 fn known_functions_are_listed() {
     let (fake, log) = machine(0x17, |fake, call| {

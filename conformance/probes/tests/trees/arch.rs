@@ -1,4 +1,4 @@
-//! What an architecture finds in a tree.
+//! What the code of each architecture reads from a tree.
 
 mod aarch64;
 

@@ -1,4 +1,4 @@
-//! The tree's reader finds what others wrote, and survives what nobody should write.
+//! The tree's reader finds what an independent writer wrote, and survives malformed trees.
 
 mod arch;
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use arch::guest;
 
-/// What is no tree is refused, with the place of the field that says so.
+/// A blob that is not a tree is refused, with the offset of the invalid field.
 #[test]
 fn headers_are_checked() {
     let good = guest();
@@ -27,7 +27,7 @@ fn headers_are_checked() {
     assert_eq!(total_size([0; 8]), None);
 }
 
-/// Ten thousand levels are read without a stack of that depth.
+/// Ten thousand levels need no stack of that depth.
 #[test]
 fn depth_is_no_matter() {
     let token = |value: u32| value.to_be_bytes();
@@ -63,7 +63,7 @@ fn depth_is_no_matter() {
     assert!(tree.find(&b"/a".repeat(100)).is_some());
 }
 
-/// Visits everything that can be asked of a tree.
+/// Calls every function of the reader on a tree.
 fn visit(blob: &[u8]) {
     let Ok(tree) = Tree::new(blob) else { return };
     arch::visit(&tree);
@@ -83,7 +83,7 @@ fn visit(blob: &[u8]) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// No tree makes the reader panic or run away, however it is spoiled.
+    /// No corrupted tree makes the reader panic or loop.
     #[test]
     fn spoiled_trees_are_survived(
         writes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
@@ -107,7 +107,7 @@ proptest! {
         visit(&blob);
     }
 
-    /// Nor does anything else.
+    /// Nor do arbitrary bytes.
     #[test]
     fn soup_is_survived(mut blob in vec(any::<u8>(), 40..400)) {
         blob[..4].copy_from_slice(&0xd00d_feed_u32.to_be_bytes());

@@ -13,11 +13,11 @@ pub(crate) use syndrome::NO_SYNDROME;
 
 use crate::irq::Irq;
 
-/// The highest INTID that is no message (LPI) and not reserved.
+/// The highest INTID that is neither an LPI nor reserved.
 pub const LAST_IRQ: Irq = Irq(1019);
 
-/// The first INTID of interrupts that are private to a CPU (PPI); software generated ones (SGI) lie below.
+/// The first INTID of a PPI; the INTIDs below are SGIs.
 pub const FIRST_PPI: Irq = Irq(16);
 
-/// The first INTID of interrupts that CPUs share (SPI).
+/// The first INTID of an SPI.
 pub const FIRST_SPI: Irq = Irq(32);

@@ -1,19 +1,19 @@
-//! What happened, in words that hold on every architecture.
+//! Kinds of exceptions that every architecture has.
 
-/// What an exception is about. The architecture's decoder tells it from the syndrome.
+/// The kind of an exception. The architecture's decoder derives it from the syndrome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultClass {
-    /// No translation reaches the address, or the address is larger than any that there can be.
+    /// No translation maps the address, or the address is beyond the largest possible one.
     Unmapped,
-    /// A translation is there and does not allow the access.
+    /// A translation exists and does not permit the access.
     Permission,
-    /// The address is not aligned as the access needs it.
+    /// The address does not have the alignment that the access needs.
     Alignment,
-    /// The access left the CPU and was answered with an error.
+    /// The access left the CPU, and the bus answered with an error.
     External,
-    /// The instruction does not exist, or not for this privilege.
+    /// The instruction does not exist, or not at this privilege level.
     Undefined,
-    /// The exception came at a time of its own and belongs to no instruction.
+    /// The exception is asynchronous and belongs to no instruction.
     Asynchronous,
     /// Anything else.
     Other,

@@ -1,5 +1,5 @@
-//! Notes as frames carry them: one letter, then fields in hexadecimal. A probe pays a trap for each
-//! byte it prints, so they are terse.
+//! Notes as frames carry them: one letter, then fields in hexadecimal. They are short because each byte
+//! that a probe prints costs a trap.
 
 use core::fmt::{self, Write};
 
@@ -41,7 +41,7 @@ impl Note {
         }
     }
 
-    /// Reads a body; `None` for anything that is none. Spellings are not checked here.
+    /// Reads a body; `None` if it is not one. Does not check whether numbers have their one spelling.
     pub(crate) fn read_body(body: &str) -> Option<Self> {
         let mut fields = Fields::of(body);
         let note = match fields.word()? {
@@ -162,7 +162,7 @@ impl Answer {
     }
 }
 
-/// Writes words one after the other; formatting text would bring its padding into the probe's image.
+/// Writes words in order. `write!` with text would link its padding code into the probe's image.
 fn words(out: &mut impl Write, words: &[&str]) -> fmt::Result {
     words.iter().try_for_each(|word| out.write_str(word))
 }

@@ -1,32 +1,32 @@
-//! What is wrong with the text of an op.
+//! Errors in the text of an op.
 
 use core::fmt;
 
 use crate::reason::ScriptError;
 
-/// What the first word of an op stands for.
+/// The name of an op's first word in errors.
 pub(crate) const OP: &str = "op";
 
-/// Where in the text an op goes wrong, and how.
+/// An error in the text of an op, with its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpError {
-    /// Byte of the text, where the culprit begins.
+    /// The byte of the text at which the faulty word begins.
     pub at: usize,
-    /// What is wrong there.
+    /// The kind of error.
     pub kind: OpErrorKind,
 }
 
-/// How the text of an op goes wrong.
+/// The kind of an error in the text of an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpErrorKind {
-    /// A word that is none of those possible here.
+    /// A word that is not possible here.
     Word {
         /// What the word stands for.
         what: &'static str,
-        /// The words possible.
+        /// The possible words.
         known: &'static [&'static str],
     },
-    /// A word where a number is due.
+    /// A word where a number must be.
     Number {
         /// What the number stands for.
         what: &'static str,
@@ -35,36 +35,36 @@ pub enum OpErrorKind {
     Range {
         /// What the number stands for.
         what: &'static str,
-        /// The least possible.
+        /// The smallest possible number.
         min: u64,
-        /// The greatest possible.
+        /// The largest possible number.
         max: u64,
     },
-    /// A number that must be a multiple.
+    /// A number that is not the multiple that it must be.
     Multiple {
         /// What the number stands for.
         what: &'static str,
-        /// Of what.
+        /// The divisor.
         of: u64,
     },
-    /// Not 1 to 24 of `A-Z a-z 0-9 _ -`.
+    /// A name that is not 1 to 24 of `A-Z a-z 0-9 _ -`.
     Name,
-    /// Not a byte of a scratch slot.
+    /// A place that is not in a scratch slot.
     Place,
-    /// Not 1 to 40 printable characters.
+    /// A path that is not 1 to 40 printable characters.
     Path,
     /// An op that a loop cannot repeat.
     Once,
-    /// The text ends where something is due.
+    /// The text ends before a required operand.
     Missing {
-        /// What is due.
+        /// The missing operand.
         what: &'static str,
     },
     /// A word after the last operand.
     Extra,
     /// The script does not begin with `n=<nonce> d=<dom>`.
     Header,
-    /// Not text at all.
+    /// Bytes that are not text.
     Encoding,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for OpErrorKind {
         match *self {
             Self::Word { what, known } => {
                 write!(f, "no such {what}")?;
-                // A long list helps nobody in one line; `explain` names the nearest.
+                // A long list is no help in one line; `explain` names the nearest word.
                 match known {
                     [first, rest @ ..] if known.len() <= 8 => {
                         write!(f, " (known: {first}")?;
@@ -130,8 +130,8 @@ impl core::error::Error for OpError {}
 
 #[cfg(feature = "alloc")]
 impl OpError {
-    /// Says what is wrong, quoting the culprit from the text that was parsed, with the nearest right
-    /// spelling where there is one.
+    /// Describes the error, quotes the faulty word from the parsed text, and names the nearest right
+    /// spelling if there is one.
     pub fn explain(&self, text: &str) -> alloc::string::String {
         use alloc::format;
 

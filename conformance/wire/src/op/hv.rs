@@ -1,91 +1,91 @@
-//! Ops that drive a hypervisor by its hypercalls, one or a few of them each.
+//! Ops that drive a hypervisor, by one or several hypercalls each.
 
 use core::fmt;
 
 use super::operand::Path;
 
-/// What `hv` asks of the hypervisor.
+/// A request that `hv` makes to the hypervisor.
 ///
-/// Each answers `Value` with what the hypercall returned: 0, or a negative error number as 64 bits; of
-/// several hypercalls the first one that failed. `D` is a domain's number. The layouts are those of
-/// the interface version that the hypervisor turns out to have.
+/// Each answers `Value` with the result of the hypercall: 0, or a negative error number as 64 bits; of
+/// several hypercalls, the result of the first that failed. `D` is a domain's number. The layouts are
+/// those of the interface version that the probe detects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hv {
-    /// `hv version`: its version (major in bits 48-63, minor 32-47) and the interface versions of
+    /// `hv version`: returns the hypervisor's version (major in bits 48-63, minor 32-47) and the interface versions of
     /// sysctl (16-31) and domctl (0-15).
     Version,
-    /// `hv free`: the number of free pages.
+    /// `hv free`: returns the number of free pages.
     Free,
-    /// `hv list`: how many domains are listed.
+    /// `hv list`: returns the number of listed domains.
     List,
-    /// `hv info D`: the flags of `getdomaininfo`; ESRCH too where it answers for another domain.
+    /// `hv info D`: returns the flags of `getdomaininfo`, or ESRCH also if the hypervisor answers for another domain.
     Info {
         /// The domain.
         dom: u16,
     },
-    /// `hv pages D`: how many pages the domain has.
+    /// `hv pages D`: returns the number of the domain's pages.
     Pages {
         /// The domain.
         dom: u16,
     },
-    /// `hv wait D MASK V MS`: polls `hv info D` until it is V under MASK. Answers `Value` with the
-    /// last one, or `Timeout`.
+    /// `hv wait D MASK V MS`: polls `hv info D` until its flags under MASK are V. Answers `Value` with the
+    /// last flags, or `Timeout`.
     Wait {
         /// The domain.
         dom: u16,
-        /// The bits looked at.
+        /// The flags to compare.
         mask: u64,
-        /// What they must be.
+        /// Their expected value.
         value: u64,
         /// The bound, by the guest's clock.
         ms: u32,
     },
-    /// `hv create D KIB VCPUS LINES [FLAGS]`: creates, chooses 64 bits, sets the pool for tables, the number of
-    /// CPUs and the limit of memory. With D 0 the hypervisor chooses, and success is the number.
+    /// `hv create D KIB VCPUS LINES [FLAGS]`: creates a 64-bit domain, and sets its pool of page tables, its number
+    /// of CPUs and its memory limit. With D 0 the hypervisor chooses the number, which is then the result.
     Create {
         /// The domain.
         dom: u16,
         /// The most memory it may have, in KiB.
         kib: u64,
-        /// CPUs.
+        /// The number of CPUs.
         cpus: u32,
-        /// Lines of its interrupt controller that devices may have.
+        /// The number of interrupt lines for devices.
         lines: u32,
         /// Flags of `createdomain`; 3 (hvm, hap) unless given.
         flags: u32,
     },
-    /// `hv destroy D`: destroys, and returns when it is done or refused.
+    /// `hv destroy D`: destroys the domain; returns when this is complete or refused.
     Destroy {
         /// The domain.
         dom: u16,
     },
-    /// `hv pause D`.
+    /// `hv pause D`: pauses the domain.
     Pause {
         /// The domain.
         dom: u16,
     },
-    /// `hv unpause D`.
+    /// `hv unpause D`: unpauses the domain.
     Unpause {
         /// The domain.
         dom: u16,
     },
-    /// `hv shutdown D REASON`: has the domain shut down by another's order.
+    /// `hv shutdown D REASON`: shuts the domain down from outside.
     Shutdown {
         /// The domain.
         dom: u16,
-        /// Why, as the hypervisor numbers reasons.
+        /// The reason, by the hypervisor's number.
         reason: u32,
     },
-    /// `hv populate D GFN ORDER COUNT`: gives COUNT extents of 2^ORDER pages each, one behind the other.
-    /// ENOMEM where the hypervisor says that it stopped before the last.
+    /// `hv populate D GFN ORDER COUNT`: adds COUNT contiguous extents of 2^ORDER pages each. Returns ENOMEM if
+    /// the hypervisor stops before the last one.
     Populate {
         /// The domain.
         dom: u16,
         /// The first frame, as the domain sees it.
         gfn: u64,
-        /// Binary logarithm of the pages of an extent.
+        /// The binary logarithm of an extent's number of pages.
         order: u32,
-        /// How many extents, at least one.
+        /// The number of extents, at least one.
         count: u32,
     },
     /// `hv depopulate D GFN`: removes one page.
@@ -95,21 +95,21 @@ pub enum Hv {
         /// The frame, as the domain sees it.
         gfn: u64,
     },
-    /// `hv foreign GFN D FGFN`: maps another's page into the caller.
+    /// `hv foreign GFN D FGFN`: maps a page of another domain into the caller.
     Foreign {
-        /// Where, as the caller sees it.
+        /// The caller's frame.
         gfn: u64,
-        /// Whose.
+        /// The other domain.
         dom: u16,
-        /// Which, as its owner sees it.
+        /// The other domain's frame.
         from: u64,
     },
-    /// `hv unforeign GFN`: removes it from the caller.
+    /// `hv unforeign GFN`: removes the mapping from the caller.
     Unforeign {
-        /// Where.
+        /// The caller's frame.
         gfn: u64,
     },
-    /// `hv iomem D MFN NR 0|1`: takes or gives the permission for host pages.
+    /// `hv iomem D MFN NR 0|1`: revokes or grants the permission for host pages.
     Iomem {
         /// The domain.
         dom: u16,
@@ -117,7 +117,7 @@ pub enum Hv {
         mfn: u64,
         /// How many.
         count: u64,
-        /// Whether it is given.
+        /// Whether to grant the permission.
         allow: bool,
     },
     /// `hv map D GFN MFN NR`: maps host pages of a device.
@@ -131,7 +131,7 @@ pub enum Hv {
         /// How many.
         count: u64,
     },
-    /// `hv unmap D GFN MFN NR`: removes them.
+    /// `hv unmap D GFN MFN NR`: removes such mappings.
     Unmap {
         /// The domain.
         dom: u16,
@@ -149,54 +149,54 @@ pub enum Hv {
         /// The line.
         line: u16,
     },
-    /// `hv unbind D LINE`: takes it away.
+    /// `hv unbind D LINE`: removes the route.
     Unbind {
         /// The domain.
         dom: u16,
         /// The line.
         line: u16,
     },
-    /// `hv assign D PATH`: assigns the device of the host's tree.
+    /// `hv assign D PATH`: assigns a device of the host's tree.
     Assign {
         /// The domain.
         dom: u16,
         /// Its node.
         path: Path,
     },
-    /// `hv testassign D PATH`: asks whether it could be.
+    /// `hv testassign D PATH`: asks whether the device can be assigned.
     TestAssign {
         /// The domain.
         dom: u16,
         /// Its node.
         path: Path,
     },
-    /// `hv deassign D PATH`: takes it away.
+    /// `hv deassign D PATH`: deassigns the device.
     Deassign {
         /// The domain.
         dom: u16,
         /// Its node.
         path: Path,
     },
-    /// `hv pciadd F [FLAGS [PHYSFN]]`: reports a PCI function that is there. `F` is a function's segment, bus, device and
-    /// function in 32 bits, PHYSFN the latter three of the function that a virtual one belongs to.
+    /// `hv pciadd F [FLAGS [PHYSFN]]`: reports a new PCI function. `F` is a function's segment and BDF in 32 bits,
+    /// PHYSFN the BDF of the physical function that a virtual one belongs to.
     PciAdd {
         /// The function.
         at: u32,
-        /// What it is: 1 for one of an extended device, 2 for a virtual one.
+        /// The kind of function: 1 for one of an extended device, 2 for a virtual function.
         flags: u32,
-        /// The function that a virtual one belongs to.
+        /// The physical function of a virtual one.
         physfn: u16,
     },
-    /// `hv pciremove F`: reports that it is gone.
+    /// `hv pciremove F`: reports that the function is gone.
     PciRemove {
         /// The function.
         at: u32,
     },
-    /// `hv pcireset F [FLAGS]`: reports that it was reset.
+    /// `hv pcireset F [FLAGS]`: reports that the function was reset.
     PciReset {
         /// The function.
         at: u32,
-        /// How: 0 to 3 for cold, warm, hot, or by itself.
+        /// The kind of reset: 0 to 3 for cold, warm, hot, or by the function itself (FLR).
         flags: u32,
     },
     /// `hv pciassign D F`: assigns a PCI function.
@@ -206,55 +206,55 @@ pub enum Hv {
         /// The function.
         at: u32,
     },
-    /// `hv pcitest D F`: asks whether it could be.
+    /// `hv pcitest D F`: asks whether the function can be assigned.
     PciTest {
         /// The domain.
         dom: u16,
         /// The function.
         at: u32,
     },
-    /// `hv pcideassign D F`: takes it away.
+    /// `hv pcideassign D F`: deassigns the function.
     PciDeassign {
         /// The domain.
         dom: u16,
         /// The function.
         at: u32,
     },
-    /// `hv pcigroup D F`: how many other functions it is not isolated from, as the domain may know.
+    /// `hv pcigroup D F`: returns how many other functions of F's isolation group the domain may know.
     PciGroup {
         /// The domain.
         dom: u16,
         /// The function.
         at: u32,
     },
-    /// `hv pciknown F`: the NUMA node of a function; 0xffffffff for one that has none, 0xfffffffe for a function that the
-    /// hypervisor does not know.
+    /// `hv pciknown F`: returns F's NUMA node; 0xffffffff if it has none, 0xfffffffe if the hypervisor
+    /// does not know F.
     PciKnown {
         /// The function.
         at: u32,
     },
-    /// `hv pcilist F`: which of the 64 functions from this one on the hypervisor knows, the first in bit 0.
+    /// `hv pcilist F`: returns a bit for each of 64 functions from F on, set if the hypervisor knows it; F is bit 0.
     PciList {
-        /// The first of them.
+        /// The first function.
         at: u32,
     },
     /// `hv load D ENTRY GPA`: copies an entry of the pack into the domain's memory, through foreign
-    /// mappings, and has its cache lines cleaned.
+    /// mappings, and cleans its cache lines.
     Load {
         /// The domain.
         dom: u16,
-        /// Which entry, from 0.
+        /// The entry, from 0.
         entry: u16,
-        /// Where, as the domain sees it; a multiple of 4096.
+        /// The guest-physical address, a multiple of 4096.
         at: u64,
     },
-    /// `hv start D PC ARGUMENT`: sets CPU 0 up to begin at PC, and unpauses.
+    /// `hv start D PC ARGUMENT`: sets CPU 0 up to begin at PC, and unpauses the domain.
     Start {
         /// The domain.
         dom: u16,
-        /// Where it begins.
+        /// The address of its first instruction.
         pc: u64,
-        /// What it finds in its first register for arguments.
+        /// The value of its first argument register.
         argument: u64,
     },
 }

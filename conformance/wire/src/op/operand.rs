@@ -1,10 +1,10 @@
-//! Operands that are more than a number: places in scratch memory, rows of values, device paths.
+//! Operands other than numbers: places in scratch memory, lists of values, device paths.
 
 use core::fmt;
 
 use crate::number;
 
-/// How many scratch slots a probe has.
+/// The number of a probe's scratch slots.
 pub const SLOTS: u8 = 4;
 
 /// Bytes of a scratch slot.
@@ -18,27 +18,27 @@ pub const MAX_PATH: usize = 40;
 
 /// A byte in a scratch slot: `SLOT` or `SLOT+OFFSET` in a script.
 ///
-/// Slots 0 to 2 are pages in a row. Slot 3 is the last page of the probe's RAM, so that what begins near
-/// its end straddles the end of RAM.
+/// Slots 0 to 2 are contiguous pages. Slot 3 is the last page of the probe's RAM, so a structure that
+/// begins near its end crosses the end of RAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(u16);
 
-/// A value that a hypercall gets: a number, or the address of a place (`@SLOT+OFFSET`).
+/// An argument of a hypercall: a number, or the address of a place (`@SLOT+OFFSET`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
     /// The number itself.
     Number(u64),
-    /// The address at which the probe sees the place.
+    /// The guest-physical address of the place.
     At(Place),
 }
 
 /// Up to five values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Values {
-    /// In bytes, for the sake of the size of an op, which a probe copies a few times.
+    /// As bytes without alignment, to keep an op small: a probe copies it several times.
     numbers: [[u8; 8]; MAX_VALUES],
     len: u8,
-    /// Which of the numbers are places.
+    /// A bit for each number that is a place.
     places: u8,
 }
 
@@ -50,7 +50,7 @@ pub struct Path {
 }
 
 impl Place {
-    /// Takes a slot and an offset if there is such a byte.
+    /// Makes a place; `None` if there is no such slot or byte.
     pub const fn new(slot: u8, offset: u16) -> Option<Self> {
         if slot < SLOTS && offset < SLOT {
             Some(Self(slot as u16 * SLOT + offset))
@@ -64,7 +64,7 @@ impl Place {
         self.0
     }
 
-    /// Returns the slot, and the offset inside it.
+    /// Returns the slot, and the offset in it.
     pub const fn parts(self) -> (u16, u16) {
         (self.0 / SLOT, self.0 % SLOT)
     }
@@ -93,14 +93,14 @@ impl fmt::Display for Value {
 }
 
 impl Values {
-    /// Holds no value.
+    /// A list without values.
     pub const NONE: Self = Self {
         numbers: [[0; 8]; MAX_VALUES],
         len: 0,
         places: 0,
     };
 
-    /// Adds a value, unless there are five.
+    /// Adds a value, unless there are five already.
     pub fn push(&mut self, value: Value) -> Option<()> {
         let index = usize::from(self.len);
         let slot = self.numbers.get_mut(index)?;
@@ -124,18 +124,18 @@ impl Values {
             if self.places >> index & 1 == 0 {
                 Value::Number(number)
             } else {
-                // A place's offset was stored.
+                // The number of a place is its offset.
                 Value::At(Place(u16::try_from(number).unwrap_or(0)))
             }
         })
     }
 
-    /// Returns how many there are.
+    /// Returns the number of values.
     pub const fn len(&self) -> usize {
         self.len as usize
     }
 
-    /// Tells whether there are none.
+    /// Tells whether there are no values.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -154,7 +154,7 @@ impl fmt::Display for Values {
 }
 
 impl Path {
-    /// Takes the text if a script can carry it.
+    /// Makes a path of the text; `None` if a script cannot carry it.
     pub fn new(text: &str) -> Option<Self> {
         let legal = |byte: u8| byte.is_ascii_graphic() && byte != b';';
         let mut bytes = [0; MAX_PATH];
@@ -165,7 +165,7 @@ impl Path {
         text.bytes().all(legal).then_some(Self { bytes, len })
     }
 
-    /// Returns the path as it stands in a script.
+    /// Returns the path as a script has it.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Text to op, without allocation.
+//! Parses ops from text, without allocation.
 
 mod control;
 
@@ -11,13 +11,13 @@ use crate::arch;
 use crate::irq::Irq;
 use crate::name::Name;
 
-/// The ops that every probe knows.
+/// The ops that every probe has.
 const NEUTRAL: [&str; 34] = [
     "r8", "r16", "r32", "r64", "w8", "w16", "w32", "w64", "sweep", "same", "wait8", "wait16",
     "wait32", "wait64", "ram", "exec", "tree", "irq", "timer", "yield", "attr", "mark", "idle",
     "off", "reset", "crash", "spin", "storm", "hc", "hcmem", "hcaim", "hcr", "hv", "loop",
 ];
-/// All ops, those of one architecture last.
+/// All ops; those of one architecture come last.
 const OPS: &[&str] = &{
     let mut all = [""; NEUTRAL.len() + arch::OPS.len()];
     let (neutral, others) = all.split_at_mut(NEUTRAL.len());
@@ -32,7 +32,7 @@ const IRQS: &[&str] = &[
     "on", "off", "act", "noeoi", "wait", "count", "pend", "unpend", "state",
 ];
 
-/// Priority of an interrupt whose `irq on` names none.
+/// The priority of an interrupt if its `irq on` has none.
 const PRIORITY: u64 = 0xa0;
 
 /// Reads one op, such as `r32 0x0903_0fe0`. Positions in errors count from the start of `text`.

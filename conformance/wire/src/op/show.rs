@@ -1,4 +1,4 @@
-//! Op to text; the parser reads it back as the same op.
+//! Writes ops as text; the parser reads the same op from it.
 
 use core::fmt;
 

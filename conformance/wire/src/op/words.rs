@@ -1,10 +1,10 @@
-//! The words of an op, read one after the other as what is due there.
+//! Reads the words of an op in order, each as the operand that must be there.
 
 use super::error::{OpError, OpErrorKind};
 use super::{MAX_MS, Width};
 use crate::number;
 
-/// The words of an op with their places.
+/// The words of an op with their positions.
 #[derive(Clone)]
 pub struct Words<'a> {
     text: &'a str,

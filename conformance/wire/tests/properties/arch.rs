@@ -1,4 +1,4 @@
-//! What is an architecture's own: any of its syndromes, ops and answers.
+//! Arbitrary syndromes, ops and answers of each architecture.
 
 mod aarch64;
 

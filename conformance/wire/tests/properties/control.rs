@@ -1,4 +1,4 @@
-//! The ops of a control domain, and what its ramdisk carries.
+//! The ops of a control domain, and the pack in its ramdisk.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use wire::{Hv, Op, Path, Place, Script, Value, Values, Width, parse_op, parse_sc
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// A pack's entries come out as they went in, and leave the script as it was.
+    /// A pack returns the entries that were written, and the script is unchanged.
     #[test]
     fn packs_round_trip(length in 0..9000usize, entries in vec(vec(any::<u8>(), 0..9000), 0..5)) {
         let text = format!("n=1 d=2;{}", " ".repeat(length));
@@ -23,7 +23,7 @@ proptest! {
         prop_assert_eq!(pack.entry(entries.len()), None);
     }
 
-    /// A pack whose numbers are nonsense has entries inside it or none.
+    /// A pack with arbitrary numbers has only entries within its bytes, or none.
     #[test]
     fn any_pack_is_read(head in vec(prop_oneof![Just(u64::MAX), 0..9000u64, any::<u64>()], 0..9), len in 0..9000usize) {
         let mut ramdisk = append("", &[]);
@@ -48,7 +48,7 @@ fn values(all: &[Value]) -> Values {
     values
 }
 
-/// Every form of raw calls and loops, as its documentation spells it.
+/// Every documented form of raw calls and loops.
 #[test]
 fn calls_and_loops() {
     let cases = [
@@ -93,7 +93,7 @@ fn calls_and_loops() {
     }
 }
 
-/// Every question to the hypervisor, as its documentation spells it.
+/// Every documented request to the hypervisor.
 #[test]
 fn questions() {
     let path = Path::new("/pl061@9030000").unwrap();
@@ -236,7 +236,7 @@ fn questions() {
     }
 }
 
-/// A loop repeats what follows it, as far as that comes back and the script goes.
+/// A loop needs as many repeatable ops after it as it names.
 #[test]
 fn loops_are_checked() {
     let good = "n=1 d=1;loop 3 2;hv free;hv list;idle";
@@ -259,7 +259,7 @@ fn loops_are_checked() {
     }
 }
 
-/// What is wrong is said with its place.
+/// An error names its position.
 #[test]
 fn errors_point() {
     for (text, wanted) in [

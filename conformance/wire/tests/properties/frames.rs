@@ -1,4 +1,4 @@
-//! A frame is read exactly when it arrived as it was sent.
+//! A frame is read if and only if it arrives as it was sent.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use crate::strategies::{frame, note};
 
 const SYNC: &str = "@pt1 ";
 
-/// Foreign text; never a frame's beginning, which is the one thing that may not stand around a frame unseen.
+/// Foreign text without the beginning of a frame, which is the only text around a frame that is an error.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     vec(
         any::<u8>().prop_filter("sync", |byte| *byte != b'@'),
@@ -19,7 +19,7 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Any frame fits, holds no full stop but the last, and is found between any other text.
+    /// Any frame fits, has a full stop only at its end, and is found between any other text.
     #[test]
     fn frames_survive_their_surroundings(frame in frame(), before in noise(), after in noise()) {
         let line = frame.encode();
@@ -29,13 +29,13 @@ proptest! {
         prop_assert_eq!(read(&told), Reading::Frame(frame));
     }
 
-    /// Text without a frame's beginning is chatter.
+    /// Text without the beginning of a frame is chatter.
     #[test]
     fn noise_is_chatter(noise in noise()) {
         prop_assert_eq!(read(&noise), Reading::Chatter);
     }
 
-    /// Soup that begins like a frame is none, unless its checksum holds; and then it spells that frame.
+    /// Random text that begins like a frame is a frame only if its checksum matches and it has that frame's text.
     #[test]
     fn soup_is_no_frame(soup in "@pt1 [ -~]{0,120}", at in 0..60usize, tail in vec(any::<u8>(), 0..80)) {
         let mut soup = soup.into_bytes();
@@ -47,16 +47,16 @@ proptest! {
         }
     }
 
-    /// A frame with a well-formed head and any body is a frame only if the checksum holds.
+    /// A line with a well-formed head and any body is a frame only if the checksum matches.
     #[test]
     fn forged_bodies_are_damaged(head in "@pt1 [0-9a-f]{8} [0-9a-f]{2} [0-9a-f]{4} [0-9a-f]{8} ", body in "[ -~&&[^.@]]{0,70}") {
         let line = format!("{head}{body}.");
         let checksum = matches!(read(line.as_bytes()), Reading::Damaged(Damage::Checksum { .. }));
-        // One forgery in 2^32 would be believed.
+        // One forgery in 2^32 would pass.
         prop_assert!(checksum);
     }
 
-    /// A truncated frame is damaged, or chatter where not even its beginning is left.
+    /// A truncated frame is damaged, or chatter if even its beginning is incomplete.
     #[test]
     fn truncation_is_seen(frame in frame(), keep in 0..MAX_FRAME) {
         let line = frame.encode();
@@ -66,7 +66,7 @@ proptest! {
         prop_assert_eq!(read(kept), wanted);
     }
 
-    /// One byte changed anywhere in a frame never yields another frame.
+    /// A change of one byte never makes another frame.
     #[test]
     fn corruption_is_seen(frame in frame(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let mut text = frame.encode().as_bytes().to_vec();
@@ -76,7 +76,7 @@ proptest! {
         prop_assert!(!matches!(read(&text), Reading::Frame(_)));
     }
 
-    /// Text of another writer within a frame is seen as damage (a full stop of its own could end the frame rightly).
+    /// Another writer's text within a frame is damage (unless it has a full stop, which could end the frame correctly).
     #[test]
     fn interleaving_is_seen(frame in frame(), at in any::<prop::sample::Index>(), noise in "[ -~&&[^@.]]{1,40}") {
         let text = frame.encode().as_str().to_owned();
@@ -85,14 +85,14 @@ proptest! {
         prop_assert!(matches!(read(mixed.as_bytes()), Reading::Damaged(_)), "{}", mixed);
     }
 
-    /// A whole frame behind the torn beginning of another is still read.
+    /// A whole frame after a truncated one is still read.
     #[test]
     fn a_torn_frame_hides_no_other(torn in frame(), frame in frame(), keep in SYNC.len()..30) {
         let text = [&torn.encode().as_bytes()[..keep], frame.encode().as_bytes()].concat();
         prop_assert_eq!(read(&text), Reading::Frame(frame));
     }
 
-    /// Frames in order are taken, and each lost or repeated one is told.
+    /// Frames in order are accepted, and each lost or repeated one is reported.
     #[test]
     fn order_is_kept(notes in vec(note(), 3..20), drop in any::<prop::sample::Index>(), repeat in any::<prop::sample::Index>()) {
         let frames: Vec<Frame> =
@@ -116,7 +116,7 @@ proptest! {
     }
 }
 
-/// A note's text for people says what its type says.
+/// A note's readable form has all of its fields.
 #[test]
 fn notes_are_shown() {
     let cases = [
@@ -136,7 +136,7 @@ fn notes_are_shown() {
     }
 }
 
-/// The text on the wire, so that a change of it is a decision.
+/// The text on the wire is pinned, so that a change is deliberate.
 #[test]
 fn frames_are_spelled() {
     let hello = Note::Hello {

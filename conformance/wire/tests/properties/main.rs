@@ -1,4 +1,4 @@
-//! Properties of frames and scripts, whatever the console does to them.
+//! Properties of frames and scripts, also of damaged ones.
 
 mod arch;
 mod control;

@@ -1,4 +1,4 @@
-//! A script means what it says, and says where it does not.
+//! The parser reads every form of a script, and reports errors with their positions.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,13 +11,13 @@ use crate::strategies::op;
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// An op's text is read as that op.
+    /// An op's text form is read as the same op.
     #[test]
     fn ops_round_trip(op in op()) {
         prop_assert_eq!(parse_op(&op.to_string()), Ok(op));
     }
 
-    /// So is a script's, also padded as a ramdisk pads it, and whichever way it reaches the probe.
+    /// A script's text form is read as the same script, also with a ramdisk's padding, and in both ways to the probe.
     #[test]
     fn scripts_round_trip(nonce: u32, dom: u8, ops in vec(op(), 0..60), padding in 0..64usize) {
         let script = Script { nonce, dom, ops };
@@ -38,13 +38,13 @@ proptest! {
         prop_assert_eq!(ops.collect::<Result<Vec<_>, _>>().unwrap(), script.ops);
     }
 
-    /// Whatever bytes a boot loader passes, the parser returns, and its errors point into them.
+    /// The parser returns for any bytes, and its errors' positions are within them.
     #[test]
     fn any_bytes_are_parsed(bytes in vec(any::<u8>(), 0..200)) {
         check_total(&bytes)?;
     }
 
-    /// Likewise for text that is nearly a script.
+    /// The same holds for text that is nearly a script.
     #[test]
     fn near_scripts_are_parsed(text in "n=[0-9a-f]{1,9} d=[0-9a-f]{1,3}([;\n ](r32|w8|hv|hc|hcmem|loop|load|foreign|@1|irq|on|sweep|same|mark|0x[0-9a-f]{1,17}|[0-9_]{1,21}|level|é|x)){0,20}") {
         check_total(text.as_bytes())?;
@@ -73,7 +73,7 @@ fn check_total(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Every form of the grammar, as its documentation spells it.
+/// Every documented form of an op.
 #[test]
 fn grammar() {
     use Width::{W8, W16, W32, W64};
@@ -212,7 +212,7 @@ fn grammar() {
     }
 }
 
-/// What is wrong is said with its place and, for a word, the nearest right one.
+/// An error names its position and, for a word, the nearest right one.
 #[test]
 fn errors_point_and_suggest() {
     for (text, wanted) in [
@@ -266,7 +266,7 @@ fn errors_point_and_suggest() {
     }
 }
 
-/// A script's errors count bytes from the script's beginning, and the script ends there.
+/// A position counts bytes from the beginning of the script, and the script ends at its first error.
 #[test]
 fn script_errors_point_into_the_script() {
     let text = "n=1 d=2;\nr32 0;;r32 oops\nidle";

@@ -1,4 +1,4 @@
-//! Arbitrary notes and ops: every variant, with operands at their limits as often as anywhere.
+//! Arbitrary notes and ops: every variant, with limits as likely as other operands.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -11,7 +11,7 @@ use wire::{
 
 use crate::arch;
 
-/// Numbers in which the edges are as likely as the middle.
+/// Numbers in which limits are as likely as other values.
 pub fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
         Just(0),
@@ -313,7 +313,7 @@ fn control_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Any op but a loop, which needs others behind it.
+/// Any op except a loop, which needs others after it.
 pub fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         memory_op(),

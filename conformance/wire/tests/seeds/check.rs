@@ -1,10 +1,10 @@
-//! Whatever a guest prints and whatever a boot loader passes, the readers return, and what they
-//! return is what the text says. The fuzz target tries it on new bytes, a test on the seeds.
+//! Checks that the readers return for any console output and any boot argument, and that the result
+//! matches the text. The fuzz target runs these checks on new bytes, a test runs them on the seeds.
 
 use wire::pack::Pack;
 use wire::{Order, Reading, parse_op, parse_script, read};
 
-/// Reads bytes as everything that is read, and panics where something does not fit.
+/// Runs every reader on the bytes, and panics at a wrong result.
 pub fn check(data: &[u8]) {
     console(data);
     script(data);
@@ -12,7 +12,7 @@ pub fn check(data: &[u8]) {
     forged(data);
 }
 
-/// A line is a frame only where it spells that frame.
+/// A line is a frame only if it has that frame's text.
 fn console(text: &[u8]) {
     let mut order = Order::new(0);
     for line in text.split(|byte| *byte == b'\n') {
@@ -22,15 +22,15 @@ fn console(text: &[u8]) {
             assert!(line.windows(spelled.len()).any(|window| window == spelled));
             assert!(!frame.note.to_string().is_empty());
             let _ = order.accept(&frame);
-            // The same frame again is never in order.
+            // A repeated frame is never in order.
             assert!(order.accept(&frame).is_err());
         }
     }
 }
 
-/// An op is spelled so that it is read as itself, and an error points into the text.
+/// An op's text form is read as the same op, and an error's position is in the text.
 fn script(text: &[u8]) {
-    // What follows the first NUL is no text of the script's.
+    // The script's text ends before the first NUL.
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let (_, ops) = match parse_script(text) {
         Ok(script) => script,
@@ -51,7 +51,7 @@ fn script(text: &[u8]) {
     }
 }
 
-/// A pack's entries are parts of it, and there are as many as it says at most.
+/// A pack's entries are within the pack, and there are at most as many as it says.
 fn pack(data: &[u8]) {
     let mut ramdisk = vec![0; 4096];
     ramdisk.extend(b"ptpack01");
@@ -65,7 +65,7 @@ fn pack(data: &[u8]) {
     }
 }
 
-/// The body behind a checksum that holds: a fuzzer does not find one by itself.
+/// Adds a correct checksum to the body, which a fuzzer does not find by itself.
 fn forged(data: &[u8]) {
     const HEAD: &str = "00000000 00 0000 ";
     // A full stop would end the frame early.
@@ -76,7 +76,7 @@ fn forged(data: &[u8]) {
     console(format!("@pt1 00000000 00 0000 {crc:08x} {body}.").as_bytes());
 }
 
-/// CRC-32 (ISO-HDLC), bit by bit: a second opinion.
+/// CRC-32 (ISO-HDLC) bit by bit, independent of the crate under test.
 fn crc32(bytes: impl Iterator<Item = u8>) -> u32 {
     !bytes.fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {

@@ -1,25 +1,25 @@
-//! What the guest's tree says about the machine, as far as the probe needs it.
+//! Reads from the guest's tree what the probe needs to know about the machine.
 
 use crate::tree::{self, HYPERVISOR, Node, Tree};
 
-/// Where Xen's emulated UART is.
+/// The address of Xen's emulated UART.
 const XEN_UART: u64 = 0x2200_0000;
 
-/// How many RAM banks and redistributor regions are looked at.
+/// The highest number of RAM banks, and of redistributor regions, that the probe reads.
 const LIMIT: usize = 8;
 
 /// The machine that a tree describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Board<'a> {
-    /// `/chosen` `bootargs`; empty without.
+    /// `bootargs` of `/chosen`; empty if missing.
     pub arguments: &'a [u8],
-    /// The ramdisk: first address and the one after the last.
+    /// The ramdisk: its first address, and the address after its last.
     pub ramdisk: Option<(u64, u64)>,
-    /// The console; without it the hypervisor is asked to print.
+    /// The console; if there is none, the hypervisor prints.
     pub uart: Option<Uart>,
-    /// The interrupt controller, where it is a GICv2 or GICv3.
+    /// The interrupt controller, if it is a GICv2 or GICv3.
     pub gic: Option<Gic>,
-    /// Whether PSCI is called by SMC instead of HVC.
+    /// Whether PSCI calls use SMC instead of HVC.
     pub smc: bool,
     /// RAM banks as address and size.
     pub banks: [(u64, u64); LIMIT],
@@ -30,7 +30,7 @@ pub struct Board<'a> {
 pub struct Uart {
     /// Address of its registers.
     pub base: u64,
-    /// Whether it is a whole PL011, with the control registers that an SBSA UART lacks.
+    /// Whether it is a full PL011, with the control registers that an SBSA UART lacks.
     pub whole: bool,
 }
 
@@ -39,11 +39,11 @@ pub struct Uart {
 pub struct Gic {
     /// Address of the distributor.
     pub distributor: u64,
-    /// How a CPU reaches it.
+    /// The CPU's interface to it.
     pub cpu: CpuSide,
 }
 
-/// The CPU's side of an interrupt controller.
+/// The CPU's interface to an interrupt controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CpuSide {
     /// GICv3: system registers, and redistributor regions as address and size; unused ones have size 0.
@@ -53,7 +53,7 @@ pub enum CpuSide {
 }
 
 impl<'a> Board<'a> {
-    /// Reads what the tree says. What it does not say, or says wrongly, has its default.
+    /// Reads the tree. Missing or malformed parts have their defaults.
     pub fn read(tree: &Tree<'a>) -> Self {
         let root = tree.root();
         let chosen = tree.find(b"/chosen");
@@ -80,7 +80,7 @@ impl<'a> Board<'a> {
 }
 
 impl Default for Board<'_> {
-    /// Returns what is assumed of a machine without a tree.
+    /// Returns the defaults for a machine without a tree.
     fn default() -> Self {
         Self {
             arguments: &[],
@@ -94,7 +94,7 @@ impl Default for Board<'_> {
 }
 
 impl Default for Uart {
-    /// Returns the one that is used when the tree names none.
+    /// Returns the UART that is used if the tree names none.
     fn default() -> Self {
         Self {
             base: XEN_UART,
@@ -104,9 +104,9 @@ impl Default for Uart {
 }
 
 impl Uart {
-    /// Finds the console: what `stdout-path` names, or else the first UART, an SBSA one before a
-    /// PL011 because the latter may be a device passed through. Where the hypervisor has a node, a
-    /// PL011 that nothing names is taken for a device.
+    /// Finds the console: the node that `stdout-path` names, or else the first UART. An SBSA UART comes
+    /// before a PL011, because the latter may be a passthrough device. If the tree has the
+    /// hypervisor's node, a PL011 that `stdout-path` does not name counts as such a device.
     fn find(tree: &Tree<'_>, root: Node<'_>, chosen: Option<Node<'_>>) -> Option<Self> {
         let named = chosen.and_then(|chosen| {
             let path = chosen.text(b"stdout-path")?;
@@ -126,7 +126,7 @@ impl Uart {
                     None => first(b"arm,pl011"),
                     Some(_) => None,
                 })?;
-        // A console's node stands under the root; a bus in between is taken to map addresses as they are.
+        // A console's node is a child of the root; a bus in between is assumed to translate no addresses.
         let (base, _) = node.reg(root).next()?;
         Some(Self {
             base,

@@ -1,4 +1,4 @@
-//! The seam between the ops of AArch64 and the CPU they run on.
+//! The interface between the ops of AArch64 and the CPU on which they run.
 
 use wire::Irq;
 use wire::arch::aarch64::Sysreg;
@@ -14,7 +14,7 @@ pub enum Conduit {
     Smc,
 }
 
-/// What ops of AArch64 need beyond what every machine has.
+/// What the ops of AArch64 need in addition to the general machine.
 pub trait Cpu: Machine {
     /// Makes an SMCCC call and returns its X0.
     fn call(&self, conduit: Conduit, arguments: [u64; 4]) -> Result<u64, Abort>;
@@ -22,12 +22,12 @@ pub trait Cpu: Machine {
     /// Reads a system register.
     fn mrs(&self, register: Sysreg) -> Result<u64, Abort>;
 
-    /// Switches the CPU interface on: the one in system registers, or the GICv2's at an address.
+    /// Enables the CPU interface: the one in system registers, or a GICv2's at an address.
     fn open_interrupts(&self, interface: Option<u64>) -> Result<(), Abort>;
 
-    /// Sends a software interrupt to this CPU, by system register.
+    /// Sends an SGI to this CPU, by system register.
     fn send_sgi(&self, irq: Irq);
 
-    /// Starts another CPU; PSCI's status, 0 for success.
+    /// Starts another CPU; returns PSCI's status, 0 for success.
     fn start_cpu(&self, mpidr: u64) -> Result<u64, Abort>;
 }

@@ -1,5 +1,5 @@
 //! Drives a GICv3's distributor and redistributor (Arm IHI 0069H, chapter 12), or a GICv2's
-//! distributor (Arm IHI 0048B, chapter 4), whose registers for SPIs are at the same places.
+//! distributor (Arm IHI 0048B, chapter 4), whose registers for SPIs have the same offsets.
 
 use wire::arch::aarch64::{Answer, FIRST_PPI, FIRST_SPI, LAST_IRQ, Sysreg};
 use wire::{Irq, Trigger, Width};
@@ -24,17 +24,17 @@ const ITARGETSR: u64 = 0x0800;
 const SGIR: u64 = 0x0f00;
 const IROUTER: u64 = 0x6000;
 
-/// GICR_CTLR and friends, then the frame for SGIs and PPIs.
+/// The size of a redistributor's first frame (GICR_CTLR ...); the frame for SGIs and PPIs follows.
 const FRAME: u64 = 0x1_0000;
 const RWP: u64 = 1 << 31;
-/// Affinity routing, and both enables of group 1, of which one security state uses the second.
+/// Affinity routing, and both enable bits of group 1: a GIC with one security state uses the second.
 const CTLR_ON: u64 = 1 << 4 | 1 << 1 | 1;
 const PROCESSOR_SLEEP: u64 = 1 << 1;
 const CHILDREN_ASLEEP: u64 = 1 << 2;
 const LAST: u64 = 1 << 4;
 const VLPIS: u64 = 1 << 1;
 
-/// How often a register is read for a bit that should change at once.
+/// How often to read a register for a bit that should change at once.
 const POLLS: u32 = 10_000;
 
 /// An interrupt controller that this CPU can use.
@@ -42,21 +42,21 @@ const POLLS: u32 = 10_000;
 pub struct Gic {
     distributor: u64,
     side: Side,
-    /// The first interrupt that the distributor lacks.
+    /// The first INTID that the distributor lacks.
     end: u32,
 }
 
-/// How interrupts come to this CPU.
+/// How interrupts reach this CPU.
 #[derive(Debug, Clone, Copy)]
 enum Side {
-    /// GICv3: by its redistributor's frame, and its affinity as IROUTER has it.
+    /// GICv3: the address of its redistributor, and its affinity in the form of IROUTER.
     V3 { redistributor: u64, affinity: u64 },
-    /// GICv2: by its bit in ITARGETSR.
+    /// GICv2: its bit in ITARGETSR.
     V2 { target: u64 },
 }
 
 impl Gic {
-    /// Switches distributor, redistributor and CPU interface on. `None` if no redistributor is this CPU's.
+    /// Enables distributor, redistributor and CPU interface. `None` if this CPU has no redistributor.
     pub fn start(machine: &impl Cpu, board: &board::Gic) -> Result<Option<Self>, Abort> {
         let mpidr = machine.mrs(Sysreg::Mpidr)?;
         let distributor = board.distributor;
@@ -86,7 +86,7 @@ impl Gic {
             CpuSide::Interface(interface) => {
                 machine.write(Width::W32, distributor + CTLR, 1)?;
                 machine.open_interrupts(Some(interface))?;
-                // The first registers are this CPU's own, and name it; those of a single CPU read as zero.
+                // The first ITARGETSRs are banked and hold this CPU's bit; with a single CPU they read as zero.
                 let target = machine.read(Width::W8, distributor + ITARGETSR)?;
                 Side::V2 {
                     target: if target == 0 { 1 } else { target },
@@ -100,7 +100,7 @@ impl Gic {
         }))
     }
 
-    /// Sends a software interrupt to this CPU.
+    /// Sends an SGI to this CPU.
     pub fn send_sgi(&self, machine: &impl Cpu, irq: Irq) -> Result<(), Abort> {
         match self.side {
             Side::V3 { .. } => {
@@ -159,7 +159,7 @@ impl<M: Cpu> Controller<M> for Gic {
         irq.0 < self.end
     }
 
-    /// Puts it into the group that IRQ stands for. An SGI's trigger cannot be chosen.
+    /// Puts the interrupt into the group that raises IRQ. The trigger of an SGI is fixed.
     fn enable(self, machine: &M, irq: Irq, trigger: Trigger, priority: u8) -> Result<(), Abort> {
         let base = self.base(irq);
         self.disable(machine, irq)?;
@@ -181,7 +181,7 @@ impl<M: Cpu> Controller<M> for Gic {
                 Trigger::Edge => before | edge,
                 Trigger::Level => before & !edge,
             };
-            // A PPI's trigger may be fixed; writing what is there already asks nothing.
+            // A PPI's trigger may be fixed, so the register is written only if it changes.
             if after != before {
                 machine.write(Width::W32, config, after)?;
             }
@@ -205,7 +205,7 @@ impl<M: Cpu> Controller<M> for Gic {
             bit(irq),
         )?;
         match self.side {
-            // GICR_CTLR has its RWP elsewhere: bit 3.
+            // GICR_CTLR has its RWP in bit 3.
             Side::V3 { redistributor, .. } if irq < FIRST_SPI => {
                 settle(machine, redistributor + CTLR, 1 << 3)
             }
@@ -224,7 +224,7 @@ fn settle(machine: &impl Machine, register: u64, busy: u64) -> Result<(), Abort>
     Ok(())
 }
 
-/// Walks the regions for the frames of the CPU with this affinity.
+/// Finds the redistributor of the CPU with this affinity in the regions.
 fn redistributor(
     machine: &impl Machine,
     regions: &[(u64, u64)],

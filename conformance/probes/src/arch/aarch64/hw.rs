@@ -1,4 +1,4 @@
-//! The machine itself, at EL1: start, exceptions, translation, timer, interrupts, console.
+//! Accesses the machine, at EL1: start, exceptions, translation, timer, interrupts, console.
 
 mod access;
 mod accident;

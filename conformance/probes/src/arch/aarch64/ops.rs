@@ -1,4 +1,4 @@
-//! The ops that only AArch64 has.
+//! Carries out the ops that only AArch64 has.
 
 use wire::arch::aarch64::Op;
 use wire::{Answer, Reason, arch};
@@ -7,7 +7,7 @@ use super::cpu::{Conduit, Cpu};
 use super::gic::Gic;
 use crate::machine::{Abort, Controller};
 
-/// Carries out an op; `interrupts` switches the GIC on for those that need it.
+/// Carries out an op; `interrupts` switches the GIC on for ops that need it.
 pub fn perform<M: Cpu>(
     machine: &M,
     op: &arch::Op,

@@ -1,8 +1,8 @@
-//! Stage-1 translation: everything where it is, own RAM as memory, the rest as `attr` says.
+//! Stage-1 translation: an identity map, with the probe's RAM as memory and the rest as `attr` says.
 //!
 //! 4 KiB granule, 48 bits (Arm ARM D8.3). The first 512 GiB are mapped from the start, in blocks of
-//! 1 GiB. What lies above, up to 2^48, is mapped as it is asked for, 512 GiB at a time through one
-//! table, so that a fault is always the hypervisor's answer and never one of these tables'.
+//! 1 GiB. Higher addresses, up to 2^48, are mapped on demand, 512 GiB at a time through one table.
+//! So a fault always comes from the hypervisor and never from these tables.
 
 /// Entries of a table, and a table as the hardware reads it.
 pub const ENTRIES: usize = 512;
@@ -10,20 +10,20 @@ pub const ENTRIES: usize = 512;
 /// One table: 4 KiB.
 pub type Table = [u64; ENTRIES];
 
-/// First address that no table can map.
+/// The first address that no table can map.
 pub const LIMIT: u64 = 1 << 48;
 
 const PAGE: u64 = 1 << 12;
 const GIB: u64 = 1 << 30;
 
-/// Memory types by their place in MAIR_EL1.
+/// Memory types, by their index in MAIR_EL1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Own RAM: Normal, write-back, executable.
+    /// The probe's RAM: Normal, write-back, executable.
     Ram,
-    /// Somebody else's: of the type that `attr` chose, not executable.
+    /// Everything outside: the type that `attr` set, not executable.
     Outside,
-    /// The probe's own console and interrupt controller: Device whatever `attr` chose, not executable.
+    /// The probe's console and interrupt controller: Device regardless of `attr`, not executable.
     Device,
 }
 
@@ -31,13 +31,13 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
-/// The tables, in one stretch of memory whose first one is the root.
+/// The tables, contiguous in memory; the first one is the root.
 #[derive(Debug)]
 pub struct Tables<'a> {
     pool: &'a mut [Table],
     base: u64,
     used: usize,
-    /// The table that serves high addresses, and the root's entry that it is linked from.
+    /// The table for high addresses, and the root's entry that points to it.
     far: Option<(usize, usize)>,
 }
 
@@ -51,7 +51,7 @@ const UXN: u64 = 1 << 54;
 const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
 impl Kind {
-    /// The place in MAIR_EL1.
+    /// The index in MAIR_EL1.
     pub const fn index(self) -> u64 {
         match self {
             Self::Ram => 0,
@@ -70,8 +70,8 @@ impl Kind {
 }
 
 impl<'a> Tables<'a> {
-    /// Lays out tables in `pool`, which lies at physical address `base`, for the first 512 GiB as
-    /// [`Kind::Outside`]. Fails where the pool has fewer than two tables.
+    /// Makes tables in `pool`, which is at physical address `base`, that map the first 512 GiB as
+    /// [`Kind::Outside`]. Fails if the pool has fewer than two tables.
     pub fn new(pool: &'a mut [Table], base: u64) -> Result<Self, Full> {
         let mut tables = Self {
             pool,
@@ -85,8 +85,8 @@ impl<'a> Tables<'a> {
         Ok(tables)
     }
 
-    /// Makes sure that `at` is mapped. Tells whether an entry was replaced for it, so that the
-    /// translation caches must forget what they hold.
+    /// Makes sure that `at` is mapped. Tells whether it replaced an entry, so that the caller must
+    /// invalidate the TLBs.
     pub fn reach(&mut self, at: u64) -> Result<bool, Full> {
         if at >= LIMIT {
             return Err(Full);
@@ -116,7 +116,7 @@ impl<'a> Tables<'a> {
         let last = last | (PAGE - 1);
         while at < last {
             let slot = index(at, 0);
-            // What is mapped here stays, so it has no place in the table that high addresses share.
+            // These mappings stay, so they cannot be in the table that high addresses share.
             let shared = self.far.is_some_and(|(_, far)| far == slot);
             if at >= LIMIT || shared {
                 return Err(Full);
@@ -127,7 +127,7 @@ impl<'a> Tables<'a> {
                 self.child(0, slot)
             };
             let mut level = 1;
-            // Down to the largest block that begins here and does not end beyond.
+            // Descend to the largest block that begins here and does not end after `last`.
             while level < 3
                 && (at & (shift_size(level) - 1) != 0 || last - at < shift_size(level) - 1)
             {
@@ -163,7 +163,7 @@ impl<'a> Tables<'a> {
         entry & !PXN
     }
 
-    /// Goes from a table to the next level's, splitting a block where one is in the way.
+    /// Returns the next level's table below an entry; splits the entry if it is a block.
     fn descend(&mut self, table: usize, slot: usize, level: usize) -> Result<usize, Full> {
         let entry = self.entry(table, slot);
         if entry & TABLE != 0 {
@@ -177,7 +177,7 @@ impl<'a> Tables<'a> {
         Ok(child)
     }
 
-    /// Adds a table below the root, whose 512 GiB are [`Kind::Outside`].
+    /// Adds a table below the root that maps 512 GiB as [`Kind::Outside`].
     fn branch(&mut self, slot: usize) -> Result<usize, Full> {
         let table = self.take(|entry| (region(slot) + entry * GIB) | Kind::Outside.bits())?;
         let link = self.link(table);
@@ -234,13 +234,13 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// First address of what an entry of the root spans.
+/// Returns the first address that an entry of the root maps.
 fn region(slot: usize) -> u64 {
     // A slot is below 512.
     u64::try_from(slot).unwrap_or(0) * shift_size(0)
 }
 
-/// Bytes that one entry of a level spans.
+/// Returns the number of bytes that one entry of a level maps.
 const fn shift_size(level: usize) -> u64 {
     PAGE << (9 * (3 - level))
 }

@@ -1,4 +1,4 @@
-//! The parts of Xen's structures that are Arm's own (public/arch-arm.h, domctl.h).
+//! The parts of Xen's structures that are specific to Arm (public/arch-arm.h, domctl.h).
 
 use crate::machine::Abi;
 
@@ -6,7 +6,7 @@ use crate::machine::Abi;
 #[derive(Debug)]
 pub struct Arm;
 
-/// What a CPU begins with: online, EL1h with interrupts masked, MMU off.
+/// The initial state of a CPU: online, EL1h with interrupts masked, MMU off.
 const ONLINE: u64 = 1;
 const CPSR: u64 = 0x1c5;
 const SCTLR: u64 = 0x00c5_0078;
@@ -14,7 +14,7 @@ const SCTLR: u64 = 0x00c5_0078;
 impl Abi for Arm {
     const INFO_SIZE: u64 = 120;
     const LINES: u64 = 4;
-    /// A shared line of a GIC (PT_IRQ_TYPE_SPI).
+    /// An SPI of the GIC (PT_IRQ_TYPE_SPI).
     const LINE: u64 = 4;
     const CONTEXT_SIZE: u64 = 352;
 

@@ -1,4 +1,4 @@
-//! Builds domains: creation, memory, what it begins with, and the start.
+//! Builds domains: creation, memory, content and start.
 
 use wire::{Answer, Reason, Width};
 
@@ -11,16 +11,16 @@ use crate::machine::{Abi, Abort, Machine};
 use crate::run::Runner;
 use crate::tree::Tree;
 
-/// Pages of others that are mapped at a time.
+/// The number of foreign pages that are mapped at a time.
 const WINDOW_PAGES: u64 = 16;
 
-/// How far behind RAM the window is where the tree offers no space for it.
+/// The distance of the window from the end of RAM if the tree offers no space for it.
 const GAP: u64 = 2 << 20;
 
-/// The first domctl version whose `createdomain` has a word more in front of the architecture's part.
+/// The first domctl version whose `createdomain` has one more word before the architecture's part.
 const LONGER: u32 = 0x17;
 
-/// Pages of tables for a domain without memory; each 512 KiB of memory bring one more.
+/// Pages of tables for a domain without memory; each 512 KiB of memory need one more.
 const POOL_PAGES: u64 = 64;
 
 impl<M: Machine> Runner<'_, M> {
@@ -30,7 +30,7 @@ impl<M: Machine> Runner<'_, M> {
         kib: u64,
         (cpus, lines, flags): (u32, u32, u32),
     ) -> Result<u64, Abort> {
-        /// `max_evtchn_port`: the most that an event channel's number can be.
+        /// `max_evtchn_port`: the highest number of an event channel.
         const PORTS: u64 = 1023;
         let shift = if self.domctl_version()? >= LONGER {
             4
@@ -38,7 +38,7 @@ impl<M: Machine> Runner<'_, M> {
             0
         };
         let arch = 56 + shift;
-        // As many grant and maptrack frames as the hypervisor likes, and the first version of grants.
+        // The hypervisor's defaults for grant and maptrack frames, and version 1 of grants.
         let fields = [
             (20, Width::W32, u64::from(flags)),
             (28, Width::W32, u64::from(cpus)),
@@ -63,7 +63,7 @@ impl<M: Machine> Runner<'_, M> {
         ];
         for (command, width, value) in steps {
             let answer = self.domctl(command, created, &[(0, width, value)])?;
-            // A hypervisor with nothing but 64 bits need not know how to choose them.
+            // A hypervisor with 64-bit domains only need not have a call to choose them.
             let unknown = command == SET_ADDRESS_SIZE && answer == Errno::Enosys.value();
             if answer != 0 && !unknown {
                 return Ok(answer);
@@ -72,7 +72,7 @@ impl<M: Machine> Runner<'_, M> {
         Ok(if dom == 0 { id } else { 0 })
     }
 
-    /// Maps one page of another domain, to be looked at as memory.
+    /// Maps one page of another domain as memory.
     pub(super) fn foreign(&mut self, gfn: u64, dom: u16, from: u64) -> Result<u64, Abort> {
         let answer = self.map_others(gfn, dom, from, 1)?;
         if answer == 0 {
@@ -116,7 +116,7 @@ impl<M: Machine> Runner<'_, M> {
                 &[(0, Width::W64, frame), (8, Width::W64, pages)],
             )?;
         }
-        // Also where mapping failed: some of the pages may be there.
+        // Also if mapping failed: some of the pages may be mapped.
         for page in 0..pages {
             let removed = self.remove(super::call::SELF, window / PAGE + page)?;
             if answer == 0 && failed(removed) {

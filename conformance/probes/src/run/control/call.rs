@@ -1,4 +1,4 @@
-//! The hypercalls themselves: domctl, sysctl and memory_op.
+//! Makes the hypercalls: domctl, sysctl and memory_op.
 
 use wire::{Path, Width};
 
@@ -10,7 +10,7 @@ const MEMORY_OP: u64 = 12;
 const SYSCTL: u64 = 35;
 const DOMCTL: u64 = 36;
 
-/// Interface versions: 4.17 has the first one, and none is known beyond the last.
+/// Interface versions: 4.17 has the first one; later ones than the last are unknown.
 const FIRST_VERSION: u32 = 0x15;
 const LAST_VERSION: u32 = 0x1f;
 
@@ -45,22 +45,22 @@ const REMOVE: u64 = 15;
 const ADD_BATCH: u64 = 23;
 const FOREIGN_SPACE: u64 = 4;
 
-/// The caller, as a domain's number.
+/// The domain number that stands for the caller.
 pub const SELF: u16 = 0x7ff0;
 
-/// Where a domctl's own part begins, and a sysctl's.
+/// The offset of a command's own part in a domctl, and in a sysctl.
 pub const DOMCTL_UNION: u64 = 16;
 pub const SYSCTL_UNION: u64 = 8;
 
-/// A domctl's size; no other structure in its place is larger.
+/// The size of a domctl; no other structure at this place is larger.
 const STRUCTURE: u64 = 144;
 
-/// Where the work pages hold what the structures point to.
+/// The offset in the work pages of the arrays that the structures point to.
 const TEXT: u64 = 0x400;
 pub const CONTEXT: u64 = 0x800;
 pub const ARRAY: u64 = PAGE;
 
-/// Bytes between the parts of a batch in the array's page.
+/// The distance of a batch's parts in the array's page.
 const PART: u64 = 0x400;
 
 /// Fields of a structure: offset, width, value.
@@ -72,7 +72,7 @@ impl<M: Machine> Runner<'_, M> {
         Ok(self.pages()?.0 + offset)
     }
 
-    /// Clears the place of structures, fills fields in and returns its address.
+    /// Clears the place of the structure, fills in its fields, and returns its address.
     pub(super) fn structure(&mut self, fields: Fields<'_>) -> Result<u64, Abort> {
         let place = self.work(0)?;
         self.clear(place, STRUCTURE)?;
@@ -88,7 +88,7 @@ impl<M: Machine> Runner<'_, M> {
             .try_for_each(|offset| self.machine.write(Width::W64, place + offset, 0))
     }
 
-    /// Makes a domctl, with fields placed from its own part on, in the version that is not refused.
+    /// Makes a domctl in the accepted version; the fields' offsets count from the command's own part.
     pub(super) fn domctl(
         &mut self,
         command: u32,
@@ -108,7 +108,7 @@ impl<M: Machine> Runner<'_, M> {
         Ok(answer)
     }
 
-    /// Makes a call whose structure begins with command and version, upward from the first version.
+    /// Makes a call whose structure begins with command and version; tries versions from the first upward.
     fn versioned(
         &mut self,
         number: u64,
@@ -140,7 +140,7 @@ impl<M: Machine> Runner<'_, M> {
         }
     }
 
-    /// Returns domctl's version, after asking for something harmless if need be.
+    /// Returns domctl's version; detects it with a harmless call if it is not known yet.
     pub(super) fn domctl_version(&mut self) -> Result<u32, Abort> {
         if self.control.domctl.is_none() {
             self.info(0)?;
@@ -155,7 +155,7 @@ impl<M: Machine> Runner<'_, M> {
             return Ok(answer);
         }
         let place = self.work(DOMCTL_UNION)?;
-        // 4.17 answers for the next domain that exists. Numbers from SELF on stand for others.
+        // 4.17 answers for the next existing domain. Numbers from SELF on have a special meaning.
         let found = self.machine.read(Width::W16, place)?;
         if dom < SELF && found != u64::from(dom) {
             return Ok(Errno::Esrch.value());
@@ -163,7 +163,7 @@ impl<M: Machine> Runner<'_, M> {
         self.machine.read(Width::W32, place + 4)
     }
 
-    /// Returns how many pages the domain has that was asked about last.
+    /// Returns the number of pages of the domain that the last `getdomaininfo` described.
     pub(super) fn total_pages(&mut self) -> Result<u64, Abort> {
         let place = self.work(DOMCTL_UNION)?;
         self.machine.read(Width::W64, place + 8)
@@ -249,7 +249,7 @@ impl<M: Machine> Runner<'_, M> {
         self.machine.hypercall(MEMORY_OP, [REMOVE, place, 0, 0, 0])
     }
 
-    /// Maps pages of another domain one behind the other. Returns the first error.
+    /// Maps pages of another domain at contiguous addresses. Returns the first error.
     pub(super) fn map_others(
         &mut self,
         gfn: u64,
@@ -281,7 +281,7 @@ impl<M: Machine> Runner<'_, M> {
         for index in 0..count {
             let error = machine.read(Width::W32, array + 2 * PART + index * 4)?;
             if error != 0 {
-                // A negative number of 32 bits.
+                // A negative 32-bit number.
                 return Ok(error | !u64::from(u32::MAX));
             }
         }

@@ -1,4 +1,4 @@
-//! Calls about PCI functions (Xen, public/physdev.h, domctl.h and sysctl.h).
+//! Makes the calls about PCI functions (Xen, public/physdev.h, domctl.h and sysctl.h).
 
 use wire::Width;
 
@@ -17,16 +17,16 @@ const TOPOLOGY: u32 = 22;
 /// The kind of device that is a PCI function.
 const FUNCTION: u64 = 0;
 
-/// Node of a function that the hypervisor does not know.
+/// The NUMA node that is returned for a function that the hypervisor does not know.
 const UNKNOWN: u64 = 0xffff_fffe;
 
-/// Functions of which one list tells, and bytes of an entry that names one.
+/// The number of functions in one list, and the size of an entry that names a function.
 const LISTED: u32 = 64;
 const ENTRY: u64 = 4;
-/// Behind the functions in the array's page: their nodes.
+/// The offset of the functions' nodes in the array's page, after the functions.
 const NODES: u64 = 0x800;
 
-/// Segment, bus, device and function as a structure has them: 16 bits, then 8 and 8.
+/// Segment, bus, and device and function as structures hold them: 16 bits, then 8 and 8.
 fn entry(at: u32) -> u64 {
     let (segment, bus, devfn) = (at >> 16, at >> 8 & 0xff, at & 0xff);
     u64::from(segment | bus << 16 | devfn << 24)
@@ -63,7 +63,7 @@ impl<M: Machine> Runner<'_, M> {
         self.domctl(command, dom, &fields)
     }
 
-    /// Returns how many others are in the group of a function.
+    /// Returns the number of other functions in a function's isolation group.
     pub(super) fn pci_group(&mut self, dom: u16, at: u32) -> Result<u64, Abort> {
         let array = self.work(ARRAY)?;
         let fields = [
@@ -103,7 +103,7 @@ impl<M: Machine> Runner<'_, M> {
         Ok(known)
     }
 
-    /// Asks for the nodes of so many functions; a call may do a part of it and say how much.
+    /// Asks for the nodes of several functions; a call may handle only some of them, and returns how many.
     fn nodes(&mut self, at: u32, count: u32) -> Result<u64, Abort> {
         let array = self.work(ARRAY)?;
         for index in 0..count {
@@ -126,7 +126,7 @@ impl<M: Machine> Runner<'_, M> {
             }
             let told = self.work(SYSCTL_UNION)?;
             let told = self.machine.read(Width::W32, told)?;
-            // One that does nothing and says so would be asked for ever.
+            // A call that handles none would be repeated for ever.
             match u32::try_from(told).unwrap_or(0).min(count - done) {
                 0 => return Ok(super::Errno::Einval.value()),
                 part => done += part,

@@ -1,4 +1,4 @@
-//! AArch64: a GIC made of plain memory, and ops on it.
+//! AArch64: a fake GIC in plain memory, and ops on it.
 
 use std::ops::RangeInclusive;
 
@@ -18,7 +18,7 @@ use crate::{answer, run, run_with};
 pub type Interrupts = Gic;
 pub type InterruptsAt = board::Gic;
 
-/// The op by which a probe raises interrupt 3 for itself.
+/// The op by which a probe sends interrupt 3 to itself.
 pub const RAISE_3: &str = "sgi 3";
 
 const GICD: u64 = 0x0300_1000;
@@ -44,7 +44,7 @@ fn at(cpu: CpuSide) -> InterruptsAt {
     }
 }
 
-/// Fills the registers that say what there is.
+/// Fills the identification registers.
 pub fn prepare(fake: &Fake) {
     // ITLinesNumber 2: 96 interrupts. GICR_TYPER: affinity 1 first, then this CPU's, the last one.
     fake.poke(Width::W32, GICD + 4, 2);
@@ -61,7 +61,7 @@ pub fn external(at: u64) -> Fault {
     fault(0x9600_0010, at)
 }
 
-/// Returns the same with a FAR that is not valid (FnV).
+/// Returns the same abort with an invalid FAR (FnV).
 pub fn without_address() -> Fault {
     fault(0x9600_0410, 0x5000_0000)
 }
@@ -71,7 +71,7 @@ pub fn asynchronous() -> Fault {
     fault(0xbe00_0000, 0)
 }
 
-/// Returns what an instruction raises that the CPU does not know.
+/// Returns the exception of an unknown instruction.
 pub fn undefined() -> Fault {
     fault(0x0200_0000, 0)
 }
@@ -106,7 +106,7 @@ impl Cpu for Fake {
     }
 }
 
-/// Calls, registers and other CPUs answer with a value, an exception or that there is no room.
+/// Calls, register reads and CPU starts answer with a value, an exception, or that there is no room.
 #[test]
 fn ops_are_answered() {
     for (script, wanted) in [
@@ -122,7 +122,7 @@ fn ops_are_answered() {
     }
 }
 
-/// An interrupt's state is read where the GIC has it.
+/// An interrupt's state comes from the GIC's registers.
 #[test]
 fn states_are_read() {
     let fake = Fake::new();
@@ -136,7 +136,7 @@ fn states_are_read() {
     assert_eq!(answers[1], Answer::Arch(state.into()));
 }
 
-/// An SPI is set up as the distributor has it: group 1, priority, trigger, this CPU, enabled.
+/// An SPI is set up in the distributor: group 1, priority, trigger, this CPU, enabled.
 #[test]
 fn spis_are_set_up() {
     let fake = Fake::new();
@@ -161,7 +161,7 @@ fn spis_are_set_up() {
     assert_eq!(fake.peek(Width::W32, GICR + 0x1_0100), 0);
 }
 
-/// On a GICv2 an SPI is sent to this CPU by its bit, and an SGI by the distributor.
+/// On a GICv2 an SPI is routed to this CPU by its bit, and the distributor sends an SGI.
 #[test]
 fn a_gicv2_is_set_up() {
     let fake = Fake::new();

@@ -4,7 +4,7 @@ use probe::arch::aarch64::board::{Board, CpuSide, Gic, Uart};
 use probe::tree::{Tree, total_size};
 use vm_fdt::FdtWriter;
 
-/// A guest's tree as Xen makes it, with an assigned device in it.
+/// Returns a guest's tree as Xen makes it, with an assigned device.
 pub fn guest() -> Vec<u8> {
     let mut fdt = FdtWriter::new().unwrap();
     let root = fdt.begin_node("").unwrap();
@@ -67,7 +67,7 @@ pub fn guest() -> Vec<u8> {
     fdt.finish().unwrap()
 }
 
-/// A tree whose `stdout-path` is `path`, with two UARTs and an alias.
+/// Returns a tree whose `stdout-path` is `path`, with two UARTs and an alias.
 fn with_stdout(path: &str) -> Vec<u8> {
     let mut fdt = FdtWriter::new().unwrap();
     let root = fdt.begin_node("").unwrap();
@@ -98,7 +98,7 @@ fn board(blob: &[u8]) -> Board<'_> {
     Board::read(&Tree::new(blob).unwrap())
 }
 
-/// The board is what the tree says; an assigned UART below a bus is not taken for the console.
+/// The board matches the tree; an assigned UART below a bus does not become the console.
 #[test]
 fn boards_are_read() {
     let blob = guest();
@@ -124,7 +124,7 @@ fn boards_are_read() {
     assert_eq!(board, wanted);
 }
 
-/// A GICv2 is told from a GICv3.
+/// A GICv2 is distinguished from a GICv3.
 #[test]
 fn a_gicv2_is_read() {
     let mut fdt = FdtWriter::new().unwrap();
@@ -146,7 +146,7 @@ fn a_gicv2_is_read() {
     assert_eq!(board(&blob).gic, Some(wanted));
 }
 
-/// The console is the one that `stdout-path` names, by path or alias, with or without settings.
+/// The console is the UART that `stdout-path` names, by path or alias, with or without settings.
 #[test]
 fn stdout_path_is_followed() {
     for (path, base) in [
@@ -167,8 +167,8 @@ fn stdout_path_is_followed() {
     }
 }
 
-/// Where the hypervisor has a node it prints, unless a console of the domain's own is there; a PL011
-/// that nothing names is a device. The node says where there is space.
+/// With the hypervisor's node, the hypervisor prints unless the domain has a console; a PL011 that
+/// `stdout-path` does not name is a device. The node also has the free space.
 #[test]
 fn a_hypervisor_prints_for_a_domain_without_console() {
     for (uart, named, wanted) in [
@@ -220,7 +220,7 @@ fn a_hypervisor_prints_for_a_domain_without_console() {
     }
 }
 
-/// A tree that says nothing leaves the defaults: Xen's UART, HVC, no script.
+/// An empty tree leaves the defaults: Xen's UART, HVC, no script.
 #[test]
 fn defaults_hold() {
     let mut fdt = FdtWriter::new().unwrap();
@@ -238,7 +238,7 @@ fn defaults_hold() {
     );
 }
 
-/// Asks for everything that the probe asks a tree for.
+/// Reads everything that the probe reads from a tree.
 pub fn visit(tree: &Tree<'_>) {
     let _board = Board::read(tree);
     let _space = tree.free_space();

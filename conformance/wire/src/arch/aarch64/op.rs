@@ -1,4 +1,4 @@
-//! Ops of AArch64 and what they answer.
+//! Ops of AArch64 and their answers.
 
 use core::fmt::{self, Write};
 
@@ -13,7 +13,7 @@ use crate::op::words::Words;
 pub enum Op {
     /// `hvc X0 X1 X2 X3`: SMCCC call by HVC. Answers `Value` with X0, or `Fault`.
     Hvc([u64; 4]),
-    /// `smc X0 X1 X2 X3`: likewise by SMC.
+    /// `smc X0 X1 X2 X3`: SMCCC call by SMC, likewise.
     Smc([u64; 4]),
     /// `mrs NAME`: reads a system register. Answers `Value` or `Fault`.
     Mrs(Sysreg),
@@ -22,22 +22,22 @@ pub enum Op {
         /// The CPU.
         mpidr: u64,
     },
-    /// `sgi I`: sends a software interrupt to itself. Answers `Ok`.
+    /// `sgi I`: sends a software-generated interrupt to this CPU. Answers `Ok`.
     Sgi {
         /// The interrupt, 0 to 15.
         irq: Irq,
     },
-    /// `irq pend I`: sets it pending in the GIC. Answers `Ok`.
+    /// `irq pend I`: sets an interrupt pending in the GIC. Answers `Ok`.
     Pend {
         /// The interrupt.
         irq: Irq,
     },
-    /// `irq unpend I`: clears its pending state there. Answers `Ok`.
+    /// `irq unpend I`: clears an interrupt's pending state in the GIC. Answers `Ok`.
     Unpend {
         /// The interrupt.
         irq: Irq,
     },
-    /// `irq state I`. Answers `State`.
+    /// `irq state I`: reads an interrupt's state. Answers `State`.
     State {
         /// The interrupt.
         irq: Irq,
@@ -49,11 +49,11 @@ pub enum Op {
 pub enum Answer {
     /// An interrupt's state in distributor or redistributor.
     State {
-        /// ISENABLER.
+        /// Enabled (ISENABLER).
         enabled: bool,
-        /// ISPENDR.
+        /// Pending (ISPENDR).
         pending: bool,
-        /// ISACTIVER.
+        /// Active (ISACTIVER).
         active: bool,
     },
 }

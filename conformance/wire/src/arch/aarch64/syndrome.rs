@@ -1,11 +1,11 @@
-//! What ESR_EL1 says (Arm ARM D24.2.40).
+//! Decodes ESR_EL1 (Arm ARM D24.2.40).
 
 use core::fmt::{self, Write};
 
 use crate::fault::class::FaultClass;
 use crate::number;
 
-/// Which of the four vectors an exception came through.
+/// The vector through which an exception was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vector {
     /// Synchronous exception.
@@ -20,13 +20,13 @@ pub enum Vector {
 
 /// An exception's ESR_EL1, and the vector in the two highest bits, which ESR_EL1 leaves 0.
 ///
-/// One number, because a probe passes it on with each access, and its image is small.
+/// It is one number because a probe passes it on with each access and its image must stay small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Syndrome(u64);
 
 const VECTOR: u32 = 62;
 
-/// How the sweep is shown that met no exception.
+/// How a sweep without exceptions is shown.
 pub const NO_SYNDROME: &str = " esr=-";
 
 /// Exception classes (ESR_EL1.EC).
@@ -44,7 +44,7 @@ const SERROR: u64 = 0x2f;
 const NO_FAR: u64 = 1 << 10;
 
 impl Syndrome {
-    /// Takes the syndrome of an exception that came through a vector.
+    /// Makes the syndrome of an exception that was taken through `vector`.
     pub const fn new(vector: Vector, esr: u64) -> Self {
         let number = match vector {
             Vector::Sync => 0,
@@ -55,7 +55,7 @@ impl Syndrome {
         Self(number << VECTOR | esr & !(0b11 << VECTOR))
     }
 
-    /// Takes the syndrome of an exception whose vector only the class tells.
+    /// Makes the syndrome of an exception whose vector follows from its class.
     pub const fn of(esr: u64) -> Self {
         let vector = if class_of(esr) == SERROR {
             Vector::Serror
@@ -80,7 +80,7 @@ impl Syndrome {
         }
     }
 
-    /// Returns what happened, by exception class and fault status.
+    /// Returns the kind of the exception, from exception class and fault status.
     pub const fn class(self) -> FaultClass {
         match (self.vector(), class_of(self.0)) {
             (Vector::Irq | Vector::Fiq | Vector::Serror, _) => FaultClass::Asynchronous,
@@ -100,7 +100,7 @@ impl Syndrome {
         }
     }
 
-    /// Tells whether FAR_EL1 holds this exception's address: elsewhere it holds an earlier one's, or nothing.
+    /// Tells whether FAR_EL1 holds this exception's address. Otherwise it holds an earlier one's, or is unknown.
     pub(crate) const fn names_address(self) -> bool {
         match (self.vector(), class_of(self.0)) {
             (Vector::Sync, FETCH_LOWER | FETCH | DATA_LOWER | DATA) => self.0 & NO_FAR == 0,
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!((fault.class(), fault.address()), (class, address));
     }
 
-    /// Exception class and fault status tell what happened, and whether FAR is this exception's.
+    /// Exception class and fault status determine the kind, and whether FAR belongs to this exception.
     #[test]
     fn syndromes_are_decoded() {
         let at = Some(0x1000);
@@ -194,13 +194,13 @@ mod tests {
         check(0x9600_0018, FaultClass::Other, at);
         check(0x8a00_0000, FaultClass::Alignment, at);
         check(0x0200_0000, FaultClass::Undefined, None);
-        // Fault status means something in aborts only.
+        // Only aborts have a fault status.
         check(0x0200_0021, FaultClass::Undefined, None);
         check(0x5a00_0000, FaultClass::Other, None);
         check(0xbe00_0000, FaultClass::Asynchronous, None);
     }
 
-    /// ESR_EL1 is an earlier exception's where an interrupt came.
+    /// At an interrupt ESR_EL1 still holds an earlier exception's syndrome.
     #[test]
     fn an_interrupt_has_no_syndrome_of_its_own() {
         let fault = Fault::new(

@@ -1,16 +1,16 @@
-//! The system registers that a script may read.
+//! The system registers that a script can read.
 
-/// Names the registers once, for the text form and for the probe's reads.
+/// Lists the registers once, for the text form and for the probe's reads.
 macro_rules! sysregs {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
-        /// A system register: some that a guest may read, and some that it must not.
+        /// A system register. A guest may read some of them, and must not read others.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Sysreg { $($(#[$doc])* $variant),+ }
 
         impl Sysreg {
-            /// All of them.
+            /// All registers.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
-            /// Their names, in the same order.
+            /// The names, in the same order.
             pub const NAMES: &[&'static str] = &[$($name),+];
 
             /// Returns the register's architectural name in lower case.
@@ -77,28 +77,28 @@ sysregs! {
     Pmcr = "pmcr_el0",
     /// OS lock status.
     Oslsr = "oslsr_el1",
-    /// Hypervisor configuration: not a guest's.
+    /// Hypervisor configuration; not accessible to a guest.
     Hcr = "hcr_el2",
-    /// Stage-2 table base: not a guest's.
+    /// Stage-2 table base; not accessible to a guest.
     Vttbr = "vttbr_el2",
-    /// Stage-2 control: not a guest's.
+    /// Stage-2 control; not accessible to a guest.
     Vtcr = "vtcr_el2",
-    /// System control of EL2: not a guest's.
+    /// System control of EL2; not accessible to a guest.
     SctlrEl2 = "sctlr_el2",
-    /// Vectors of EL2: not a guest's.
+    /// Vectors of EL2; not accessible to a guest.
     VbarEl2 = "vbar_el2",
-    /// Timer traps: not a guest's.
+    /// Timer traps; not accessible to a guest.
     Cnthctl = "cnthctl_el2",
-    /// Virtual offset: not a guest's.
+    /// Virtual offset; not accessible to a guest.
     Cntvoff = "cntvoff_el2",
-    /// GIC system registers of EL2: not a guest's.
+    /// GIC system registers of EL2; not accessible to a guest.
     IccSreEl2 = "icc_sre_el2",
-    /// Virtual interface control: not a guest's.
+    /// Virtual interface control; not accessible to a guest.
     IchHcr = "ich_hcr_el2",
-    /// Virtual interface type: not a guest's.
+    /// Virtual interface type; not accessible to a guest.
     IchVtr = "ich_vtr_el2",
-    /// First list register: not a guest's.
+    /// First list register; not accessible to a guest.
     IchLr0 = "ich_lr0_el2",
-    /// Secure configuration: not a guest's.
+    /// Secure configuration; not accessible to a guest.
     Scr = "scr_el3",
 }

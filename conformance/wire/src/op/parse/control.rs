@@ -43,7 +43,7 @@ const VERBS: &[&str] = &[
     "pcilist",
 ];
 
-/// `createdomain` flags of a domain that the hardware helps to virtualize: hvm, hap.
+/// `createdomain` flags of a hardware-virtualized domain: hvm, hap.
 const FLAGS: u32 = 3;
 
 pub(super) fn op(words: &mut Words<'_>, word: &str) -> Option<Result<Op, OpError>> {
@@ -261,7 +261,7 @@ impl Words<'_> {
         self.small("the function", 0, u32::MAX)
     }
 
-    /// Reads a number that may be left out.
+    /// Reads an optional number.
     fn or(&mut self, what: &'static str, max: u32, otherwise: u32) -> Result<u32, OpError> {
         match self.clone().next() {
             Some(_) => self.small(what, 0, max),
@@ -279,7 +279,7 @@ impl Words<'_> {
         Path::new(word).ok_or(error(at, OpErrorKind::Path))
     }
 
-    /// Reads the words that are left, as far as there is room for them.
+    /// Reads the remaining words as values; fails if there are more than fit.
     fn values(&mut self, min: usize) -> Result<Values, OpError> {
         let mut values = Values::NONE;
         while values.len() < min || values.len() < MAX_VALUES && self.clone().next().is_some() {
@@ -292,7 +292,7 @@ impl Words<'_> {
                 }
                 _ => Value::Number(self.any("a value")?),
             };
-            // There is room, as just seen.
+            // The check above leaves room.
             _ = values.push(value);
         }
         Ok(values)

@@ -1,4 +1,4 @@
-//! AArch64: any syndrome, op and answer, and how they are spelled.
+//! AArch64: arbitrary syndromes, ops and answers, and their text forms.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -33,7 +33,7 @@ pub fn answer() -> impl Strategy<Value = Answer> {
     })
 }
 
-/// Each op is read from its text.
+/// The parser reads each op from its text.
 #[test]
 fn ops_are_read() {
     for (text, op) in [
@@ -50,7 +50,7 @@ fn ops_are_read() {
     }
 }
 
-/// What is wrong with an op is told with its place and the nearest right spelling.
+/// An error names its position and the nearest right spelling.
 #[test]
 fn errors_are_explained() {
     for (text, wanted) in [
@@ -73,7 +73,7 @@ fn errors_are_explained() {
     }
 }
 
-/// Exceptions and states are shown in the words of the architecture's manual.
+/// Exceptions and states are shown in the architecture manual's terms.
 #[test]
 fn notes_are_shown() {
     let answer = |answer| Note::Op { index: 3, answer };

@@ -1,4 +1,4 @@
-//! Accesses that may abort, and come back either way.
+//! Accesses that may abort, and return in either case.
 
 use core::arch::{asm, global_asm};
 
@@ -8,7 +8,7 @@ use wire::{Fault, Width};
 use crate::arch::aarch64::cpu::Conduit;
 use crate::machine::Abort;
 
-/// Calls a routine of `.text.access` with x0 and x1, and makes its x0 to x2 a result.
+/// Calls a routine of `.text.access` with x0 and x1, and turns its x0 to x2 into a result.
 macro_rules! attempt {
     ($routine:expr, $x0:expr, $x1:expr) => {{
         let (value, esr, far): (u64, u64, u64);
@@ -32,7 +32,7 @@ fn outcome(value: u64, esr: u64, far: u64) -> Result<u64, Abort> {
     }
 }
 
-/// Decodes an exception, in one place for all that may raise one: the image is small.
+/// Decodes an exception. All accesses share this function, to keep the image small.
 #[cold]
 #[inline(never)]
 fn fault(esr: u64, far: u64) -> Abort {
@@ -75,9 +75,9 @@ pub unsafe fn write(width: Width, at: u64, value: u64) -> Result<(), Abort> {
 pub fn call(conduit: Conduit, arguments: [u64; 4]) -> Result<u64, Abort> {
     let [x0, x1, x2, x3] = arguments;
     let (value, esr, far): (u64, u64, u64);
-    // SAFETY: The callee is the hypervisor or the firmware, which by SMCCC 1.0 keeps x18 to x30 and
-    // the stack pointer. What it does to memory was asked for by the script: the tested hypervisor
-    // has the power anyway.
+    // SAFETY: The callee is the hypervisor or the firmware, which by SMCCC 1.0 preserves x18 to x30 and
+    // the stack pointer. The script requested what it does to memory, and the tested hypervisor can
+    // change any memory anyway.
     unsafe {
         match conduit {
             Conduit::Hvc => {
@@ -98,7 +98,7 @@ pub fn xen_call(number: u64, arguments: [u64; 5]) -> Result<u64, Abort> {
     let [x0, x1, x2, x3, x4] = arguments;
     let (value, esr, far): (u64, u64, u64);
     // SAFETY: Xen's calling convention on Arm changes x0 to x16 and nothing else of the guest's
-    // registers. What it does to memory was asked for by the script, or is its answer's place.
+    // registers. The script requested what it does to memory, or provided it for the answer.
     unsafe {
         asm!("bl access_xen", inlateout("x0") x0 => value, inlateout("x1") x1 => esr,
             inlateout("x2") x2 => far, inlateout("x3") x3 => _, inlateout("x4") x4 => _,
@@ -107,7 +107,7 @@ pub fn xen_call(number: u64, arguments: [u64; 5]) -> Result<u64, Abort> {
     outcome(value, esr, far)
 }
 
-/// Copies bytes to memory.
+/// Copies bytes to memory that may abort.
 ///
 /// # Safety
 /// No byte written may belong to the probe's image, tree or ramdisk.
@@ -124,19 +124,19 @@ pub unsafe fn copy(at: u64, bytes: &[u8]) -> Result<(), Abort> {
     outcome(value, esr, far).map(|_| ())
 }
 
-/// Calls code outside the probe's own memory, and comes back by its return or its exception.
+/// Calls code outside the probe's own memory; returns when that code returns or raises an exception.
 pub fn exec(at: u64) -> Result<(), Abort> {
     let (esr, far): (u64, u64);
-    // SAFETY: `call_foreign` keeps what the compiler needs on the stack and finds the stack again
-    // through TPIDR_EL1, which that code must leave alone. What lies there is up to the tested
-    // hypervisor: code that neither returns nor traps keeps the CPU, which the harness sees as silence.
+    // SAFETY: `call_foreign` saves what the compiler needs on the stack and finds the stack again
+    // through TPIDR_EL1, which that code must not change. The tested hypervisor decides what is at the
+    // address: code that neither returns nor traps keeps the CPU, and the harness sees no more frames.
     unsafe {
         asm!("bl call_foreign", inlateout("x0") at => _, lateout("x1") esr, lateout("x2") far, clobber_abi("C"));
     }
     outcome(0, esr, far).map(|_| ())
 }
 
-/// Lets each register be read by a routine of its own, and finds it by the script's name.
+/// Makes one routine per register, and selects it by the register in the script.
 macro_rules! registers {
     ($($variant:ident = $encoding:literal),+ $(,)?) => {
         global_asm!(

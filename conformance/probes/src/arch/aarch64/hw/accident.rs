@@ -1,4 +1,4 @@
-//! What happens on accidents: exceptions that nothing was waiting for, and the probe's own mistakes.
+//! Handles accidents: unexpected exceptions, and the probe's own panics.
 
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU16, Ordering};
@@ -11,10 +11,10 @@ use super::hardware::{HARDWARE, Hardware, idle};
 use crate::arch::aarch64::board::Uart;
 use crate::machine::Machine;
 
-/// How many ops were answered.
+/// The number of answered ops.
 pub static DONE: AtomicU16 = AtomicU16::new(0);
 
-/// Reports an exception that nothing was waiting for. Called by the vectors.
+/// Reports an exception that no op expected. Called by the vectors.
 #[expect(unsafe_code, reason = "boot.S finds it by its name")]
 // SAFETY: No other symbol of the image has this name.
 #[unsafe(no_mangle)]
@@ -31,7 +31,7 @@ extern "C" fn probe_accident(kind: u64, esr: u64, elr: u64, far: u64) -> ! {
     })
 }
 
-/// Reports a mistake of the probe itself.
+/// Reports a panic of the probe itself.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let at = info.location().map_or(0, |location| location.line());
@@ -43,7 +43,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 
 fn accident(note: Note) -> ! {
     static ACCIDENTS: AtomicU16 = AtomicU16::new(0);
-    // An accident while one is reported ends in silence instead of a flood.
+    // An accident during the report of another one is not reported, which prevents endless output.
     if ACCIDENTS.fetch_add(1, Ordering::Relaxed) > 0 {
         idle();
     }
@@ -56,11 +56,11 @@ fn accident(note: Note) -> ! {
     }
 }
 
-/// Says a last note and how far the script came, and idles.
+/// Sends a last note and the number of answered ops, and idles.
 pub fn give_up(hardware: &Hardware, note: Note) -> ! {
     if hardware.console.is_locked() {
-        // SAFETY: The lock's holder is what the accident interrupted on this CPU, and is not gone back
-        // to. Another CPU in the middle of its greeting may have its line torn, which shows as damage.
+        // SAFETY: The holder of the lock is the code on this CPU that the accident interrupted, and it does
+        // not continue. If another CPU is just sending its hello, that line is damaged, which is detected.
         unsafe { hardware.console.force_unlock() };
     }
     hardware.say(note);

@@ -1,4 +1,4 @@
-// Start of the image, exceptions, and the few sequences in which the order of instructions is the point.
+// Start of the image, exception vectors, and sequences that depend on the order of instructions.
 
     .section .head, "ax"
     .global _start
@@ -26,7 +26,7 @@ start_here: // x0 = device tree; EL1h, MMU off
     b.hs    1f
     ldp     x3, x4, [x1], #16
     ldr     x5, [x1], #8
-    cmp     x4, #1027               // R_AARCH64_RELATIVE; another kind is a linker's mistake
+    cmp     x4, #1027               // R_AARCH64_RELATIVE; the linker must emit no other kind
     b.ne    .
     add     x5, x5, x20
     str     x5, [x20, x3]
@@ -69,8 +69,8 @@ prepare_cpu: // x0 = stack
     msr     daifclr, #4             // an SError is an answer
     ret
 
-// What was written with the MMU off is in memory, and what the caches hold of the image is older
-// (Arm ARM B2.10): it goes, before the first cacheable access. Then the MMU goes on.
+// Writes with the MMU off went to memory, so the caches' lines of the image are stale (Arm ARM B2.10):
+// invalidates them before the first cacheable access, then enables the MMU.
     .global mmu_first_enable
 mmu_first_enable: // x0 = tables, x1 = TCR, x2 = MAIR
     mrs     x3, ctr_el0
@@ -97,13 +97,13 @@ mmu_enable: // x0 = tables, x1 = TCR, x2 = MAIR
     ic      iallu
     dsb     nsh
     isb
-    ldr     x3, =0x30d0198d         // SCTLR_EL1: RES1 bits, I, C, SA, M; alignment is left to the memory type
+    ldr     x3, =0x30d0198d         // SCTLR_EL1: RES1 bits, I, C, SA, M; A = 0: the memory type decides on alignment
     msr     sctlr_el1, x3
     isb
     ret
     .ltorg
 
-// The type of live translations changes only while there are none (Arm ARM D8.16).
+// Disables translation while the memory types change (Arm ARM D8.16).
     .global mmu_change_types
 mmu_change_types: // x0 = MAIR
     dsb     sy
@@ -120,8 +120,8 @@ mmu_change_types: // x0 = MAIR
     isb
     ret
 
-// Calls foreign code, and comes back from it by whatever exception it ends in. TPIDR_EL1 holds the
-// stack meanwhile. Returns x1 = 0, or ESR and FAR in x1 and x2.
+// Calls foreign code, and returns when that code returns or raises an exception. TPIDR_EL1 holds the
+// stack in the meantime. Returns x1 = 0, or ESR and FAR in x1 and x2.
     .global call_foreign
 call_foreign: // x0 = code
     stp     x29, x30, [sp, #-96]!
@@ -147,15 +147,15 @@ call_foreign_end:
     ldp     x29, x30, [sp], #96
     ret
 
-// Accesses that may abort. Each returns x1 = 0, or ESR and FAR in x1 and x2: the vectors send an
-// exception from here straight back to the caller.
+// Accesses that may abort. Each returns x1 = 0, or ESR and FAR in x1 and x2: at an exception from
+// here the vectors return directly to the caller.
     .section .text.access, "ax"
     .macro access name, instruction:vararg
     .global \name
 \name:
     \instruction
-    dsb     sy                      // an external abort comes now,
-    isb                             // also one that comes as SError
+    dsb     sy                      // forces a pending external abort,
+    isb                             // also one reported as SError
     mov     x1, #0
     ret
     .endm
@@ -198,7 +198,7 @@ access_copy: // x0 = to, x1 = from, x2 = bytes
 
     .macro expected kind
     .balign 128
-    // Neither stack nor registers are known to be good: foreign code may have been running.
+    // Neither stack nor registers are trusted: foreign code may have been running.
     msr     tpidr_el0, x16
     msr     tpidrro_el0, x17
     mrs     x16, elr_el1
@@ -253,7 +253,7 @@ foreign_aborted:
     mrs     x2, far_el1
     adr     x3, call_foreign_end
     msr     elr_el1, x3
-    mov     x3, #0x2c5              // EL1h, all masked but SError
+    mov     x3, #0x2c5              // EL1h, all masked except SError
     msr     spsr_el1, x3
     eret
 
@@ -266,8 +266,8 @@ unexpected_exception: // x0 = kind; never returns
     bl      probe_accident
     b       .
 
-// Taken only where `open_window` lets it: every register that a call may change is free. It comes
-// back with interrupts masked, so that a line that stays up cannot hold the script.
+// Taken only inside `open_window`, so every register that a call may change is free. Returns with
+// interrupts masked, so that a line that stays high cannot stop the script.
 interrupt:
     stp     x29, x30, [sp, #-32]!
     mrs     x0, elr_el1

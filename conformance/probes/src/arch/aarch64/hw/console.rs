@@ -1,4 +1,4 @@
-//! Console output on a PL011 or an SBSA UART (Arm DDI 0183G, chapter 3), or by the hypervisor.
+//! Console output on a PL011 or an SBSA UART (Arm DDI 0183G, chapter 3), or through the hypervisor.
 
 use wire::{Frame, MAX_FRAME, Note, Width};
 
@@ -17,14 +17,14 @@ const FR_EMPTY: u64 = 1 << 7;
 const LCR_H_8N1_FIFO: u64 = 0b11 << 5 | 1 << 4;
 const CR_ON: u64 = 1 << 9 | 1 << 8 | 1;
 
-/// What an empty FIFO takes, in the smallest PL011. Under a hypervisor each register access is a
-/// trap, so the state is looked at once for as many bytes.
+/// The size of the FIFO in the smallest PL011. Under a hypervisor each register access is a trap, so
+/// the flags are read once for that many bytes.
 const FIFO: u32 = 16;
 
-/// Hypercall `console_io`; its command to write is 0.
+/// The hypercall `console_io`; its write command is 0.
 const XEN_CONSOLE_IO: u64 = 18;
 
-/// The probe's voice: a UART or the hypervisor's, and the count of what was said.
+/// The probe's console: a UART or the hypervisor's, and the number of frames sent.
 #[derive(Debug)]
 pub struct Console {
     uart: Option<Uart>,
@@ -34,12 +34,12 @@ pub struct Console {
 }
 
 impl Console {
-    /// Takes the UART for a run. Registers that only a whole PL011 has are touched on one only.
+    /// Sets the UART up for a run. Writes the registers of a full PL011 only on one.
     pub fn new(uart: Option<Uart>, nonce: u32, dom: u8) -> Self {
         if let Some(uart) = uart
             && uart.whole
         {
-            // A UART that aborts has nowhere to say so.
+            // If the UART aborts, there is no other way to report it.
             let _abort = put(uart.base + LCR_H, LCR_H_8N1_FIFO);
             let _abort = put(uart.base + CR, CR_ON);
         }
@@ -51,7 +51,7 @@ impl Console {
         }
     }
 
-    /// Says a note as the next frame, in a line of its own.
+    /// Sends a note as the next frame, on a separate line.
     pub fn say(&mut self, note: Note) {
         let line = Frame {
             nonce: self.nonce,
@@ -83,18 +83,18 @@ impl Console {
     }
 }
 
-/// Has the hypervisor print a line.
+/// Prints a line through the hypervisor.
 fn ask_to_print(line: &[u8]) {
     let mut text = [b'\n'; MAX_FRAME + 1];
     text.iter_mut().zip(line).for_each(|(to, byte)| *to = *byte);
     let place = text.as_ptr().expose_provenance() as u64;
     let len = (line.len() + 1).min(text.len()) as u64;
-    // A hypervisor that refuses leaves nowhere to say so.
+    // If the hypervisor refuses, there is no other way to report it.
     let _refusal = access::xen_call(XEN_CONSOLE_IO, [0, len, place, 0, 0]);
 }
 
 fn put(register: u64, value: u64) -> Result<(), Abort> {
-    // SAFETY: The tree, or Xen's interface, says that these are a UART's registers; a tree that
-    // names the probe's own memory here would have it overwrite itself.
+    // SAFETY: The tree, or Xen's interface, says that these are a UART's registers. If a tree names the
+    // probe's own memory here, the probe overwrites itself.
     unsafe { access::write(Width::W32, register, value) }
 }

@@ -1,10 +1,10 @@
-//! Instructions with an effect on this CPU alone: timer, waiting, interrupts, translation.
+//! Instructions that affect only this CPU: timer, waiting, interrupts, translation.
 
 use core::arch::asm;
 
 use wire::Irq;
 
-/// Writes a system register whose effect the caller has stated safe.
+/// Writes a system register; the caller states why the effect is safe.
 macro_rules! msr {
     ($register:literal, $value:expr) => {
         asm!(concat!("msr ", $register, ", {}"), in(reg) $value, options(nostack, preserves_flags))
@@ -26,7 +26,7 @@ const TIMER_MASKED: u64 = 2;
 
 /// Returns the virtual count.
 pub fn count() -> u64 {
-    // SAFETY: Reading the count changes nothing. The barrier keeps it behind what came before.
+    // SAFETY: Reading the count changes nothing. The barrier orders the read after earlier instructions.
     unsafe {
         asm!("isb", options(nostack, preserves_flags));
         mrs!("cntvct_el0")
@@ -57,7 +57,7 @@ pub fn physical_range() -> u64 {
     unsafe { mrs!("id_aa64mmfr0_el1") & 0xf }
 }
 
-/// Has the virtual timer interrupt at a count.
+/// Sets the virtual timer to interrupt at a count.
 pub fn arm_timer(at: u64) {
     // SAFETY: The timer is this CPU's own, and its interrupt is taken in `open_window` only.
     unsafe {
@@ -67,7 +67,7 @@ pub fn arm_timer(at: u64) {
     }
 }
 
-/// Takes the virtual timer's line down.
+/// Disables the virtual timer, so that its line goes low.
 pub fn silence_timer() {
     // SAFETY: As for `arm_timer`.
     unsafe {
@@ -82,10 +82,10 @@ pub fn wait_for_interrupt() {
     unsafe { asm!("dsb sy", "wfi", options(nostack, preserves_flags)) }
 }
 
-/// Lets at most one interrupt be taken.
+/// Unmasks interrupts for a moment, in which the CPU takes at most one.
 pub fn open_window() {
-    // SAFETY: An interrupt taken here runs `probe_interrupt`, which changes what any call may change, so
-    // all of that is declared; and it needs the stack, so that is not excluded. It returns with
+    // SAFETY: An interrupt taken here runs `probe_interrupt`, which changes the registers that any call may
+    // change, so all of them are declared. It uses the stack, so `nostack` is not set. It returns with
     // interrupts masked (boot.S, `interrupt`).
     unsafe {
         asm!(
@@ -97,10 +97,10 @@ pub fn open_window() {
     }
 }
 
-/// Switches the GIC CPU interface on, for group 1 and every priority, with one step to end an interrupt.
+/// Enables the GIC CPU interface for group 1 and every priority; EOI also deactivates (EOImode 0).
 pub fn open_gic() {
-    // SAFETY: Interrupts stay masked in PSTATE. Where the CPU has no such registers, the exception is
-    // reported as an accident.
+    // SAFETY: Interrupts stay masked in PSTATE. If the CPU has no such registers, the exception is
+    // reported as unexpected.
     unsafe {
         let sre = mrs!("icc_sre_el1");
         msr!("icc_sre_el1", sre | 1);
@@ -116,7 +116,7 @@ pub fn open_gic() {
 /// Acknowledges the interrupt with the highest priority and returns its number; 1020 and above for none.
 pub fn acknowledge() -> u32 {
     let intid: u64;
-    // SAFETY: Acknowledging makes the interrupt active, and the caller ends it or means not to. The
+    // SAFETY: Acknowledging makes the interrupt active; the caller ends it or leaves it active on purpose. The
     // barrier orders it before the handler's accesses (Arm IHI 0069H, 4.1.1).
     unsafe {
         asm!("mrs {}, icc_iar1_el1", "dsb sy", out(reg) intid, options(nostack, preserves_flags));
@@ -124,7 +124,7 @@ pub fn acknowledge() -> u32 {
     u32::try_from(intid & 0xff_ffff).unwrap_or(u32::MAX)
 }
 
-/// Ends the interrupt that was acknowledged last: drops the priority and deactivates.
+/// Ends the interrupt that was acknowledged last: priority drop and deactivation.
 pub fn end_interrupt(intid: u32) {
     // SAFETY: The number is one that `acknowledge` returned and that was not ended yet.
     unsafe {
@@ -134,7 +134,7 @@ pub fn end_interrupt(intid: u32) {
     }
 }
 
-/// Sends a software interrupt of group 1 to this CPU.
+/// Sends an SGI of group 1 to this CPU.
 pub fn send_sgi(irq: Irq) {
     let mpidr = mpidr();
     let affinity = |level: u32| mpidr >> (8 * level) & 0xff;
@@ -153,16 +153,16 @@ pub fn send_sgi(irq: Irq) {
     }
 }
 
-/// Makes new entries of the tables visible to the walker.
+/// Makes new table entries visible to the table walker.
 pub fn publish_tables() {
     // SAFETY: Barriers touch no memory; the memory clobber keeps the stores in front.
     unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) }
 }
 
-/// Makes replaced entries of the tables visible, and the old ones forgotten everywhere.
+/// Makes replaced table entries visible, and invalidates the old ones in all TLBs.
 pub fn forget_translations() {
-    // SAFETY: Forgetting translations that the tables still hold costs time only; those that they no
-    // longer hold must not be used, and are not by what runs here.
+    // SAFETY: Invalidating a translation that the tables still hold costs only time. The code that runs
+    // here uses no translation that they no longer hold.
     unsafe {
         asm!(
             "dsb ishst",
@@ -176,6 +176,6 @@ pub fn forget_translations() {
 
 /// Cleans the cache line that holds `at` to memory, for a CPU whose caches are off.
 pub fn clean_line(at: u64) {
-    // SAFETY: Cleaning writes back what the line holds and keeps its meaning.
+    // SAFETY: Cleaning writes the line back and changes no value.
     unsafe { asm!("dc civac, {}", "dsb sy", in(reg) at, options(nostack, preserves_flags)) }
 }

@@ -19,10 +19,10 @@ use crate::machine::{Abort, Machine, Stop};
 const NORMAL: u64 = 0xff;
 const DEVICE_NGNRE: u64 = 0x04;
 
-/// What is mapped from the start; only addresses from here on need a look at the tables.
+/// The end of what is mapped from the start; only higher addresses may need a new table.
 const LOW: u64 = 1 << 39;
 
-/// Interrupts served in one go, so that a line that stays up cannot hold the script.
+/// The most interrupts that are served at a time, so that a line that stays high cannot stop the script.
 const BURST: usize = 32;
 
 const PSCI_CPU_ON: u64 = 0xc400_0003;
@@ -34,17 +34,17 @@ const XEN_SCHED_OP: u64 = 29;
 const XEN_SHUTDOWN: u64 = 2;
 static XEN_CRASHED: u32 = 3;
 
-/// How many tables there is room for (link/aarch64.ld).
+/// The number of tables (link/aarch64.ld).
 const TABLES: usize = 16;
 
-/// How many CPUs beside the first have a stack (link/aarch64.ld).
+/// The number of CPUs, without the first, that have a stack (link/aarch64.ld).
 const SECONDARIES: u32 = 3;
 const STACK: u64 = 4096;
 
-/// What the exception handlers need: set once, before the first note.
+/// What the exception handlers need. It is set once, before the first note.
 pub static HARDWARE: Once<Hardware> = Once::new();
 
-/// The interrupts that the script asked for.
+/// The interrupts that the script expects.
 pub static IRQS: Irqs = Irqs::new();
 
 /// TTBR0, TCR and MAIR for CPUs that start later; read in boot.S with the MMU off.
@@ -53,31 +53,31 @@ pub static IRQS: Irqs = Irqs::new();
 #[unsafe(no_mangle)]
 static probe_translation: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
-/// The GICv2's CPU interface; 0 while the one in system registers is used.
+/// The address of a GICv2's CPU interface; 0 for the interface in system registers.
 pub static INTERFACE: AtomicU64 = AtomicU64::new(0);
 const GICC_CTLR: u64 = 0x00;
 const GICC_PMR: u64 = 0x04;
 
-/// How many interrupts were taken.
+/// The number of interrupts taken.
 pub static TAKEN: AtomicU32 = AtomicU32::new(0);
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
-/// The one machine there is.
+/// The machine that the image runs on.
 #[derive(Debug)]
 pub struct Hardware {
-    /// Output.
+    /// The console.
     pub console: Mutex<Console>,
     tables: Mutex<Tables<'static>>,
     /// Image, tree and ramdisk: first and last addresses.
     own: [(u64, u64); 3],
-    /// Devices that the probe itself drives: first and last addresses; unused ones are empty.
+    /// Devices that the probe itself drives: first and last addresses; unused entries are empty.
     driven: [(u64, u64); 10],
-    /// How PSCI is called.
+    /// The instruction for PSCI calls.
     conduit: Conduit,
 }
 
-// SAFETY: boot.S and link/aarch64.ld define these: the functions with these arguments, the
-// others as places whose addresses alone are used, save the tables, which `translate` takes once.
+// SAFETY: boot.S and link/aarch64.ld define these: the functions with these arguments. Of the others
+// only the addresses are used, except for the tables, which `translate` takes once.
 unsafe extern "C" {
     fn mmu_first_enable(tables: u64, tcr: u64, mair: u64);
     fn mmu_change_types(mair: u64);
@@ -88,7 +88,7 @@ unsafe extern "C" {
     static mut tables_begin: paging::Table;
 }
 
-/// Returns the memory that the image takes, stacks and tables included: first and last address.
+/// Returns the image's memory, including stacks and tables: first and last address.
 pub fn image() -> (u64, u64) {
     (
         (&raw const _start).addr() as u64,
@@ -106,13 +106,13 @@ fn mair(outside: Attr) -> u64 {
         | DEVICE_NGNRE << (8 * Kind::Device.index())
 }
 
-/// Lays the tables out and switches translation and caches on. To be called once, by the first CPU.
+/// Makes the tables and enables translation and caches. The first CPU calls it once.
 ///
 /// # Safety
 /// The MMU is off, and nothing else has taken the tables' memory.
 pub unsafe fn translate(board: &Board<'_>) -> Result<Tables<'static>, paging::Full> {
-    // SAFETY: The linker script reserves that many pages there for this one reference, which no other
-    // reference aliases as long as this function runs once. Any bits are valid entries.
+    // SAFETY: The linker script reserves that many pages for this one reference, and no other reference
+    // aliases it as long as this function runs once. Any bits are valid entries.
     let pool = unsafe { core::slice::from_raw_parts_mut(&raw mut tables_begin, TABLES) };
     let base = pool.as_ptr().addr() as u64;
     let mut tables = Tables::new(pool, base)?;
@@ -120,7 +120,7 @@ pub unsafe fn translate(board: &Board<'_>) -> Result<Tables<'static>, paging::Fu
     let mut covered = false;
     for (first, size) in board.banks {
         if size > 0 {
-            // The tree's reader has no bank that wraps. One too many for the tables stays outside.
+            // The tree's reader returns no bank that wraps. A bank for which no table is left stays outside.
             let last = first + (size - 1);
             covered |=
                 tables.map(first, last, Kind::Ram).is_ok() && first <= image.0 && image.1 <= last;
@@ -136,13 +136,13 @@ pub unsafe fn translate(board: &Board<'_>) -> Result<Tables<'static>, paging::Fu
         .iter()
         .zip(settings)
         .for_each(|(slot, value)| slot.store(value, Ordering::Relaxed));
-    // SAFETY: The tables map the image where it is, as memory, so that this code and its stack go on.
+    // SAFETY: The tables identity-map the image as memory, so this code and its stack stay valid.
     unsafe { mmu_first_enable(base, tcr, settings[2]) };
     Ok(tables)
 }
 
 impl Hardware {
-    /// Gathers what the start found.
+    /// Makes the machine of what the start found.
     pub fn new(console: Console, tables: Tables<'static>, board: &Board<'_>, tree: &[u8]) -> Self {
         let tree = tree.as_ptr_range();
         let span = |first: u64, end: u64| {
@@ -192,13 +192,13 @@ impl Hardware {
         }
     }
 
-    /// Makes sure that stage 1 has an answer for every byte of an access.
+    /// Makes sure that stage 1 maps every byte of an access.
     fn reach(&self, at: u64, bytes: u64) -> Result<(), Abort> {
         let last = at.checked_add(bytes - 1).ok_or(Abort::Unmapped)?;
         if last < LOW {
             return Ok(());
         }
-        // One table serves what is high, so an access has to lie within its 512 GiB.
+        // One table maps high addresses, so an access must be within its 512 GiB.
         if at / LOW != last / LOW {
             return Err(Abort::Unmapped);
         }
@@ -246,8 +246,8 @@ impl Machine for Hardware {
             return Err(Abort::Own);
         }
         self.reach(at, 4)?;
-        // Fetching is allowed for this call alone, so that nothing fetches from devices speculatively
-        // before; an entry changes by way of an invalid one (Arm ARM D8.16.1).
+        // Instruction fetches are allowed for this call only, so that the CPU never fetches from devices
+        // speculatively. Break-before-make: an entry is invalid before it changes (Arm ARM D8.16.1).
         let exchange = |change: &dyn Fn(u64) -> u64| {
             let old = self
                 .tables
@@ -291,7 +291,7 @@ impl Machine for Hardware {
     }
 
     fn attr(&self, attr: Attr) -> Result<(), Abort> {
-        // What the probe itself drives stays Device.
+        // Devices that the probe itself drives stay Device.
         for (first, last) in self.driven.into_iter().filter(|(first, last)| first < last) {
             self.tables
                 .lock()
@@ -299,7 +299,7 @@ impl Machine for Hardware {
                 .map_err(|paging::Full| Abort::Unmapped)?;
         }
         cpu::forget_translations();
-        // SAFETY: The image is Ram, whose type does not change.
+        // SAFETY: The image is mapped as `Ram`, whose type does not change.
         unsafe { mmu_change_types(mair(attr)) };
         Ok(())
     }
@@ -350,7 +350,7 @@ impl Machine for Hardware {
     }
 
     fn stop(&self, how: Stop) -> ! {
-        // What these calls return with, if they do, changes nothing: the probe is at its end.
+        // If these calls return, their result does not matter: the probe ends here.
         match how {
             Stop::Idle => {}
             Stop::Spin => loop {
@@ -393,7 +393,7 @@ impl Cpu for Hardware {
     }
 
     fn start_cpu(&self, mpidr: u64) -> Result<u64, Abort> {
-        // A CPU that does not start leaves its stack unused; scripts do not fail that often.
+        // The stack of a CPU that does not start is lost; scripts start too few CPUs for that to matter.
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         if number >= SECONDARIES {
             return Err(Abort::Full);
@@ -402,13 +402,13 @@ impl Cpu for Hardware {
             .iter()
             .for_each(|slot| cpu::clean_line((&raw const *slot).addr() as u64));
         let entry = (secondary_start as *const ()).addr() as u64;
-        // Stacks grow down from here, the first one nearest to it.
+        // Stacks grow down from here; the first one is the nearest.
         let top = (&raw const secondary_stacks).addr() as u64 - u64::from(number) * STACK;
         access::call(self.conduit, [PSCI_CPU_ON, mpidr, entry, top])
     }
 }
 
-/// Waits for ever, taking no interrupt.
+/// Waits for ever and takes no interrupt.
 pub fn idle() -> ! {
     cpu::silence_timer();
     loop {

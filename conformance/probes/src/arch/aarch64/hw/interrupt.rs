@@ -1,4 +1,4 @@
-//! Interrupts as the vectors hand them over.
+//! Handles interrupts, which the vectors pass on.
 
 use core::sync::atomic::Ordering;
 
@@ -14,18 +14,18 @@ use crate::run;
 const GICC_IAR: u64 = 0x0c;
 const GICC_EOIR: u64 = 0x10;
 
-/// Serves one interrupt; called by the vector, in a window.
+/// Serves one interrupt; called by the vector, inside `open_window`.
 #[expect(unsafe_code, reason = "boot.S finds it by its name")]
 // SAFETY: No other symbol of the image has this name.
 #[unsafe(no_mangle)]
 extern "C" fn probe_interrupt() {
-    /// The first number that stands for no interrupt.
+    /// The first INTID that stands for no interrupt.
     const SPURIOUS: u32 = 1020;
     let Some(hardware) = HARDWARE.get() else {
         return;
     };
     let interface = INTERFACE.load(Ordering::Relaxed);
-    // What is acknowledged is what is to be ended: a GICv2's value has the sender of an SGI in it.
+    // EOI needs the value as acknowledged: on a GICv2 it includes the sender of an SGI.
     let token = match interface {
         0 => cpu::acknowledge(),
         base => hardware
@@ -43,7 +43,7 @@ extern "C" fn probe_interrupt() {
     match (run::handle(hardware, &IRQS, irq), interface) {
         (Some(true), 0) => cpu::end_interrupt(token),
         (Some(true), base) => {
-            // An interface that aborts here has just answered.
+            // An abort is unlikely here: the interface has just answered.
             let _abort = hardware.write(Width::W32, base + GICC_EOIR, u64::from(token));
         }
         (Some(false), _) => {}

@@ -1,4 +1,4 @@
-//! From the first instruction in Rust to the script's last op.
+//! Runs the probe, from the first instruction in Rust to the script's last op.
 
 use wire::pack::Pack;
 use wire::{Header, Note, Ops, ScriptError, Width, parse_script};
@@ -12,15 +12,15 @@ use crate::machine::Machine;
 use crate::run::{Control, Runner};
 use crate::tree::{self, Tree};
 
-/// Version of the probe, as its greeting says.
+/// The version of the probe, which its hello carries.
 const VERSION: u8 = 2;
 
 /// The largest tree that the boot protocol allows.
 const TREE_LIMIT: u64 = 2 << 20;
-/// The largest ramdisk that is looked at.
+/// The largest ramdisk that the probe reads.
 const RAMDISK_LIMIT: u64 = 1 << 20;
 
-/// The script with what its header says.
+/// The script, with its header.
 struct Script {
     header: Header,
     ops: Ops<'static>,
@@ -37,7 +37,7 @@ extern "C" fn probe_start(blob: u64) -> ! {
     let board = parsed.as_ref().map(Board::read).unwrap_or_default();
     // SAFETY: boot.S calls this function once, and has not switched the MMU on.
     let Ok(tables) = (unsafe { hardware::translate(&board) }) else {
-        // The tables suffice for any image; without translation there is no lock to speak under.
+        // The tables suffice for any image. Without translation the console's lock does not work.
         Console::new(board.uart, 0, 0).say(Note::Bad {
             at: 0,
             why: ScriptError::Panic,
@@ -83,7 +83,7 @@ extern "C" fn probe_start(blob: u64) -> ! {
     idle()
 }
 
-/// Greets from another CPU, and idles. Called by boot.S, with the MMU on.
+/// Sends a hello from another CPU, and idles. Called by boot.S, with the MMU on.
 #[expect(unsafe_code, reason = "boot.S finds it by its name")]
 // SAFETY: No other symbol of the image has this name.
 #[unsafe(no_mangle)]
@@ -103,7 +103,7 @@ fn greet(hardware: &Hardware) {
     });
 }
 
-/// Finds the script, and reads every op of it. An error comes with as much of a header as was found.
+/// Finds the script, and parses every op of it. An error comes with as much of the header as was readable.
 fn script(board: &Board<'static>) -> Result<Script, (Header, Note)> {
     let unknown = Header {
         nonce: 0,
@@ -140,7 +140,7 @@ fn script(board: &Board<'static>) -> Result<Script, (Header, Note)> {
         ops = parse_script(ramdisk).map_err(bad(header))?.1;
         pack = Pack::behind(ramdisk);
     }
-    // Every op is read once before the first is carried out.
+    // The probe parses every op before it carries out the first one.
     match ops.clone().find_map(Result::err) {
         Some(error) => Err(bad(header)(error)),
         None => Ok(Script { header, ops, pack }),
@@ -151,7 +151,7 @@ fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-/// Takes the tree at an address, if there is one of a size that the boot protocol allows.
+/// Returns the tree at an address, if there is one of a size that the boot protocol allows.
 fn tree_at(at: u64) -> Option<&'static [u8]> {
     let read = |at| {
         access::read(Width::W32, at)
@@ -173,7 +173,7 @@ fn tree_at(at: u64) -> Option<&'static [u8]> {
     }
 }
 
-/// Takes memory that somebody else filled, after a look at each of its pages.
+/// Returns memory that the boot loader filled, after a test read of each page.
 fn memory_at(at: u64, size: u64) -> Option<&'static [u8]> {
     let last = at.checked_add(size.checked_sub(1)?)?;
     let image = hardware::image();
@@ -184,9 +184,9 @@ fn memory_at(at: u64, size: u64) -> Option<&'static [u8]> {
         access::read(Width::W8, page).ok()?;
     }
     let first = usize::try_from(at).ok()?;
-    // SAFETY: Every page of it was readable just now, none of it is the image, and the boot protocol
-    // leaves it to this program; scripts cannot write to it (`Hardware::write`). A hypervisor that
-    // changes it meanwhile would be a finding, and may be one that shows as nonsense.
+    // SAFETY: Every page of it was readable just now, none of it is the image, and by the boot protocol
+    // it belongs to this program; scripts cannot write to it (`Hardware::write`). A hypervisor that
+    // changes it meanwhile is defective, and the probe may then report nonsense.
     Some(unsafe {
         core::slice::from_raw_parts(
             core::ptr::with_exposed_provenance(first),

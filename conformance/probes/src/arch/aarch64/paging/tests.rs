@@ -1,4 +1,4 @@
-//! Walks the tables as the hardware does.
+//! Tests the tables by a walk like the hardware's.
 
 use super::{
     ACCESSED, ADDRESS, ENTRIES, Full, GIB, Kind, LIMIT, PXN, TABLE, Table, Tables, VALID, index,
@@ -8,7 +8,7 @@ use super::{
 const BASE: u64 = 0x4020_0000;
 const MIB: u64 = 1 << 20;
 
-/// Walks as the hardware does: output address, kind and whether code may be fetched.
+/// Walks as the hardware does; returns output address, kind and whether instructions may be fetched.
 fn walk(tables: &Tables<'_>, at: u64) -> Option<(u64, u64, bool)> {
     let mut table = 0;
     for level in 0..=3 {
@@ -41,7 +41,7 @@ fn check(tables: &Tables<'_>, at: u64, kind: Kind) {
     );
 }
 
-/// Everything below 512 GiB is mapped where it is from the start, and nothing above.
+/// Everything below 512 GiB is identity-mapped from the start, and nothing above.
 #[test]
 fn outside_is_identity() {
     let mut pool = [[0; ENTRIES]; 2];
@@ -52,7 +52,7 @@ fn outside_is_identity() {
     assert_eq!(walk(&tables, 1 << 39), None);
 }
 
-/// Own RAM is memory to the page, with its neighbours untouched.
+/// The probe's RAM is mapped as memory, page by page; neighbouring pages are unchanged.
 #[test]
 fn ram_is_mapped_to_the_page() {
     let mut pool = [[0; ENTRIES]; 16];
@@ -82,7 +82,7 @@ fn ram_is_mapped_to_the_page() {
     }
 }
 
-/// A range that is no multiple of pages takes the pages it touches.
+/// A range that is not a multiple of pages includes its partial pages.
 #[test]
 fn ranges_are_widened() {
     let mut pool = [[0; ENTRIES]; 4];
@@ -93,7 +93,7 @@ fn ranges_are_widened() {
     check(&tables, 0x2200_1000, Kind::Outside);
 }
 
-/// High addresses are reached on demand, however many, the last one of 48 bits included.
+/// Any number of high addresses is mapped on demand, including the last one of 48 bits.
 #[test]
 fn high_addresses_are_reached() {
     let mut pool = [[0; ENTRIES]; 3];
@@ -116,7 +116,7 @@ fn high_addresses_are_reached() {
     check(&tables, 0, Kind::Outside);
 }
 
-/// What must stay mapped is not put where high addresses come and go.
+/// Permanent mappings are not in the table that high addresses share.
 #[test]
 fn lasting_entries_do_not_share() {
     let mut pool = [[0; ENTRIES]; 8];
@@ -131,7 +131,7 @@ fn lasting_entries_do_not_share() {
     );
 }
 
-/// A leaf can be changed and changed back.
+/// A leaf entry can be changed and restored.
 #[test]
 fn leaves_are_replaced() {
     let mut pool = [[0; ENTRIES]; 8];
@@ -147,7 +147,7 @@ fn leaves_are_replaced() {
     }
 }
 
-/// A pool that is too small is told, not overrun.
+/// A pool that is too small is an error, and is not overrun.
 #[test]
 fn small_pools_are_refused() {
     let mut pool: [Table; 1] = [[0; ENTRIES]; 1];
