@@ -12,8 +12,8 @@ use crate::exit_status::Status;
 #[error("{0}: not available yet")]
 pub struct NotAvailable(pub Arch);
 
-/// An error that prevented a run or its observation. What QEMU or the guest did in an observed run is a [`RunRecord`],
-/// however bad.
+/// An error that prevented a run or its observation. What QEMU or the guest did in an observed run is a
+/// [`RunRecord`](crate::RunRecord), however bad.
 #[derive(Debug, Error)]
 pub enum RunError {
     /// The suite cannot run the architecture yet.

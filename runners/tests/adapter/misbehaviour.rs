@@ -310,7 +310,8 @@ fn leftovers() {
         "sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done' {mark} & me; hears; hears; hears"
     );
     let adapters = start(&marked(&text, &mark, PATIENCE)).expect("described");
-    assert_eq!(alive(&mark).len(), 2, "the adapter and its child");
+    // The child forks for each `sleep`, and until that is started it has the same command line.
+    assert!(alive(&mark).len() >= 2, "the adapter and its child");
     drop(adapters);
     assert_none_stays(&mark, "dropped");
 
