@@ -11,13 +11,12 @@ use wire::arch::Op;
 
 mod aarch64;
 
+#[cfg(test)]
+pub use aarch64::sample;
 pub use aarch64::{
     CONTROLLER_PHANDLE, FIRST_SHARED, IOMMU_NODE, IOMMUS, constants, emulated, guest,
     is_controller, shared_interrupts, shared_line,
 };
-
-#[cfg(test)]
-pub use aarch64::sample;
 
 /// The first words of expectations that only one architecture has.
 pub const EXPECTATIONS: &[&str] = aarch64::EXPECTATIONS;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
-
 use model::{AggregateVerdict, Class, Ledger, Place, Requirement, Row, Subject, Verdict};
+use serde::{Deserialize, Serialize};
 
 /// Name and version of the file form.
 pub const SCHEMA: &str = "passthrough-conformance-baseline/1";

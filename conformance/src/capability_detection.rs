@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
+use model::Verdict;
 use model::{Capabilities, Capability};
+use oft::Catalog;
 use runners::{Control, Profile};
 use wire::{Answer, Hv, Op};
 
@@ -12,8 +14,6 @@ use crate::case::load::{Loaded, unbound};
 use crate::observe::Observation;
 use crate::pipeline::{Harness, in_parallel};
 use crate::scenario::{Scenario, generate};
-use model::Verdict;
-use oft::Catalog;
 
 /// The cases that show capabilities.
 const CASES: &str = include_str!("capability_detection/capabilities.yaml");

@@ -6,12 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+pub use domain::{Destroyed, Device, Domain, Partial, Role};
+pub use machine::{Machine, PciFunction};
 use model::{Arch, Class};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-
-pub use domain::{Destroyed, Device, Domain, Partial, Role};
-pub use machine::{Machine, PciFunction};
 
 pub mod domain;
 pub mod errno;

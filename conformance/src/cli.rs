@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
+use model::Class;
+use oft::Diagnostic;
+use oft::cli::{Format, Output};
 
 use crate::case::load::{Loaded, load, read};
 use crate::kinds::CASE_KIND;
 use crate::scenario::generate::scenarios;
-use model::Class;
-use oft::Diagnostic;
-use oft::cli::{Format, Output};
 
 mod reports;
 mod run;

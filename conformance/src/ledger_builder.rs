@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::case::load::Loaded;
-use crate::kinds::REQUIREMENT_KIND;
-use crate::pipeline::{ACCELERATOR, Harness};
 use model::Verdict;
 use model::{AggregateVerdict, Ledger, Parent, Requirement, Row, SCHEMA, Subject, Text};
 use oft::Id;
 use oft::Item;
+
+use crate::case::load::Loaded;
+use crate::kinds::REQUIREMENT_KIND;
+use crate::pipeline::{ACCELERATOR, Harness};
 
 #[cfg(test)]
 mod tests;

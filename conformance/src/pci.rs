@@ -4,8 +4,9 @@
 //! equal. The runner only carries out the firmware's accesses ([`firmware`]), and the suite compares the machine with
 //! what was decided. Clauses are those of PCI Local Bus 3.0 ("PCI") and PCI-to-PCI Bridge 1.2 ("Bridge").
 
-use crate::arch;
 use serde::Serialize;
+
+use crate::arch;
 
 pub mod device_models;
 pub mod firmware;

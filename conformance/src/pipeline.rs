@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use dtb_gen::Tree;
 use model::Capability;
+use model::Row;
+use model::Verdict;
 use runners::{Machine, Profile};
 use sha2::{Digest, Sha256};
 
@@ -19,8 +21,6 @@ use crate::observe::{End, Observation};
 use crate::run_request::{self, RunObserver};
 use crate::scenario::Scenario;
 use crate::verdict::{self, Outcome};
-use model::Row;
-use model::Verdict;
 
 mod attribution;
 

@@ -1,8 +1,11 @@
 //! Fixtures for the tests of this crate: a small tree of requirements, scenarios of it, and the frames of probes.
 
+use std::collections::BTreeMap;
 use std::fs;
 
-use model::Arch;
+use model::{
+    AggregateVerdict, Arch, Class, Ledger, Level, Place, Requirement, Row, SCHEMA, Subject, Verdict,
+};
 use runners::Profile;
 use tempfile::TempDir;
 use wire::{Answer, Frame, Note};
@@ -189,5 +192,70 @@ impl Play {
             .op(dom, 1, timer)
             .op(dom, 2, Answer::Ok)
             .end(dom, 3)
+    }
+}
+
+/// A row with nothing in it but what every row has; tests fill in what they are about.
+pub fn row(scenario: &str, covers: &[&str], verdict: Verdict) -> Row {
+    Row {
+        scenario: scenario.to_owned(),
+        case: "XenValTestCase~demo.one~1".to_owned(),
+        title: "One".to_owned(),
+        covers: covers.iter().map(|id| (*id).to_owned()).collect(),
+        clause: None,
+        place: Place::default(),
+        arch: Arch::default().name().to_owned(),
+        class: Class::Positive,
+        level: Level::Required,
+        steps: Vec::new(),
+        verdict,
+        reason: String::new(),
+        checks: Vec::new(),
+        seed: "00005eed".to_owned(),
+        digests: BTreeMap::new(),
+        accelerator: "tcg".to_owned(),
+        evidence: None,
+    }
+}
+
+/// A requirement of a ledger, likewise.
+pub fn requirement(id: &str, in_scope: bool, verdict: AggregateVerdict) -> Requirement {
+    Requirement {
+        id: id.to_owned(),
+        title: "Demo".to_owned(),
+        group: String::new(),
+        texts: Vec::new(),
+        parents: Vec::new(),
+        needs: Vec::new(),
+        status: String::new(),
+        place: Place::default(),
+        in_scope,
+        optional: false,
+        verdict,
+    }
+}
+
+/// A ledger of these requirements and rows.
+pub fn ledger(requirements: Vec<Requirement>, rows: Vec<Row>) -> Ledger {
+    Ledger {
+        schema: SCHEMA.to_owned(),
+        suite: "0.1.0".to_owned(),
+        subject: Subject {
+            name: "demo".to_owned(),
+            version: "1".to_owned(),
+            digest: "00".to_owned(),
+            arch: Arch::default().name().to_owned(),
+            level: Level::Strict,
+        },
+        selection: Vec::new(),
+        seed: 0,
+        accelerator: "tcg".to_owned(),
+        conformant: rows.iter().all(|row| row.verdict == Verdict::Pass),
+        requirements,
+        parents: Vec::new(),
+        rows,
+        problems: Vec::new(),
+        notices: Vec::new(),
+        times: BTreeMap::new(),
     }
 }

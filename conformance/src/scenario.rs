@@ -1,13 +1,13 @@
 //! A scenario: one case with one row of its parameters on one architecture, completely parsed.
 
+use model::{Arch, Class, Place};
+use oft::Id;
 use serde::Serialize;
 use wire::Op;
 
 use crate::case::expect::Expect;
 use crate::case::{Machine, Role};
 use crate::pci::Topology;
-use model::{Arch, Class, Place};
-use oft::Id;
 
 mod domain_table;
 pub mod generate;

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use model::Verdict;
 use runners::{Command, Profile, Request, RunController};
 
 use crate::pipeline::Harness;
 use crate::scenario::Scenario;
-use model::Verdict;
 
 /// A seeded fault that the image offers.
 #[derive(Clone, Debug, PartialEq, Eq)]

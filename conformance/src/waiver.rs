@@ -4,14 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use runners::{Day, Waiver};
-use serde::Deserialize;
-
-use crate::scenario::Scenario;
 use model::Row;
 use model::Verdict;
 use oft::Id;
+use runners::{Day, Waiver};
+use serde::Deserialize;
 use text::nearest;
+
+use crate::scenario::Scenario;
 
 /// A file of waivers.
 #[derive(Debug, Deserialize)]

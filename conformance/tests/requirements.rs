@@ -1,11 +1,12 @@
 //! Checks the requirement files of this repository: their content and their style.
 
+use std::{fs, path::Path};
+
 use conformance::kinds::{CASE_KIND, REQUIREMENT_KIND};
 use oft::{
     Catalog, Deep, Item, Status, Trace,
     cli::{self, Format},
 };
-use std::{fs, path::Path};
 
 /// The chapter: its groups and, indented below each, the names of its requirements, in order.
 const CHAPTER: &str = include_str!("fixtures/chapter.txt");

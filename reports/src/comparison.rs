@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use serde::{Deserialize, Serialize};
-
 use model::{AggregateVerdict, Subject};
+use serde::{Deserialize, Serialize};
 use text::one_line;
 
 /// What changed from an old run to a new one.

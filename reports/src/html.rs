@@ -1,11 +1,11 @@
 //! Renders one self-contained page for people. It loads nothing and is readable without scripts.
 
 use askama::Template;
+use model::{AggregateVerdict, Class, Counts, Parent};
+use text::visible;
 
 use crate::RenderError;
 use crate::view::{Case, Evidence, Requirement, Run, Scenario};
-use model::{AggregateVerdict, Class, Counts, Parent};
-use text::visible;
 
 /// Digest of the page's only script, for its content security policy. If hostile text ever gets past the escaping, the
 /// browser still runs no other script.

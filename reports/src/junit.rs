@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use model::{AggregateVerdict, Verdict};
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use text::visible;
 
 use crate::RenderError;
 use crate::view::{Case, Run, Scenario};
-use model::{AggregateVerdict, Verdict};
-use text::visible;
 
 /// Renders JUnit XML.
 ///

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
+use model::{AggregateVerdict, Counts};
+use text::{one_line, visible};
 
 use crate::RenderError;
 use crate::html::count;
 use crate::view::{Requirement, Run};
-use model::{AggregateVerdict, Counts};
-use text::{one_line, visible};
 
 /// Digest of the page's only script, for its content security policy.
 const SCRIPT_DIGEST: &str = "sha256-SUuE5cn1tDb6g/XVrk0XexkLuf4vyYV1ADGEkL5bkz8=";

@@ -1,10 +1,10 @@
 //! Renders the summary of a run for a terminal.
 
 use anstyle::{AnsiColor, Style};
-
-use crate::view::{Case, Requirement, Run, Scenario};
 use model::{AggregateVerdict, Check};
 use text::one_line;
+
+use crate::view::{Case, Requirement, Run, Scenario};
 
 /// The least width in columns; a narrower terminal wraps the lines itself.
 const NARROWEST: usize = 40;

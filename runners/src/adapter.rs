@@ -16,20 +16,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::request::File;
-use crate::rundir::RunDir;
 use model::Arch;
 use protocol::{
     Describe, Description, Operate, Operated, Operation, OperationKind, Prepare, Request, Response,
     Teardown,
 };
-use session::Session;
-
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 pub use session::AdapterError;
+use session::Session;
 pub use setup::Setup;
+
+use crate::request::File;
+use crate::rundir::RunDir;
 
 /// The adapter that a profile names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

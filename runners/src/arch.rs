@@ -7,15 +7,14 @@ mod aarch64;
 
 use std::fmt;
 
+pub use aarch64::layout::{GuestLayout, HostLayout};
+use model::Arch;
 use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::iommu::{Iommu, Model, Reason};
 use crate::qemu::error::Halt;
-use model::Arch;
-
 pub use crate::qemu::error::NotAvailable;
-pub use aarch64::layout::{GuestLayout, HostLayout};
 
 /// Executes a QMP command with its arguments.
 pub(crate) type Ask<'a> = dyn FnMut(&str, Value) -> Result<Answer, Halt> + 'a;

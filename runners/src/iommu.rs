@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-
 use queue::{Read, Ring};
+use serde::{Serialize, Serializer};
 use trace::Lines;
 
 pub(crate) mod queue;

@@ -18,16 +18,17 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
+pub(crate) use error::Halt;
+pub use error::RunError;
+use process::{Child, Tie};
+use session::Session;
+
 use crate::arch;
 use crate::deadline::Deadline;
 use crate::iommu::{Iommus, trace};
 use crate::request::{Machine, Request, RunController};
 use crate::run_record::{End, RunRecord};
 use crate::rundir::RunDir;
-pub(crate) use error::Halt;
-pub use error::RunError;
-use process::{Child, Tie};
-use session::Session;
 
 /// An event of a running QEMU.
 #[derive(Debug)]

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::Arch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::answer::Answer;
 use crate::iommu::Iommu;
-use model::Arch;
 
 /// Default limit of the console in bytes; a run that prints more ends as flooded.
 pub const CONSOLE_LIMIT: usize = 2 << 20;

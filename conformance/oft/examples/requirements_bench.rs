@@ -5,13 +5,14 @@
 //!
 //! Without arguments: 20,000 items in 100 files, each item linked to the one before it, nine runs.
 
-use oft::Catalog;
 use std::{
     env,
     fmt::Write as _,
     fs,
     time::{Duration, Instant},
 };
+
+use oft::Catalog;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = env::args()

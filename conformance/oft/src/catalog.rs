@@ -1,5 +1,13 @@
 //! All the items of a tree of files.
 
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
 use super::{
     diagnostic::{Diagnostic, Severity},
     id::Id,
@@ -7,13 +15,6 @@ use super::{
     lines::lines,
     rst, tag,
     trace::Trace,
-};
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// All items read so far, in the order of files and lines, and all diagnostics about them.

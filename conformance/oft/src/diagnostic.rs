@@ -1,7 +1,8 @@
 //! Errors and warnings of input files: the place, the problem, and what may have been meant.
 
-use serde::Serialize;
 use std::fmt;
+
+use serde::Serialize;
 use text::{visible, visible_line};
 
 /// The severity of a diagnostic.

@@ -1,9 +1,11 @@
 //! Diagnostics for a terminal: the line, with the wrong part marked below it.
 
-use crate::diagnostic::{Diagnostic, Severity};
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use text::{visible, visible_line};
+
+use crate::diagnostic::{Diagnostic, Severity};
 
 /// Renders a diagnostic with its line and a mark below the wrong part, in colours if wanted. Ends with a line feed.
 ///

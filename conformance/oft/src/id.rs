@@ -1,8 +1,10 @@
 //! Item ids such as `XenSSR~hide_iommu_from_domain~1`.
 
-use super::chars::{digit, is_unicode_word};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{cmp::Ordering, fmt, hash, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::chars::{digit, is_unicode_word};
 
 /// The largest revision of the format (OFT stores it in a signed 32-bit number).
 pub const MAX_REVISION: u32 = 0x7fff_ffff;

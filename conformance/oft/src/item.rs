@@ -1,8 +1,10 @@
 //! One specification item, and its place.
 
-use super::id::Id;
-use serde::Serialize;
 use std::{fmt, sync::Arc};
+
+use serde::Serialize;
+
+use super::id::Id;
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,6 +3,8 @@
 //! The reader is a state machine that sees one line and the next. In each state the first match decides what a line is,
 //! and a line that matches nothing is dropped. The order of the tests in [`Reader::step`] therefore defines the format.
 
+use std::sync::Arc;
+
 use super::{
     chars::{is_one_line, is_trimmed},
     diagnostic::Diagnostic,
@@ -11,7 +13,6 @@ use super::{
     line::{self, Keyword},
     lines::placed_lines,
 };
-use std::sync::Arc;
 
 mod headings;
 mod hints;

@@ -1,5 +1,7 @@
 //! Reads coverage tags such as `[impl->dsn~x~1]` out of source files of any kind.
 
+use std::sync::Arc;
+
 use super::{
     chars::is_space,
     diagnostic::Diagnostic,
@@ -7,7 +9,6 @@ use super::{
     item::{Item, Location, Reference},
     lines::lines,
 };
-use std::sync::Arc;
 
 /// The file name endings with which OFT looks for tags, sorted. Case matters.
 const ENDINGS: [&str; 65] = [

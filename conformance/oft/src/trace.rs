@@ -1,11 +1,13 @@
 //! Links items and judges their coverage, as OFT does.
 
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde::Serialize;
+
 use super::{
     id::Id,
     item::{Item, Reference, Status},
 };
-use serde::Serialize;
-use std::collections::{HashMap, HashSet, VecDeque};
 
 /// The result of one reference from an item to another.
 ///

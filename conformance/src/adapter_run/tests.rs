@@ -1,6 +1,7 @@
 use std::fs;
 use std::time::Instant;
 
+use model::Verdict;
 use model::{Arch, Capability};
 use runners::Profile;
 use runners::adapter::Adapter;
@@ -9,7 +10,6 @@ use tempfile::TempDir;
 use super::*;
 use crate::pipeline::{Harness, run_all};
 use crate::sample::scenario;
-use model::Verdict;
 
 const DESCRIBED: &str = r#"read -r _; echo '{"version":2,"id":1,"response":{"description":{"name":"x","version":"9.9","capabilities":["CLAIMS"]}}}';"#;
 

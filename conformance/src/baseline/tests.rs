@@ -1,73 +1,32 @@
-use model::Arch;
 use std::path::PathBuf;
 
 use model::Level;
 
 use super::*;
 use crate::compare::compare;
-
-fn row(scenario: &str, covers: &[&str], verdict: Verdict) -> Row {
-    Row {
-        scenario: scenario.to_owned(),
-        case: "XenValTestCase~demo.one~1".to_owned(),
-        title: "One".to_owned(),
-        covers: covers.iter().map(|id| (*id).to_owned()).collect(),
-        clause: None,
-        place: Place::default(),
-        arch: Arch::default().name().to_owned(),
-        class: Class::Fault,
-        level: Level::Strict,
-        steps: Vec::new(),
-        verdict,
-        reason: "because".to_owned(),
-        checks: Vec::new(),
-        seed: "00005eed".to_owned(),
-        digests: BTreeMap::new(),
-        accelerator: "tcg".to_owned(),
-        evidence: Some("demo".to_owned()),
-    }
-}
+use crate::sample;
 
 fn run(verdict: Verdict) -> Ledger {
-    let requirement = |id: &str, in_scope| Requirement {
-        id: id.to_owned(),
-        title: "Demo".to_owned(),
-        group: String::new(),
-        texts: Vec::new(),
-        parents: Vec::new(),
-        needs: Vec::new(),
-        status: String::new(),
-        place: Place::default(),
-        in_scope,
-        optional: false,
-        verdict: AggregateVerdict::of([verdict]),
-    };
+    let asked = AggregateVerdict::of([verdict]);
+    let rows = [
+        ("demo.one/a", &["XenSSR~demo~1"][..], Verdict::Pass),
+        ("demo.two", &["XenSSR~demo~1", "XenSSR~more~1"], verdict),
+    ];
+    let rows = rows.map(|(scenario, covers, verdict)| Row {
+        class: Class::Fault,
+        level: Level::Strict,
+        reason: "because".to_owned(),
+        evidence: Some("demo".to_owned()),
+        ..sample::row(scenario, covers, verdict)
+    });
+    let requirements = vec![
+        sample::requirement("XenSSR~demo~1", true, asked),
+        sample::requirement("XenSSR~more~1", false, asked),
+    ];
     Ledger {
-        schema: model::SCHEMA.to_owned(),
-        suite: "0.1.0".to_owned(),
-        subject: Subject {
-            name: "demo".to_owned(),
-            version: "1".to_owned(),
-            digest: "00".to_owned(),
-            arch: Arch::default().name().to_owned(),
-            level: Level::Strict,
-        },
         selection: vec!["--subject".to_owned(), "demo".to_owned()],
-        seed: 0,
-        accelerator: "tcg".to_owned(),
-        conformant: verdict == Verdict::Pass,
-        requirements: vec![
-            requirement("XenSSR~demo~1", true),
-            requirement("XenSSR~other~1", false),
-        ],
-        parents: Vec::new(),
-        rows: vec![
-            row("demo.one/a", &["XenSSR~demo~1"], Verdict::Pass),
-            row("demo.two", &["XenSSR~demo~1", "XenSSR~more~1"], verdict),
-        ],
-        problems: Vec::new(),
-        notices: Vec::new(),
         times: BTreeMap::from([(String::new(), 5)]),
+        ..sample::ledger(requirements, rows.into())
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use model::Capability;
+use model::{Arch, Class, Place};
+use oft::Id;
 use runners::{Control, Icount};
 use wire::{Answer, Op};
 
@@ -16,8 +18,6 @@ use crate::observe::DomainObservation;
 use crate::pipeline::Harness;
 use crate::run_request::RunObserver;
 use crate::scenario::{Domain, Expectation, From, Line, Scenario};
-use model::{Arch, Class, Place};
-use oft::Id;
 
 /// Memory of the domain that is destroyed, in MiB.
 pub const MIB: u64 = 64;

@@ -1,11 +1,11 @@
 //! Costs of a device behind an IOMMU: of assigning it, and of one that does nothing but cause faults.
 
-use crate::arch;
 use anyhow::{Result, bail};
 use model::Capability;
 use wire::Answer;
 
 use super::instruction_counts::{domain, first, run, scenario, span, succeeded};
+use crate::arch;
 use crate::arch::NOW;
 use crate::case::Role;
 use crate::dtb::EDU_BASE;

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::Place;
-
-use crate::case::yaml::{self, YamlError};
-use crate::case::{Case, CaseFile};
-use crate::kinds::{CASE_KIND, REQUIREMENT_KIND};
 use oft::Catalog;
 use oft::Diagnostic;
 use oft::Id;
 use oft::{Item, Location, Reference};
+
+use crate::case::yaml::{self, YamlError};
+use crate::case::{Case, CaseFile};
+use crate::kinds::{CASE_KIND, REQUIREMENT_KIND};
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use model::Row;
+use model::Verdict;
 use runners::Day;
 use text::visible;
 
@@ -20,8 +22,6 @@ use crate::ledger_builder;
 use crate::pipeline::{Harness, run_all};
 use crate::scenario::generate::scenarios;
 use crate::waiver;
-use model::Row;
-use model::Verdict;
 
 /// Judges a subject.
 pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {

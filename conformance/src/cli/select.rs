@@ -3,15 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-
+use oft::Id;
 use runners::Profile;
+use text::nearest;
 
 use crate::case::load::Loaded;
 use crate::cli::{Choice, refused};
 use crate::kinds::REQUIREMENT_KIND;
 use crate::scenario::{Scenario, generate};
-use oft::Id;
-use text::nearest;
 
 #[cfg(test)]
 mod tests;

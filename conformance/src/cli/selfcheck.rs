@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use text::nearest;
 
 use crate::cli::run::{harness, jobs};
 use crate::cli::select::{choose, profile};
 use crate::cli::{SelfcheckArgs, say, suite};
 use crate::pipeline::in_parallel;
 use crate::selfcheck::{Catch, Fault, check, faults};
-use text::nearest;
 
 const IMAGE: &str = "refhv-faults.img";
 

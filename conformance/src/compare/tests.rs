@@ -1,13 +1,9 @@
-use model::Arch;
-use std::collections::BTreeMap;
-
 use model::AggregateVerdict as Shown;
-use model::Place;
+use model::Verdict::{self, Broken, Fail, Pass, Skip};
+use model::{AggregateVerdict, Row};
 
 use super::*;
-use model::Class;
-use model::Verdict::{self, Broken, Fail, Pass, Skip};
-use model::{AggregateVerdict, Requirement, Row, SCHEMA, Subject};
+use crate::sample;
 
 const DEMO: &str = "XenSSR~demo~1";
 const OTHER: &str = "XenSSR~other~1";
@@ -16,69 +12,22 @@ const OTHER: &str = "XenSSR~other~1";
 /// `other`.
 fn run(rows: &[(&str, Verdict)], scope: &[&str], selection: &[&str]) -> Ledger {
     let rows: Vec<Row> = rows.iter().map(|(id, verdict)| row(id, *verdict)).collect();
-    let requirements = [DEMO, OTHER]
-        .into_iter()
-        .map(|id| Requirement {
-            id: id.to_owned(),
-            title: id.to_owned(),
-            group: String::new(),
-            texts: Vec::new(),
-            parents: Vec::new(),
-            needs: Vec::new(),
-            status: String::new(),
-            place: Place::default(),
-            in_scope: scope.contains(&id),
-            optional: false,
-            verdict: AggregateVerdict::of(
-                rows.iter()
-                    .filter(|row| row.covers == [id])
-                    .map(|row| row.verdict),
-            ),
-        })
-        .collect();
+    let requirements = [DEMO, OTHER].map(|id| {
+        let own = rows.iter().filter(|row| row.covers == [id]);
+        let verdict = AggregateVerdict::of(own.map(|row| row.verdict));
+        sample::requirement(id, scope.contains(&id), verdict)
+    });
     Ledger {
-        schema: SCHEMA.to_owned(),
-        suite: "0.1.0".to_owned(),
-        subject: Subject {
-            name: "demo".to_owned(),
-            version: "1".to_owned(),
-            digest: "00".to_owned(),
-            arch: Arch::default().name().to_owned(),
-            level: model::Level::Strict,
-        },
         selection: selection.iter().map(|word| (*word).to_owned()).collect(),
-        seed: 0,
-        accelerator: "tcg".to_owned(),
-        conformant: rows.iter().all(|row| row.verdict == Pass),
-        requirements,
-        parents: Vec::new(),
-        rows,
-        problems: Vec::new(),
-        notices: Vec::new(),
-        times: BTreeMap::new(),
+        ..sample::ledger(requirements.into(), rows)
     }
 }
 
 fn row(id: &str, verdict: Verdict) -> Row {
     let requirement = if id.starts_with("other") { OTHER } else { DEMO };
     Row {
-        scenario: id.to_owned(),
-        case: id.to_owned(),
-        title: String::new(),
-        covers: vec![requirement.to_owned()],
-        clause: None,
-        place: Place::default(),
-        arch: Arch::default().name().to_owned(),
-        class: Class::Positive,
-        level: model::Level::Required,
-        steps: Vec::new(),
-        verdict,
         reason: if verdict == Pass { "" } else { "because" }.to_owned(),
-        checks: Vec::new(),
-        seed: String::new(),
-        digests: BTreeMap::new(),
-        accelerator: "tcg".to_owned(),
-        evidence: None,
+        ..sample::row(id, &[requirement], verdict)
     }
 }
 

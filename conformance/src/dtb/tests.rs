@@ -1,5 +1,4 @@
 use dtb_gen::{Node, Prop};
-
 use wire::Script;
 
 use super::*;

@@ -1,12 +1,10 @@
-use model::Arch;
 use std::collections::BTreeMap;
 
-use super::*;
-use crate::sample::{loaded, profile};
 use model::AggregateVerdict::{Broken, Fail, NotVerified, Pass, Skip};
-use model::Class;
-use model::Place;
-use model::Verdict;
+use model::{Arch, Verdict};
+
+use super::*;
+use crate::sample::{self, loaded, profile};
 
 const CASES: &str = "  - id: XenValTestCase~demo.one~1
     title: One
@@ -16,23 +14,8 @@ const CASES: &str = "  - id: XenValTestCase~demo.one~1
 
 fn row(scenario: &str, covers: &[&str], verdict: Verdict) -> Row {
     Row {
-        scenario: scenario.to_owned(),
-        case: "XenValTestCase~demo.one~1".to_owned(),
-        title: "One".to_owned(),
-        covers: covers.iter().map(|id| (*id).to_owned()).collect(),
-        clause: None,
-        place: Place::default(),
-        arch: Arch::default().name().to_owned(),
-        class: Class::Positive,
-        level: model::Level::Required,
-        steps: Vec::new(),
-        verdict,
-        reason: String::new(),
-        checks: Vec::new(),
-        seed: "00005eed".to_owned(),
         digests: BTreeMap::from([("image".to_owned(), "00".to_owned())]),
-        accelerator: ACCELERATOR.to_owned(),
-        evidence: None,
+        ..sample::row(scenario, covers, verdict)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Assigns bus numbers and BAR addresses as firmware does: depth first, one after another.
 
-use crate::arch;
 use runners::PciHost;
 use thiserror::Error;
 
 use super::{Bar, BarKind, FIRST_LINE, Firmware, Function, Model, PINS, Role, Topology, Wanted};
+use crate::arch;
 
 /// Devices of a bus, and functions of a device.
 const DEVICES: u8 = 32;

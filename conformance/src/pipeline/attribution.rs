@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Result, anyhow};
+use model::{Check, Verdict};
 
 use super::{Harness, hex};
 use crate::observe::{End, Observation};
 use crate::run_request::control_run::{alone, without};
 use crate::scenario::{Domain, Expectation, Scenario};
 use crate::verdict::{self, Claims, Outcome, Partials};
-use model::{Check, Verdict};
 
 /// The verdicts of control runs, by their content.
 pub type ControlRuns = Mutex<HashMap<String, Arc<OnceLock<Result<Outcome, String>>>>>;

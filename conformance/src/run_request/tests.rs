@@ -1,18 +1,18 @@
 mod pci_list;
 mod refusals;
 
-use crate::arch;
 use std::path::Path;
 use std::time::Duration;
 
+use model::Verdict;
 use runners::{Status, Timing};
 
 use super::*;
+use crate::arch;
 use crate::dtb::{BuildContext, blobs};
 use crate::sample::{NONCE, Play, profile, scenario};
 use crate::scenario::SENTINEL;
 use crate::verdict::{Claims, judge};
-use model::Verdict;
 
 /// Returns what an observer does at each line: the labels of its actions, `finish` for the end.
 fn conduct(observer: &mut RunObserver<'_>, lines: &[String]) -> Vec<(usize, Vec<String>)> {

@@ -1,7 +1,8 @@
 //! The domains of a case: their names in scripts, and their ids in hypercalls.
 
-use crate::case::value::number;
 use text::nearest;
+
+use crate::case::value::number;
 
 /// Offset of a domain's flags for a control domain in its memory: above the probe, below what a hypervisor or a control
 /// domain puts at the top.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Capability, Place};
+use oft::Diagnostic;
 use runners::Profile;
 
 use crate::arch;
@@ -13,7 +14,6 @@ use crate::case::value::{edit, property};
 use crate::case::{Case, Text};
 use crate::pci::{Firmware, Topology};
 use crate::scenario::{Action, Domain, EventRule, SENTINEL, Scenario, Step, parse, validate};
-use oft::Diagnostic;
 
 mod machine;
 mod members;

@@ -2,9 +2,9 @@
 
 use runners::{Access, AccessFate, Reason};
 use serde::Serialize;
+use text::nearest;
 
 use crate::case::value::{number, number32};
-use text::nearest;
 
 /// A line of `events`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -9,16 +9,14 @@ mod scenario;
 
 use std::collections::BTreeSet;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use model::{Arch, Capabilities, Capability};
-
 pub use operation::{Assigned, Destroy, Operate, Operated, Operation, OperationKind, Transfer};
 pub use scenario::{
     Bank, Device, Dom0less, Domain, FileRef, Machine, Module, PciFunction, Placed, Property, Range,
     Role, Scenario,
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The version of the protocol. Every line of both sides carries it.
 pub const VERSION: u32 = 2;

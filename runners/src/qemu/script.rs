@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::argv::{HOST_DTB, Io, argv, load_name};
 use super::{qmp, qtest};
 use crate::request::{Action, File, LabelledAction, Request};
-use serde_json::Value;
 
 /// Returns the files that a run needs in addition to its image, by their names on the command line.
 pub fn evidence_files(request: &Request) -> Vec<File> {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use model::Arch;
+
 use super::argv::machine_argv;
 use super::process::{Tie, to_end};
 use super::{RunError, with_kind};
@@ -9,7 +11,6 @@ use crate::arch;
 use crate::deadline::Deadline;
 use crate::request::{File, Machine};
 use crate::rundir::RunDir;
-use model::Arch;
 
 /// Far longer than any QEMU takes that ends by itself, even on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);

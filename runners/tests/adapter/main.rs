@@ -18,7 +18,6 @@ mod script;
 mod trials;
 
 use libtest_mimic::Arguments;
-
 use trials::trial;
 
 fn main() {

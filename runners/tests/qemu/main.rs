@@ -22,7 +22,6 @@ mod reality;
 mod trials;
 
 use libtest_mimic::Arguments;
-
 use trials::trial;
 
 fn main() {

@@ -1,6 +1,7 @@
+use std::os::unix::fs::symlink;
+
 use super::*;
 use crate::{Location, Status};
-use std::os::unix::fs::symlink;
 
 /// Writes files into a new directory.
 fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {

@@ -1,7 +1,8 @@
 //! The answers as JSON. An incompatible change raises the number in `schema`.
 
-use crate::{Deep, Diagnostic, Edge, Id, Link, Status, Trace, Traced};
 use serde::Serialize;
+
+use crate::{Deep, Diagnostic, Edge, Id, Link, Status, Trace, Traced};
 
 #[derive(Serialize)]
 struct Listed<'t> {

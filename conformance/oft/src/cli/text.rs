@@ -1,8 +1,10 @@
 //! The answers as text for people.
 
-use crate::{Catalog, Deep, Id, Item, Link, Status, Trace, Traced};
 use std::fmt::Write;
+
 use text::one_line;
+
+use crate::{Catalog, Deep, Id, Item, Link, Status, Trace, Traced};
 
 /// Lists one item on each line under the headings of the files, with the number of cases (or, further up, of items)
 /// that cover it.

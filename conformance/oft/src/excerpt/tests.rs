@@ -1,5 +1,6 @@
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 fn plain(note: &Diagnostic) -> String {
     render(note, false)

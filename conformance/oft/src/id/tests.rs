@@ -1,6 +1,8 @@
-use super::*;
-use proptest::prelude::*;
 use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
+use super::*;
 
 /// An id is parsed into its parts, and printed as it was written.
 #[test]

@@ -1,10 +1,12 @@
-use super::*;
-use proptest::prelude::*;
-use regex::Regex;
 use std::{
     sync::LazyLock,
     time::{Duration, Instant},
 };
+
+use proptest::prelude::*;
+use regex::Regex;
+
+use super::*;
 
 /// The format's own patterns for a regular-expression engine: an id's name and revision are Unicode, everything else is
 /// ASCII, and `.` stops at three more characters.

@@ -1,12 +1,13 @@
 //! Finds what a line was probably meant to be if the format reads it as something else. A hint is a warning and never
 //! changes what is read.
 
+use std::borrow::Cow;
+
 use crate::{
     chars::{is_space, is_word},
     id::{Id, Span},
     line::{self, KEYWORDS, Referred},
 };
-use std::borrow::Cow;
 
 /// What is wrong with a line, and how to correct it.
 pub(super) struct Hint<'l> {

@@ -1,6 +1,7 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::Catalog;
-use proptest::prelude::*;
 
 /// Parses a catalog written as `id < covered covered > needed needed`, one item on each line.
 fn catalog(text: &str) -> Catalog {

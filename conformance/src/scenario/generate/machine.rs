@@ -1,5 +1,7 @@
 //! The PCI functions of a case's machine, and the actions on them from outside.
 
+use text::nearest;
+
 use super::Expansion;
 use crate::case::load::SourceError;
 use crate::case::value::{number, number32};
@@ -7,7 +9,6 @@ use crate::case::{PciFunction, Text};
 use crate::dtb::{EDU_BASE, EDU_SIZE};
 use crate::pci::{self, Firmware, Model, Role, Topology, Wanted};
 use crate::scenario::{Action, ActionKind, parse};
-use text::nearest;
 
 /// Slot control (PCIe 7.5.3.10): power controller off and both indicators off, so that the port waits for nothing else.
 const SLOT_OFF: u64 = 0x7c0;

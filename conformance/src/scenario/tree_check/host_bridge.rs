@@ -1,7 +1,8 @@
 //! Checks the PCI host bridge in a domain's tree (IEEE 1275 PCI binding 2.1; Devicetree Specification 2.4.3).
 
-use crate::arch;
 use dtb_gen::{Node, Tree};
+
+use crate::arch;
 
 /// Space codes of an address on the bus: 32-bit memory, 64-bit memory, and the flag for prefetchable memory.
 const LOW: u32 = 2;

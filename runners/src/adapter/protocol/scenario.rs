@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
+use model::Arch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::arch::{GuestLayout, HostLayout};
 use crate::profile::Modules;
-use model::Arch;
 
 /// A scenario without its expectations: only the machine and the domains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
