@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use model::Verdict;
-use model::{Capabilities, Capability};
+use model::{Capabilities, Capability, Verdict};
 use oft::Catalog;
 use runners::{Control, Profile};
 use wire::{Answer, Hv, Op};

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use dtb_gen::{Cells, Edit, Hardware, Module, Node, Platform, Tree, Value, corrupt::Corruption};
+use dtb_gen::corrupt::Corruption;
+use dtb_gen::{Cells, Edit, Hardware, Module, Node, Platform, Tree, Value};
 use wire::BootArgs;
 
 use crate::arch::CONTROLLER_PHANDLE;

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::Verdict;
-use model::{AggregateVerdict, Ledger, Parent, Requirement, Row, SCHEMA, Subject, Text};
-use oft::Id;
-use oft::Item;
+use model::{AggregateVerdict, Ledger, Parent, Requirement, Row, SCHEMA, Subject, Text, Verdict};
+use oft::{Id, Item};
 
 use crate::case::load::Loaded;
 use crate::kinds::REQUIREMENT_KIND;

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use dtb_gen::Tree;
-use model::Capability;
-use model::Row;
-use model::Verdict;
+use model::{Capability, Row, Verdict};
 use runners::{Machine, Profile};
 use sha2::{Digest, Sha256};
 

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use model::Row;
-use model::Verdict;
+use model::{Row, Verdict};
 use oft::Id;
 use runners::{Day, Waiver};
 use serde::Deserialize;

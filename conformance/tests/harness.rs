@@ -14,8 +14,7 @@ use conformance::case::load::{Loaded, load};
 use conformance::pipeline::Harness;
 use conformance::scenario::{Scenario, generate};
 use libtest_mimic::{Arguments, Failed, Trial};
-use model::Verdict;
-use model::{Arch, Capability};
+use model::{Arch, Capability, Verdict};
 use runners::Profile;
 use runners::adapter::Adapter;
 

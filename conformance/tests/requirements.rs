@@ -1,12 +1,11 @@
 //! Checks the requirement files of this repository: their content and their style.
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
 use conformance::kinds::{CASE_KIND, REQUIREMENT_KIND};
-use oft::{
-    Catalog, Deep, Item, Status, Trace,
-    cli::{self, Format},
-};
+use oft::cli::{self, Format};
+use oft::{Catalog, Deep, Item, Status, Trace};
 
 /// The chapter: its groups and, indented below each, the names of its requirements, in order.
 const CHAPTER: &str = include_str!("fixtures/chapter.txt");

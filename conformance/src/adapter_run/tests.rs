@@ -1,8 +1,7 @@
 use std::fs;
 use std::time::Instant;
 
-use model::Verdict;
-use model::{Arch, Capability};
+use model::{Arch, Capability, Verdict};
 use runners::Profile;
 use runners::adapter::Adapter;
 use tempfile::TempDir;

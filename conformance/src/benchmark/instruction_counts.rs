@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use model::Capability;
-use model::{Arch, Class, Place};
+use model::{Arch, Capability, Class, Place};
 use oft::Id;
 use runners::{Control, Icount};
 use wire::{Answer, Op};

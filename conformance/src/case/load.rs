@@ -4,10 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::Place;
-use oft::Catalog;
-use oft::Diagnostic;
-use oft::Id;
-use oft::{Item, Location, Reference};
+use oft::{Catalog, Diagnostic, Id, Item, Location, Reference};
 
 use crate::case::yaml::{self, YamlError};
 use crate::case::{Case, CaseFile};

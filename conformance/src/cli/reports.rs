@@ -9,10 +9,8 @@ use reports::view::{Evidence, Run};
 use reports::{Artifact, Look, SINKS, Sink};
 use text::nearest;
 
-use crate::baseline;
 use crate::cli::{CompareArgs, ReportArgs, say};
-use crate::compare;
-use crate::evidence;
+use crate::{baseline, compare, evidence};
 
 /// Name of the ledger in its folder.
 pub const LEDGER: &str = "ledger.json";

@@ -6,22 +6,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use model::Row;
-use model::Verdict;
+use model::{Row, Verdict};
 use runners::Day;
 use text::visible;
 
-use crate::benchmark;
-use crate::capability_detection;
 use crate::cli::select::{self, choose, profile};
 use crate::cli::{
     BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, refused, reports, say, suite,
 };
-use crate::groups;
-use crate::ledger_builder;
 use crate::pipeline::{Harness, run_all};
 use crate::scenario::generate::scenarios;
-use crate::waiver;
+use crate::{benchmark, capability_detection, groups, ledger_builder, waiver};
 
 /// Judges a subject.
 pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {

@@ -1,6 +1,5 @@
-use model::AggregateVerdict as Shown;
 use model::Verdict::{self, Broken, Fail, Pass, Skip};
-use model::{AggregateVerdict, Row};
+use model::{AggregateVerdict as Shown, AggregateVerdict, Row};
 
 use super::*;
 use crate::sample;

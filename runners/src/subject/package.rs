@@ -4,10 +4,9 @@
 //! The mirror is the one in the machine's own package sources; profiles contain no host. The machine's package database
 //! is neither read nor changed.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::{fs, io};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

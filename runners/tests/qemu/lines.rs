@@ -10,8 +10,7 @@ use runners::{
 use serde_json::json;
 
 use crate::arch::{self, LAST_WORDS};
-use crate::image;
-use crate::trial;
+use crate::{image, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![

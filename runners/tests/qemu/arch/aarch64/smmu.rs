@@ -6,8 +6,7 @@ use libtest_mimic::Trial;
 use runners::{Action, Answer, Command, End, Iommus, RunController, RunRecord, run};
 
 use super::{LAST_WORDS, RESPONDER, SMMU, iommu};
-use crate::image;
-use crate::trial;
+use crate::{image, trial};
 
 /// Configuration space of 00:03.0, and the address for its BAR.
 const ECAM: u64 = 0x40_1001_8000;
