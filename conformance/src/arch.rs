@@ -14,7 +14,7 @@ mod aarch64;
 #[cfg(test)]
 pub use aarch64::sample;
 pub use aarch64::{
-    CONTROLLER_PHANDLE, FIRST_SHARED, IOMMU_NODE, IOMMUS, constants, emulated, guest,
+    CONTROLLER_PHANDLE, FIRST_SHARED, IOMMU_NODE, IOMMUS, PCI_LINE, constants, emulated, guest,
     is_controller, shared_interrupts, shared_line,
 };
 

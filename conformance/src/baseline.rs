@@ -85,7 +85,7 @@ impl From<Baseline> for Ledger {
         let requirements = baseline.requirements.into_iter();
         let rows = baseline.scenarios.into_iter().flat_map(|(covers, below)| {
             let covers: Vec<String> = covers.split(' ').map(str::to_owned).collect();
-            let arch = baseline.subject.arch.clone();
+            let arch = baseline.subject.arch;
             let accelerator = baseline.accelerator.clone();
             below.into_iter().map(move |(scenario, verdict)| Row {
                 scenario,
@@ -94,7 +94,7 @@ impl From<Baseline> for Ledger {
                 covers: covers.clone(),
                 clause: None,
                 place: Place::default(),
-                arch: arch.clone(),
+                arch,
                 class: Class::Positive,
                 level: model::Level::default(),
                 steps: Vec::new(),

@@ -117,8 +117,8 @@ pub struct RunArgs {
     /// Failures that are accepted for a time, in addition to those of the profile
     #[arg(long, value_name = "FILE.toml")]
     waivers: Option<PathBuf>,
-    /// Reports to make, by name, in this order: html, junit, terminal; the ledger is always written
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
+    /// Reports to make; the ledger is always written
+    #[arg(long, help = reports::help("; the ledger is always written"), value_name = "NAME,...", hide_default_value = true, value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
     report: Vec<String>,
     /// The date for which waivers are checked, instead of today
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = str::parse::<runners::Day>)]
@@ -175,8 +175,8 @@ pub struct ReportArgs {
     /// Folder for the reports; by default beside the ledger, and for a page of several beside the runs
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Reports to make, by name, in this order: html, junit, terminal
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
+    /// Reports to make
+    #[arg(long, help = reports::help(""), value_name = "NAME,...", hide_default_value = true, conflicts_with_all = ["side_by_side", "baseline"], value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
     report: Vec<String>,
     /// Write only the verdicts into this file, as a baseline for later runs, and make no reports
     #[arg(long, value_name = "FILE", conflicts_with = "out")]

@@ -94,7 +94,7 @@ pub fn ledger(run: &Run<'_>, rows: Vec<(Row, Duration)>) -> Ledger {
             name: profile.name.clone(),
             version: profile.version.clone(),
             digest: run.harness.digest().to_owned(),
-            arch: profile.arch.name().to_owned(),
+            arch: profile.arch,
             level,
         },
         selection: run.selection.clone(),

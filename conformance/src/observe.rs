@@ -182,9 +182,9 @@ impl Recorder {
     }
 }
 
-/// Reads the domain from a truncated frame: `@pt1 <nonce> <domain> ...`.
+/// Reads the domain from a truncated frame: `@pt2 <nonce> <domain> ...`.
 fn sender(line: &str) -> Option<u8> {
-    let (_, frame) = line.rsplit_once("@pt1 ")?;
+    let (_, frame) = line.rsplit_once("@pt2 ")?;
     let number = frame.split(' ').nth(1)?;
     (number.len() == 2).then(|| u8::from_str_radix(number, 16).ok())?
 }

@@ -129,7 +129,7 @@ mod tests {
 
     /// A message without a stop is no panic, nor is an incomplete message or a guest's text.
     #[test]
-    fn messages_are_no_last_words() {
+    fn messages_of_a_running_host_are_no_panic() {
         assert_eq!(heard(&[WORDS[0], WORDS[2], WORDS[4]], false), None);
         assert_eq!(heard(&WORDS[..4], false), None);
         let told: Vec<String> = WORDS

@@ -22,8 +22,6 @@ pub use query::listed;
 
 /// Bytes of configuration space per function in ECAM, as a power of two.
 const SPACE: u32 = 12;
-/// QEMU's `virt` routes the pins of the first bus to these four lines, in turn.
-const FIRST_LINE: u32 = 3;
 /// Interrupt pins of a device, and interrupt lines of the host bridge.
 const PINS: u8 = 4;
 

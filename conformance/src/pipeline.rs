@@ -438,7 +438,7 @@ fn row(
         covers: scenario.covers.iter().map(ToString::to_string).collect(),
         clause: scenario.clause.clone(),
         place: scenario.place.clone(),
-        arch: scenario.arch.name().to_owned(),
+        arch: scenario.arch,
         class: scenario.class,
         level: scenario.level,
         steps: scenario.steps(),

@@ -221,7 +221,7 @@ pub enum From {
     /// The case.
     Case,
     /// The isolation checks that every domain makes: only what was assigned is mapped.
-    Guard,
+    Isolation,
 }
 
 /// When a step outside is taken.

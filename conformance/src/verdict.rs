@@ -204,8 +204,8 @@ fn judge_running(
     for (place, line) in domain.lines.iter().enumerate().take(domain.awaited()) {
         let what = match line.from {
             From::Case => format!("{} [{place}] {}", domain.name, line.op),
-            From::Guard => format!(
-                "{} [{place}] {} (guard: nothing is mapped here)",
+            From::Isolation => format!(
+                "{} [{place}] {} (isolation: nothing is mapped here)",
                 domain.name, line.op
             ),
         };

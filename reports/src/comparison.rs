@@ -135,7 +135,7 @@ impl Page {
             "{label}  {} {} ({}), {scenarios} scenarios, {headline}",
             one_line(&subject.name),
             one_line(&subject.version),
-            one_line(&subject.arch)
+            subject.arch
         ));
         self.line(&format!(
             "     suite {}, image {}",

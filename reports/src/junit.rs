@@ -43,7 +43,7 @@ impl Junit {
                 ("subject", &run.ledger.subject.name),
                 ("subject-version", &run.ledger.subject.version),
                 ("subject-digest", &run.ledger.subject.digest),
-                ("arch", &run.ledger.subject.arch),
+                ("arch", &run.ledger.subject.arch.to_string()),
                 ("accelerator", &run.ledger.accelerator),
                 ("seed", &run.ledger.seed.to_string()),
             ] {

@@ -28,6 +28,8 @@ pub struct Sink {
     pub name: &'static str,
     /// Its purpose, in one line.
     pub about: &'static str,
+    /// The file that it writes, if it writes one.
+    pub file: Option<&'static str>,
     /// Renders a run; the same run and look always give the same artifacts.
     pub render: fn(&Run, Look) -> Result<Vec<Artifact>, RenderError>,
 }
@@ -36,17 +38,20 @@ pub struct Sink {
 pub const SINKS: &[Sink] = &[
     Sink {
         name: "html",
-        about: "one page for people: report.html",
+        about: "one page for people",
+        file: Some("report.html"),
         render: |run, _| Ok(vec![file("report.html", Html.render(run)?)]),
     },
     Sink {
         name: "junit",
-        about: "for CI servers: junit.xml",
+        about: "for CI servers",
+        file: Some("junit.xml"),
         render: |run, _| Ok(vec![file("junit.xml", Junit.render(run)?)]),
     },
     Sink {
         name: "terminal",
         about: "the summary on standard output",
+        file: None,
         render: |run, look| {
             let text = Terminal {
                 colour: look.colour,

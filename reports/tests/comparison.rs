@@ -23,7 +23,7 @@ fn sample() -> Comparison {
         subject: Subject {
             name: "reference".to_owned(),
             version: "0.1.0".to_owned(),
-            arch: Arch::default().name().to_owned(),
+            arch: Arch::default(),
             digest: digest.to_owned(),
             level: Level::default(),
         },

@@ -35,7 +35,7 @@ fn append(value: &mut Value, text: &str) {
         Value::String(string) if !string.is_empty() => string.push_str(text),
         Value::Array(all) => all.iter_mut().for_each(|value| append(value, text)),
         Value::Object(fields) => {
-            let kept = ["verdict", "class", "level", "direct", "inherited"];
+            let kept = ["verdict", "class", "level", "arch", "direct", "inherited"];
             let others = fields
                 .iter_mut()
                 .filter(|(name, _)| !kept.contains(&name.as_str()));

@@ -24,3 +24,15 @@ pub struct PciHost {
     /// The window for 64-bit addresses that it forwards.
     pub high: Window,
 }
+
+/// Where in host RAM the modules of a run may be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Modules {
+    /// Their first address.
+    pub base: u64,
+    /// The size of the whole region.
+    pub size: u64,
+    /// The alignment of each module's address.
+    pub align: u64,
+}

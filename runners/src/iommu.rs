@@ -190,7 +190,7 @@ impl fmt::Display for AccessFate {
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.stream {
-            Some(stream) => write!(f, "StreamID {stream:#x}")?,
+            Some(stream) => write!(f, "device {stream:#x}")?,
             None => f.write_str("some stream")?,
         }
         write!(f, " {}", self.fate)?;

@@ -27,12 +27,12 @@ mod rundir;
 mod subject;
 mod waiver;
 
-pub use address::{PciHost, Window};
+pub use address::{Modules, PciHost, Window};
 pub use answer::Answer;
 pub use arch::{GuestLayout, HostLayout, NotAvailable, iommu_option};
 pub use exit_status::Status;
 pub use iommu::{Access, AccessFate, Counted, Iommu, Iommus, Queue, Reason, Tally, Trace};
-pub use profile::{Control, DOMAIN, Modules, PanicFormat, Profile, ProfileError, Refusal};
+pub use profile::{Control, DOMAIN, PanicFormat, Profile, ProfileError, Refusal};
 pub use qemu::argv::{Io, argv, machine_arguments};
 pub use qemu::script::{evidence_files, script};
 pub use qemu::tools::{dump_tree, qemu_version, time_empty_start};

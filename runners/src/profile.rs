@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::adapter::Adapter;
+use crate::address::Modules;
 use crate::arch::{self, GuestLayout, HostLayout};
 use crate::request::{Firmware, Machine};
 use crate::subject::Package;
@@ -56,18 +57,6 @@ pub enum Control {
     Dom0,
 }
 
-/// Where in host RAM the modules of a run may be loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Modules {
-    /// Their first address.
-    pub base: u64,
-    /// The size of the whole region.
-    pub size: u64,
-    /// The alignment of each module's address.
-    pub align: u64,
-}
-
 /// A subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -98,7 +87,6 @@ pub struct Profile {
     pub refusal: Refusal,
     /// How to recognise that the whole host stops. Without it, a host that stops merely falls silent.
     #[serde(default)]
-    #[serde(rename = "last_words")]
     pub panic_format: Option<PanicFormat>,
     /// Its capabilities.
     #[schemars(with = "BTreeSet<Capability>")]
@@ -298,7 +286,7 @@ impl Profile {
         check(
             profile.refusal == Refusal::DomainAbsent || names.count() > 0,
             "refusal",
-            "a host that stops needs `last_words` with `names`: only what names a domain refuses it"
+            "a host that stops needs `panic_format` with `names`: only what names a domain refuses it"
                 .to_owned(),
         )?;
         check(

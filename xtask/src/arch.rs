@@ -5,7 +5,7 @@ mod aarch64;
 
 /// An architecture that images are built for and run on.
 #[derive(Debug)]
-pub struct Arch {
+pub struct Target {
     /// Its name, and the folder of its images.
     pub name: &'static str,
     /// Rust's bare-metal target.
@@ -25,7 +25,7 @@ pub struct Arch {
 }
 
 /// The only architecture with images so far.
-pub const ARCH: Arch = aarch64::ARCH;
+pub const TARGET: Target = aarch64::TARGET;
 
 /// Why a boot loader would not start a flat image correctly.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context as _, bail};
 use cargo_metadata::{Message, TargetKind};
 
-use crate::arch::ARCH;
+use crate::arch::TARGET;
 use crate::image;
 use crate::progress::Progress;
 use crate::traces;
@@ -40,7 +40,7 @@ pub fn images(workspace: &Workspace, wanted: Images) -> anyhow::Result<Vec<PathB
     if wanted == Images::None {
         return Ok(made);
     }
-    let folder = workspace.images().join(ARCH.name);
+    let folder = workspace.images().join(TARGET.name);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
 
     let mut command = bare_metal(workspace);
@@ -73,7 +73,7 @@ pub fn images(workspace: &Workspace, wanted: Images) -> anyhow::Result<Vec<PathB
 
 fn bare_metal(workspace: &Workspace) -> Command {
     let mut command = workspace.cargo("build");
-    command.args(["--profile", "image", "--target", ARCH.target]);
+    command.args(["--profile", "image", "--target", TARGET.target]);
     command
 }
 

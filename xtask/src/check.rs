@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
-use crate::arch::ARCH;
+use crate::arch::TARGET;
 use crate::tidy;
 use crate::workspace::Workspace;
 
@@ -68,7 +68,7 @@ fn commands(workspace: &Workspace) -> anyhow::Result<Vec<(&'static str, Command)
         command.arg("--quiet").args(words);
         command
     };
-    let target = ARCH.target;
+    let target = TARGET.target;
     let images = format!("clippy --package refhv --package probe --lib --bins --target {target}");
     let deny = "-- --deny warnings";
     let faults = "--features refhv/seeded-faults";

@@ -7,7 +7,7 @@ use object::Endianness;
 use object::elf::{FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
 
-use crate::arch::{ARCH, HeaderError};
+use crate::arch::{HeaderError, TARGET};
 
 /// A larger image means an error in the linker script.
 const LARGEST: u64 = 64 << 20;
@@ -19,7 +19,7 @@ pub enum ImageError {
     #[error("the ELF file cannot be read: {0}")]
     Elf(String),
     /// The file is for another processor.
-    #[error("the ELF machine is {0}, not {wanted} ({name})", wanted = ARCH.elf_machine, name = ARCH.name)]
+    #[error("the ELF machine is {0}, not {wanted} ({name})", wanted = TARGET.elf_machine, name = TARGET.name)]
     Machine(u16),
     /// There is nothing to load.
     #[error("no PT_LOAD segment holds a byte")]
@@ -59,7 +59,7 @@ pub fn flatten(elf: &[u8]) -> Result<Vec<u8>, ImageError> {
     let header = FileHeader64::<Endianness>::parse(elf).map_err(broken)?;
     let endian = header.endian().map_err(broken)?;
     let machine = header.e_machine(endian);
-    if machine.0 != ARCH.elf_machine {
+    if machine.0 != TARGET.elf_machine {
         return Err(ImageError::Machine(machine.0));
     }
 
@@ -112,7 +112,7 @@ pub fn flatten(elf: &[u8]) -> Result<Vec<u8>, ImageError> {
     if flat.is_empty() {
         return Err(ImageError::Empty);
     }
-    (ARCH.check_header)(&flat, reached - base)?;
+    (TARGET.check_header)(&flat, reached - base)?;
     Ok(flat)
 }
 

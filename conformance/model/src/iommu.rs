@@ -16,7 +16,7 @@ pub struct IommuRecord {
 /// An access of a device and its result.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DeviceAccess {
-    /// The IOMMU's number of the device (StreamID); empty if the source does not have it.
+    /// The IOMMU's number of the device; empty if the source does not have it.
     pub stream: String,
     /// The result of the access.
     pub fate: String,

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{AggregateVerdict, Check, Class, Level, Verdict};
+use crate::{AggregateVerdict, Arch, Check, Class, Level, Verdict};
 
 /// Name and version of the form.
 pub const SCHEMA: &str = "passthrough-conformance-ledger/1";
@@ -59,7 +59,7 @@ pub struct Subject {
     /// SHA-256 of its image.
     pub digest: String,
     /// Architecture.
-    pub arch: String,
+    pub arch: Arch,
     /// The level that it claims.
     #[serde(default)]
     pub level: Level,
@@ -141,7 +141,7 @@ pub struct Row {
     #[serde(default)]
     pub place: Place,
     /// Architecture.
-    pub arch: String,
+    pub arch: Arch,
     /// Kind of evidence.
     pub class: Class,
     /// The level that it asks for.

@@ -23,11 +23,11 @@
 //! it):
 //!
 //! ```text
-//! @pt1 0badcafe 01 0000 92facc35 h 2 1 3b9aca0 80000000.     hello: version, privilege, the clock's Hz, CPU
-//! @pt1 0badcafe 01 0001 d1b16e2b o 0 v 61.                   op 0: the value 0x61
-//! @pt1 0badcafe 01 0002 b5e3307c o 1 f a96000010 9040000.    op 1: a fault, its syndrome and address
-//! @pt1 0badcafe 01 0003 1db87c01 o 2 n done.                 op 2: the mark `done`
-//! @pt1 0badcafe 01 0004 f5c2eb3b z 3.                        end, after three ops
+//! @pt2 0badcafe 01 0000 92facc35 h 2 1 3b9aca0 80000000.     hello: version, privilege, the clock's Hz, CPU
+//! @pt2 0badcafe 01 0001 d1b16e2b o 0 v 61.                   op 0: the value 0x61
+//! @pt2 0badcafe 01 0002 b5e3307c o 1 f a96000010 9040000.    op 1: a fault, its syndrome and address
+//! @pt2 0badcafe 01 0003 1db87c01 o 2 n done.                 op 2: the mark `done`
+//! @pt2 0badcafe 01 0004 f5c2eb3b z 3.                        end, after three ops
 //! ```
 //!
 //! Other frames are `u` (an exception that no op expected), `j` (an interrupt that no op enabled)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub use dtb_gen::arch::aarch64::CONTROLLER_PHANDLE;
 use dtb_gen::{GuestArch, Node};
 use runners::{GuestLayout, HostLayout};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub const NOW: &str = "mrs cntpct_el0";
 /// INTID of the first shared interrupt (SPI) (Arm IHI 0069, 2.2.1).
 pub const FIRST_SHARED: u32 = 32;
 
+/// QEMU's `virt` takes the pins of the first PCI bus to four lines, one after the other, from this one on.
+pub const PCI_LINE: u32 = 3;
+
 /// INTID of the first private interrupt (PPI).
 const FIRST_PRIVATE: u32 = 16;
 
@@ -29,10 +33,6 @@ const DISTRIBUTOR: u64 = 0x1_0000;
 
 /// Size of the console's registers.
 const CONSOLE: u64 = 0x1000;
-
-/// phandle of the interrupt controller's node in a partial tree, unless the case sets another. Xen gives a guest's
-/// controller this one.
-pub const CONTROLLER_PHANDLE: u32 = 0xfde8;
 
 /// The node of the IOMMU in the tree of QEMU's `virt`.
 pub const IOMMU_NODE: &str = "/smmuv3@9050000";

@@ -8,7 +8,7 @@ use oft::{Catalog, Diagnostic, Id, Item, Location, Reference};
 
 use crate::case::yaml::{self, YamlError};
 use crate::case::{Case, CaseFile};
-use crate::kinds::{CASE_KIND, REQUIREMENT_KIND};
+use crate::kinds::CASE_KIND;
 
 #[cfg(test)]
 mod tests;
@@ -378,19 +378,4 @@ fn not_a_case_file(shown: &str, text: &str, error: &YamlError) -> Diagnostic {
             told.highlight(excerpt, rest.get(..next).unwrap_or_default())
         }
     }
-}
-
-/// Lists the requirements without a case. A complete suite has none.
-pub fn without_case(loaded: &Loaded) -> Vec<&Item> {
-    let shown = |item: &&Item| {
-        !loaded
-            .cases
-            .iter()
-            .any(|case| case.covers.contains(&item.id))
-    };
-    loaded
-        .catalog
-        .of_kind(REQUIREMENT_KIND)
-        .filter(shown)
-        .collect()
 }

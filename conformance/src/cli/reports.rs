@@ -117,7 +117,17 @@ pub fn write(ledger: Ledger, names: &[String], evidence: &Path, out: &Path) -> R
         colour: colour(),
         width: terminal_width(),
     };
-    let mut written = vec![("ledger", out.join(LEDGER))];
+    // A report of an earlier run must not stand beside this run's ledger as if it belonged to it.
+    for file in SINKS.iter().filter_map(|sink| sink.file) {
+        match fs::remove_file(out.join(file)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error)
+                    .with_context(|| format!("{}: cannot be removed", out.join(file).display()));
+            }
+            _ => {}
+        }
+    }
+    let mut written = vec![("ledger", evidence.join(LEDGER))];
     for sink in names.iter().filter_map(|name| Sink::find(name)) {
         for Artifact { file, text } in (sink.render)(&run, look)? {
             let Some(file) = file else {
@@ -149,6 +159,18 @@ pub fn sink(name: &str) -> Result<String> {
             names().collect::<Vec<_>>().join(", ")
         ),
     }
+}
+
+/// Describes the option that chooses reports.
+pub fn help(more: &str) -> String {
+    let kinds = SINKS
+        .iter()
+        .map(|sink| format!("{} ({})", sink.name, sink.about));
+    let kinds: Vec<String> = kinds.collect();
+    format!(
+        "Reports to make, all by default{more}: {}",
+        kinds.join(", ")
+    )
 }
 
 /// Returns the names of all reports.

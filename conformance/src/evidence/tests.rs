@@ -37,7 +37,7 @@ fn folders_hold_the_whole_run() {
     let play = Play::new()
         .hello(1)
         .op(1, 0, Answer::Value(0x61))
-        .says("@pt1 x")
+        .says("@pt2 x")
         .sentinel(3);
     for line in &play.lines {
         recorder.line(line);

@@ -53,7 +53,7 @@ fn lines(iommus: &Iommus) -> Vec<String> {
 /// An access that both sources have is one row, with the address from one and the direction from the other.
 #[test]
 fn sources_are_put_together() {
-    let bad = AccessFate::Recorded(Reason::new(4, Some("C_BAD_STREAMID")));
+    let bad = AccessFate::Recorded(Reason::new(4, Some("C_BAD_CD")));
     let iommus = seen(
         &[
             (
@@ -71,7 +71,7 @@ fn sources_are_put_together() {
     );
     let wanted = [
         "0x18 0x4000: bypassed (1 in the trace, 0 in the event queue)",
-        "0x18 0x3000: C_BAD_STREAMID (1 in the trace, 1 in the event queue)",
+        "0x18 0x3000: C_BAD_CD (1 in the trace, 1 in the event queue)",
         "0x18 write 0x2000: F_TRANSLATION (2 in the trace, 2 in the event queue)",
         "0x18 0x1000: translated to 0x5000 (3 in the trace, 0 in the event queue)",
     ];

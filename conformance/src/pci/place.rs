@@ -3,7 +3,7 @@
 use runners::PciHost;
 use thiserror::Error;
 
-use super::{Bar, BarKind, FIRST_LINE, Firmware, Function, Model, PINS, Role, Topology, Wanted};
+use super::{Bar, BarKind, Firmware, Function, Model, PINS, Role, Topology, Wanted};
 use crate::arch;
 
 /// Devices of a bus, and functions of a device.
@@ -37,13 +37,13 @@ fn wrong(one: &Wanted, why: impl Into<String>) -> PlaceError {
 pub fn place(
     wanted: &[Wanted],
     firmware: Firmware,
-    ground: &PciHost,
+    windows: &PciHost,
     taken: u64,
 ) -> Result<Topology, PlaceError> {
     let mut placer = Placer {
         topology: Topology {
             firmware,
-            ecam: ground.ecam.base,
+            ecam: windows.ecam.base,
             functions: Vec::new(),
             last_bus: 0,
         },
@@ -53,10 +53,10 @@ pub fn place(
     let first = placer.plug(wanted, None)?;
     placer.number(&first, Some(0))?;
     let window = |window: runners::Window| (window.base, window.base.saturating_add(window.size));
-    let low = window(ground.low);
+    let low = window(windows.low);
     let mut room = Room {
         low: (low.0.max(taken), low.1),
-        high: window(ground.high),
+        high: window(windows.high),
     };
     placer.place(&first, &mut room)?;
     Ok(placer.topology)
@@ -214,7 +214,7 @@ impl<'w> Placer<'w> {
             one = bridge;
         }
         let line = u32::from((pin + one.slot.0) % PINS);
-        Some(arch::FIRST_SHARED + FIRST_LINE + line)
+        Some(arch::FIRST_SHARED + arch::PCI_LINE + line)
     }
 
     /// Returns the functions behind a bridge, in the order of devices and functions.

@@ -127,9 +127,39 @@ impl Harness {
 fn content(control: &Scenario) -> Result<String> {
     let mut value = serde_json::to_value(control)?;
     if let Some(fields) = value.as_object_mut() {
-        for name in ["id", "case", "title", "covers", "class", "needs", "note"] {
+        // What a case says about itself: no part of the machine or of what must be seen.
+        let about = [
+            "id", "case", "title", "covers", "clause", "place", "class", "needs", "note",
+        ];
+        for name in about {
             fields.remove(name);
         }
     }
     Ok(hex(value.to_string().as_bytes()).chars().take(16).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Place;
+
+    use super::content;
+    use crate::sample::scenario;
+
+    /// What a case says about itself and where it stands is nothing to its control run; what runs is.
+    #[test]
+    fn cases_share_control_runs() {
+        let one = scenario("    domains: [{name: dA, script: [r32 0x10]}]\n");
+        let mut other = one.clone();
+        other.id = "demo.other".to_owned();
+        other.title = "Other".to_owned();
+        other.note = Some("for another reason".to_owned());
+        other.clause = Some("2".to_owned());
+        other.place = Place {
+            file: "other.yaml".to_owned(),
+            line: 7,
+        };
+        assert_eq!(content(&one).unwrap(), content(&other).unwrap());
+        other.domains[0].cpus += 1;
+        assert_ne!(content(&one).unwrap(), content(&other).unwrap());
+    }
 }

@@ -232,7 +232,7 @@ fn ends_are_told_apart() {
 
 /// The control run contains only the sentinel, and refers to no nodes that only the case's edits create.
 #[test]
-fn the_twin_is_the_sentinel_alone() {
+fn the_control_run_is_the_sentinel_alone() {
     let scenario = scenario(
         "    host: [add /gpio]\n    passthrough: [/gpio]\n    outside: [{at: end, do: [stop]}]\n    domains: [{name: dA}]\n",
     );

@@ -23,7 +23,7 @@ pub struct EventRule {
 pub enum About {
     /// Accesses that match all of these.
     These {
-        /// The IOMMU's number of the device (StreamID); none: any.
+        /// The IOMMU's number of the device; none: any.
         stream: Option<u32>,
         /// The result of the access.
         kind: Kind,
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!((full.about, full.wanted), (about, Wanted::AtLeast(2)));
         assert_eq!(rule("any bypassed => none").wanted, Wanted::Nothing);
         assert_eq!(rule("0x18 event => any").wanted, Wanted::Whatever);
-        assert_eq!(rule("24 C_BAD_STREAMID read").wanted, Wanted::AtLeast(1));
+        assert_eq!(rule("24 C_BAD_CD read").wanted, Wanted::AtLeast(1));
         let others = rule("others");
         assert_eq!(
             (others.about, others.wanted),

@@ -57,7 +57,7 @@ pub fn isolation_checks(domain: &Domain, occupied: &Occupied, ipa_bits: u8) -> V
                 at,
             },
             expect: Expect::Fault,
-            from: From::Guard,
+            from: From::Isolation,
         })
         .collect()
 }

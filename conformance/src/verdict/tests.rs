@@ -278,7 +278,7 @@ fn a_record_with_gaps_is_broken_unless_something_was_wrong() {
     check(TWO, missing, Verdict::Broken, "the record has gaps");
     check(
         TWO,
-        well().says("@pt1 00005eed 01 zz"),
+        well().says("@pt2 00005eed 01 zz"),
         Verdict::Broken,
         "damaged line",
     );
@@ -305,7 +305,7 @@ fn a_record_with_gaps_is_broken_unless_something_was_wrong() {
 /// Control characters of a damaged line do not appear in the reason.
 #[test]
 fn reasons_are_printable() {
-    let outcome = judged(TWO, well().says("\x1b[2J@pt1 00005eed"));
+    let outcome = judged(TWO, well().says("\x1b[2J@pt2 00005eed"));
     assert_eq!(outcome.verdict, Verdict::Broken);
     assert!(outcome.reason.contains("\\x1b[2J"), "{}", outcome.reason);
 }

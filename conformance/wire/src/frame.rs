@@ -10,7 +10,7 @@ use crate::note::Note;
 /// and puts its own prefix in front.
 pub const MAX_FRAME: usize = 120;
 
-const SYNC: &[u8] = b"@pt1 ";
+const SYNC: &[u8] = b"@pt2 ";
 const STOP: u8 = b'.';
 
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
@@ -78,7 +78,7 @@ impl Frame {
         } = self;
         let _fits = write!(
             line,
-            "@pt1 {nonce:08x} {dom:02x} {seq:04x} {crc:08x} {}.",
+            "@pt2 {nonce:08x} {dom:02x} {seq:04x} {crc:08x} {}.",
             body.as_str()
         );
         line

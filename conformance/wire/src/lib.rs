@@ -9,7 +9,7 @@
 //!   ramdisk. The probe reads them without allocation.
 //!
 //! ```text
-//! @pt1 <nonce:8> <dom:2> <seq:4> <crc32:8> <body>.
+//! @pt2 <nonce:8> <dom:2> <seq:4> <crc32:8> <body>.
 //! n=<nonce> d=<dom>;<op>;<op>...
 //! ```
 //!

@@ -5,35 +5,21 @@ mod hv;
 mod operand;
 mod parse;
 mod show;
+mod width;
 pub(crate) mod words;
 
 pub use error::{OpError, OpErrorKind};
 pub use hv::Hv;
 pub use operand::{MAX_PATH, MAX_VALUES, Path, Place, SLOT, SLOTS, Value, Values};
 pub use parse::parse_op;
+pub use width::{MAX_MS, Width};
 
 use crate::arch;
 use crate::irq::Irq;
 use crate::name::Name;
 
-/// The longest time that an op can wait, in milliseconds.
-pub const MAX_MS: u32 = 60_000;
-
 /// The most ops that a loop can repeat.
 pub const MAX_REPEATED: u8 = 16;
-
-/// The size of an access.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
-    /// One byte.
-    W8,
-    /// Two bytes.
-    W16,
-    /// Four bytes.
-    W32,
-    /// Eight bytes.
-    W64,
-}
 
 /// How an interrupt line is triggered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,42 +268,6 @@ impl Op {
                 | Self::Spin
                 | Self::Loop { .. }
         )
-    }
-}
-
-impl Width {
-    /// All widths.
-    pub const ALL: &[Self] = &[Self::W8, Self::W16, Self::W32, Self::W64];
-
-    /// Returns the number of bytes.
-    pub const fn bytes(self) -> u64 {
-        match self {
-            Self::W8 => 1,
-            Self::W16 => 2,
-            Self::W32 => 4,
-            Self::W64 => 8,
-        }
-    }
-
-    /// Returns the largest value.
-    pub const fn max(self) -> u64 {
-        u64::MAX >> (64 - 8 * self.bytes())
-    }
-
-    /// Returns the number of bits, as in the names of ops.
-    pub const fn bits(self) -> &'static str {
-        match self {
-            Self::W8 => "8",
-            Self::W16 => "16",
-            Self::W32 => "32",
-            Self::W64 => "64",
-        }
-    }
-
-    /// Parses the name of an op: `prefix`, then the number of bits.
-    pub(crate) fn after(prefix: &str, word: &str) -> Option<Self> {
-        let bits = word.strip_prefix(prefix)?;
-        Self::ALL.iter().copied().find(|width| width.bits() == bits)
     }
 }
 

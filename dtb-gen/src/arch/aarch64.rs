@@ -4,7 +4,7 @@
 use crate::{Node, Value};
 
 /// Xen's default phandle for a guest's interrupt controller.
-pub(crate) const CONTROLLER_PHANDLE: u32 = 0xfde8;
+pub const CONTROLLER_PHANDLE: u32 = 0xfde8;
 
 /// First cell of `interrupts`: a shared interrupt (SPI), and a private one (PPI).
 const SHARED: u32 = 0;

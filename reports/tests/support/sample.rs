@@ -25,7 +25,7 @@ pub fn run() -> Run {
         subject: Subject {
             name: "reference".to_owned(),
             version: "0.1.0".to_owned(),
-            arch: Arch::default().name().to_owned(),
+            arch: Arch::default(),
             digest: format!("sha256:{}", "5f2b9a04c1d7e836".repeat(4)),
             level: Level::default(),
         },
@@ -208,7 +208,7 @@ fn scenario(name: &str, verdict: Verdict, reason: &str, checks: Vec<Check>) -> S
             covers: Vec::new(),
             clause: None,
             place: Place::default(),
-            arch: Arch::default().name().to_owned(),
+            arch: Arch::default(),
             class: Class::Positive,
             level: Level::default(),
             steps: vec![Step {
@@ -234,7 +234,7 @@ fn scenario(name: &str, verdict: Verdict, reason: &str, checks: Vec<Check>) -> S
                 tree("host", "/dts-v1/;\n\n/ {\n    #address-cells = <0x2>;\n\n    chosen {\n        xen,xen-bootargs = \"console=on\";\n    };\n};\n"),
                 tree("dA, partial", "/dts-v1/;\n\n/ {\n    passthrough {\n        compatible = \"simple-bus\";\n    };\n};\n"),
             ],
-            console: "(HV) domain dA is d1: 8 MiB, 1 vCPU\n(HV) d1: @pt1 5eed0001 01 0001 9a3c11ff hello 1 el=1\n".to_owned(),
+            console: "(HV) domain dA is d1: 8 MiB, 1 vCPU\n(HV) d1: @pt2 5eed0001 01 0001 9a3c11ff hello 1 el=1\n".to_owned(),
             iommu: None,
         },
     }

@@ -11,7 +11,7 @@ pub fn runs() -> Vec<Run> {
     let subject = |name: &str, version: &str| Subject {
         name: name.to_owned(),
         version: version.to_owned(),
-        arch: Arch::default().name().to_owned(),
+        arch: Arch::default(),
         digest: format!("sha256:{}", "0badcafe".repeat(8)),
         level: Level::default(),
     };

@@ -155,7 +155,7 @@ pub struct Prepared {
     pub console: Option<Console>,
     /// Overrides what the machine's clock follows, where the case asks for a clock that counts instructions.
     #[serde(default)]
-    pub icount: Option<Icount>,
+    pub icount: Option<Clock>,
     /// Time limit of this run in milliseconds, instead of that of the profile.
     #[serde(default)]
     pub deadline_ms: Option<u64>,
@@ -204,7 +204,7 @@ pub struct Console {
 /// What the machine's clock follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Icount {
+pub enum Clock {
     /// The host's clock, for a hypervisor that cannot run with a clock that counts instructions.
     None,
 }

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::arguments;
-use super::protocol::{Blob, FileRef, Icount, Prepared};
+use super::protocol::{Blob, Clock, FileRef, Prepared};
 use crate::iommu::trace::FILE as TRACE;
 use crate::qemu::argv::{HOST_DTB, QTEST, SERIAL};
 use crate::request::{File, Load, Request};
@@ -39,7 +39,7 @@ pub struct Setup {
     arguments: Vec<String>,
     argv: Option<Vec<String>>,
     console: u8,
-    icount: Option<Icount>,
+    icount: Option<Clock>,
     deadline: Option<Duration>,
 }
 
@@ -143,7 +143,7 @@ impl Setup {
         }
         request.extra.extend(self.arguments);
         request.console = self.console;
-        if self.icount == Some(Icount::None) {
+        if self.icount == Some(Clock::None) {
             request.icount = None;
         }
         request.deadline = self.deadline.unwrap_or(request.deadline);

@@ -56,7 +56,7 @@ fn errors_name_file_line_and_nearest_name() {
         (
             "\"domain-absent\"",
             "\"host-stops\"",
-            "a host that stops needs `last_words` with `names`: only what names a domain refuses it",
+            "a host that stops needs `panic_format` with `names`: only what names a domain refuses it",
         ),
         (
             "level = \"strict\"",

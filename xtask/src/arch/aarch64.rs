@@ -2,10 +2,10 @@
 
 use object::elf::EM_AARCH64;
 
-use super::{Arch, HeaderError};
+use super::{HeaderError, Target};
 
 /// The names and the header check.
-pub(super) const ARCH: Arch = Arch {
+pub(super) const TARGET: Target = Target {
     name: "aarch64",
     target: "aarch64-unknown-none",
     elf_machine: EM_AARCH64.0,

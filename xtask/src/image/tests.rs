@@ -61,7 +61,7 @@ fn elf_for(machine: u16, segments: &[Segment]) -> Vec<u8> {
 }
 
 fn elf(segments: &[Segment]) -> Vec<u8> {
-    elf_for(ARCH.elf_machine, segments)
+    elf_for(TARGET.elf_machine, segments)
 }
 
 /// Segments are placed by their distance from the lowest load address, whatever their order in the file. Gaps are zero,

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
-use crate::arch::ARCH;
+use crate::arch::TARGET;
 use crate::provision::{Part, apt, somebody_there};
 
 /// The oldest QEMU whose IOMMU model has a stage 2.
@@ -115,7 +115,7 @@ impl fmt::Display for Missing {
             Self::Targets(names) => write!(f, "Rust targets {}", names.join(" ")),
             Self::Components(names) => write!(f, "Rust components {}", names.join(" ")),
             Self::Qemu(found) => {
-                write!(f, "{} {OLDEST_QEMU} or newer", ARCH.qemu)?;
+                write!(f, "{} {OLDEST_QEMU} or newer", TARGET.qemu)?;
                 match found {
                     Found::Nothing => Ok(()),
                     Found::Old(path, version) => write!(f, " ({} is {version})", path.display()),
@@ -123,7 +123,7 @@ impl fmt::Display for Missing {
                 }
             }
             Self::Dtc => f.write_str("dtc"),
-            Self::UBoot => f.write_str(ARCH.u_boot),
+            Self::UBoot => f.write_str(TARGET.u_boot),
             Self::Python => f.write_str("python3"),
         }
     }
@@ -132,7 +132,7 @@ impl fmt::Display for Missing {
 /// Returns those of `parts` that are missing. Runs before every task, so it starts at most one process and otherwise
 /// looks at files.
 pub fn missing(toolchain: &Toolchain, parts: &[Part]) -> Vec<Missing> {
-    let qemu = program(ARCH.qemu);
+    let qemu = program(TARGET.qemu);
     let version = match &qemu {
         Some(path) if parts.contains(&Part::Qemu) => said_by(path, &["--version"]),
         _ => String::new(),
@@ -158,7 +158,7 @@ pub fn missing(toolchain: &Toolchain, parts: &[Part]) -> Vec<Missing> {
             }
             Part::Qemu => found.clone().map(Missing::Qemu),
             Part::Dtc => program("dtc").is_none().then_some(Missing::Dtc),
-            Part::UBoot => (!Path::new(ARCH.u_boot).is_file()).then_some(Missing::UBoot),
+            Part::UBoot => (!Path::new(TARGET.u_boot).is_file()).then_some(Missing::UBoot),
             Part::Python => program("python3").is_none().then_some(Missing::Python),
         })
         .collect()

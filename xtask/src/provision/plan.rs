@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::arch::ARCH;
+use crate::arch::TARGET;
 use crate::provision::Install;
 use crate::provision::apt::{self, SourceError};
 use crate::provision::facts::{Facts, Found, Missing, OLDEST_QEMU, System, Version};
@@ -119,7 +119,7 @@ pub enum PlanError {
     /// The release of Debian or Ubuntu is too old.
     #[error(
         "the QEMU of {system} is older than {OLDEST_QEMU}; install a newer {} from elsewhere, in PATH in front of others, and try again",
-        ARCH.qemu
+        TARGET.qemu
     )]
     TooOld {
         /// The release.
@@ -144,10 +144,10 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
                 backports = qemu_from_backports(&facts.system, found)?;
                 // With the ROMs of its network cards: the suite's machines have no network card, but without the ROMs
                 // QEMU does not start a machine with default devices.
-                packages.extend([ARCH.qemu_package, "ipxe-qemu"]);
+                packages.extend([TARGET.qemu_package, "ipxe-qemu"]);
                 needs.push(format!(
                     "{} ({OLDEST_QEMU} or newer) with its ROMs",
-                    ARCH.qemu
+                    TARGET.qemu
                 ));
             }
             Missing::Dtc => {
@@ -158,7 +158,7 @@ pub fn steps(facts: &Facts, missing: &[Missing]) -> Result<Vec<Step>, PlanError>
                 packages.push("u-boot-qemu");
                 needs.push(format!(
                     "U-Boot for QEMU's {} board as {}",
-                    ARCH.board, ARCH.u_boot
+                    TARGET.board, TARGET.u_boot
                 ));
             }
             Missing::Python => {

@@ -5,7 +5,7 @@ use super::*;
 /// In the control run of a refusal, the refused domain has nothing that it could be refused for, keeps its place, and
 /// must run; the scripts of the others are unchanged.
 #[test]
-fn a_refused_domain_has_an_innocent_twin() {
+fn a_refused_domain_is_harmless_in_its_control_run() {
     let scenario = scenario(
         "    host: ['set /chosen/dA cpus <0>', 'set /chosen/dAB memory <0 1>', set /pl061@9030000 status disabled]
     domains:

@@ -92,7 +92,7 @@ fn children_and_results_are_judged() {
 /// The last frame of a destroyed domain may be truncated, once; another domain's may not.
 #[test]
 fn a_last_word_may_break_off() {
-    let frame = |dom: u8| format!("(HV) d{dom}: @pt1 {NONCE:08x} {dom:02x} 00");
+    let frame = |dom: u8| format!("(HV) d{dom}: @pt2 {NONCE:08x} {dom:02x} 00");
     check(
         LIFE,
         child(ended(begun())).says(&frame(2)),
@@ -101,7 +101,7 @@ fn a_last_word_may_break_off() {
     );
     check(
         LIFE,
-        child(ended(begun())).says("(HV) d2: @pt1 0000"),
+        child(ended(begun())).says("(HV) d2: @pt2 0000"),
         Verdict::Pass,
         "",
     );

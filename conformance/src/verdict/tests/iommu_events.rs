@@ -115,7 +115,7 @@ fn absent_events_are_in_no_source() {
             "0x18 event => none",
             &iommus,
             Verdict::Fail,
-            "wanted none, saw StreamID 0x18 F_TRANSLATION",
+            "wanted none, saw device 0x18 F_TRANSLATION",
         );
         check(
             "others => none",

@@ -48,7 +48,7 @@ fn soup() -> impl Strategy<Value = String> {
         },
     );
     let wrong_sum = (0_u8..5, 0_u16..6, any::<u32>()).prop_map(|(dom, seq, crc)| {
-        format!("@pt1 {NONCE:08x} {dom:02x} {seq:04x} {crc:08x} end 1.")
+        format!("@pt2 {NONCE:08x} {dom:02x} {seq:04x} {crc:08x} end 1.")
     });
     prop_oneof![
         "[ -~]{0,40}",
@@ -57,7 +57,7 @@ fn soup() -> impl Strategy<Value = String> {
         forged,
         wrong_sum,
         Just("(HV) refuse domain dB: gpio 0x9030000".to_owned()),
-        Just("@pt1 ".to_owned()),
+        Just("@pt2 ".to_owned()),
     ]
 }
 

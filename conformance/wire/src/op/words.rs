@@ -1,7 +1,7 @@
 //! Reads the words of an op in order, each as the operand that must be there.
 
 use super::error::{OpError, OpErrorKind};
-use super::{MAX_MS, Width};
+use super::width::{MAX_MS, Width};
 use crate::number;
 
 /// The words of an op with their positions.

@@ -6,7 +6,7 @@ use wire::{Damage, Disorder, Frame, Irq, MAX_FRAME, Note, Order, Reading, read};
 
 use crate::strategies::{frame, note};
 
-const SYNC: &str = "@pt1 ";
+const SYNC: &str = "@pt2 ";
 
 /// Foreign text without the beginning of a frame, which is the only text around a frame that is an error.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
@@ -37,7 +37,7 @@ proptest! {
 
     /// Random text that begins like a frame is a frame only if its checksum matches and it has that frame's text.
     #[test]
-    fn soup_is_no_frame(soup in "@pt1 [ -~]{0,120}", at in 0..60usize, tail in vec(any::<u8>(), 0..80)) {
+    fn soup_is_no_frame(soup in "@pt2 [ -~]{0,120}", at in 0..60usize, tail in vec(any::<u8>(), 0..80)) {
         let mut soup = soup.into_bytes();
         let at = at.min(soup.len());
         soup.splice(at..at, tail);
@@ -49,7 +49,7 @@ proptest! {
 
     /// A line with a well-formed head and any body is a frame only if the checksum matches.
     #[test]
-    fn forged_bodies_are_damaged(head in "@pt1 [0-9a-f]{8} [0-9a-f]{2} [0-9a-f]{4} [0-9a-f]{8} ", body in "[ -~&&[^.@]]{0,70}") {
+    fn forged_bodies_are_damaged(head in "@pt2 [0-9a-f]{8} [0-9a-f]{2} [0-9a-f]{4} [0-9a-f]{8} ", body in "[ -~&&[^.@]]{0,70}") {
         let line = format!("{head}{body}.");
         let checksum = matches!(read(line.as_bytes()), Reading::Damaged(Damage::Checksum { .. }));
         // One forgery in 2^32 would pass.
@@ -149,17 +149,17 @@ fn frames_are_spelled() {
         (
             0,
             hello,
-            "@pt1 0badcafe 01 0000 3d5381ff h 1 1 3b9aca0 80000000.",
+            "@pt2 0badcafe 01 0000 3d5381ff h 1 1 3b9aca0 80000000.",
         ),
         (
             1,
             op(wire::Answer::Value(0x61)),
-            "@pt1 0badcafe 01 0001 57251c85 o 3 v 61.",
+            "@pt2 0badcafe 01 0001 57251c85 o 3 v 61.",
         ),
         (
             2,
             Note::End { ops: 4 },
-            "@pt1 0badcafe 01 0002 e4e68b38 z 4.",
+            "@pt2 0badcafe 01 0002 e4e68b38 z 4.",
         ),
     ];
     for (seq, note, text) in cases {

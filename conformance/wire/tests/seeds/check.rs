@@ -73,7 +73,7 @@ fn forged(data: &[u8]) {
         return;
     };
     let crc = crc32(HEAD.bytes().chain(body.bytes()));
-    console(format!("@pt1 00000000 00 0000 {crc:08x} {body}.").as_bytes());
+    console(format!("@pt2 00000000 00 0000 {crc:08x} {body}.").as_bytes());
 }
 
 /// CRC-32 (ISO-HDLC) bit by bit, independent of the crate under test.

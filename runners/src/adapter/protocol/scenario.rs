@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::address::Modules;
 use crate::arch::{GuestLayout, HostLayout};
-use crate::profile::Modules;
 
 /// A scenario without its expectations: only the machine and the domains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

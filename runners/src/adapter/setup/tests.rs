@@ -155,7 +155,7 @@ fn time_may_be_the_subjects() {
     };
     assert_eq!(after(Prepared::default()), (Some(clock), 1000));
     let own = Prepared {
-        icount: Some(Icount::None),
+        icount: Some(Clock::None),
         deadline_ms: Some(90_000),
         ..Prepared::default()
     };

@@ -142,9 +142,9 @@ fn unknown_systems_are_told_what_to_get() {
     let error = steps(&bare, &missing).unwrap_err().to_string();
     for word in [
         "Fedora Linux 42",
-        &format!("{} (8.1 or newer) with its ROMs", ARCH.qemu),
+        &format!("{} (8.1 or newer) with its ROMs", TARGET.qemu),
         "dtc",
-        ARCH.u_boot,
+        TARGET.u_boot,
     ] {
         assert!(error.contains(word), "{error}");
     }

@@ -125,9 +125,9 @@ mod tests {
             record(0x10, 0x18, true, 0x5000_0000),
         ];
         let wanted = [
-            "2 x StreamID 0x18 F_TRANSLATION write 0x50000000",
-            "1 x StreamID 0x18 F_PERMISSION read 0x50000004",
-            "1 x StreamID 0x10000 C_BAD_STREAMID",
+            "2 x device 0x18 F_TRANSLATION write 0x50000000",
+            "1 x device 0x18 F_PERMISSION read 0x50000004",
+            "1 x device 0x10000 C_BAD_STREAMID",
         ];
         let fresh = queue(3, 4, 4, &records);
         assert_eq!(told(&fresh), wanted);
@@ -138,9 +138,9 @@ mod tests {
         // The queue is full and the third slot is written next, so that slot holds the oldest record.
         let round = queue(2, 4 | 2, 4 | 2, &records);
         let wanted = [
-            "1 x StreamID 0x10000 C_BAD_STREAMID",
-            "2 x StreamID 0x18 F_TRANSLATION write 0x50000000",
-            "1 x StreamID 0x18 F_PERMISSION read 0x50000004",
+            "1 x device 0x10000 C_BAD_STREAMID",
+            "2 x device 0x18 F_TRANSLATION write 0x50000000",
+            "1 x device 0x18 F_PERMISSION read 0x50000004",
         ];
         assert_eq!(told(&round), wanted);
     }

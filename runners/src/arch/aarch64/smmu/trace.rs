@@ -159,8 +159,8 @@ smmuv3_record_event SMMU_EVT_F_TRANSLATION sid=0x18
 77@1700000000.000001:smmuv3_record_event SMMU_EVT_C_BAD_STE sid=0x19
 ";
         let wanted = [
-            "2 x StreamID 0x18 F_TRANSLATION 0x5fc00000",
-            "1 x StreamID 0x19 C_BAD_STE",
+            "2 x device 0x18 F_TRANSLATION 0x5fc00000",
+            "1 x device 0x19 C_BAD_STE",
         ];
         assert_eq!(told(text), wanted);
     }
@@ -172,7 +172,7 @@ smmuv3_record_event SMMU_EVT_F_TRANSLATION sid=0x18
         let silent = "1 x some stream F_PERMISSION, not recorded 0x10";
         assert_eq!(told(fault), [silent]);
         let other = format!("{fault}smmuv3_record_event SMMU_EVT_C_BAD_CD sid=0x1\n");
-        assert_eq!(told(&other), [silent, "1 x StreamID 0x1 C_BAD_CD"]);
+        assert_eq!(told(&other), [silent, "1 x device 0x1 C_BAD_CD"]);
         let nameless = "r translation failed for iova=0x10 ((null))";
         assert_eq!(
             told(nameless),
@@ -193,10 +193,10 @@ smmuv3_translate_bypass r sid=0x400 STE bypass iova:0x50000000 is_write=1
 smmuv3_translate_disable r sid=0x0 bypass (smmu disabled) iova:0x50000000 is_write=1
 ";
         let wanted = [
-            "2 x StreamID 0x18 translated to 0x5f9fe000 0x401fe000",
-            "1 x StreamID 0x18 aborted 0x50000004",
-            "1 x StreamID 0x400 bypassed 0x50000000",
-            "1 x StreamID 0x0 bypassed 0x50000000",
+            "2 x device 0x18 translated to 0x5f9fe000 0x401fe000",
+            "1 x device 0x18 aborted 0x50000004",
+            "1 x device 0x400 bypassed 0x50000000",
+            "1 x device 0x0 bypassed 0x50000000",
         ];
         assert_eq!(told(text), wanted);
     }

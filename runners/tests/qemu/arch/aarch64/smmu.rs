@@ -107,9 +107,9 @@ fn told() {
     assert_eq!(
         lines(&trace.accesses),
         [
-            "1 x StreamID 0x18 bypassed 0x50000000",
-            "1 x StreamID 0x18 aborted 0x50000004",
-            "2 x StreamID 0x18 C_BAD_STE 0x50000008",
+            "1 x device 0x18 bypassed 0x50000000",
+            "1 x device 0x18 aborted 0x50000004",
+            "2 x device 0x18 C_BAD_STE 0x50000008",
             "1 x some stream C_BAD_STE, not recorded 0x5000000c",
         ]
     );
@@ -118,7 +118,7 @@ fn told() {
     };
     assert_eq!(queue.unread, None);
     assert_eq!((queue.base, queue.slots, queue.on), (EVENTS, 8, false));
-    assert_eq!(lines(&queue.accesses), ["2 x StreamID 0x18 C_BAD_STE"]);
+    assert_eq!(lines(&queue.accesses), ["2 x device 0x18 C_BAD_STE"]);
 }
 
 fn absent() {
