@@ -306,14 +306,14 @@ impl<'s> RunObserver<'s> {
     }
 
     /// Completes the record with how the run ended.
-    pub fn close(self, outcome: RunRecord) -> Observation {
+    pub fn close(self, record: RunRecord) -> Observation {
         let mut seen = self.recorder.seen;
         if let Some(why) = self.wrong_machine {
-            seen.console = outcome.console;
+            seen.console = record.console;
             seen.end = End::Failed(why);
             return seen;
         }
-        seen.end = match outcome.end {
+        seen.end = match record.end {
             runners::End::Finished => End::Complete,
             runners::End::PoweredOff { reason } => End::PoweredOff(reason),
             runners::End::Deadline => End::Deadline,
@@ -323,8 +323,8 @@ impl<'s> RunObserver<'s> {
                 stderr.trim()
             )),
         };
-        seen.console = outcome.console;
-        seen.iommus = outcome.iommus;
+        seen.console = record.console;
+        seen.iommus = record.iommus;
         seen
     }
 

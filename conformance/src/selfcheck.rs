@@ -12,7 +12,7 @@ use crate::scenario::Scenario;
 
 /// A seeded fault that the image offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct SeededFault {
     /// Value of the `fault=` argument.
     pub name: String,
     /// Full id of the requirement it violates.
@@ -35,7 +35,7 @@ pub enum Catch {
 }
 
 /// Asks the image which faults it offers.
-pub fn faults(profile: &Profile, image: &Path, host: Vec<u8>) -> Result<Vec<Fault>> {
+pub fn faults(profile: &Profile, image: &Path, host: Vec<u8>) -> Result<Vec<SeededFault>> {
     let mut request = Request::new(
         profile.arch,
         profile.machine.clone(),
@@ -60,7 +60,7 @@ pub fn faults(profile: &Profile, image: &Path, host: Vec<u8>) -> Result<Vec<Faul
 
 #[derive(Default)]
 struct Listing {
-    faults: Vec<Fault>,
+    faults: Vec<SeededFault>,
     complete: bool,
 }
 
@@ -80,11 +80,11 @@ impl RunController for Listing {
 }
 
 /// Parses `fault <name> <requirement> <text>` after any prefix.
-fn fault(line: &str) -> Option<Fault> {
+fn fault(line: &str) -> Option<SeededFault> {
     let (_, told) = line.split_once("fault ")?;
     let mut words = told.splitn(3, ' ');
     let (name, requirement) = (words.next()?, words.next()?);
-    requirement.contains('~').then(|| Fault {
+    requirement.contains('~').then(|| SeededFault {
         name: name.to_owned(),
         requirement: requirement.to_owned(),
         text: words.next().unwrap_or("").to_owned(),
@@ -111,7 +111,7 @@ impl Judge for Harness {
 pub fn check(
     seeded: &dyn Judge,
     control: &dyn Judge,
-    fault: &Fault,
+    fault: &SeededFault,
     scenarios: &[Scenario],
 ) -> Result<Catch> {
     let covers = |scenario: &&Scenario| {
@@ -248,7 +248,7 @@ mod tests {
         let own = "XenSSR~demo~2";
         let cases = [case("a", own), case("b", own), case("c", "XenSSR~other~1")].concat();
         let scenarios = crate::sample::scenarios(&cases);
-        let fault = Fault {
+        let fault = SeededFault {
             name: "f".to_owned(),
             requirement: own.to_owned(),
             text: String::new(),
@@ -275,7 +275,7 @@ mod tests {
             .replace("demo.a", "demo.c")
             .replace("    domains", "    covers: [XenSSR~other~1]\n    domains");
         let scenarios = crate::sample::scenarios(&[case, &other].concat());
-        let fault = Fault {
+        let fault = SeededFault {
             name: "f".to_owned(),
             requirement: "XenSSR~demo~2".to_owned(),
             text: String::new(),

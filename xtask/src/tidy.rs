@@ -2,6 +2,7 @@
 //! changes anything.
 
 mod architecture;
+mod circles;
 mod layers;
 mod licences;
 mod order;
@@ -54,6 +55,7 @@ const RULES: &[Rule] = &[
     order::check,
     orphans::check,
     size::check,
+    circles::check,
     vocabulary::check,
     words::check,
 ];

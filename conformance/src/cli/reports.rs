@@ -117,16 +117,6 @@ pub fn write(ledger: Ledger, names: &[String], evidence: &Path, out: &Path) -> R
         colour: colour(),
         width: terminal_width(),
     };
-    // A report of an earlier run must not stand beside this run's ledger as if it belonged to it.
-    for file in SINKS.iter().filter_map(|sink| sink.file) {
-        match fs::remove_file(out.join(file)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error)
-                    .with_context(|| format!("{}: cannot be removed", out.join(file).display()));
-            }
-            _ => {}
-        }
-    }
     let mut written = vec![("ledger", evidence.join(LEDGER))];
     for sink in names.iter().filter_map(|name| Sink::find(name)) {
         for Artifact { file, text } in (sink.render)(&run, look)? {
@@ -143,6 +133,24 @@ pub fn write(ledger: Ledger, names: &[String], evidence: &Path, out: &Path) -> R
     say(format_args!("\n"));
     for (name, path) in written {
         say(format_args!("{name:<9} {}\n", path.display()));
+    }
+    Ok(())
+}
+
+/// Removes the reports of an earlier run from a folder: they must not stand beside the ledger of another one.
+pub fn remove_old(out: &Path) -> Result<()> {
+    for path in SINKS
+        .iter()
+        .filter_map(|sink| sink.file)
+        .map(|file| out.join(file))
+    {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error)
+                    .with_context(|| format!("{}: cannot be removed", path.display()));
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -187,4 +195,36 @@ fn terminal_width() -> usize {
     console::Term::stdout()
         .size_checked()
         .map_or(100, |(_, columns)| usize::from(columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reports of an earlier run go, and nothing else of it; a folder without any is fine.
+    #[test]
+    fn old_reports_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let keep = [LEDGER, "other.html"];
+        for name in keep.into_iter().chain(["report.html"]) {
+            fs::write(folder.path().join(name), "old").unwrap();
+        }
+        remove_old(folder.path()).unwrap();
+        remove_old(folder.path()).unwrap();
+        assert!(!folder.path().join("report.html").exists());
+        assert!(keep.iter().all(|name| folder.path().join(name).exists()));
+        fs::create_dir(folder.path().join("junit.xml")).unwrap();
+        let error = format!("{:#}", remove_old(folder.path()).unwrap_err());
+        assert!(error.contains("junit.xml: cannot be removed"), "{error}");
+    }
+
+    /// A report is chosen by its name; a wrong one is answered with the nearest, and all that there are.
+    #[test]
+    fn reports_are_chosen_by_name() {
+        assert_eq!(sink("junit").unwrap(), "junit");
+        let error = sink("htm").unwrap_err().to_string();
+        assert!(error.contains("did you mean `html`?"), "{error}");
+        assert!(help("").contains("terminal"));
+        assert_eq!(every_sink().len(), SINKS.len());
+    }
 }

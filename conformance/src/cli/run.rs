@@ -62,6 +62,7 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
     let began = Instant::now();
     let (notices, mut problems) = look(&mut harness, &args.choice)?;
     let progress = Progress::new(chosen.scenarios.len());
+    reports::remove_old(&out)?;
     let mut rows = run_all(
         &harness,
         &chosen.scenarios,

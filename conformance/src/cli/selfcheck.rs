@@ -9,7 +9,7 @@ use crate::cli::run::{harness, jobs};
 use crate::cli::select::{choose, profile};
 use crate::cli::{SelfcheckArgs, say, suite};
 use crate::pipeline::in_parallel;
-use crate::selfcheck::{Catch, Fault, check, faults};
+use crate::selfcheck::{Catch, SeededFault, check, faults};
 
 const IMAGE: &str = "refhv-faults.img";
 
@@ -47,7 +47,11 @@ pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
     Ok(u8::from(escaped > 0))
 }
 
-fn offered(args: &SelfcheckArgs, profile: &runners::Profile, images: &Path) -> Result<Vec<Fault>> {
+fn offered(
+    args: &SelfcheckArgs,
+    profile: &runners::Profile,
+    images: &Path,
+) -> Result<Vec<SeededFault>> {
     let image = args
         .choice
         .image
@@ -80,7 +84,7 @@ fn offered(args: &SelfcheckArgs, profile: &runners::Profile, images: &Path) -> R
     args.fault.iter().map(find).collect()
 }
 
-fn summary(fault: &Fault, catch: &Catch) -> String {
+fn summary(fault: &SeededFault, catch: &Catch) -> String {
     match catch {
         Catch::Caught(by) => format!("caught   {}  by {by}", fault.name),
         Catch::Elsewhere(by) => {

@@ -31,7 +31,7 @@ fn told(commands: Vec<Command>) -> Vec<String> {
     commands.into_iter().map(name).collect()
 }
 
-fn outcome(end: runners::End) -> RunRecord {
+fn record(end: runners::End) -> RunRecord {
     RunRecord {
         end,
         console: b"text".to_vec(),
@@ -70,7 +70,7 @@ fn the_run_ends_with_the_last_awaited_line() {
         conduct(&mut observer, &play.lines),
         [(last, vec!["finish".to_owned()])]
     );
-    let seen = observer.close(outcome(runners::End::Finished));
+    let seen = observer.close(record(runners::End::Finished));
     assert_eq!((seen.end, seen.console), (End::Complete, b"text".to_vec()));
 }
 
@@ -165,7 +165,7 @@ fn acts_are_taken_at_their_moments() {
         told(observer.done("2.1", &runners::Answer::Refused("no".into()))),
         ["finish"]
     );
-    let seen = observer.close(outcome(runners::End::Finished));
+    let seen = observer.close(record(runners::End::Finished));
     assert_eq!(seen.outside.get("2.0"), Some(&OutsideAnswer::Value(7)));
     assert_eq!(
         seen.outside.get("2.1"),
@@ -192,7 +192,7 @@ fn an_echo_takes_no_act() {
     assert_eq!(conduct(&mut observer, &play.lines).len(), 1);
     observer.done("1.0", &runners::Answer::Bytes(vec![1]));
     observer.done("1.0", &runners::Answer::Bytes(vec![2]));
-    let seen = observer.close(outcome(runners::End::Deadline));
+    let seen = observer.close(record(runners::End::Deadline));
     assert_eq!(seen.outside.get("1.0"), Some(&OutsideAnswer::Value(1)));
 }
 
@@ -216,7 +216,7 @@ fn ends_are_told_apart() {
     let scenario = scenario(TWO);
     for (end, wanted) in rows {
         assert_eq!(
-            RunObserver::new(&scenario, NONCE).close(outcome(end)).end,
+            RunObserver::new(&scenario, NONCE).close(record(end)).end,
             wanted
         );
     }
@@ -224,7 +224,7 @@ fn ends_are_told_apart() {
         status,
         stderr: "no such device\n".into(),
     };
-    match RunObserver::new(&scenario, NONCE).close(outcome(died)).end {
+    match RunObserver::new(&scenario, NONCE).close(record(died)).end {
         End::Failed(why) => assert!(why.contains("no such device"), "{why}"),
         end => panic!("{end:?}"),
     }

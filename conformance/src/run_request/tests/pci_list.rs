@@ -40,7 +40,7 @@ fn another_machine_than_was_asked_for_shows_nothing() {
         told(observer.done("firmware 2", &bytes(0x1000_0001))),
         ["finish"]
     );
-    let seen = observer.close(outcome(runners::End::Finished));
+    let seen = observer.close(record(runners::End::Finished));
     let outcome = judge(&scenario, &seen, &[], Claims::of(&profile()));
     assert_eq!(outcome.verdict, Verdict::Broken);
     assert!(
@@ -76,7 +76,7 @@ fn known_functions_are_those_that_are_listed() {
         }
         let play = play.end(1, u16::try_from(asked).unwrap());
         conduct(&mut observer, &play.lines);
-        let seen = observer.close(outcome(runners::End::Finished));
+        let seen = observer.close(record(runners::End::Finished));
         judge(&scenario, &seen, &[], Claims::of(&profile()))
     };
     let device = |slot: u8| json!({"bus": 0, "slot": slot, "function": 0});

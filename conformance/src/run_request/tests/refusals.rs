@@ -86,10 +86,7 @@ fn what_should_be_refused_is_waited_for() {
         conduct(&mut observer, &words),
         [(2, vec!["finish".to_owned()])]
     );
-    let stop = observer
-        .close(outcome(runners::End::Finished))
-        .stop
-        .unwrap();
+    let stop = observer.close(record(runners::End::Finished)).stop.unwrap();
     assert!(stop.refuses(profile.panic_format.as_ref().unwrap(), "dB"));
 }
 

@@ -122,9 +122,10 @@ impl Syndrome {
         f: &mut fmt::Formatter<'_>,
         address: Option<u64>,
     ) -> fmt::Result {
-        match self.vector() {
-            Vector::Serror => write!(f, "serror {self}"),
-            _ => write!(f, "fault {self} far={:#x}", address.unwrap_or(0)),
+        match (self.vector(), address) {
+            (Vector::Serror, _) => write!(f, "serror {self}"),
+            (_, Some(address)) => write!(f, "fault {self} far={address:#x}"),
+            (_, None) => write!(f, "fault {self} far=-"),
         }
     }
 
