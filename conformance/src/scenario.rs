@@ -302,6 +302,30 @@ impl Scenario {
 }
 
 impl Domain {
+    /// Makes a guest of one virtual CPU with a console, which is given nothing, does nothing and must run.
+    pub fn plain(name: impl Into<String>, number: u8, ram: u64) -> Self {
+        Self {
+            name: name.into(),
+            number,
+            role: Role::Guest,
+            child: None,
+            banks: Vec::new(),
+            direct: false,
+            memory_kib: None,
+            ram,
+            cpus: 1,
+            vpl011: true,
+            guest_lines: None,
+            extra: Vec::new(),
+            partial: None,
+            pci: Vec::new(),
+            lines: Vec::new(),
+            tree: Vec::new(),
+            expectation: Expectation::Runs,
+            if_permitted: false,
+        }
+    }
+
     /// Tells whether the domain's probe stops reporting before the end of its script, on purpose.
     pub fn falls_silent(&self) -> bool {
         self.lines.iter().any(|line| silences(&line.op))

@@ -16,7 +16,7 @@ use crate::case::{Machine, Role};
 use crate::observe::DomainObservation;
 use crate::pipeline::Harness;
 use crate::run_request::RunObserver;
-use crate::scenario::{Domain, Expectation, From, Line, Scenario};
+use crate::scenario::{Domain, From, Line, Scenario};
 
 /// Memory of the domain that is destroyed, in MiB.
 pub const MIB: u64 = 64;
@@ -185,24 +185,10 @@ pub(super) fn domain(harness: &Harness, number: u8, role: Role, ops: &[String]) 
         })
     });
     Ok(Domain {
-        name: format!("d{number}"),
-        number,
         role,
-        child: None,
-        banks: Vec::new(),
-        direct: false,
-        memory_kib: None,
-        ram: 0x4000_0000,
-        cpus: 1,
-        vpl011: true,
-        guest_lines: None,
         extra,
-        partial: None,
-        pci: Vec::new(),
         lines: lines.collect::<Result<_>>()?,
-        tree: Vec::new(),
-        expectation: Expectation::Runs,
-        if_permitted: false,
+        ..Domain::plain(format!("d{number}"), number, 0x4000_0000)
     })
 }
 

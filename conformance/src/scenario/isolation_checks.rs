@@ -65,8 +65,7 @@ pub fn isolation_checks(domain: &Domain, occupied: &Occupied, ipa_bits: u8) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::Role;
-    use crate::scenario::{Device, Expectation, Partial};
+    use crate::scenario::{Device, Partial};
 
     fn domain(ranges: &[(u64, u64, u64)]) -> Domain {
         let ranges = ranges
@@ -83,27 +82,11 @@ mod tests {
             props: Vec::new(),
         };
         Domain {
-            name: "dA".into(),
-            number: 1,
-            role: Role::Guest,
-            child: None,
-            banks: Vec::new(),
-            direct: false,
-            memory_kib: None,
-            ram: 0x4000_0000,
-            cpus: 1,
-            vpl011: true,
-            guest_lines: None,
-            extra: Vec::new(),
             partial: Some(Partial {
                 devices: vec![device],
                 ..Partial::default()
             }),
-            pci: Vec::new(),
-            lines: Vec::new(),
-            tree: Vec::new(),
-            expectation: Expectation::Runs,
-            if_permitted: false,
+            ..Domain::plain("dA", 1, 0x4000_0000)
         }
     }
 

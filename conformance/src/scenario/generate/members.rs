@@ -367,24 +367,9 @@ pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
         .iter()
         .map(|text| parse::line(text).expect("the sentinel's script is well formed"));
     Domain {
-        name: SENTINEL.to_owned(),
-        number,
-        role: Role::Guest,
-        child: None,
-        banks: Vec::new(),
-        direct: false,
         memory_kib: Some(profile.least_memory_kib),
-        ram,
-        cpus: 1,
-        vpl011: true,
-        guest_lines: None,
-        extra: Vec::new(),
-        partial: None,
-        pci: Vec::new(),
         lines: lines.collect(),
-        tree: Vec::new(),
-        expectation: Expectation::Runs,
-        if_permitted: false,
+        ..Domain::plain(SENTINEL, number, ram)
     }
 }
 
