@@ -118,8 +118,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE.toml")]
     waivers: Option<PathBuf>,
     /// Reports to make; the ledger is always written
-    #[arg(long, help = reports::help("; the ledger is always written"), value_name = "NAME,...", hide_default_value = true, value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
-    report: Vec<String>,
+    #[arg(long, help = reports::help("; the ledger is always written"), value_name = "NAME,...", hide_default_value = true, value_delimiter = ',', value_parser = reports::sink, default_values = reports::every_name())]
+    report: Vec<::reports::Sink>,
     /// The date for which waivers are checked, instead of today
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = str::parse::<runners::Day>)]
     today: Option<runners::Day>,
@@ -176,8 +176,8 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Reports to make
-    #[arg(long, help = reports::help(""), value_name = "NAME,...", hide_default_value = true, conflicts_with_all = ["side_by_side", "baseline"], value_delimiter = ',', value_parser = reports::sink, default_values_t = reports::every_sink())]
-    report: Vec<String>,
+    #[arg(long, help = reports::help(""), value_name = "NAME,...", hide_default_value = true, conflicts_with_all = ["side_by_side", "baseline"], value_delimiter = ',', value_parser = reports::sink, default_values = reports::every_name())]
+    report: Vec<::reports::Sink>,
     /// Write only the verdicts into this file, as a baseline for later runs, and make no reports
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     baseline: Option<PathBuf>,

@@ -8,8 +8,9 @@ use model::{
 };
 use runners::Profile;
 use tempfile::TempDir;
-use wire::{Answer, Frame, Note};
+use wire::{Answer, Frame, Note, Op};
 
+use crate::case::expect::Expect;
 use crate::case::load::{Loaded, load};
 use crate::scenario::{Scenario, generate};
 
@@ -258,4 +259,16 @@ pub fn ledger(requirements: Vec<Requirement>, rows: Vec<Row>) -> Ledger {
         notices: Vec::new(),
         times: BTreeMap::new(),
     }
+}
+
+/// Asserts whether an expectation accepts the answer to an operation, both as cases write them.
+#[track_caller]
+pub fn check_expectation(expect: &str, op: &str, answer: Answer, met: bool) {
+    let expect = Expect::parse(expect).unwrap();
+    let op: Op = op.parse().unwrap();
+    assert_eq!(
+        expect.met_by(&op, &answer, None),
+        met,
+        "{op} => {expect}: {answer}"
+    );
 }

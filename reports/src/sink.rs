@@ -22,7 +22,7 @@ pub struct Artifact {
 }
 
 /// One kind of report.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Sink {
     /// Its name in commands.
     pub name: &'static str,
@@ -34,19 +34,22 @@ pub struct Sink {
     pub render: fn(&Run, Look) -> Result<Vec<Artifact>, RenderError>,
 }
 
+const PAGE: &str = "report.html";
+const JUNIT: &str = "junit.xml";
+
 /// Every kind of report, in the order in which they are made. A new kind is one more entry here and one more file.
 pub const SINKS: &[Sink] = &[
     Sink {
         name: "html",
         about: "one page for people",
-        file: Some("report.html"),
-        render: |run, _| Ok(vec![file("report.html", Html.render(run)?)]),
+        file: Some(PAGE),
+        render: |run, _| Ok(vec![file(PAGE, Html.render(run)?)]),
     },
     Sink {
         name: "junit",
         about: "for CI servers",
-        file: Some("junit.xml"),
-        render: |run, _| Ok(vec![file("junit.xml", Junit.render(run)?)]),
+        file: Some(JUNIT),
+        render: |run, _| Ok(vec![file(JUNIT, Junit.render(run)?)]),
     },
     Sink {
         name: "terminal",

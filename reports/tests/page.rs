@@ -142,6 +142,7 @@ fn reports_have_names_of_their_own() {
         let found = Sink::find(sink.name).expect("it is there");
         assert_eq!(found.about, sink.about);
         for artifact in (sink.render)(&sample::run(), look).expect("it can be rendered") {
+            assert_eq!(artifact.file, sink.file, "{}", sink.name);
             assert!(files.insert(artifact.file), "{:?}", artifact.file);
         }
     }

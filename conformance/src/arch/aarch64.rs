@@ -206,18 +206,7 @@ mod tests {
     use wire::{Answer, Op};
 
     use super::sample;
-    use crate::case::expect::Expect;
-
-    #[track_caller]
-    fn check(expect: &str, op: &str, answer: Answer, met: bool) {
-        let expect = Expect::parse(expect).unwrap();
-        let op: Op = op.parse().unwrap();
-        assert_eq!(
-            expect.met_by(&op, &answer, None),
-            met,
-            "{op} => {expect}: {answer}"
-        );
-    }
+    use crate::sample::check_expectation as check;
 
     /// A fault is accepted only if it is an abort reported for the accessed address.
     #[test]

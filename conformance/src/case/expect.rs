@@ -236,16 +236,7 @@ impl fmt::Display for Expect {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(expect: &str, op: &str, answer: Answer, met: bool) {
-        let expect = Expect::parse(expect).unwrap();
-        let op: Op = op.parse().unwrap();
-        assert_eq!(
-            expect.met_by(&op, &answer, None),
-            met,
-            "{op} => {expect}: {answer}"
-        );
-    }
+    use crate::sample::check_expectation as check;
 
     /// Values are compared under their mask; an operation without an expectation must succeed.
     #[test]

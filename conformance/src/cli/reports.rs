@@ -107,8 +107,8 @@ fn newest(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Makes the reports of these names: those for a terminal are printed, the others are written into `out` and listed.
-pub fn write(ledger: Ledger, names: &[String], evidence: &Path, out: &Path) -> Result<()> {
+/// Makes these reports: those for a terminal are printed, the others are written into `out` and listed.
+pub fn write(ledger: Ledger, sinks: &[Sink], evidence: &Path, out: &Path) -> Result<()> {
     let run = Run::new(ledger, |row| match &row.evidence {
         Some(folder) => evidence::read(&evidence.join(folder)),
         None => Evidence::default(),
@@ -118,7 +118,7 @@ pub fn write(ledger: Ledger, names: &[String], evidence: &Path, out: &Path) -> R
         width: terminal_width(),
     };
     let mut written = vec![("ledger", evidence.join(LEDGER))];
-    for sink in names.iter().filter_map(|name| Sink::find(name)) {
+    for sink in sinks {
         for Artifact { file, text } in (sink.render)(&run, look)? {
             let Some(file) = file else {
                 say(format_args!("{text}"));
@@ -156,15 +156,14 @@ pub fn remove_old(out: &Path) -> Result<()> {
 }
 
 /// Parses the name of a report.
-pub fn sink(name: &str) -> Result<String> {
-    let names = || SINKS.iter().map(|sink| sink.name);
+pub fn sink(name: &str) -> Result<Sink> {
     match Sink::find(name) {
-        Some(sink) => Ok(sink.name.to_owned()),
+        Some(sink) => Ok(sink),
         None => bail!(
             "no report `{name}`{}; there are {}",
-            nearest(name, names())
+            nearest(name, every_name())
                 .map_or_else(String::new, |near| format!(", did you mean `{near}`?")),
-            names().collect::<Vec<_>>().join(", ")
+            every_name().collect::<Vec<_>>().join(", ")
         ),
     }
 }
@@ -181,9 +180,9 @@ pub fn help(more: &str) -> String {
     )
 }
 
-/// Returns the names of all reports.
-pub fn every_sink() -> Vec<String> {
-    SINKS.iter().map(|sink| sink.name.to_owned()).collect()
+/// Names every report.
+pub fn every_name() -> impl Iterator<Item = &'static str> {
+    SINKS.iter().map(|sink| sink.name)
 }
 
 /// Tells whether standard output takes colours.
@@ -221,10 +220,10 @@ mod tests {
     /// A report is chosen by its name; a wrong one is answered with the nearest, and all that there are.
     #[test]
     fn reports_are_chosen_by_name() {
-        assert_eq!(sink("junit").unwrap(), "junit");
+        assert_eq!(sink("junit").unwrap().name, "junit");
         let error = sink("htm").unwrap_err().to_string();
         assert!(error.contains("did you mean `html`?"), "{error}");
         assert!(help("").contains("terminal"));
-        assert_eq!(every_sink().len(), SINKS.len());
+        assert!(every_name().all(|name| sink(name).unwrap().name == name));
     }
 }

@@ -1,7 +1,7 @@
 //! Control runs of a scenario: the same machine without what the scenario is about. If the control run runs, the
 //! harness works, and silence is the subject's fault.
 
-use crate::scenario::{Domain, Expectation, SENTINEL, Scenario, TriggerPoint};
+use crate::scenario::{Domain, SENTINEL, Scenario, TriggerPoint};
 
 /// Returns the same machine with only the sentinel.
 pub fn alone(scenario: &Scenario) -> Option<Scenario> {
@@ -42,18 +42,12 @@ pub fn without(scenario: &Scenario, name: &str) -> Scenario {
         // If its memory was certain pages, it now has the default size.
         let memory_kib = domain.memory_kib.filter(|_| domain.banks.is_empty());
         *domain = Domain {
+            role: domain.role,
+            child: domain.child,
             memory_kib,
-            banks: Vec::new(),
-            direct: false,
-            guest_lines: None,
-            extra: Vec::new(),
-            partial: None,
-            pci: Vec::new(),
-            lines: Vec::new(),
-            tree: Vec::new(),
-            expectation: Expectation::Runs,
-            if_permitted: false,
-            ..domain.clone()
+            cpus: domain.cpus,
+            vpl011: domain.vpl011,
+            ..Domain::plain(domain.name.as_str(), domain.number, domain.ram)
         };
     }
     control
