@@ -10,16 +10,21 @@ use wire::Answer;
 use wire::arch::Op;
 
 mod aarch64;
+#[cfg(test)]
+mod former_words;
 
 #[cfg(test)]
 pub use aarch64::sample;
 pub use aarch64::{
-    CONTROLLER_PHANDLE, FIRST_SHARED, IOMMU_NODE, IOMMUS, PCI_LINE, constants, emulated, guest,
-    is_controller, shared_interrupts, shared_line,
+    CONTROLLER_PHANDLE, FIRST_SHARED, IOMMUS, LINE_STATES, emulated, emulated_at, guest,
+    interrupt_cells, is_controller, line_state, operation, shared_interrupts, shared_line,
 };
 
 /// The first words of expectations that only one architecture has.
 pub const EXPECTATIONS: &[&str] = aarch64::EXPECTATIONS;
+
+/// The operations that only one architecture has.
+pub const OPERATIONS: &[&str] = aarch64::OPERATIONS;
 
 /// The word for an input line of the interrupt controller, in actions outside the guests.
 pub const LINE: &str = aarch64::LINE;

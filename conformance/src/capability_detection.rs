@@ -10,6 +10,7 @@ use runners::{Control, Profile};
 use wire::{Answer, Hv, Op};
 
 use crate::case::load::{Loaded, unbound};
+use crate::library::Library;
 use crate::observe::Observation;
 use crate::pipeline::{Harness, in_parallel};
 use crate::scenario::{Scenario, generate};
@@ -45,7 +46,7 @@ const PART: u32 = 10;
 
 /// Tries every capability that has a case; `known` tells whether the profile was written for this very image.
 pub fn probe(harness: &Harness, jobs: usize, known: bool) -> Result<Found> {
-    let mut scenarios = expanded(harness.profile())?;
+    let mut scenarios = expanded(harness.profile(), harness.library())?;
     // A subject whose only control domain is the first one may still understand nodes that name control domains.
     let by_node = Profile {
         control: Control::Capabilities,
@@ -53,7 +54,11 @@ pub fn probe(harness: &Harness, jobs: usize, known: bool) -> Result<Found> {
     };
     let named = |scenario: &Scenario| scenario.needs.contains(&Capability::ControlNode);
     scenarios.retain(|scenario| !named(scenario));
-    scenarios.extend(expanded(&by_node)?.into_iter().filter(named));
+    scenarios.extend(
+        expanded(&by_node, harness.library())?
+            .into_iter()
+            .filter(named),
+    );
     let ran = in_parallel(&scenarios, jobs, |scenario| {
         let missing = harness.profile().capabilities.missing(&scenario.needs);
         let part = if known && !missing.is_empty() {
@@ -75,10 +80,11 @@ pub fn probe(harness: &Harness, jobs: usize, known: bool) -> Result<Found> {
     Ok(found)
 }
 
-fn expanded(profile: &Profile) -> Result<Vec<Scenario>> {
+fn expanded(profile: &Profile, library: &Library) -> Result<Vec<Scenario>> {
     let loaded = Loaded {
         root: PathBuf::new(),
         catalog: Catalog::default(),
+        library: library.clone(),
         cases: unbound("capabilities.yaml", CASES).map_err(|why| anyhow!("{why}"))?,
     };
     generate::scenarios(&loaded, profile).map_err(|found| {
@@ -154,7 +160,7 @@ mod tests {
                 control,
                 ..profile()
             };
-            for scenario in expanded(&profile).unwrap() {
+            for scenario in expanded(&profile, Library::shipped().unwrap()).unwrap() {
                 tried.extend(scenario.needs);
             }
         }

@@ -58,6 +58,8 @@ pub enum Task {
     /// Show what changed from one run to another, scenario by scenario
     #[command(after_help = COMPARED)]
     Compare(CompareArgs),
+    /// Write a page for each scenario: its steps in words, and what must be observed
+    Cases(CasesArgs),
     /// Show the requirements and how they are traced to test cases
     Requirements(RequirementsArgs),
 }
@@ -71,6 +73,9 @@ pub struct Choice {
     /// Architecture, if it is not the first of these or the one of a PROFILE.toml
     #[arg(long, value_parser = arch, help = architectures())]
     pub arch: Option<model::Arch>,
+    /// Machine: a file of the library, instead of the one that the subject's profile names
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
     /// Only scenarios of this requirement: full id or name; may be repeated
     #[arg(long, value_name = "ID")]
     pub requirement: Vec<String>,
@@ -195,6 +200,16 @@ pub struct CompareArgs {
     json: bool,
 }
 
+/// Arguments of `cases`.
+#[derive(Debug, Args)]
+pub struct CasesArgs {
+    #[command(flatten)]
+    choice: Choice,
+    /// Folder for the pages; if one scenario is chosen and no folder, its page is printed
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
 /// Arguments of `requirements`.
 #[derive(Debug, Args)]
 pub struct RequirementsArgs {
@@ -230,6 +245,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Task::Reproduce(args) => run::reproduce(args, images),
         Task::Report(args) => reports::report(args, images),
         Task::Compare(args) => reports::compare(args),
+        Task::Cases(args) => run::cases(args, images),
         Task::Requirements(args) => Ok(requirements(args)),
     }
 }

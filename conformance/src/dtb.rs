@@ -7,21 +7,14 @@ use dtb_gen::corrupt::Corruption;
 use dtb_gen::{Cells, Edit, Hardware, Module, Node, Platform, Tree, Value};
 use wire::BootArgs;
 
-use crate::arch::CONTROLLER_PHANDLE;
-use crate::case::value::{edit, property};
-use crate::scenario::{DOMAIN_MEMORY_KIB, Device, Domain, Partial, Scenario};
+use crate::arch::{self, CONTROLLER_PHANDLE};
+use crate::scenario::{Added, DOMAIN_MEMORY_KIB, Device, Domain, Partial, Scenario};
 
 pub mod host_bridge;
 pub mod neutral;
 mod run_time;
 #[cfg(test)]
 mod tests;
-
-/// Address of the edu device's registers: the start of the board's window for 32-bit PCI memory.
-pub const EDU_BASE: u64 = 0x1000_0000;
-
-/// Size of these registers.
-pub const EDU_SIZE: u64 = 1 << 20;
 
 /// Everything that is loaded into memory for one run.
 #[derive(Clone, Debug)]
@@ -62,6 +55,8 @@ pub struct BuildContext<'a> {
     pub modules: runners::Modules,
     /// The memory layout of its guests.
     pub guest: &'a runners::GuestLayout,
+    /// The machine's own addresses of what is emulated for guests.
+    pub host: Option<runners::HostLayout>,
 }
 
 /// Builds the trees and modules of `scenario`.
@@ -123,9 +118,12 @@ pub fn blobs(scenario: &Scenario, context: &BuildContext<'_>) -> Result<Blobs, S
         domains.push(domain_node(domain, kernel, ramdisk, tree)?);
     }
     let mut edits = marks(scenario, &base);
-    for text in &scenario.host {
-        edits.push(edit(&with_modules(text, &domains))?);
-    }
+    edits.extend(
+        scenario
+            .host
+            .iter()
+            .map(|edit| with_modules(edit, &domains)),
+    );
     let hypervisor_args = context.hypervisor_args.to_owned();
     let platform = Platform {
         base,
@@ -146,9 +144,9 @@ pub fn blobs(scenario: &Scenario, context: &BuildContext<'_>) -> Result<Blobs, S
 /// Returns the machine's tree with the devices that the harness adds to the machine.
 fn machine(scenario: &Scenario, base: &Tree) -> Tree {
     let mut base = base.clone();
-    if scenario.machine.edu {
-        base.root.children.push(edu());
-    }
+    base.root
+        .children
+        .extend(scenario.added.iter().filter_map(added_node));
     base
 }
 
@@ -157,39 +155,37 @@ fn machine(scenario: &Scenario, base: &Tree) -> Tree {
 pub fn platform(scenario: &Scenario, base: &Tree) -> Result<Tree, String> {
     let mut tree = machine(scenario, base);
     let mut edits = marks(scenario, &tree);
-    for text in scenario.host.iter().filter(|text| !about_domains(text)) {
-        edits.push(edit(text)?);
-    }
+    let machine = scenario.host.iter().filter(|edit| !about_domains(edit));
+    edits.extend(machine.cloned());
     dtb_gen::apply_all(&edits, &mut tree).map_err(|error| error.to_string())?;
     Ok(tree)
 }
 
 /// Tells whether an edit concerns what only a dom0less tree has.
-pub fn about_domains(edit: &str) -> bool {
-    edit.contains("/chosen")
+pub fn about_domains(edit: &Edit) -> bool {
+    edit.paths().iter().any(|path| path.starts_with("/chosen"))
 }
 
-/// Replaces `{kernel}`, `{ramdisk}` and `{tree}` by the names of the module nodes.
-fn with_modules(text: &str, domains: &[dtb_gen::Domain]) -> String {
-    domains.iter().fold(text.to_owned(), |text, domain| {
-        let parts = [
-            ("kernel", Some(&domain.kernel)),
-            ("ramdisk", domain.ramdisk.as_ref()),
-            ("tree", domain.tree.as_ref()),
-        ];
-        parts
-            .into_iter()
-            .fold(text, |text, (part, module)| match module {
-                Some(module) => {
-                    let place = format!("/chosen/{}/{{{part}}}", domain.name);
-                    text.replace(
-                        &place,
-                        &format!("/chosen/{}/{}", domain.name, module.node_name()),
-                    )
-                }
-                None => text,
+/// Replaces `{kernel}`, `{ramdisk}` and `{tree}` in paths by the names of the module nodes.
+fn with_modules(edit: &Edit, domains: &[dtb_gen::Domain]) -> Edit {
+    let place = |path: &str| {
+        domains.iter().fold(path.to_owned(), |path, domain| {
+            let parts = [
+                ("kernel", Some(&domain.kernel)),
+                ("ramdisk", domain.ramdisk.as_ref()),
+                ("tree", domain.tree.as_ref()),
+            ];
+            let known = parts
+                .into_iter()
+                .filter_map(|(part, module)| Some((part, module?)));
+            known.fold(path, |path, (part, module)| {
+                let place = format!("/chosen/{}/{{{part}}}", domain.name);
+                let node = format!("/chosen/{}/{}", domain.name, module.node_name());
+                path.replace(&place, &node)
             })
-    })
+        })
+    };
+    edit.clone().with_paths(place)
 }
 
 /// Places boot modules one after another.
@@ -227,10 +223,6 @@ fn domain_node(
     tree: Option<Module>,
 ) -> Result<dtb_gen::Domain, String> {
     let memory = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
-    let written = domain
-        .extra
-        .iter()
-        .map(|(name, value)| Ok((name.clone(), property(value)?)));
     let mut extra = Vec::new();
     if !domain.banks.is_empty() {
         let banks = domain.banks.iter().flat_map(|(base, size)| [*base, *size]);
@@ -239,7 +231,7 @@ fn domain_node(
     if domain.direct {
         extra.push(("direct-map".to_owned(), Value::Empty));
     }
-    extra.extend(written.collect::<Result<Vec<_>, String>>()?);
+    extra.extend(domain.extra.clone());
     Ok(dtb_gen::Domain {
         cpus: domain.cpus,
         vpl011: domain.vpl011,
@@ -310,14 +302,22 @@ fn owner(base: &Tree, address: u64) -> Option<String> {
         .map(|node| format!("/{}", node.name))
 }
 
-/// Returns the edu device as a platform device of the host's tree: its registers where the harness places them, its
-/// interrupt on the line to which the board's PCI host routes that of slot 3.
-fn edu() -> Node {
-    Node::new(format!("edu@{EDU_BASE:x}"))
-        .with("compatible", "qemu,edu")
-        .with("reg", Value::Cells64(vec![EDU_BASE, EDU_SIZE]))
-        .with("interrupts", [0_u32, 6, 4])
-        .with("dma-coherent", ())
+/// Returns the node of a device that stands for a PCI function, which QEMU does not describe: its registers where the
+/// harness places them, and its interrupt where the host bridge routes its pin.
+fn added_node(added: &Added) -> Option<Node> {
+    added.place.optional.as_ref()?.pci?;
+    let (place, path) = (added.place, added.place.path.as_ref()?);
+    let name = path.trim_start_matches('/');
+    let lines = place.interrupts.iter();
+    let lines = lines.filter_map(|line| arch::interrupt_cells(*line, false));
+    let compatible = Value::Texts(added.device.compatible.clone());
+    Some(
+        Node::new(name)
+            .with("compatible", compatible)
+            .with("reg", Value::Cells64(vec![place.base, place.size]))
+            .with("interrupts", Value::Cells(lines.flatten().collect()))
+            .with("dma-coherent", ()),
+    )
 }
 
 /// Builds the content of a partial tree with these devices.
@@ -354,12 +354,7 @@ fn partial_tree(
         plan.props.push(("xen,pci-assigned".to_owned(), assigned));
     }
     let mut tree = dtb_gen::partial(&plan).map_err(|error| error.to_string())?;
-    let edits: Vec<Edit> = partial
-        .edits
-        .iter()
-        .map(|text| edit(text))
-        .collect::<Result<_, _>>()?;
-    dtb_gen::apply_all(&edits, &mut tree).map_err(|error| error.to_string())?;
+    dtb_gen::apply_all(&partial.edits, &mut tree).map_err(|error| error.to_string())?;
     if let Some(size) = partial.pad {
         let size = usize::try_from(size).map_err(|_| format!("{size} bytes of padding"))?;
         tree.pad("/passthrough", size)
@@ -393,9 +388,9 @@ fn device_node(device: &Device, controller: u32, base: &Tree) -> Result<dtb_gen:
             Value::Cells(vec![controller]),
         ));
     }
-    for (name, text) in &device.props {
+    for (name, value) in &device.props {
         props.retain(|(known, _)| known != name);
-        props.push((name.clone(), property(text)?));
+        props.push((name.clone(), value.clone()));
     }
     let ranges = device.ranges.iter().map(|range| dtb_gen::Range {
         host: range.host,

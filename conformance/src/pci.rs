@@ -6,8 +6,6 @@
 
 use serde::Serialize;
 
-use crate::arch;
-
 pub mod device_models;
 pub mod firmware;
 pub mod generate;
@@ -17,7 +15,7 @@ mod query;
 mod tests;
 
 pub use device_models::{BarKind, Model, Role};
-pub use place::{PlaceError, place};
+pub use place::{Bridge, PlaceError, place};
 pub use query::listed;
 
 /// Bytes of configuration space per function in ECAM, as a power of two.
@@ -67,7 +65,7 @@ pub struct Wanted {
     /// Its name in texts.
     pub name: String,
     /// Its model.
-    pub model: &'static Model,
+    pub model: Model,
     /// Device and function on its bus; none: the next free device.
     pub slot: Option<(u8, u8)>,
     /// Options of the model, in addition to those that it always has.
@@ -84,7 +82,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// Creates a function of a model, with nothing else set.
-    pub fn new(name: impl Into<String>, model: &'static Model) -> Self {
+    pub fn new(name: impl Into<String>, model: Model) -> Self {
         Self {
             name: name.into(),
             model,
@@ -117,7 +115,7 @@ pub struct Function {
     /// Its name in texts.
     pub name: String,
     /// Its model.
-    pub model: &'static Model,
+    pub model: Model,
     /// Its options, in the syntax of `-device`.
     pub options: String,
     /// The bridge above it, as an index into the functions.
@@ -214,7 +212,7 @@ impl Topology {
             .iter()
             .map(|one| {
                 let (device, function) = one.slot;
-                let (name, id, bus) = (one.model.name, one.id(), bus(one));
+                let (name, id, bus) = (one.model.name(), one.id(), bus(one));
                 let mut text = format!("{name},id={id},bus={bus},addr={device:x}.{function}");
                 if !one.options.is_empty() {
                     text.push(',');
@@ -225,37 +223,9 @@ impl Topology {
             .collect()
     }
 
-    /// Returns the names by which texts refer to the firmware's results, with their values.
-    pub fn names(&self) -> Vec<(String, String)> {
-        let mut all = Vec::new();
-        for one in &self.functions {
-            let name = &one.name;
-            let mut say = |kind: &str, value: u64| {
-                all.push((format!("{kind}:{name}"), format!("{value:#x}")));
-            };
-            if let Some(bdf) = one.bdf() {
-                say("bdf", u64::from(bdf));
-                say("config", config(self.ecam, bdf));
-            }
-            if let Some(line) = one.line {
-                say("irq", u64::from(line));
-                say(arch::LINE, u64::from(line - arch::FIRST_SHARED));
-            }
-            if let Some((secondary, _)) = one.buses {
-                say("bus", u64::from(secondary));
-            }
-            for bar in &one.bars {
-                if let Some(address) = bar.address {
-                    all.push((format!("bar:{name}.{}", bar.index), format!("{address:#x}")));
-                }
-            }
-        }
-        all
-    }
-
     /// Tells whether a function is of this model.
     pub fn has(&self, model: &str) -> bool {
-        self.functions.iter().any(|one| one.model.name == model)
+        self.functions.iter().any(|one| one.model.name() == model)
     }
 }
 

@@ -15,9 +15,10 @@ use sha2::{Digest, Sha256};
 use crate::adapter_run::AdapterRun;
 use crate::dtb::{self, Blobs, BuildContext, neutral};
 use crate::evidence;
+use crate::library::{self, Library};
 use crate::observe::{End, Observation};
 use crate::run_request::{self, RunObserver};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, generate};
 use crate::verdict::{self, Outcome};
 
 mod attribution;
@@ -37,6 +38,8 @@ pub struct Harness {
     arguments: Option<String>,
     digests: BTreeMap<String, String>,
     bases: Mutex<HashMap<Machine, Arc<Tree>>>,
+    library: Library,
+    board: &'static library::Machine,
     /// Control runs that were judged already, by their content.
     control_runs: attribution::ControlRuns,
 }
@@ -71,7 +74,14 @@ struct Attempt {
 impl Harness {
     /// Loads a subject: its image and the probe are read once. The adapter of a subject receives `image` if it exists,
     /// and names itself what QEMU starts.
-    pub fn new(mut profile: Profile, image: &Path, probe: &Path, seed: u64) -> Result<Self> {
+    pub fn new(
+        mut profile: Profile,
+        library: Library,
+        image: &Path,
+        probe: &Path,
+        seed: u64,
+    ) -> Result<Self> {
+        let board = generate::machine(&library, &profile).map_err(|why| anyhow!(why))?;
         let read = |path: &Path| {
             std::fs::read(path).with_context(|| format!("{}: no image there", path.display()))
         };
@@ -93,6 +103,8 @@ impl Harness {
             arguments: None,
             digests,
             bases,
+            library,
+            board,
             control_runs: attribution::ControlRuns::default(),
         })
     }
@@ -113,6 +125,16 @@ impl Harness {
     /// Returns the subject's profile.
     pub const fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    /// Returns the library of machines and devices.
+    pub const fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Returns the subject's machine, as the library describes it.
+    pub const fn board(&self) -> &'static library::Machine {
+        self.board
     }
 
     /// Returns the SHA-256 of the subject's image; empty if its adapter names none.
@@ -233,7 +255,7 @@ impl Harness {
                 seen,
             });
         };
-        let base = self.base(&run_request::machine(&self.profile, &scenario.machine))?;
+        let base = self.base(&run_request::machine(&self.profile, scenario))?;
         let arguments = runners::machine_arguments(&request);
         let hypervisor = self.arguments_for(scenario);
         let context = self.build_context(&base, scenario, &hypervisor);
@@ -266,7 +288,7 @@ impl Harness {
     }
 
     /// Says why the subject is not judged by a scenario: it does not claim a capability or the level that the scenario
-    /// needs.
+    /// needs, or the machine cannot do what it needs.
     pub fn unclaimed(&self, scenario: &Scenario) -> Option<String> {
         let profile = &self.profile;
         let missing = profile.capabilities.missing(&scenario.needs);
@@ -276,6 +298,13 @@ impl Harness {
                 "`{}` does not claim {}",
                 profile.name,
                 names.join(", ")
+            ));
+        }
+        if !scenario.lacking.is_empty() {
+            return Some(format!(
+                "the machine `{}` has no {}",
+                self.board.machine,
+                scenario.lacking.join(", ")
             ));
         }
         (scenario.level > profile.level).then(|| {
@@ -288,10 +317,9 @@ impl Harness {
 
     /// Builds the blobs and the request of a run, without running it.
     pub fn prepare(&self, scenario: &Scenario) -> Result<(Blobs, runners::Request)> {
-        let base = self.base(&run_request::machine(&self.profile, &scenario.machine))?;
+        let base = self.base(&run_request::machine(&self.profile, scenario))?;
         if scenario.pci.is_some() {
-            let host = self.profile.host.as_ref().and_then(|host| host.pci);
-            dtb::host_bridge::check(&base, host).map_err(|why| anyhow!("{why}"))?;
+            dtb::host_bridge::check(&base, self.board.pci).map_err(|why| anyhow!("{why}"))?;
         }
         let arguments = self.arguments_for(scenario);
         let context = self.build_context(&base, scenario, &arguments);
@@ -328,6 +356,7 @@ impl Harness {
             nonce: self.nonce(scenario),
             modules: self.profile.modules,
             guest: &self.profile.guest,
+            host: self.board.host_layout(),
         }
     }
 

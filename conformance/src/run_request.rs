@@ -2,17 +2,15 @@
 //! runner does.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
 
 use model::Level;
 use runners::{
-    Action, Command, File, Icount, Iommu, Load, Machine, Profile, Refusal, Request, RunController,
-    RunRecord,
+    Action, Command, File, Icount, Iommu, Load, Profile, Refusal, Request, RunController, RunRecord,
 };
 use wire::{Answer, Frame, Note};
 
 use crate::arch;
-use crate::dtb::{Blobs, EDU_BASE};
+use crate::dtb::Blobs;
 use crate::observe::{End, Observation, OutsideAnswer, Recorder};
 use crate::panic_log::PanicDetector;
 use crate::pci::firmware::{Access, accesses};
@@ -20,49 +18,25 @@ use crate::pci::{Firmware, Topology};
 use crate::scenario::{ActionKind, Expectation, Scenario, Step, TriggerPoint};
 
 pub mod control_run;
+mod machine;
 #[cfg(test)]
 mod tests;
 mod u_boot;
 
+pub use machine::machine;
+
 /// Prefix of the labels of the firmware's accesses.
 const FIRMWARE: &str = "firmware ";
 
-/// Size of the CFI flash at 0x0400_0000 of QEMU's `virt`.
-const FLASH_BYTES: u64 = 64 << 20;
 /// How often a run may poll registers in vain: enough for several seconds.
 const LOOKS: u32 = 100_000;
-/// Bytes of the flash that are filled if a case asks for a pattern.
-const PATTERN_BYTES: u32 = 8 << 20;
-
-/// The edu device: in slot 3, so that its interrupt is line 6, and with a DMA mask that reaches all of memory.
-const EDU: &str = "edu,addr=3,dma_mask=0xffffffffffffffff";
-/// Clock of machines with the edu device, which takes a tenth of a second for each transfer. This clock skips the time
-/// in which all processors wait, so it is set only where no action from outside could then come too late.
+/// Clock of machines with a device whose transfers take long by the machine's clock. This clock skips the time in which all processors wait, so it is set only where no action from outside could then come too late.
 const CLOCK: Icount = Icount {
     shift: CLOCK_SHIFT,
     sleep: false,
 };
 /// Duration of an instruction on such a machine: two to this power, in nanoseconds.
 pub const CLOCK_SHIFT: u8 = 8;
-/// Configuration space of the edu device: the board's ECAM, bus 0, slot 3.
-const EDU_CONFIG: u64 = 0x40_1000_0000 + (3 << 15);
-
-/// Acts as the firmware for the edu device: places its registers where the host's tree says (PCI 3.0, 6.2.5.1: BAR 0)
-/// and switches its memory decoder and bus mastering on (6.2.2).
-fn platform_edu() -> [runners::LabelledAction; 2] {
-    let write = |label: &str, addr, bytes: &[u8]| runners::LabelledAction {
-        label: label.to_owned(),
-        action: Action::Write {
-            addr,
-            bytes: bytes.to_vec(),
-        },
-    };
-    [
-        write("edu-bar", EDU_CONFIG + 0x10, &EDU_BASE.to_le_bytes()[..4]),
-        write("edu-command", EDU_CONFIG + 4, &[6, 0]),
-    ]
-}
-
 /// Returns the firmware's accesses to PCI functions, each labelled by its index.
 fn firmware(scenario: &Scenario) -> impl Iterator<Item = runners::LabelledAction> {
     let accesses = scenario.pci.iter().flat_map(accesses);
@@ -81,32 +55,6 @@ fn firmware(scenario: &Scenario) -> impl Iterator<Item = runners::LabelledAction
                 },
             },
         })
-}
-
-/// Returns the machine of a scenario: the subject's, with the additions of the case.
-pub fn machine(profile: &Profile, wanted: &crate::case::Machine) -> Machine {
-    let mut machine = profile.machine.clone();
-    if wanted.iommu {
-        machine
-            .options
-            .retain(|option| !option.starts_with("iommu="));
-        // An architecture without this option has no profile that could be read.
-        let option = runners::iommu_option(profile.arch).ok();
-        machine.options.extend(option.map(ToOwned::to_owned));
-    }
-    if wanted.second_uart {
-        machine
-            .extra
-            .extend(["-serial".to_owned(), "null".to_owned()]);
-    }
-    if wanted.edu {
-        machine.devices.push(EDU.to_owned());
-    }
-    if wanted.board.is_some() {
-        machine.pin.clone_from(&wanted.board);
-    }
-    machine.devices.extend(wanted.devices.iter().cloned());
-    machine
 }
 
 /// Finds a machine's IOMMUs in its own tree.
@@ -134,16 +82,19 @@ pub fn request(
     image: &std::path::Path,
     blobs: &Blobs,
 ) -> Request {
-    let mut machine = machine(profile, &scenario.machine);
+    let mut machine = machine(profile, scenario);
     machine
         .devices
         .extend(scenario.pci.iter().flat_map(Topology::arguments));
     let apart = |step: &Step| matches!(step.at, TriggerPoint::Start | TriggerPoint::End);
     let real = |pci: &Topology| pci.firmware == Firmware::UBoot;
     let real = scenario.pci.as_ref().is_some_and(real);
-    let edu = scenario.machine.edu || scenario.pci.iter().any(|pci| pci.has("edu"));
+    let functions = scenario.pci.iter().flat_map(|pci| &pci.functions);
+    let devices = functions.map(|one| one.model.device);
+    let mut devices = devices.chain(scenario.added.iter().map(|added| added.device));
+    let slow = devices.any(|device| device.slow);
     let mut request = Request::new(profile.arch, machine, image, profile.deadline());
-    let ahead = edu && !real && scenario.outside.iter().all(apart);
+    let ahead = slow && !real && scenario.outside.iter().all(apart);
     request.icount = ahead.then_some(CLOCK);
     request.host_dtb = Some(blobs.host.clone());
     request.loads = blobs
@@ -151,38 +102,23 @@ pub fn request(
         .iter()
         .map(|(_, at, bytes)| Load::new(*at, bytes.clone()))
         .collect();
-    let mut flash = scenario.machine.flash_pattern.then(pattern);
+    let mut flashes = machine::flashes(scenario);
     if let Some(firmware) = profile.firmware.as_ref().filter(|_| real) {
-        flash = Some(u_boot::environment(firmware).into());
+        let bytes = u_boot::environment(firmware).into();
+        flashes.push((bytes, u_boot::FLASH, u_boot::UNIT));
         request.firmware = Some(firmware.clone());
     }
-    if let Some(bytes) = flash {
+    for (bytes, size, unit) in flashes {
         request
             .files
-            .push(File::new("flash.img", bytes).padded(FLASH_BYTES));
-        let drive = "if=pflash,unit=1,format=raw,readonly=on,file=flash.img";
-        request
-            .extra
-            .extend(["-drive".to_owned(), drive.to_owned()]);
+            .push(File::new("flash.img", bytes).padded(size));
+        let drive = format!("if=pflash,unit={unit},format=raw,readonly=on,file=flash.img");
+        request.extra.extend(["-drive".to_owned(), drive]);
     }
-    if scenario.machine.edu {
-        request.before.extend(platform_edu());
-    }
+    request.before.extend(machine::platform_functions(scenario));
     request.before.extend(firmware(scenario));
     request.before.extend(steps(scenario, &TriggerPoint::Start));
     request
-}
-
-/// Returns flash contents in which each 32-bit word holds its own offset, so that a wrong page can be told from the
-/// right one.
-fn pattern() -> Arc<[u8]> {
-    static PATTERN: LazyLock<Arc<[u8]>> = LazyLock::new(|| {
-        (0..PATTERN_BYTES)
-            .step_by(4)
-            .flat_map(u32::to_le_bytes)
-            .collect()
-    });
-    PATTERN.clone()
 }
 
 /// Returns the actions of one moment, labelled by their place in the scenario.

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::LazyLock;
 
 use model::{
     AggregateVerdict, Arch, Class, Ledger, Level, Place, Requirement, Row, SCHEMA, Subject, Verdict,
 };
 use runners::Profile;
 use tempfile::TempDir;
-use wire::{Answer, Frame, Note, Op};
+use wire::{Answer, Frame, Note, Op, Width};
 
+use crate::case::Text;
 use crate::case::expect::Expect;
 use crate::case::load::{Loaded, load};
+use crate::language::{Names, Scope};
+use crate::library::Library;
 use crate::scenario::{Scenario, generate};
 
 /// Nonce of the samples' frames.
@@ -87,6 +91,38 @@ pub fn profile() -> Profile {
     Profile::shipped("reference", Arch::default()).unwrap()
 }
 
+/// What names of a text mean that is parsed alone: those of the reference hypervisor's machine with all devices that it
+/// has on request, outside of all domains.
+pub fn outside() -> Scope<'static> {
+    static PROFILE: LazyLock<Profile> = LazyLock::new(profile);
+    static ROW: BTreeMap<String, Text> = BTreeMap::new();
+    static ASKED: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let machine = Library::shipped().unwrap().machine(PROFILE.board());
+        let devices = machine.unwrap().devices.iter();
+        let asked = devices.filter(|(_, device)| device.optional.is_some());
+        asked.map(|(name, _)| name.clone()).collect()
+    });
+    static NAMES: LazyLock<Names<'static>> = LazyLock::new(|| {
+        let library = Library::shipped().unwrap();
+        Names {
+            library,
+            machine: library.machine(PROFILE.board()).unwrap(),
+            profile: &PROFILE,
+            row: &ROW,
+            asked: &ASKED,
+            pci: None,
+            banks: BTreeMap::new(),
+        }
+    });
+    Scope::outside(&NAMES)
+}
+
+/// The addresses of its machine.
+pub fn host() -> Option<runners::HostLayout> {
+    let machine = crate::library::Library::shipped().unwrap().machine("virt");
+    machine.unwrap().host_layout()
+}
+
 /// Loads cases that belong to `demo`.
 pub fn loaded(cases: &str) -> Loaded {
     let file = format!("requirement: XenSSR~demo~2\ncases:\n{cases}");
@@ -110,9 +146,18 @@ pub fn scenarios(cases: &str) -> Vec<Scenario> {
 
 /// Expands one scenario; `rest` is the case without id, title and class, each line indented by four.
 pub fn scenario(rest: &str) -> Scenario {
-    let case =
-        format!("  - id: XenValTestCase~demo.one~1\n    title: One\n    class: positive\n{rest}");
-    scenarios(&case).remove(0)
+    scenarios(&case(rest)).remove(0)
+}
+
+/// Returns the errors of expanding such a case.
+pub fn problems(rest: &str) -> Vec<String> {
+    let found = generate::scenarios(&loaded(&case(rest)), &profile()).err();
+    let told = found.unwrap_or_default();
+    told.iter().map(ToString::to_string).collect()
+}
+
+fn case(rest: &str) -> String {
+    format!("  - id: XenValTestCase~demo.one~1\n    title: One\n    class: positive\n{rest}")
 }
 
 /// The frames that the probes of one run send, numbered for each domain.
@@ -261,10 +306,10 @@ pub fn ledger(requirements: Vec<Requirement>, rows: Vec<Row>) -> Ledger {
     }
 }
 
-/// Asserts whether an expectation accepts the answer to an operation, both as cases write them.
+/// Asserts whether an expectation, as cases write it, accepts the answer to an operation, as the probe reads it.
 #[track_caller]
 pub fn check_expectation(expect: &str, op: &str, answer: Answer, met: bool) {
-    let expect = Expect::parse(expect).unwrap();
+    let expect = Expect::parse(expect, &outside(), Width::W64).unwrap();
     let op: Op = op.parse().unwrap();
     assert_eq!(
         expect.met_by(&op, &answer, None),

@@ -1,5 +1,6 @@
 //! A scenario: one case with one row of its parameters on one architecture, completely parsed.
 
+use dtb_gen::{Edit, Value};
 use model::{Arch, Class, Place};
 use oft::Id;
 use serde::Serialize;
@@ -7,20 +8,27 @@ use wire::Op;
 
 use crate::case::expect::Expect;
 use crate::case::{Machine, Role};
+use crate::library::{self, Device as Model, MachineDevice};
 use crate::pci::Topology;
 
 mod domain_table;
 pub mod generate;
 pub mod iommu_events;
 pub mod isolation_checks;
-mod macros;
+mod outside;
 mod parse;
+mod script;
 mod steps;
 pub mod tree_check;
 mod validate;
 
 pub use iommu_events::EventRule;
+#[cfg(test)]
+pub use outside::is_outside;
 pub use parse::level;
+#[cfg(test)]
+pub use script::is_operation;
+pub use script::is_request;
 pub use tree_check::TreeCheck;
 
 /// Name of the domain that shows that the rest of the machine still works.
@@ -59,14 +67,24 @@ pub struct Scenario {
     pub needs: Vec<model::Capability>,
     /// How the case reads the requirement, or where it comes from.
     pub note: Option<String>,
-    /// The machine.
+    /// What the case asks of the machine.
     pub machine: Machine,
+    /// The machine, as the library describes it.
+    #[serde(serialize_with = "as_name")]
+    pub board: &'static library::Machine,
+    /// What the case needs and the machine cannot do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
+    /// The devices that the case adds to it.
+    #[serde(skip)]
+    pub added: Vec<Added>,
     /// The PCI functions of the machine, if the case lists any.
     pub pci: Option<Topology>,
     /// Arguments of the hypervisor, in addition to the profile's.
     pub arguments: Vec<String>,
-    /// Edits of the host tree, as written.
-    pub host: Vec<String>,
+    /// Edits of the host tree.
+    #[serde(serialize_with = "all_as_debug")]
+    pub host: Vec<Edit>,
     /// Host nodes that carry `xen,passthrough`; none: those that the domains name.
     pub passthrough: Option<Vec<String>>,
     /// The domains in tree order, then the sentinel, then the domains created at run time.
@@ -75,6 +93,15 @@ pub struct Scenario {
     pub outside: Vec<Step>,
     /// What the IOMMU must have stopped or let pass, and what not.
     pub iommu_events: Vec<EventRule>,
+}
+
+/// A device that a case adds to the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Added {
+    /// The device.
+    pub device: &'static Model,
+    /// Its place in the machine.
+    pub place: &'static MachineDevice,
 }
 
 /// A domain of a scenario.
@@ -103,8 +130,9 @@ pub struct Domain {
     pub vpl011: bool,
     /// Number of interrupt lines; none: the property is left out.
     pub guest_lines: Option<u32>,
-    /// Further properties of the domain node: name and value in source form.
-    pub extra: Vec<(String, String)>,
+    /// Further properties of the domain node.
+    #[serde(serialize_with = "all_as_debug")]
+    pub extra: Vec<(String, Value)>,
     /// The partial device tree, if it has one.
     pub partial: Option<Partial>,
     /// PCI functions assigned to it: segment, bus, and device and function.
@@ -164,8 +192,9 @@ pub struct Partial {
     pub controller: Option<u32>,
     /// The devices.
     pub devices: Vec<Device>,
-    /// Edits of the finished tree, as written.
-    pub edits: Vec<String>,
+    /// Edits of the finished tree.
+    #[serde(serialize_with = "all_as_debug")]
+    pub edits: Vec<Edit>,
     /// Size in bytes to which it is padded.
     pub pad: Option<u64>,
     /// Named defect of the blob.
@@ -187,8 +216,9 @@ pub struct Device {
     pub describe_as: Option<String>,
     /// Numbers of the interrupts that are bound to a child.
     pub interrupts: Vec<u32>,
-    /// Further properties: name and value in source form.
-    pub props: Vec<(String, String)>,
+    /// Further properties.
+    #[serde(serialize_with = "all_as_debug")]
+    pub props: Vec<(String, Value)>,
 }
 
 /// One triple of `xen,reg`.
@@ -212,6 +242,9 @@ pub struct Line {
     pub expect: Expect,
     /// Where the expectation comes from.
     pub from: From,
+    /// The words of the case, if it is the first operation that they stand for.
+    #[serde(skip)]
+    pub said: Option<String>,
 }
 
 /// Where a line of a script comes from.
@@ -362,4 +395,19 @@ fn as_text<T: ToString, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok,
 
 fn all_as_text<T: ToString, S: serde::Serializer>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(values.iter().map(ToString::to_string))
+}
+
+fn as_debug<T: std::fmt::Debug, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&format!("{value:?}"))
+}
+
+fn all_as_debug<T: std::fmt::Debug, S: serde::Serializer>(
+    values: &[T],
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.collect_seq(values.iter().map(|value| format!("{value:?}")))
+}
+
+fn as_name<S: serde::Serializer>(machine: &&library::Machine, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&machine.machine)
 }

@@ -446,6 +446,7 @@ fn outside_met(expect: &Expect, answer: &OutsideAnswer, before: Option<&OutsideA
         (Expect::Works, _) => true,
         (Expect::Value { value, mask }, OutsideAnswer::Value(seen)) => seen & mask == value & mask,
         (Expect::Not(value), OutsideAnswer::Value(seen)) => seen != value,
+        (Expect::Range { from, to }, OutsideAnswer::Value(seen)) => (from..=to).contains(&seen),
         (Expect::Unchanged, seen @ OutsideAnswer::Value(_)) => before == Some(seen),
         _ => false,
     }

@@ -52,6 +52,7 @@ fn shown(scenario: &Scenario) -> String {
         nonce: NONCE,
         modules: profile.modules,
         guest: &profile.guest,
+        host: None,
     };
     let made = blobs(scenario, &context).unwrap();
     let request = request(scenario, &profile, Path::new("hypervisor.img"), &made);

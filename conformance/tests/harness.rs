@@ -1,6 +1,7 @@
 //! Runs every scenario of the reference hypervisor as a trial, so that `cargo test` and `cargo nextest` drive the
 //! suite. One scenario of each requirement runs once more through the adapter protocol, as `by-adapter::...`. The
-//! adapter printed in `docs/bring-your-own-hypervisor.md` runs as it is printed.
+//! adapter printed in `docs/bring-your-own-hypervisor.md` runs as it is printed. One scenario of each case with a
+//! device of its own runs once more on another board, as `virt-lowmem::...`.
 //!
 //! `cargo test -p conformance --test harness -- --list`, a name or `--exact NAME` select trials as usual. The images
 //! are those of `cargo xtask image`; `CONFORMANCE_IMAGES` names another folder.
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use conformance::case::load::{Loaded, load};
+use conformance::library::Library;
 use conformance::pipeline::Harness;
 use conformance::scenario::{Scenario, generate};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -62,6 +64,15 @@ fn trials(list: bool) -> Result<Vec<Trial>, String> {
     for scenario in chosen {
         let name = format!("by-adapter::{}", scenario.id);
         trials.push(trial(name, &adapted, &behind, scenario));
+    }
+    let moved = Profile {
+        board: Some(OTHER_BOARD.to_owned()),
+        ..profile
+    };
+    let elsewhere = Lazy::default();
+    for scenario in on_the_other_board(generate::scenarios(&loaded, &moved).map_err(all)?) {
+        let name = format!("{OTHER_BOARD}::{}", scenario.id);
+        trials.push(trial(name, &moved, &elsewhere, scenario));
     }
     trials.push(Trial::test("by-adapter::as_printed", move || {
         as_printed(&loaded)
@@ -137,6 +148,20 @@ fn one_each(scenarios: Vec<Scenario>, profile: &Profile) -> Vec<Scenario> {
         .collect()
 }
 
+/// A board on which PCI, and the devices that stand for PCI functions, are at other places.
+const OTHER_BOARD: &str = "virt-lowmem";
+
+/// Selects for each case with such a device the first scenario that the board can run.
+fn on_the_other_board(scenarios: Vec<Scenario>) -> Vec<Scenario> {
+    let mut known = BTreeSet::new();
+    let moved = |scenario: &Scenario| scenario.pci.is_some() || !scenario.added.is_empty();
+    scenarios
+        .into_iter()
+        .filter(|scenario| scenario.lacking.is_empty() && moved(scenario))
+        .filter(|scenario| known.insert(scenario.case.to_string()))
+        .collect()
+}
+
 fn trial(name: String, profile: &Profile, harness: &Lazy, scenario: Scenario) -> Trial {
     let skipped = !profile.capabilities.missing(&scenario.needs).is_empty();
     let (profile, harness) = (profile.clone(), harness.clone());
@@ -160,8 +185,10 @@ fn trial(name: String, profile: &Profile, harness: &Lazy, scenario: Scenario) ->
 
 fn harness(profile: Profile) -> Result<Harness, String> {
     let folder = images().join(profile.arch.name());
+    let library = Library::shipped().map_err(|_| "the suite's library cannot be read")?;
     Harness::new(
         profile,
+        library.clone(),
         &folder.join("refhv.img"),
         &folder.join("probe.img"),
         0,

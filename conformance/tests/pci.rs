@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use conformance::library::Library;
 use conformance::pci::firmware::{Access, accesses};
 use conformance::pci::{
-    BarKind, Firmware, Model, Role, Topology, Wanted, config, device_models, generate, listed,
-    place,
+    BarKind, Bridge, Firmware, Model, Role, Topology, Wanted, config, generate, listed, place,
 };
 use model::Arch;
 use runners::{Action, Answer, Command, LabelledAction, Profile, Request, RunController};
@@ -45,9 +45,19 @@ fn profile() -> Profile {
     Profile::shipped("reference", Arch::default()).unwrap()
 }
 
+fn library() -> &'static Library {
+    Library::shipped().unwrap()
+}
+
 fn placed(wanted: &[Wanted], firmware: Firmware) -> Topology {
-    let host = profile().host.unwrap().pci.unwrap();
-    place(wanted, firmware, &host, 0).unwrap()
+    let profile = profile();
+    let machine = library().machine(profile.board()).unwrap();
+    let bridge = Bridge {
+        windows: machine.pci.unwrap(),
+        first_interrupt: machine.pci_interrupt.unwrap(),
+        taken: 0,
+    };
+    place(wanted, firmware, &bridge).unwrap()
 }
 
 /// Starts a machine with these functions and returns the answers of the actions.
@@ -87,23 +97,26 @@ fn write(addr: u64, value: u32) -> Action {
 
 /// Returns machines on which each model is at a place where it may be.
 fn every_model() -> [Vec<Wanted>; 2] {
-    let one = |model: &'static Model| Wanted::new(model.name.replace('-', "_"), model);
+    let one = |model: Model| Wanted::new(model.name().replace('-', "_"), model);
+    let find = |name: &str| Model::find(library(), name).unwrap();
     let mut wanted: Vec<Wanted> = Vec::new();
-    for model in device_models::MODELS {
+    for model in Model::all(library()) {
         let mut made = one(model);
-        if model.name == "xio3130-downstream" {
+        if model.name() == "xio3130-downstream" {
             continue;
         }
-        if model.name == "x3130-upstream" {
-            made.below = vec![one(Model::find("xio3130-downstream").unwrap())];
-            let mut port = Wanted::new("above", Model::find("pcie-root-port").unwrap());
+        if model.name() == "x3130-upstream" {
+            made.below = vec![one(find("xio3130-downstream"))];
+            let mut port = Wanted::new("above", find("pcie-root-port"));
             port.below = vec![made];
             made = port;
         }
         wanted.push(made);
     }
     // Its virtual functions use device numbers of the bus.
-    let (alone, together) = wanted.into_iter().partition(|one| one.model.name == "igb");
+    let (alone, together) = wanted
+        .into_iter()
+        .partition(|one| one.model.name() == "igb");
     [together, alone]
 }
 
@@ -129,7 +142,7 @@ fn compare(topology: &Topology) {
         });
     }
     let before = acts.len();
-    let count = |one: &conformance::pci::Function| match one.model.role {
+    let count = |one: &conformance::pci::Function| match one.model.pci.role() {
         Role::Endpoint => 6,
         Role::Port(_) | Role::Bridge(_) => 2,
     };
@@ -142,7 +155,7 @@ fn compare(topology: &Topology) {
         acts.push(read(at, 4));
         acts.push(read(at + PIN, 1));
         acts.push(read(at + HEADER, 1));
-        let slot = match one.model.role {
+        let slot = match one.model.pci.role() {
             Role::Port(control) => u64::from(control) - SLOT_CONTROL,
             Role::Endpoint | Role::Bridge(_) => CAPABILITIES,
         };
@@ -150,7 +163,7 @@ fn compare(topology: &Topology) {
     }
     let mut answers = on(topology, acts).into_iter().skip(before);
     for one in &topology.functions {
-        let name = one.model.name;
+        let name = one.model.name();
         let count = usize::try_from(count(one)).unwrap();
         for _ in 0..count {
             answers.next().unwrap();
@@ -181,13 +194,15 @@ fn compare(topology: &Topology) {
             };
             found.push((number, kind, mask.wrapping_neg()));
         }
-        assert_eq!(found, one.model.bars, "{name}");
-        assert_eq!(value(), u64::from(one.model.id), "{name}");
-        assert_eq!(value(), u64::from(one.model.pin), "{name}");
-        let bridge = one.model.role != Role::Endpoint;
+        let said = one.model.pci.bars.iter();
+        let said: Vec<_> = said.map(|bar| (bar.bar, bar.kind, bar.size)).collect();
+        assert_eq!(found, said, "{name}");
+        assert_eq!(value(), u64::from(one.model.pci.id), "{name}");
+        assert_eq!(value(), u64::from(one.model.pci.pin), "{name}");
+        let bridge = one.model.pci.role() != Role::Endpoint;
         assert_eq!(value() & 0x7f, u64::from(bridge), "{name}");
         let slot = value();
-        if let Role::Port(_) = one.model.role {
+        if let Role::Port(_) = one.model.pci.role() {
             assert_eq!(slot, EXPRESS, "{name}");
         }
     }
@@ -197,7 +212,10 @@ fn compare(topology: &Topology) {
 #[test]
 fn generated_topologies_are_what_they_are_said_to_be() {
     for seed in 0..10 {
-        let topology = placed(&generate::topology(seed), Firmware::Full);
+        let topology = placed(
+            &generate::topology(library(), seed).unwrap(),
+            Firmware::Full,
+        );
         let script = accesses(&topology);
         let mut acts: Vec<Action> = script
             .iter()

@@ -79,6 +79,39 @@ pub fn apply_all(edits: &[Edit], tree: &mut Tree) -> Result<(), PlanError> {
 }
 
 impl Edit {
+    /// Returns the paths that it names.
+    pub fn paths(&self) -> Vec<&str> {
+        match self {
+            Self::Set { path, .. }
+            | Self::Delete { path, .. }
+            | Self::Resize { path, .. }
+            | Self::AddNode { parent: path, .. }
+            | Self::RemoveNode { path }
+            | Self::CopyNode { path, .. }
+            | Self::RenameNode { path, .. } => vec![path],
+            Self::Point { path, target, .. } => vec![path, target],
+        }
+    }
+
+    /// Returns the edit with other paths in the place of its own.
+    #[must_use]
+    pub fn with_paths(mut self, other: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::Set { path, .. }
+            | Self::Delete { path, .. }
+            | Self::Resize { path, .. }
+            | Self::AddNode { parent: path, .. }
+            | Self::RemoveNode { path }
+            | Self::CopyNode { path, .. }
+            | Self::RenameNode { path, .. } => *path = other(path),
+            Self::Point { path, target, .. } => {
+                *path = other(path);
+                *target = other(target);
+            }
+        }
+        self
+    }
+
     /// Applies the edit. An error leaves the tree unchanged.
     pub fn apply(&self, tree: &mut Tree) -> Result<(), PlanError> {
         match self {

@@ -16,7 +16,7 @@ VERSION = 2
 
 CAPABILITIES = [
     "boot-domains", "several-domains", "platform-devices", "forced-assignment", "direct-map", "iommu", "iommu-events",
-    "hardware-domain", "control-domain", "control-node", "domctl-0x17", "runtime-create", "runtime-console", "destroy",
+    "hardware-domain", "control-domain", "control-node", "domctl-0x17", "xen-hypercalls", "runtime-create", "runtime-console", "destroy",
     "pci", "pci-scan", "pci-runtime", "pci-hotplug",
 ]
 

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::adapter::Adapter;
 use crate::address::Modules;
-use crate::arch::{self, GuestLayout, HostLayout};
+use crate::arch::{self, GuestLayout};
 use crate::request::{Firmware, Machine};
 use crate::subject::Package;
 use crate::waiver::Waiver;
@@ -103,6 +103,9 @@ pub struct Profile {
     pub waivers: Vec<Waiver>,
     /// The machine it runs on.
     pub machine: Machine,
+    /// The file in the library of machines that says what lies where on it; the one of the machine's kind if left out.
+    #[serde(default)]
+    pub board: Option<String>,
     /// Where modules may be loaded.
     pub modules: Modules,
     /// How it creates a control domain.
@@ -113,9 +116,6 @@ pub struct Profile {
     pub least_memory_kib: u64,
     /// What its guests see.
     pub guest: GuestLayout,
-    /// What direct-mapped guests see.
-    #[serde(default)]
-    pub host: Option<HostLayout>,
     /// Firmware for the scenarios that start with firmware.
     #[serde(default)]
     pub firmware: Option<Firmware>,
@@ -162,6 +162,11 @@ pub enum ProfileError {
 }
 
 impl Profile {
+    /// Returns the name of the machine's file in the library.
+    pub fn board(&self) -> &str {
+        self.board.as_ref().unwrap_or(&self.machine.kind)
+    }
+
     /// Returns the time limit of one run.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)

@@ -64,6 +64,9 @@ pub enum Task {
     /// Compare two runs, and exit with 1 on a regression
     #[command(disable_help_flag = true)]
     Compare(Passed),
+    /// Write a page for each scenario: its steps in words
+    #[command(disable_help_flag = true)]
+    Cases(Passed),
     /// List or trace the requirements and their cases
     #[command(disable_help_flag = true)]
     Requirements(Passed),

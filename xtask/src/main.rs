@@ -48,6 +48,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Task::Reproduce(passed) => call("reproduce", passed, Images::Plain),
         Task::Report(passed) => call("report", passed, Images::None),
         Task::Compare(passed) => call("compare", passed, Images::None),
+        Task::Cases(passed) => call("cases", passed, Images::None),
         Task::Requirements(passed) => call("requirements", passed, Images::None),
         Task::Test(passed) => {
             let (arguments, install) = passed.split(install);

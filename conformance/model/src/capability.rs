@@ -44,6 +44,9 @@ pub enum Capability {
     ControlNode,
     /// The control interface has the layouts of Xen 4.19 to 4.21 (public/domctl.h: `XEN_DOMCTL_INTERFACE_VERSION`).
     Domctl17,
+    /// It answers Xen's hypercalls by their numbers and structures, and refuses with Xen's errors (public/xen.h,
+    /// public/errno.h). Needed where a case makes such a call itself or wants a certain error.
+    XenHypercalls,
     /// Domains can be created at run time.
     RuntimeCreate,
     /// Domains can be destroyed at run time.
@@ -57,7 +60,7 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::BootDomains,
         Self::SeveralDomains,
         Self::PlatformDevices,
@@ -74,6 +77,7 @@ impl Capability {
         Self::ControlDomain,
         Self::ControlNode,
         Self::Domctl17,
+        Self::XenHypercalls,
         Self::RuntimeCreate,
         Self::Destroy,
         Self::RuntimeConsole,
@@ -99,6 +103,7 @@ impl Capability {
             Self::ControlDomain => "control-domain",
             Self::ControlNode => "control-node",
             Self::Domctl17 => "domctl-0x17",
+            Self::XenHypercalls => "xen-hypercalls",
             Self::RuntimeCreate => "runtime-create",
             Self::Destroy => "destroy",
             Self::RuntimeConsole => "runtime-console",

@@ -7,6 +7,7 @@ use runners::adapter::Adapter;
 use tempfile::TempDir;
 
 use super::*;
+use crate::library::Library;
 use crate::pipeline::{Harness, run_all};
 use crate::sample::scenario;
 
@@ -23,7 +24,9 @@ fn harness(script: &str, folder: &TempDir) -> Harness {
     });
     let probe = folder.path().join("probe.img");
     fs::write(&probe, b"probe").unwrap();
-    Harness::new(profile, &folder.path().join("none"), &probe, 0).unwrap()
+    let library = Library::shipped().unwrap().clone();
+    let image = folder.path().join("none");
+    Harness::new(profile, library, &image, &probe, 0).unwrap()
 }
 
 const PLAIN: &str = "    domains: [{name: dA, script: [timer 1]}]\n";
@@ -57,7 +60,7 @@ fn claims_have_to_agree() {
     assert_eq!(harness.profile().version, "9.9");
     assert_eq!(harness.beyond_profile(), [Capability::Dom0lessTrees]);
     let needy =
-        scenario("    domains: [{name: dA, role: control, script: [hv destroy self => EPERM]}]\n");
+        scenario("    domains: [{name: dA, role: control, script: [destroy self => refused]}]\n");
     let ran = harness.run(&needy, None).unwrap();
     assert_eq!(ran.outcome.verdict, Verdict::Broken);
     let wanted = "the profile claims control-domain, destroy, but its adapter does not";

@@ -8,6 +8,8 @@ use runners::{GuestLayout, HostLayout};
 use serde::{Deserialize, Serialize};
 use wire::arch::aarch64::{Answer, Op};
 
+use crate::language::operand::Operands;
+
 pub const EXPECTATIONS: &[&str] = &["gic"];
 
 /// A shared interrupt (SPI), numbered from 0.
@@ -21,9 +23,6 @@ pub const NOW: &str = "mrs cntpct_el0";
 /// INTID of the first shared interrupt (SPI) (Arm IHI 0069, 2.2.1).
 pub const FIRST_SHARED: u32 = 32;
 
-/// QEMU's `virt` takes the pins of the first PCI bus to four lines, one after the other, from this one on.
-pub const PCI_LINE: u32 = 3;
-
 /// INTID of the first private interrupt (PPI).
 const FIRST_PRIVATE: u32 = 16;
 
@@ -33,9 +32,6 @@ const DISTRIBUTOR: u64 = 0x1_0000;
 
 /// Size of the console's registers.
 const CONSOLE: u64 = 0x1000;
-
-/// The node of the IOMMU in the tree of QEMU's `virt`.
-pub const IOMMU_NODE: &str = "/smmuv3@9050000";
 
 /// `compatible` values of IOMMU nodes.
 pub const IOMMUS: &[&str] = &["arm,smmu-v3", "arm,mmu-500", "virtio,pci-iommu"];
@@ -67,13 +63,97 @@ pub fn shared_interrupts(node: &Node) -> Vec<u32> {
         .collect()
 }
 
-/// Returns named addresses of what the hypervisor emulates, for the texts of cases.
-pub fn constants(guest: &GuestLayout, host: Option<&HostLayout>) -> Vec<(&'static str, u64)> {
-    let mut all = vec![("gicd", guest.gicd.base), ("gicr", guest.gicr.base)];
-    if let Some(host) = host {
-        all.extend([("host_gicd", host.gicd.base), ("host_gicr", host.gicr.base)]);
+/// Returns the cells of a shared interrupt with its trigger: a rising edge, or level-sensitive and active high.
+pub fn interrupt_cells(number: u32, edge: bool) -> Option<[u32; 3]> {
+    let shared = number.checked_sub(FIRST_SHARED)?;
+    Some([0, shared, if edge { 1 } else { 4 }])
+}
+
+/// Returns the address at which a guest finds what the hypervisor emulates, by the machine's name of the device; none
+/// if the hypervisor does not emulate it.
+pub fn emulated_at(name: &str, guest: &GuestLayout) -> Option<u64> {
+    match name {
+        "gicd" => Some(guest.gicd.base),
+        "gicr" => Some(guest.gicr.base),
+        "uart" => Some(guest.uart.base),
+        _ => None,
     }
-    all
+}
+
+/// The states of a line that the interrupt controller shows.
+pub const LINE_STATES: &[&str] = &[
+    "enabled", "disabled", "pending", "idle", "active", "inactive",
+];
+
+/// A state of a line: the device and its register that show it, the line's bit there, and whether it is set.
+pub struct LineState {
+    pub device: &'static str,
+    pub register: String,
+    pub bit: u64,
+    pub set: bool,
+}
+
+/// Returns where the interrupt controller shows a state of an interrupt (Arm IHI 0069, 12.9: `GICD_ISENABLER<n>`,
+/// `GICD_ISPENDR<n>`, `GICD_ISACTIVER<n>`).
+pub fn line_state(irq: u32, state: &str) -> Option<LineState> {
+    let (register, set) = match state {
+        "enabled" => ("ISENABLER", true),
+        "disabled" => ("ISENABLER", false),
+        "pending" => ("ISPENDR", true),
+        "idle" => ("ISPENDR", false),
+        "active" => ("ISACTIVER", true),
+        "inactive" => ("ISACTIVER", false),
+        _ => return None,
+    };
+    Some(LineState {
+        device: "gicd",
+        register: format!("{register}[{}]", irq / 32),
+        bit: 1 << (irq % 32),
+        set,
+    })
+}
+
+/// The operations that only AArch64 has.
+pub const OPERATIONS: &[&str] = &[
+    "hvc", "smc", "mrs", "cpu-on", "sgi", "pend", "unpend", "state",
+];
+
+/// Reads an operation that only AArch64 has; none if it is another.
+pub fn operation(
+    verb: &str,
+    words: &mut Operands<'_, '_>,
+) -> Result<Option<wire::arch::Op>, String> {
+    let registers = |words: &mut Operands<'_, '_>| {
+        let mut values = [0; 4];
+        for (value, what) in values.iter_mut().zip(["x0", "x1", "x2", "x3"]) {
+            *value = words.number(what)?;
+        }
+        Ok::<_, String>(values)
+    };
+    Ok(Some(wire::arch::Op::Aarch64(match verb {
+        "hvc" => Op::Hvc(registers(words)?),
+        "smc" => Op::Smc(registers(words)?),
+        "mrs" => {
+            let name = words.word("a system register")?;
+            let op = format!("mrs {name}")
+                .parse()
+                .map_err(|error: wire::OpError| {
+                    error.explain(&format!("mrs {name}")).to_string()
+                })?;
+            return match op {
+                wire::Op::Arch(op) => Ok(Some(op)),
+                _ => Ok(None),
+            };
+        }
+        "cpu-on" => Op::CpuOn {
+            mpidr: words.number("an MPIDR")?,
+        },
+        "sgi" => Op::Sgi { irq: words.irq()? },
+        "pend" => Op::Pend { irq: words.irq()? },
+        "unpend" => Op::Unpend { irq: words.irq()? },
+        "state" => Op::State { irq: words.irq()? },
+        _ => return Ok(None),
+    })))
 }
 
 /// Lists what the hypervisor emulates for a guest with this many processors, as first byte and length: at the host's
@@ -169,6 +249,8 @@ pub mod sample {
 
     /// `compatible` of an interrupt controller.
     pub const CONTROLLER: &str = "arm,gic-v3";
+    /// Path of the node of the suite's machine that is its IOMMU.
+    pub const IOMMU_NODE: &str = "/smmuv3@9050000";
     /// `compatible` of an IOMMU that the suite observes, and of one that it does not.
     pub const IOMMU: &str = "arm,smmu-v3";
     pub const OTHER_IOMMU: &str = "arm,smmu-v2";
@@ -202,78 +284,4 @@ pub mod sample {
 }
 
 #[cfg(test)]
-mod tests {
-    use wire::{Answer, Op};
-
-    use super::sample;
-    use crate::sample::check_expectation as check;
-
-    /// A fault is accepted only if it is an abort reported for the accessed address.
-    #[test]
-    fn a_fault_names_its_address() {
-        let fault = |esr, far| Answer::Fault(sample::fault(esr, far));
-        let external = 0x9600_0010;
-        check("fault", "r32 0x1000", fault(external, 0x1000), true);
-        check("fault", "r32 0x1000", fault(0x9600_0007, 0x1000), true);
-        check("fault", "r32 0x1000", fault(external, 0x1004), false);
-        // FAR is not valid, whatever its value.
-        check("fault", "r32 0x1000", fault(0x9600_0410, 0x1000), false);
-        check("fault", "r32 0x1000", fault(0x9600_0021, 0x1000), false);
-        check("fault", "r32 0x1000", fault(0x9600_000f, 0x1000), false);
-        check("fault", "r32 0x1000", fault(0x0200_0000, 0x1000), false);
-        check("fault", "r32 0x1000", fault(0xbe00_0000, 0x1000), false);
-        check("any-fault", "r32 0x1000", fault(0xbe00_0000, 0), true);
-        check(
-            "alignment-fault",
-            "r32 0x1001",
-            fault(0x9600_0021, 0x1001),
-            true,
-        );
-        check(
-            "alignment-fault",
-            "r32 0x1001",
-            fault(external, 0x1001),
-            false,
-        );
-    }
-
-    /// An operation has no expectation that its probe cannot answer.
-    #[test]
-    fn expectations_suit_their_ops() {
-        let op = |text: &str| match text.parse() {
-            Ok(Op::Arch(op)) => op,
-            other => panic!("{text}: {other:?}"),
-        };
-        let state = crate::arch::Expect::parse(&["gic", "e"]).unwrap();
-        for (text, has_state, has_value) in [
-            ("irq state 34", true, false),
-            ("irq pend 34", false, false),
-            ("hvc 1 2 3 4", false, true),
-            ("smc 1 2 3 4", false, true),
-            ("mrs hcr_el2", false, true),
-            ("cpuon 1", false, false),
-        ] {
-            assert_eq!(state.suits(&op(text)), has_state, "{text}");
-            assert_eq!(crate::arch::answers_a_value(&op(text)), has_value, "{text}");
-        }
-    }
-
-    /// The state of an interrupt is compared letter by letter.
-    #[test]
-    fn states_are_compared() {
-        let state = |active| {
-            Answer::Arch(
-                wire::arch::aarch64::Answer::State {
-                    enabled: true,
-                    pending: true,
-                    active,
-                }
-                .into(),
-            )
-        };
-        check("gic ep", "irq state 34", state(false), true);
-        check("gic ep", "irq state 34", state(true), false);
-        check("gic none", "irq state 34", state(false), false);
-        check("gic ep", "irq state 34", Answer::Ok, false);
-    }
-}
+mod tests;

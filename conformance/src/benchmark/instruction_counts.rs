@@ -10,6 +10,8 @@ use oft::Id;
 use runners::{Control, Icount};
 use wire::{Answer, Op};
 
+use dtb_gen::Value;
+
 use crate::arch::NOW;
 use crate::case::expect::Expect;
 use crate::case::{Machine, Role};
@@ -163,7 +165,7 @@ pub(super) fn succeeded(domain: &DomainObservation, op: u16) -> Result<()> {
 
 /// Builds a scenario of a single domain that runs `ops`.
 fn lone(harness: &Harness, role: Role, ops: &[String]) -> Result<Scenario> {
-    scenario(vec![domain(harness, 1, role, ops)?])
+    scenario(harness, vec![domain(harness, 1, role, ops)?])
 }
 
 /// Builds a domain that runs `ops`.
@@ -172,9 +174,10 @@ pub(super) fn domain(harness: &Harness, number: u8, role: Role, ops: &[String]) 
     let control = (role == Role::Control).then_some(harness.profile().control);
     let (number, extra) = match control {
         None => (number, Vec::new()),
-        Some(Control::Capabilities) => {
-            (number, vec![("capabilities".to_owned(), "<1>".to_owned())])
-        }
+        Some(Control::Capabilities) => (
+            number,
+            vec![("capabilities".to_owned(), Value::Cells(vec![1]))],
+        ),
         Some(Control::Dom0) => (0, Vec::new()),
     };
     let lines = ops.iter().map(|op| {
@@ -182,6 +185,7 @@ pub(super) fn domain(harness: &Harness, number: u8, role: Role, ops: &[String]) 
             op: op.parse::<Op>().with_context(|| op.clone())?,
             expect: Expect::Any,
             from: From::Case,
+            said: None,
         })
     });
     Ok(Domain {
@@ -193,7 +197,7 @@ pub(super) fn domain(harness: &Harness, number: u8, role: Role, ops: &[String]) 
 }
 
 /// Builds a scenario of these domains.
-pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
+pub(super) fn scenario(harness: &Harness, domains: Vec<Domain>) -> Result<Scenario> {
     Ok(Scenario {
         clause: None,
         place: Place::default(),
@@ -207,6 +211,9 @@ pub(super) fn scenario(domains: Vec<Domain>) -> Result<Scenario> {
         needs: Vec::new(),
         note: None,
         machine: Machine::default(),
+        board: harness.board(),
+        lacking: Vec::new(),
+        added: Vec::new(),
         pci: None,
         arguments: Vec::new(),
         host: Vec::new(),

@@ -1,20 +1,19 @@
 //! Costs of a device behind an IOMMU: of assigning it, and of one that does nothing but cause faults.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use dtb_gen::Edit;
 use model::Capability;
 use wire::Answer;
 
 use super::instruction_counts::{domain, first, run, scenario, span, succeeded};
-use crate::arch;
 use crate::arch::NOW;
 use crate::case::Role;
-use crate::dtb::EDU_BASE;
 use crate::pipeline::Harness;
 use crate::run_request::CLOCK_SHIFT;
-use crate::scenario::{Device, Domain, Partial, Range, Scenario};
+use crate::scenario::{Added, Device, Domain, Partial, Range, Scenario};
 
-/// Node of the device in the host's tree.
-const EDU: &str = "/edu@10000000";
+/// The device.
+const DEVICE: &str = "edu";
 /// Bytes of a transfer: the whole buffer of the device. It takes a tenth of a second of the machine's clock.
 const TRANSFER: u64 = 4096;
 /// Bytes of a forbidden transfer per recorded event.
@@ -65,16 +64,17 @@ pub fn protected(harness: &Harness) -> Result<Option<Protected>> {
 }
 
 fn assign(harness: &Harness) -> Result<u64> {
+    let edu = Edu::of(harness)?;
     let ops = [
         "hv create 9 2048 1 32".to_owned(),
         NOW.to_owned(),
         "hv pause 9".to_owned(),
         NOW.to_owned(),
-        format!("hv assign 9 {EDU}"),
+        format!("hv assign 9 {}", edu.path),
         NOW.to_owned(),
     ];
     let control = domain(harness, 1, Role::Control, &ops)?;
-    let (said, _) = run(harness, &with_edu(vec![control])?, false)?;
+    let (said, _) = run(harness, &edu.scenario(harness, vec![control])?, false)?;
     let seen = first(&said)?;
     for op in [0, 2, 4] {
         succeeded(seen, op)?;
@@ -86,18 +86,19 @@ fn assign(harness: &Harness) -> Result<u64> {
 
 /// Returns how many instructions a loop in one domain takes while the device of another moves data to an address.
 fn beside(harness: &Harness, to: u64) -> Result<u64> {
+    let edu = Edu::of(harness)?;
     let transfers = STORM.div_ceil(TRANSFER / EVENT);
     let moves = [
         format!("loop {transfers} 5"),
-        format!("w64 {:#x} 0x40000", EDU_BASE + 0x80),
-        format!("w64 {:#x} {to:#x}", EDU_BASE + 0x88),
-        format!("w64 {:#x} {TRANSFER}", EDU_BASE + 0x90),
-        format!("w64 {:#x} 3", EDU_BASE + 0x98),
-        format!("wait32 {:#x} 0xff 2 5000", EDU_BASE + 0x98),
+        format!("w64 {:#x} 0x40000", edu.register("DMA_SOURCE")?),
+        format!("w64 {:#x} {to:#x}", edu.register("DMA_TARGET")?),
+        format!("w64 {:#x} {TRANSFER}", edu.register("DMA_COUNT")?),
+        format!("w64 {:#x} 3", edu.register("DMA_COMMAND")?),
+        format!("wait32 {:#x} 0xff 2 5000", edu.register("DMA_COMMAND")?),
     ];
     let mut owner = domain(harness, 1, Role::Guest, &moves)?;
     owner.partial = Some(Partial {
-        devices: vec![edu()],
+        devices: vec![edu.given()],
         ..Partial::default()
     });
     let look = [
@@ -106,7 +107,7 @@ fn beside(harness: &Harness, to: u64) -> Result<u64> {
         NOW.to_owned(),
     ];
     let other = domain(harness, 2, Role::Guest, &look)?;
-    let (said, _) = run(harness, &with_edu(vec![owner, other])?, false)?;
+    let (said, _) = run(harness, &edu.scenario(harness, vec![owner, other])?, false)?;
     let (Some(owner), Some(other)) = (said.get(&1), said.get(&2)) else {
         bail!("the two domains did not run")
     };
@@ -121,28 +122,65 @@ fn beside(harness: &Harness, to: u64) -> Result<u64> {
     Ok(took >> CLOCK_SHIFT)
 }
 
-fn edu() -> Device {
-    let range = Range {
-        host: EDU_BASE,
-        size: 0x1000,
-        guest: EDU_BASE,
-    };
-    Device {
-        node: EDU.trim_start_matches('/').to_owned(),
-        ranges: vec![range],
-        path: Some(EDU.to_owned()),
-        force: false,
-        describe_as: None,
-        interrupts: Vec::new(),
-        props: Vec::new(),
-    }
+/// The device that these measurements use, as the machine has it.
+struct Edu {
+    added: Added,
+    path: String,
 }
 
-fn with_edu(domains: Vec<Domain>) -> Result<Scenario> {
-    let mut scenario = scenario(domains)?;
-    scenario.machine.edu = true;
-    scenario.machine.iommu = true;
-    scenario.host = vec![format!("point {EDU} iommus {} 0x18", arch::IOMMU_NODE)];
-    scenario.passthrough = Some(vec![EDU.to_owned()]);
-    Ok(scenario)
+impl Edu {
+    fn of(harness: &Harness) -> Result<Self> {
+        let place = harness.board().device(DEVICE);
+        let place = place.with_context(|| format!("the machine has no `{DEVICE}`"))?;
+        let device = place.model(harness.library()).map_err(|why| anyhow!(why))?;
+        let path = place.path.clone();
+        Ok(Self {
+            added: Added { device, place },
+            path: path.with_context(|| format!("`{DEVICE}` has no node"))?,
+        })
+    }
+
+    /// Returns the address of a register.
+    fn register(&self, name: &str) -> Result<u64> {
+        let register = self.added.device.register(name);
+        let register = register.with_context(|| format!("`{DEVICE}` has no register {name}"))?;
+        Ok(self.added.place.base + register.offset)
+    }
+
+    /// Assigns it to a domain.
+    fn given(&self) -> Device {
+        let base = self.added.place.base;
+        let range = Range {
+            host: base,
+            size: 0x1000,
+            guest: base,
+        };
+        Device {
+            node: self.path.trim_start_matches('/').to_owned(),
+            ranges: vec![range],
+            path: Some(self.path.clone()),
+            force: false,
+            describe_as: None,
+            interrupts: Vec::new(),
+            props: Vec::new(),
+        }
+    }
+
+    /// Returns a scenario on a machine with the device behind the IOMMU.
+    fn scenario(&self, harness: &Harness, domains: Vec<Domain>) -> Result<Scenario> {
+        let mut scenario = scenario(harness, domains)?;
+        scenario.machine.devices = vec![DEVICE.to_owned()];
+        scenario.machine.iommu = true;
+        scenario.added = vec![self.added];
+        let iommu = harness.board().iommu().and_then(|iommu| iommu.path.clone());
+        scenario.host = vec![Edit::Point {
+            path: self.path.clone(),
+            prop: "iommus".to_owned(),
+            target: iommu.context("the machine has no IOMMU")?,
+            before: Vec::new(),
+            after: self.added.place.stream.into_iter().collect(),
+        }];
+        scenario.passthrough = Some(vec![self.path.clone()]);
+        Ok(scenario)
+    }
 }

@@ -7,7 +7,8 @@ use model::Capability;
 use super::instruction_counts::{domain, first, instant, run, scenario, span};
 use crate::arch::NOW;
 use crate::case::Role;
-use crate::pci::{Firmware, Model, Topology, Wanted, place};
+use crate::library::Library;
+use crate::pci::{Bridge, Firmware, Model, Topology, Wanted, place};
 use crate::pipeline::Harness;
 use crate::scenario::{Partial, Scenario};
 
@@ -55,11 +56,11 @@ pub fn functions(harness: &Harness) -> Result<Option<Functions>> {
 fn discovery(harness: &Harness) -> Result<u64> {
     let booted = |wanted: &[Wanted]| {
         let lone = domain(harness, 1, Role::Guest, &[NOW.to_owned()])?;
-        let scenario = with(harness, scenario(vec![lone])?, wanted)?;
+        let scenario = with(harness, scenario(harness, vec![lone])?, wanted)?;
         let (said, _) = run(harness, &scenario, true)?;
         instant(first(&said)?, 0)
     };
-    Ok(booted(&crowd()?)?.saturating_sub(booted(&[])?))
+    Ok(booted(&crowd(harness.library())?)?.saturating_sub(booted(&[])?))
 }
 
 /// Returns the cost of a read of configuration space, and of a register beyond one of memory.
@@ -89,8 +90,8 @@ fn reads(harness: &Harness) -> Result<(u64, u64)> {
     let mut owner = domain(harness, 1, Role::Guest, &ops)?;
     owner.pci = vec![[0, 0, 1 << 3]];
     owner.partial = Some(Partial::default());
-    let edu = Wanted::new("edu", model("edu")?);
-    let mut scenario = with(harness, scenario(vec![owner])?, &[edu])?;
+    let edu = Wanted::new("edu", model(harness.library(), "edu")?);
+    let mut scenario = with(harness, scenario(harness, vec![owner])?, &[edu])?;
     scenario.machine.iommu = true;
     let (said, _) = run(harness, &scenario, true)?;
     let seen = first(&said)?;
@@ -109,20 +110,21 @@ fn reads(harness: &Harness) -> Result<(u64, u64)> {
 
 /// Puts a scenario on a machine with these functions.
 fn with(harness: &Harness, mut scenario: Scenario, wanted: &[Wanted]) -> Result<Scenario> {
-    let host = harness
-        .profile()
-        .host
-        .as_ref()
-        .and_then(|host| host.pci.as_ref())
-        .context("the profile says where the board has PCI")?;
-    let topology: Topology = place(wanted, Firmware::Full, host, 0)?;
+    let windows = harness.board().pci;
+    let windows = windows.context("the machine's file says where it has PCI")?;
+    let bridge = Bridge {
+        windows,
+        first_interrupt: harness.board().pci_interrupt.unwrap_or_default(),
+        taken: 0,
+    };
+    let topology: Topology = place(wanted, Firmware::Full, &bridge)?;
     scenario.pci = Some(topology);
     Ok(scenario)
 }
 
 /// Returns devices with all their functions, on the first bus and behind two ports.
-fn crowd() -> Result<Vec<Wanted>> {
-    let small = model("pci-testdev")?;
+fn crowd(library: &Library) -> Result<Vec<Wanted>> {
+    let small = model(library, "pci-testdev")?;
     let device = |device: u8, name: &str| {
         let function = |function| Wanted {
             slot: Some((device, function)),
@@ -135,14 +137,14 @@ fn crowd() -> Result<Vec<Wanted>> {
         all.push(Wanted {
             slot: Some((DEVICES + 1, function)),
             below: device(0, name),
-            ..Wanted::new(format!("port-{name}"), model("pcie-root-port")?)
+            ..Wanted::new(format!("port-{name}"), model(library, "pcie-root-port")?)
         });
     }
     Ok(all)
 }
 
-fn model(name: &str) -> Result<&'static Model> {
-    Model::find(name).map_err(|why| anyhow!(why))
+fn model(library: &Library, name: &str) -> Result<Model> {
+    Model::find(library, name).map_err(|why| anyhow!(why))
 }
 
 #[cfg(test)]
@@ -152,7 +154,7 @@ mod tests {
     /// There are [`CROWD`] functions.
     #[test]
     fn the_crowd_is_counted() {
-        let crowd = crowd().unwrap();
+        let crowd = crowd(Library::shipped().unwrap()).unwrap();
         let (ports, own): (Vec<_>, Vec<_>) = crowd.iter().partition(|one| !one.below.is_empty());
         let behind: usize = ports.iter().map(|port| port.below.len()).sum();
         assert_eq!((ports.len(), own.len() + behind), (2, CROWD));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::yaml::{NameOr, name_or};
 use super::{Text, yes};
 
 /// A domain and what it must observe.
@@ -13,9 +14,10 @@ use super::{Text, yes};
 pub struct Domain {
     /// Node name under /chosen; for a child, its name in scripts.
     pub name: String,
-    /// Its privilege over other domains.
+    /// Its privilege over other domains. If left out, a domain called `ctl` is a control domain, one called `hw` the
+    /// hardware domain, and any other a guest.
     #[serde(default)]
-    pub role: Role,
+    pub role: Option<Role>,
     /// Domains that its script creates at run time.
     #[serde(default)]
     pub children: Vec<Domain>,
@@ -29,9 +31,10 @@ pub struct Domain {
     /// is left out.
     #[serde(default, rename = "static")]
     pub banks: Vec<Text>,
-    /// `direct-map`: its memory and its emulated devices are at host addresses.
+    /// `direct-map`: its memory and its emulated devices are at host addresses. `true`, or its memory as `static` has
+    /// it.
     #[serde(default)]
-    pub direct_map: bool,
+    pub direct_map: DirectMap,
     /// Virtual CPUs.
     #[serde(default)]
     pub cpus: Option<Text>,
@@ -55,26 +58,11 @@ pub struct Domain {
     /// <device and function>`. They go to `xen,pci-assigned` of its partial tree, or `give` assigns them to a child.
     #[serde(default)]
     pub pci: Vec<Text>,
-    /// Operations of the probe, each with what it must observe: `r32 0x9030fe0 => 0x61`. A line that a row leaves empty
-    /// is left out.
-    ///
-    /// In hypercalls (`hv`, `hc`, `hcmem`) the name of a domain stands for its id, and so do `self`, `io`, `xen` and
-    /// `invalid`. A hypercall must return 0, or what is expected: `=> EBUSY`, `=> errno` for any error, `=> 4..6`.
-    /// Queries such as `hv free` must return no error. Some words stand for several operations:
-    ///
-    /// * `flag N` and `see N`: writes N into a word of its own memory; waits for N there;
-    /// * `await NAME N` and `signal NAME N`: the same in the memory of another domain, for a control domain;
-    /// * `make NAME`, `give NAME`, `start NAME`: creates a child with its memory and boot modules, assigns its devices,
-    ///   starts it; `build NAME` does all three. An expectation of `give` applies to each of its calls;
-    /// * `dma read A N` and `dma write A N`: the edu device copies N bytes from A to its buffer, or from its buffer to
-    ///   A, and the probe waits for it, unless `begin` follows; `dma@B` is the same for a device whose registers are at
-    ///   B. A may be a place in scratch memory, `@SLOT+OFFSET`;
-    /// * `pci read16 F OFFSET`, `pci write16 F OFFSET V`: configuration space of the function F, a name or
-    ///   `[BUS:]DEVICE[.FUNCTION]`; `pci enable F [barN A]...` sets its BARs and switches its memory decoder and bus
-    ///   mastering on; `pci known` asks the hypervisor for all functions, and expects those that `query-pci` showed
-    ///   outside;
-    /// * in `hv pci...`, the name of a function stands for its number.
-    #[serde(default)]
+    /// Operations of the probe, each with what it must observe: `read32 gpio.id => gpio.identity`. A text may hold
+    /// several, separated by `;`, and may be the only one. What a row leaves empty is left out. docs/case-language.md
+    /// lists the operations.
+    #[serde(default, deserialize_with = "super::yaml::one_or_many")]
+    #[schemars(with = "OneOrMany")]
     pub script: Vec<Text>,
     /// What the domain's own device tree must look like.
     #[serde(default)]
@@ -84,15 +72,16 @@ pub struct Domain {
     pub refused: Option<Vec<Text>>,
     /// What the domain must observe if it should be refused but runs, where the requirement leaves that open: these
     /// operations judge a subject that does not claim level `strict`. The script ends after them.
-    #[serde(default)]
-    pub otherwise: Vec<Text>,
+    #[serde(default, deserialize_with = "super::yaml::one_or_many")]
+    #[schemars(with = "OneOrMany")]
+    pub if_permitted: Vec<Text>,
     /// The domain must run up to a mark, and must be destroyed at another.
     #[serde(default)]
     pub destroyed: Option<Destroyed>,
     /// False leaves out the isolation checks: accesses by which every domain shows that only its own regions are
     /// mapped.
     #[serde(default = "yes")]
-    pub guards: bool,
+    pub isolation_checks: bool,
 }
 
 /// Privilege of a domain over other domains.
@@ -108,12 +97,71 @@ pub enum Role {
     Hardware,
 }
 
+impl Domain {
+    /// Returns its privilege over other domains.
+    pub fn role(&self) -> Role {
+        self.role.unwrap_or(match self.name.as_str() {
+            "ctl" => Role::Control,
+            "hw" => Role::Hardware,
+            _ => Role::Guest,
+        })
+    }
+
+    /// Returns its host memory as written.
+    pub fn banks(&self) -> &[Text] {
+        match &self.direct_map {
+            DirectMap::Banks(banks) if self.banks.is_empty() => banks,
+            _ => &self.banks,
+        }
+    }
+
+    /// Tells whether its addresses are those of the host.
+    pub const fn is_direct(&self) -> bool {
+        !matches!(self.direct_map, DirectMap::Yes(false))
+    }
+}
+
+/// One text, or several.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "it only describes what the reader accepts")]
+enum OneOrMany {
+    One(Text),
+    Many(Vec<Text>),
+}
+
+/// Whether a domain's addresses are those of the host.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum DirectMap {
+    /// Whether they are.
+    Yes(bool),
+    /// They are, and this is its memory.
+    Banks(Vec<Text>),
+}
+
+impl Default for DirectMap {
+    fn default() -> Self {
+        Self::Yes(false)
+    }
+}
+
+/// When a domain must be running, and from when on it must be gone: the domain that destroys it, or more than that.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum Destroyed {
+    /// The name of the domain that destroys it: its own mark is `up`, the other's `gone`.
+    By(String),
+    /// With other marks.
+    Marks(Marks),
+}
+
 /// When a domain must be running, and from when on it must be gone.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Destroyed {
+pub struct Marks {
     /// A mark of its own that it must have reached; everything before the mark is judged.
-    pub having: Text,
+    pub after_mark: Text,
     /// `<domain> <mark>`: no frame may come from it after this mark of another domain.
     pub by: Text,
 }
@@ -139,31 +187,120 @@ pub struct Partial {
     pub pad: Option<Text>,
     /// One named defect of the finished blob.
     #[serde(default)]
-    pub spoil: Option<Text>,
+    pub corrupt: Option<Text>,
 }
 
-/// A node of the partial tree.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+/// A device of a domain: the name of a device of the machine, or more than that.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum Device {
+    /// A device of the machine, given as the machine wants it.
+    Plain(String),
+    /// A device with differences, or a node of its own.
+    Node(Box<DeviceNode>),
+}
+
+/// A node of the partial tree. What it leaves out follows from the machine's device, if it names one.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Device {
-    /// Node name under /passthrough.
-    pub node: Text,
-    /// `<host> <size> <guest>` triples, or rows of them: `... x <count> <host step> <guest step>`.
+pub struct DeviceNode {
+    /// The device of the machine that it is about.
     #[serde(default)]
-    pub reg: Vec<Text>,
-    /// `xen,path`.
+    pub device: Option<Text>,
+    /// Guest address at which its registers are mapped; by default that of the host, or the machine's window for it.
+    #[serde(default)]
+    pub at: Option<Text>,
+    /// Node name under /passthrough; by default the library's name with the guest address.
+    #[serde(default)]
+    pub node: Option<Text>,
+    /// `<host> <size> <guest>` triples, or rows of them: `... x <count> <host step> <guest step>`. By default what the
+    /// library says is assigned of the device, at `at`.
+    #[serde(default)]
+    pub reg: Option<Vec<Text>>,
+    /// `xen,path`: a device or a path. By default that of the device, for a domain that is created at boot. Empty: the
+    /// device is named by its address alone.
     #[serde(default)]
     pub path: Option<Text>,
-    /// `xen,force-assign-without-iommu`.
+    /// `xen,force-assign-without-iommu`. By default set for a device that is not behind the IOMMU, for a domain that is
+    /// created at boot.
     #[serde(default)]
     pub force: Option<Text>,
-    /// Host node from which the guest's node takes `compatible` and `interrupts`; if left out, that of `path`.
+    /// Host node from which the guest's node takes `compatible` and `interrupts`: a device or a path; by default that
+    /// of the device or of `path`.
     #[serde(default)]
-    pub like: Option<Text>,
-    /// Numbers of the interrupts that `give` binds, if the domain is a child.
+    pub describe_as: Option<Text>,
+    /// The interrupts that `give` binds, if the domain is a child; by default those of the device.
     #[serde(default)]
-    pub lines: Vec<Text>,
+    pub interrupts: Option<Vec<Text>>,
     /// Additional or overriding properties, in device-tree source form.
     #[serde(default)]
     pub props: BTreeMap<String, Text>,
+}
+
+impl<'de> Deserialize<'de> for Device {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(match name_or(from, "the name of a device, or a map")? {
+            NameOr::Name(name) => Self::Plain(name),
+            NameOr::Map(node) => Self::Node(Box::new(node)),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Destroyed {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(match name_or(from, "the name of a domain, or a map")? {
+            NameOr::Name(name) => Self::By(name),
+            NameOr::Map(marks) => Self::Marks(marks),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(rest: &str) -> Domain {
+        crate::case::yaml::read(&format!("{{{rest}}}")).unwrap()
+    }
+
+    /// The names `ctl` and `hw` imply a role, unless the case says which one a domain has.
+    #[test]
+    fn names_imply_roles() {
+        for (rest, role) in [
+            ("name: ctl", Role::Control),
+            ("name: hw", Role::Hardware),
+            ("name: dA", Role::Guest),
+            ("name: ctl2", Role::Guest),
+            ("name: ctl, role: guest", Role::Guest),
+            ("name: hw, role: control", Role::Control),
+            ("name: dA, role: hardware", Role::Hardware),
+        ] {
+            assert_eq!(read(rest).role(), role, "{rest}");
+        }
+    }
+
+    /// A direct map may hold the domain's memory; `static` goes before it.
+    #[test]
+    fn a_direct_map_may_hold_the_memory() {
+        for (rest, direct, banks) in [
+            ("name: dA", false, &[][..]),
+            ("name: dA, static: [bank1 8M]", false, &["bank1 8M"]),
+            ("name: dA, direct_map: true", true, &[]),
+            ("name: dA, direct_map: [bank1 8M]", true, &["bank1 8M"]),
+            (
+                "name: dA, direct_map: true, static: [bank1 8M]",
+                true,
+                &["bank1 8M"],
+            ),
+            (
+                "name: dA, direct_map: [bank1 8M], static: [bank2 8M]",
+                true,
+                &["bank2 8M"],
+            ),
+        ] {
+            let domain = read(rest);
+            let read: Vec<&str> = domain.banks().iter().map(|bank| bank.0.as_str()).collect();
+            assert_eq!((domain.is_direct(), &read[..]), (direct, banks), "{rest}");
+        }
+    }
 }

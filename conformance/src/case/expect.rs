@@ -3,11 +3,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use wire::{Answer, FaultClass, Op};
+use wire::{Answer, FaultClass, Op, Width};
 
 use crate::arch;
 use crate::case::errno;
-use crate::case::value::number;
+use crate::language::Scope;
 
 /// An expectation.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -65,8 +65,12 @@ pub enum Expect {
 }
 
 impl Expect {
-    /// Parses the text after `=>`; an empty text means that the operation must succeed.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Parses the text after `=>`, for an answer of a size; an empty text means that the operation must succeed.
+    pub fn parse(text: &str, scope: &Scope<'_>, width: Width) -> Result<Self, String> {
+        let number = |word: &str| match word {
+            "ones" => Ok(width.max()),
+            word => scope.number(word),
+        };
         let words: Vec<&str> = text.split_whitespace().collect();
         if let Some(expect) = arch::Expect::parse(&words) {
             return Ok(Self::Arch(expect));
@@ -76,13 +80,22 @@ impl Expect {
             ["any"] => Self::Any,
             ["unchanged"] => Self::Unchanged,
             ["listed"] => Self::Listed,
-            ["fault"] => Self::Fault,
+            ["nothing"] => Self::Fault,
             ["alignment-fault"] => Self::AlignmentFault,
             ["any-fault"] => Self::AnyFault,
             ["timeout"] => Self::Timeout,
             ["irqs", count] => Self::Irqs(number(count)?),
+            ["known"] => Self::Value {
+                value: KNOWN_FUNCTION,
+                mask: u64::MAX,
+            },
+            ["unknown"] => Self::Value {
+                value: UNKNOWN_FUNCTION,
+                mask: u64::MAX,
+            },
+            ["not", "unknown"] => Self::Not(UNKNOWN_FUNCTION),
             ["not", value] => Self::Not(number(value)?),
-            ["errno"] => Self::Refused,
+            ["refused"] => Self::Refused,
             [name] if errno::number(name).is_some() => {
                 Self::Errno(errno::number(name).unwrap_or_default())
             }
@@ -93,11 +106,13 @@ impl Expect {
                     to: number(to)?,
                 }
             }
-            ["sweep", ok, faults] => Self::Sweep {
-                ok: field(ok, "ok=")?,
-                faults: field(faults, "fault=")?,
-            },
-            [value] if value.starts_with(|first: char| first.is_ascii_digit()) => Self::Value {
+            ["reached", ok, "of", all] => {
+                let (ok, all) = (number(ok)?, number(all)?);
+                let faults = all.checked_sub(ok);
+                let faults = faults.ok_or_else(|| format!("`{text}`: {ok} is more than {all}"))?;
+                Self::Sweep { ok, faults }
+            }
+            [value] if !near_a_word(value) => Self::Value {
                 value: number(value)?,
                 mask: u64::MAX,
             },
@@ -170,15 +185,29 @@ const KNOWN: &[&str] = &[
     "any",
     "unchanged",
     "listed",
-    "fault",
+    "nothing",
     "alignment-fault",
     "any-fault",
     "timeout",
     "irqs",
     "not",
-    "errno",
-    "sweep",
+    "refused",
+    "reached",
+    "known",
+    "unknown",
 ];
+
+/// What Xen answers for a function that it knows and that has no NUMA node, and for one that it does not know (Xen,
+/// public/sysctl.h: `XEN_INVALID_NODE_ID`, `XEN_INVALID_DEV`).
+const KNOWN_FUNCTION: u64 = 0xffff_ffff;
+const UNKNOWN_FUNCTION: u64 = 0xffff_fffe;
+
+/// Tells whether a word is a misspelled expectation rather than an expression.
+fn near_a_word(word: &str) -> bool {
+    let plain = word.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
+    let known = KNOWN.iter().chain(arch::EXPECTATIONS).copied();
+    plain && text::nearest(word, known.chain(errno::names())).is_some()
+}
 
 /// Tells whether an operation succeeded.
 pub fn works(answer: &Answer) -> bool {
@@ -193,13 +222,6 @@ pub fn works(answer: &Answer) -> bool {
         Answer::Same(same) => same.mismatches == 0 && same.faults == 0,
         Answer::Fault(_) | Answer::Timeout(_) | Answer::BadRam(_) | Answer::Cannot(_) => false,
     }
-}
-
-fn field(text: &str, name: &str) -> Result<u64, String> {
-    let value = text
-        .strip_prefix(name)
-        .ok_or_else(|| format!("`{text}` should read `{name}NUMBER`"))?;
-    number(value)
 }
 
 impl fmt::Display for Expect {
@@ -236,7 +258,30 @@ impl fmt::Display for Expect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::check_expectation as check;
+    use crate::sample::{check_expectation as check, outside};
+
+    fn parse(text: &str) -> Result<Expect, String> {
+        Expect::parse(text, &outside(), Width::W32)
+    }
+
+    /// A value may be an expression; `ones` is all bits of the access. A sweep is told by how many of its accesses reach
+    /// something.
+    #[test]
+    fn values_are_expressions() {
+        let value = |value| {
+            Ok(Expect::Value {
+                value,
+                mask: u64::MAX,
+            })
+        };
+        assert_eq!(parse("gpio.identity"), value(0x61));
+        assert_eq!(parse("ones"), value(0xffff_ffff));
+        assert_eq!(parse("unknown"), value(0xffff_fffe));
+        let (from, to) = (0x4000_0000, 0x4000_1000);
+        assert_eq!(parse("ram..ram+4K"), Ok(Expect::Range { from, to }));
+        let swept = Expect::Sweep { ok: 1, faults: 2 };
+        assert_eq!(parse("reached 1 of 3"), Ok(swept));
+    }
 
     /// Values are compared under their mask; an operation without an expectation must succeed.
     #[test]
@@ -262,14 +307,14 @@ mod tests {
         let busy = Answer::Value(16_u64.wrapping_neg());
         check("EBUSY", "hv destroy 2", busy, true);
         check("EPERM", "hv destroy 2", busy, false);
-        check("errno", "hv destroy 2", busy, true);
-        check("errno", "hv destroy 2", Answer::Value(0), false);
+        check("refused", "hv destroy 2", busy, true);
+        check("refused", "hv destroy 2", Answer::Value(0), false);
         check("4..6", "hv list", Answer::Value(6), true);
         check("4..6", "hv list", Answer::Value(7), false);
         assert!(Expect::Answered.met_by(&"hv list".parse().unwrap(), &Answer::Value(6), None));
         assert!(!Expect::Answered.met_by(&"hv list".parse().unwrap(), &busy, None));
         assert!(
-            Expect::parse("EBUSSY")
+            parse("EBUSSY")
                 .unwrap_err()
                 .contains("did you mean `EBUSY`")
         );
@@ -279,15 +324,21 @@ mod tests {
     #[test]
     fn unknown_expectations_are_refused() {
         assert!(
-            Expect::parse("falt")
+            parse("nothin")
                 .unwrap_err()
-                .contains("did you mean `fault`")
+                .contains("did you mean `nothing`")
         );
         assert!(
-            Expect::parse("sweep ok=1 faults=2")
+            parse("reached 3 of 2")
                 .unwrap_err()
-                .contains("fault=NUMBER")
+                .contains("3 is more than 2")
         );
-        assert!(Expect::parse("0x61 0x2").is_err());
+        assert!(parse("reached 1 off 2").is_err());
+        assert!(parse("0x61 0x2").is_err());
+        assert!(
+            parse("gpio.AFSL")
+                .unwrap_err()
+                .contains("did you mean `AFSEL`?")
+        );
     }
 }

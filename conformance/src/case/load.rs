@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use model::Place;
 use oft::{Catalog, Diagnostic, Id, Item, Location, Reference};
 
-use crate::case::yaml::{self, YamlError};
+use crate::case::yaml::{self, not_of_its_kind};
 use crate::case::{Case, CaseFile};
 use crate::kinds::CASE_KIND;
+use crate::library::{self, Library};
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,8 @@ pub struct Loaded {
     pub catalog: Catalog,
     /// The cases in the order of their files and, within a file, as written.
     pub cases: Vec<LoadedCase>,
+    /// The machines and devices that cases may name.
+    pub library: Library,
 }
 
 impl Loaded {
@@ -109,8 +112,12 @@ pub fn load(root: &Path) -> Result<Loaded, Vec<Diagnostic>> {
 /// well, so that a caller that checks further shows all errors of all files at once.
 pub fn read(root: &Path) -> (Loaded, Vec<Diagnostic>) {
     let mut problems = Vec::new();
+    let library = Library::of(root).unwrap_or_else(|found| {
+        problems.extend(found);
+        Library::default()
+    });
     let mut catalog = Catalog::load(root).unwrap_or_else(|found| {
-        problems = found;
+        problems.extend(found);
         Catalog::default()
     });
     // Without all requirements, a reference to a missing one would be a false error.
@@ -134,7 +141,7 @@ pub fn read(root: &Path) -> (Loaded, Vec<Diagnostic>) {
                 accept(&shown, &text, file, &catalog, &mut cases, &mut problems);
             }
             Ok(_) => {}
-            Err(error) => problems.push(not_a_case_file(&shown, &text, &error)),
+            Err(error) => problems.push(not_of_its_kind(&shown, &text, &error)),
         }
     }
     for case in &cases {
@@ -162,6 +169,7 @@ pub fn read(root: &Path) -> (Loaded, Vec<Diagnostic>) {
             root,
             catalog,
             cases,
+            library,
         },
         problems,
     )
@@ -174,7 +182,7 @@ pub fn unbound(shown: &str, text: &str) -> Result<Vec<LoadedCase>, Diagnostic> {
     struct File {
         cases: Vec<Case>,
     }
-    let file: File = yaml::read(text).map_err(|error| not_a_case_file(shown, text, &error))?;
+    let file: File = yaml::read(text).map_err(|error| not_of_its_kind(shown, text, &error))?;
     let whole: std::sync::Arc<str> = text.into();
     let bound = file.cases.into_iter().map(|case| {
         let line = line_of(text, &case.id, 0);
@@ -203,6 +211,10 @@ fn yaml_files(root: &Path) -> Vec<PathBuf> {
             continue;
         };
         for path in entries.flatten().map(|entry| entry.path()) {
+            let of_library = [library::DEVICES, library::MACHINES].map(|name| root.join(name));
+            if of_library.contains(&path) {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
             } else if path
@@ -244,7 +256,8 @@ fn accept(
     if file.cases.is_empty() {
         problems.push(report("cases", format!("{} has no case", file.requirement)));
     }
-    for case in file.cases {
+    for mut case in file.cases {
+        case.complete(&file.defaults);
         let earlier = cases
             .iter()
             .filter(|other| other.file == shown && other.case.id == case.id);
@@ -347,35 +360,5 @@ fn known(text: &str, catalog: &Catalog) -> Result<Id, String> {
     match catalog.nearest(text) {
         Some(near) => Err(format!("nothing defines `{id}`; did you mean `{near}`?")),
         None => Err(format!("nothing defines `{id}`")),
-    }
-}
-
-fn not_a_case_file(shown: &str, text: &str, error: &YamlError) -> Diagnostic {
-    let line = error.line.checked_sub(1);
-    let excerpt = line.and_then(|line| text.lines().nth(line)).unwrap_or("");
-    let number = u32::try_from(error.line).unwrap_or(0);
-    let told = Diagnostic::error(shown, number, &error.message);
-    // serde names the key and every key that it knows: "unknown field `scrip`, expected one of `id`, `title`".
-    let quoted: Vec<&str> = error.message.split('`').skip(1).step_by(2).collect();
-    let unknown = error.message.contains("unknown ");
-    let from = |column: usize| {
-        let mut places = excerpt.char_indices().map(|(at, _)| at);
-        let at = column.checked_sub(1).and_then(|column| places.nth(column));
-        at.and_then(|at| excerpt.get(at..)).unwrap_or_default()
-    };
-    let rest = from(error.column);
-    match quoted.as_slice() {
-        [name, known @ ..] if unknown => {
-            let wrong = match rest.find(name).and_then(|at| rest.get(at..at + name.len())) {
-                Some(there) => there,
-                None => name,
-            };
-            let told = told.highlight(excerpt, wrong);
-            told.suggest(name, known.iter().copied())
-        }
-        _ => {
-            let next = rest.char_indices().nth(1).map_or(rest.len(), |(at, _)| at);
-            told.highlight(excerpt, rest.get(..next).unwrap_or_default())
-        }
     }
 }

@@ -2,6 +2,9 @@
 
 use dtb_gen::{Edit, Node, Value};
 
+use crate::arch;
+use crate::language::Scope;
+
 /// Parses a number: decimal or `0x` hexadecimal, with `_` between digits.
 pub fn number(text: &str) -> Result<u64, String> {
     let plain = text.trim().replace('_', "");
@@ -23,21 +26,28 @@ pub fn number32(text: &str) -> Result<u32, String> {
 }
 
 /// Parses a property value in device-tree source form: `<1 2>`, `[00 ff]`, `"a", "b"` or nothing; anything else is one
-/// string.
-pub fn property(text: &str) -> Result<Value, String> {
+/// string. A cell is an expression of 32 bits; after `/bits/ 64` it has 64 bits.
+pub fn property(text: &str, scope: &Scope<'_>) -> Result<Value, String> {
     let text = text.trim();
     if text.is_empty() || text == "true" {
         return Ok(Value::Empty);
     }
-    if let Some(inner) = text.strip_prefix('<') {
+    let wide = text.strip_prefix("/bits/ 64").map(str::trim_start);
+    if let Some(inner) = wide.unwrap_or(text).strip_prefix('<') {
         let inner = inner
             .strip_suffix('>')
             .ok_or_else(|| format!("`{text}` lacks its `>`"))?;
-        return inner
-            .split_whitespace()
-            .map(number32)
-            .collect::<Result<_, _>>()
-            .map(Value::Cells);
+        let words = inner.split_whitespace();
+        if wide.is_some() {
+            let cells = words
+                .map(|word| scope.number(word))
+                .collect::<Result<_, _>>();
+            return cells.map(Value::Cells64);
+        }
+        let cells = words
+            .map(|word| scope.number32(word))
+            .collect::<Result<_, _>>();
+        return cells.map(Value::Cells);
     }
     if let Some(inner) = text.strip_prefix('[') {
         let inner = inner
@@ -84,13 +94,17 @@ const EDITS: &[(&str, &str)] = &[
     ("copy", "copy PATH NAME"),
     ("rename", "rename PATH NAME"),
     ("point", "point PATH PROPERTY TARGET-PATH [CELL...]"),
+    ("interrupts", "interrupts PATH INTERRUPT[:edge]..."),
 ];
 
-/// Parses one edit of a tree.
-pub fn edit(text: &str) -> Result<Edit, String> {
+/// Parses one edit of a tree. A path begins with `/`, or with a device of the machine that stands for its node.
+pub fn edit(text: &str, scope: &Scope<'_>) -> Result<Edit, String> {
     let (verb, rest) = cut(text);
     let (path, rest) = cut(rest);
-    let path = path.to_owned();
+    let path = match path.is_empty() || !EDITS.iter().any(|(known, _)| *known == verb) {
+        true => path.to_owned(),
+        false => scope.path(path)?,
+    };
     let (second, rest) = cut(rest);
     let usage = || {
         let known = EDITS.iter().map(|(verb, _)| *verb);
@@ -115,14 +129,19 @@ pub fn edit(text: &str) -> Result<Edit, String> {
         "set" if !alone => Ok(Edit::Set {
             path,
             prop: second.to_owned(),
-            value: property(rest)?,
+            value: property(rest, scope)?,
+        }),
+        "interrupts" if !alone => Ok(Edit::Set {
+            path,
+            prop: "interrupts".to_owned(),
+            value: Value::Cells(interrupts(second, rest, scope)?),
         }),
         "delete" if !alone && last => Ok(Edit::Delete {
             path,
             prop: second.to_owned(),
         }),
         "resize" if !alone && !last => {
-            let bytes = i64::try_from(number(rest.trim_start_matches('-'))?);
+            let bytes = i64::try_from(scope.number(rest.trim_start_matches('-'))?);
             let bytes = bytes.map_err(|_| format!("`{rest}` is too many bytes"))?;
             let by = if rest.starts_with('-') { -bytes } else { bytes };
             Ok(Edit::Resize {
@@ -152,18 +171,33 @@ pub fn edit(text: &str) -> Result<Edit, String> {
             let (target, cells) = cut(rest);
             let after = cells
                 .split_whitespace()
-                .map(number32)
+                .map(|cell| scope.number32(cell))
                 .collect::<Result<_, _>>()?;
             Ok(Edit::Point {
                 path,
                 prop: second.to_owned(),
-                target: target.to_owned(),
+                target: scope.path(target)?,
                 before: Vec::new(),
                 after,
             })
         }
         _ => Err(usage()),
     }
+}
+
+/// Parses interrupts as the machine's controller has them: level-triggered ones, or `NUMBER:edge`.
+fn interrupts(first: &str, rest: &str, scope: &Scope<'_>) -> Result<Vec<u32>, String> {
+    let mut cells = Vec::new();
+    for word in [first].into_iter().chain(rest.split_whitespace()) {
+        let (number, edge) = match word.strip_suffix(":edge") {
+            Some(number) => (number, true),
+            None => (word, false),
+        };
+        let number = scope.number32(number)?;
+        let cell = arch::interrupt_cells(number, edge);
+        cells.extend(cell.ok_or_else(|| format!("`{word}` is no shared interrupt"))?);
+    }
+    Ok(cells)
 }
 
 /// Splits off the first word.
@@ -176,6 +210,15 @@ pub fn cut(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::outside;
+
+    fn property(text: &str) -> Result<Value, String> {
+        super::property(text, &outside())
+    }
+
+    fn edit(text: &str) -> Result<Edit, String> {
+        super::edit(text, &outside())
+    }
 
     /// Every form of a property value is parsed, and an incomplete one is refused.
     #[test]
@@ -196,6 +239,18 @@ mod tests {
             "`\"a\" b` is not a quoted text"
         );
         assert_eq!(property("\"a").unwrap_err(), "`\"a` is not a quoted text");
+        assert_eq!(
+            property("<1 gpio.phandle>").unwrap_err(),
+            "nothing defines `gpio.phandle`"
+        );
+        assert_eq!(
+            property("<iommu.phandle page:gpio>").unwrap(),
+            Value::Cells(vec![0x8004, 0x9030])
+        );
+        assert_eq!(
+            property("/bits/ 64 <ecam 4K>").unwrap(),
+            Value::Cells64(vec![0x40_1000_0000, 4096])
+        );
         assert!(property("<0 1").unwrap_err().contains("lacks its `>`"));
         assert!(
             property("<0x1_0000_0000>")
@@ -226,6 +281,35 @@ mod tests {
         assert!(
             matches!(edit("add /a/b").unwrap(), Edit::AddNode { parent, .. } if parent == "/a")
         );
+        // A device stands for its node, and an interrupt for the cells of its controller.
+        assert_eq!(
+            edit("interrupts gpio rtc.irq gpio.irq:edge").unwrap(),
+            Edit::Set {
+                path: "/pl061@9030000".into(),
+                prop: "interrupts".into(),
+                value: Value::Cells(vec![0, 2, 4, 0, 7, 1])
+            }
+        );
+        assert!(
+            edit("interrupts gpio 31")
+                .unwrap_err()
+                .contains("is no shared interrupt")
+        );
+        assert_eq!(
+            edit("point gpio/below iommus iommu edu.stream").unwrap(),
+            Edit::Point {
+                path: "/pl061@9030000/below".into(),
+                prop: "iommus".into(),
+                target: arch::sample::IOMMU_NODE.into(),
+                before: vec![],
+                after: vec![0x18]
+            }
+        );
+        assert!(
+            edit("remove gpoi")
+                .unwrap_err()
+                .contains("did you mean `gpio`?")
+        );
         assert!(edit("ad /a/b").unwrap_err().contains("did you mean `add`"));
         assert!(
             edit("delete /a")
@@ -233,9 +317,14 @@ mod tests {
                 .contains("reads `delete PATH PROPERTY`")
         );
         assert!(
-            edit("set a b")
+            edit("set /a")
                 .unwrap_err()
                 .contains("reads `set PATH PROPERTY VALUE`")
+        );
+        assert!(
+            edit("set a b")
+                .unwrap_err()
+                .contains("`a` is neither a path nor a device with a node")
         );
     }
 }

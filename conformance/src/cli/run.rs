@@ -12,11 +12,12 @@ use text::visible;
 
 use crate::cli::select::{self, choose, profile};
 use crate::cli::{
-    BenchArgs, Choice, ReproduceArgs, RunArgs, on_terminal, refused, reports, say, suite,
+    BenchArgs, CasesArgs, Choice, ReproduceArgs, RunArgs, on_terminal, refused, reports, say, suite,
 };
+use crate::library::Library;
 use crate::pipeline::{Harness, run_all};
 use crate::scenario::generate::scenarios;
-use crate::{benchmark, capability_detection, groups, ledger_builder, waiver};
+use crate::{benchmark, capability_detection, groups, ledger_builder, pages, waiver};
 
 /// Judges a subject.
 pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
@@ -53,7 +54,7 @@ pub fn conformance(args: &RunArgs, images: &Path) -> Result<u8> {
         &loaded.catalog,
         &profile.optional,
     )?;
-    let mut harness = harness(&args.choice, profile, images, "refhv.img")?;
+    let mut harness = harness(&args.choice, profile, &loaded.library, images, "refhv.img")?;
     for capability in harness.beyond_profile() {
         eprintln!(
             "note: the adapter claims `{capability}`, its profile does not: what needs it is skipped"
@@ -145,6 +146,9 @@ fn selection(args: &RunArgs, profile: &runners::Profile) -> Vec<String> {
         .class
         .iter()
         .for_each(|class| add("--class", class.name()));
+    if let Some(machine) = &choice.machine {
+        add("--machine", machine);
+    }
     if let Some(level) = choice.level {
         add("--level", level.name());
     }
@@ -155,6 +159,35 @@ fn selection(args: &RunArgs, profile: &runners::Profile) -> Vec<String> {
         add("--shard", &shard.to_string());
     }
     words
+}
+
+/// Writes a page for each scenario.
+pub fn cases(args: &CasesArgs, images: &Path) -> Result<u8> {
+    let profile = profile(&args.choice)?;
+    let loaded = suite(&args.choice.requirements, &profile)?;
+    let chosen = choose(&args.choice, None, &loaded, &profile)?.scenarios;
+    if let ([one], None) = (chosen.as_slice(), &args.out) {
+        say(format_args!("{}", pages::page(one, &loaded.library)));
+        return Ok(0);
+    }
+    let out = args.out.clone();
+    let out = out.unwrap_or_else(|| images.with_file_name("cases"));
+    let write = |name: &str, text: String| {
+        let path = out.join(name);
+        fs::write(&path, text).with_context(|| format!("{}: cannot be written", path.display()))
+    };
+    fs::create_dir_all(&out).with_context(|| format!("{}: cannot be made", out.display()))?;
+    for scenario in &chosen {
+        let page = pages::page(scenario, &loaded.library);
+        write(&pages::file(scenario), page)?;
+    }
+    write("index.md", pages::index(&chosen))?;
+    say(format_args!(
+        "{} pages, from {}\n",
+        chosen.len(),
+        out.join("index.md").display()
+    ));
+    Ok(0)
 }
 
 /// Runs one scenario again and shows everything about it.
@@ -190,6 +223,7 @@ pub fn reproduce(args: &ReproduceArgs, images: &Path) -> Result<u8> {
     let mut harness = harness(
         &args.choice,
         profile,
+        &loaded.library,
         images,
         if seeded {
             "refhv-faults.img"
@@ -236,7 +270,7 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
     if chosen.scenarios.is_empty() {
         bail!("nothing to measure: no scenario has all that was asked for");
     }
-    let harness = harness(&args.choice, profile, images, "refhv.img")?;
+    let harness = harness(&args.choice, profile, &loaded.library, images, "refhv.img")?;
     let figures = benchmark::measure(
         &harness,
         &chosen.scenarios,
@@ -251,9 +285,11 @@ pub fn bench(args: &BenchArgs, images: &Path) -> Result<u8> {
 pub fn harness(
     choice: &Choice,
     profile: runners::Profile,
+    library: &Library,
     images: &Path,
     image: &str,
 ) -> Result<Harness> {
+    let library = library.clone();
     let folder = images.join(profile.arch.name());
     // An adapter receives the image that its profile names; if there is none, it receives a folder, which is no image.
     let image = match &profile.adapter {
@@ -266,17 +302,18 @@ pub fn harness(
     let probe = folder.join("probe.img");
     let built = "the images are built by `cargo xtask image`";
     if let Some(own) = &choice.image {
-        return Harness::new(profile, own, &probe, choice.seed);
+        return Harness::new(profile, library, own, &probe, choice.seed);
     }
     let Some(package) = profile.package.clone() else {
-        return Harness::new(profile, &folder.join(image), &probe, choice.seed).context(built);
+        return Harness::new(profile, library, &folder.join(image), &probe, choice.seed)
+            .context(built);
     };
     let name = format!("{}-{}", profile.name, profile.arch.name());
     let place = images.with_file_name("subjects").join(name);
     let unpacked = package
         .image(&place, !choice.no_fetch)
         .with_context(|| format!("the image of `{}`", profile.name))?;
-    Harness::new(profile, &unpacked, &probe, choice.seed).context(built)
+    Harness::new(profile, library, &unpacked, &probe, choice.seed).context(built)
 }
 
 /// Returns how many scenarios run at a time.

@@ -53,6 +53,7 @@ pub struct Chosen {
 pub fn profile(choice: &Choice) -> Result<Profile> {
     let mut profile = described(choice)?;
     profile.level = choice.level.unwrap_or(profile.level);
+    profile.board = choice.machine.clone().or(profile.board);
     Ok(profile)
 }
 

@@ -28,10 +28,22 @@ pub fn selfcheck(args: &SelfcheckArgs, images: &Path) -> Result<u8> {
         }
         return Ok(0);
     }
-    let control = harness(&args.choice, profile.clone(), images, IMAGE)?;
+    let control = harness(
+        &args.choice,
+        profile.clone(),
+        &loaded.library,
+        images,
+        IMAGE,
+    )?;
     let catches = in_parallel(&all, jobs(&args.choice), |fault| -> Result<Catch> {
-        let seeded = harness(&args.choice, profile.clone(), images, IMAGE)?
-            .with_argument(&format!("fault={}", fault.name));
+        let seeded = harness(
+            &args.choice,
+            profile.clone(),
+            &loaded.library,
+            images,
+            IMAGE,
+        )?
+        .with_argument(&format!("fault={}", fault.name));
         let catch = check(&seeded, &control, fault, &chosen.scenarios)?;
         say(format_args!("{}\n", summary(fault, &catch)));
         Ok(catch)

@@ -8,7 +8,7 @@ use runners::adapter::protocol::{
     Bank, Device, Dom0less, Domain, FileRef, Machine, Module, PciFunction, Placed, Property, Range,
     Role, Scenario,
 };
-use runners::{File, GuestLayout, Profile};
+use runners::{File, GuestLayout, HostLayout, Profile};
 
 use super::{Blobs, BuildContext, plan, platform};
 use crate::arch::{self, CONTROLLER_PHANDLE};
@@ -65,7 +65,7 @@ pub fn tell(
         tree: put("machine.dtb".to_owned(), tree),
         modules: profile.modules,
         guest: profile.guest.clone(),
-        host: profile.host,
+        host: context.host,
         ipa_bits: profile.ipa_bits,
     };
     let mut domains = Vec::new();
@@ -88,7 +88,7 @@ pub fn tell(
             &memory,
             &boot.args,
             ramdisk.as_ref().map(|placed| (placed.address, size)),
-            &base,
+            (&base, context.host),
         );
         let tree = dtb_gen::guest(&guest.map_err(in_domain)?)
             .map_err(|error| in_domain(error.to_string()))?;
@@ -204,10 +204,11 @@ fn guest(
     memory: &[Bank],
     arguments: &str,
     ramdisk: Option<(u64, u64)>,
-    base: &Tree,
+    context: (&Tree, Option<HostLayout>),
 ) -> Result<Guest, String> {
+    let (base, host) = context;
     let layout = &profile.guest;
-    let host = profile.host.as_ref().filter(|_| domain.direct);
+    let host = host.as_ref().filter(|_| domain.direct);
     let uart = host.map_or(layout.uart, |host| host.uart);
     let plain = domain.partial.as_ref();
     Ok(Guest {

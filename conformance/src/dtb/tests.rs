@@ -36,6 +36,7 @@ fn built_in(rest: &str, modules: runners::Modules) -> Result<Blobs, String> {
         nonce: NONCE,
         modules,
         guest: &crate::sample::profile().guest,
+        host: None,
     };
     blobs(&scenario(rest), &context)
 }
@@ -90,7 +91,7 @@ fn one_probe_for_all() {
 /// Each domain's boot arguments are its own script, with the nonce of the run and its own number.
 #[test]
 fn scripts_go_by_the_arguments() {
-    let (_, host) = built("    domains: [{name: dA, script: [r32 0x10]}]\n").unwrap();
+    let (_, host) = built("    domains: [{name: dA, script: [read32 0x10]}]\n").unwrap();
     let args = |name| {
         kernel(&host, name)
             .get("bootargs")
@@ -108,7 +109,7 @@ fn scripts_go_by_the_arguments() {
 #[test]
 fn long_scripts_go_by_a_ramdisk() {
     let lines: Vec<String> = (0..60)
-        .map(|place| format!("r32 {:#x}", 0x1000_0000 + 4 * place))
+        .map(|place| format!("read32 {:#x}", 0x1000_0000 + 4 * place))
         .collect();
     let (made, host) = built(&format!(
         "    domains: [{{name: dA, script: [{}]}}]\n",
@@ -213,7 +214,7 @@ fn modules_stay_in_their_area() {
 /// The tree kept for judging is the one before the defect; the blob in memory has the defect.
 #[test]
 fn defects_are_in_the_blob_only() {
-    let rest = "    domains: [{name: dA, devices: [{node: x}], partial: {spoil: magic}}]\n";
+    let rest = "    domains: [{name: dA, devices: [{node: x}], partial: {corrupt: magic}}]\n";
     let (made, _) = built(rest).unwrap();
     let (_, _, blob) = &made.modules[1];
     assert!(Tree::read(blob).is_err());

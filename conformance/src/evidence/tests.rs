@@ -17,7 +17,7 @@ fn folders_hold_the_whole_run() {
         role: control
         children: [{name: dC, devices: [{node: y}]}]
         devices: [{node: x}]
-        script: [r32 0x10, build dC]
+        script: [read32 0x10, build dC]
       - {name: dB, refused: []}
 ",
     );
@@ -31,6 +31,7 @@ fn folders_hold_the_whole_run() {
         nonce: NONCE,
         modules,
         guest: &profile.guest,
+        host: None,
     };
     let made = blobs(&scenario, &context).unwrap();
     let mut recorder = Recorder::new(NONCE);

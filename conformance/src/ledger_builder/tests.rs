@@ -36,8 +36,8 @@ fn made_of(
     let folder = tempfile::TempDir::new().unwrap();
     let image = folder.path().join("image");
     std::fs::write(&image, b"image").unwrap();
-    let harness = Harness::new(profile, &image, &image, 7).unwrap();
     let loaded = loaded(CASES);
+    let harness = Harness::new(profile, loaded.library.clone(), &image, &image, 7).unwrap();
     let ids = |texts: &[&str]| -> Vec<Id> { texts.iter().map(|id| id.parse().unwrap()).collect() };
     let run = Run {
         loaded: &loaded,

@@ -89,7 +89,7 @@ impl Script {
 }
 
 fn function(one: &Function, at: u64, script: &mut Script) {
-    script.see(at + ID, 4, u32::MAX, one.model.id);
+    script.see(at + ID, 4, u32::MAX, one.model.pci.id);
     for bar in &one.bars {
         let register = at + BAR0 + 4 * u64::from(bar.index);
         let Some(address) = bar.address else {
@@ -107,7 +107,7 @@ fn function(one: &Function, at: u64, script: &mut Script) {
         script.set(at + BUSES, 4, 0x00ff_ffff, buses);
     }
     if let Some(command) = one.command {
-        if one.model.role != Role::Endpoint {
+        if one.model.pci.role() != Role::Endpoint {
             windows(one, at, script);
         }
         script.set(at + COMMAND, 2, u32::MAX, u32::from(command));

@@ -1,6 +1,7 @@
 //! Generates topologies from a seed: equal seeds give equal topologies on every machine.
 
 use super::{Model, Wanted};
+use crate::library::Library;
 
 /// Maximum number of bridges behind one another.
 const DEPTH: u32 = 3;
@@ -40,8 +41,9 @@ const ENDPOINTS: [&str; 6] = [
 
 /// Generates the functions of a machine: some on the first bus, some behind ports, switches and bridges to conventional
 /// buses, some in devices with gaps between their functions.
-pub fn topology(seed: u64) -> Vec<Wanted> {
+pub fn topology(library: &Library, seed: u64) -> Result<Vec<Wanted>, String> {
     let mut maker = Maker {
+        library,
         dice: Dice(seed),
         made: 0,
     };
@@ -51,39 +53,40 @@ pub fn topology(seed: u64) -> Vec<Wanted> {
         // Some devices are adjacent, others far apart.
         device += 1 + u8::try_from(maker.dice.roll(4)).unwrap_or(0);
         let found = match maker.dice.roll(5) {
-            0 => maker.device(device),
-            1 => vec![maker.endpoint((device, 0))],
-            2 => vec![maker.conventional((device, 0))],
-            _ => vec![maker.port("pcie-root-port", (device, 0), 1)],
+            0 => maker.device(device)?,
+            1 => vec![maker.endpoint((device, 0))?],
+            2 => vec![maker.conventional((device, 0))?],
+            _ => vec![maker.port("pcie-root-port", (device, 0), 1)?],
         };
         wanted.extend(found);
     }
-    wanted
+    Ok(wanted)
 }
 
-struct Maker {
+struct Maker<'a> {
+    library: &'a Library,
     dice: Dice,
     made: u32,
 }
 
-impl Maker {
-    fn one(&mut self, model: &str, slot: (u8, u8)) -> Wanted {
-        let model = Model::find(model).unwrap_or(&super::device_models::MODELS[0]);
+impl Maker<'_> {
+    fn one(&mut self, model: &str, slot: (u8, u8)) -> Result<Wanted, String> {
+        let model = Model::find(self.library, model)?;
         let name = format!("g{}", self.made);
         self.made += 1;
-        Wanted {
+        Ok(Wanted {
             slot: Some(slot),
             ..Wanted::new(name, model)
-        }
+        })
     }
 
-    fn endpoint(&mut self, slot: (u8, u8)) -> Wanted {
+    fn endpoint(&mut self, slot: (u8, u8)) -> Result<Wanted, String> {
         let model = self.dice.pick(&ENDPOINTS).copied().unwrap_or("edu");
         self.one(model, slot)
     }
 
     /// Generates a device with several functions; function 0 always exists.
-    fn device(&mut self, device: u8) -> Vec<Wanted> {
+    fn device(&mut self, device: u8) -> Result<Vec<Wanted>, String> {
         let which = self.dice.next() | 1;
         (0..8)
             .filter(|function| which >> function & 1 == 1)
@@ -91,33 +94,33 @@ impl Maker {
             .collect()
     }
 
-    fn conventional(&mut self, slot: (u8, u8)) -> Wanted {
-        let mut bridge = self.one("pcie-pci-bridge", slot);
+    fn conventional(&mut self, slot: (u8, u8)) -> Result<Wanted, String> {
+        let mut bridge = self.one("pcie-pci-bridge", slot)?;
         for device in 1..2 + u8::try_from(self.dice.roll(3)).unwrap_or(0) {
-            bridge.below.push(self.endpoint((3 * device, 0)));
+            bridge.below.push(self.endpoint((3 * device, 0))?);
         }
-        bridge
+        Ok(bridge)
     }
 
-    fn port(&mut self, model: &str, slot: (u8, u8), depth: u32) -> Wanted {
-        let mut port = self.one(model, slot);
+    fn port(&mut self, model: &str, slot: (u8, u8), depth: u32) -> Result<Wanted, String> {
+        let mut port = self.one(model, slot)?;
         let deeper = depth < DEPTH;
         port.below = match self.dice.roll(5) {
             0 => Vec::new(),
-            1 if deeper => vec![self.switch(depth)],
-            2 if deeper => vec![self.conventional((0, 0))],
-            3 => self.device(0),
-            _ => vec![self.endpoint((0, 0))],
+            1 if deeper => vec![self.switch(depth)?],
+            2 if deeper => vec![self.conventional((0, 0))?],
+            3 => self.device(0)?,
+            _ => vec![self.endpoint((0, 0))?],
         };
-        port
+        Ok(port)
     }
 
-    fn switch(&mut self, depth: u32) -> Wanted {
-        let mut switch = self.one("x3130-upstream", (0, 0));
+    fn switch(&mut self, depth: u32) -> Result<Wanted, String> {
+        let mut switch = self.one("x3130-upstream", (0, 0))?;
         for device in 0..1 + u8::try_from(self.dice.roll(3)).unwrap_or(0) {
-            let port = self.port("xio3130-downstream", (2 * device, 0), depth + 1);
+            let port = self.port("xio3130-downstream", (2 * device, 0), depth + 1)?;
             switch.below.push(port);
         }
-        switch
+        Ok(switch)
     }
 }

@@ -4,7 +4,7 @@ use runners::PciHost;
 use thiserror::Error;
 
 use super::{Bar, BarKind, Firmware, Function, Model, PINS, Role, Topology, Wanted};
-use crate::arch;
+use crate::library::device::BarModel;
 
 /// Devices of a bus, and functions of a device.
 const DEVICES: u8 = 32;
@@ -32,14 +32,24 @@ fn wrong(one: &Wanted, why: impl Into<String>) -> PlaceError {
     }
 }
 
+/// A machine's PCI host bridge.
+#[derive(Clone, Copy, Debug)]
+pub struct Bridge {
+    /// Its ECAM and its memory windows.
+    pub windows: PciHost,
+    /// The first of the interrupts to which the pins of its bus go.
+    pub first_interrupt: u32,
+    /// Addresses below this one are not used.
+    pub taken: u64,
+}
+
 /// Plugs functions into the first bus and the functions below them into their buses, and does what firmware does.
-/// Addresses below `taken` are not used.
 pub fn place(
     wanted: &[Wanted],
     firmware: Firmware,
-    windows: &PciHost,
-    taken: u64,
+    bridge: &Bridge,
 ) -> Result<Topology, PlaceError> {
+    let windows = &bridge.windows;
     let mut placer = Placer {
         topology: Topology {
             firmware,
@@ -49,13 +59,14 @@ pub fn place(
         },
         names: Vec::new(),
         chassis: 0,
+        first_interrupt: bridge.first_interrupt,
     };
     let first = placer.plug(wanted, None)?;
     placer.number(&first, Some(0))?;
     let window = |window: runners::Window| (window.base, window.base.saturating_add(window.size));
     let low = window(windows.low);
     let mut room = Room {
-        low: (low.0.max(taken), low.1),
+        low: (low.0.max(bridge.taken), low.1),
         high: window(windows.high),
     };
     placer.place(&first, &mut room)?;
@@ -71,8 +82,8 @@ struct Room {
 impl Room {
     fn take(&mut self, kind: BarKind, size: u64) -> Result<u64, String> {
         let room = match kind {
-            BarKind::Prefetchable64 => &mut self.high,
-            BarKind::Memory32 | BarKind::Memory64 => &mut self.low,
+            BarKind::Prefetchable64 if self.high.0 < self.high.1 => &mut self.high,
+            BarKind::Prefetchable64 | BarKind::Memory32 | BarKind::Memory64 => &mut self.low,
         };
         let at = room.0.checked_next_multiple_of(size);
         let end = at.and_then(|at| at.checked_add(size));
@@ -91,6 +102,7 @@ struct Placer<'w> {
     /// The functions as wanted, in the same order.
     names: Vec<&'w Wanted>,
     chassis: u32,
+    first_interrupt: u32,
 }
 
 impl<'w> Placer<'w> {
@@ -101,7 +113,7 @@ impl<'w> Placer<'w> {
         above: Option<usize>,
     ) -> Result<Vec<usize>, PlaceError> {
         let bus = above.and_then(|above| self.topology.functions.get(above));
-        let (first, devices) = match bus.map(|bridge| bridge.model.role) {
+        let (first, devices) = match bus.map(|bridge| bridge.model.pci.role()) {
             None => (1, DEVICES),
             Some(Role::Port(_)) => (0, 1),
             Some(Role::Bridge(first)) => (first, DEVICES),
@@ -162,10 +174,10 @@ impl<'w> Placer<'w> {
             places.push((slot, place));
         }
         for ((_, place), one) in places.iter().zip(wanted) {
-            if !one.below.is_empty() && one.model.role == Role::Endpoint {
+            if !one.below.is_empty() && one.model.pci.role() == Role::Endpoint {
                 return Err(wrong(
                     one,
-                    format!("nothing can be below a {}", one.model.name),
+                    format!("nothing can be below a {}", one.model.name()),
                 ));
             }
             self.plug(&one.below, Some(*place))?;
@@ -178,6 +190,7 @@ impl<'w> Placer<'w> {
         let said = |name: &str| one.options.iter().any(|(known, _)| known == name);
         let mut options: Vec<String> = one
             .model
+            .pci
             .options
             .split(',')
             .filter(|option| {
@@ -186,7 +199,7 @@ impl<'w> Placer<'w> {
             })
             .map(str::to_owned)
             .collect();
-        if matches!(one.model.role, Role::Port(_)) {
+        if matches!(one.model.pci.role(), Role::Port(_)) {
             self.chassis += 1;
             options.push(format!("chassis={0},slot={0}", self.chassis));
         }
@@ -203,8 +216,8 @@ impl<'w> Placer<'w> {
 
     /// Follows a pin to the first bus: each bridge on the way rotates it by the number of the device below (Bridge
     /// 9.1).
-    fn line(&self, place: usize, model: &Model) -> Option<u32> {
-        let mut pin = model.pin.checked_sub(1)?;
+    fn line(&self, place: usize, model: Model) -> Option<u32> {
+        let mut pin = model.pci.pin.checked_sub(1)?;
         let mut one = self.topology.functions.get(place)?;
         while let Some(bridge) = one
             .above
@@ -214,7 +227,7 @@ impl<'w> Placer<'w> {
             one = bridge;
         }
         let line = u32::from((pin + one.slot.0) % PINS);
-        Some(arch::FIRST_SHARED + arch::PCI_LINE + line)
+        Some(self.first_interrupt + line)
     }
 
     /// Returns the functions behind a bridge, in the order of devices and functions.
@@ -239,7 +252,7 @@ impl<'w> Placer<'w> {
                 continue;
             };
             one.bus = bus;
-            let (is_bridge, wanted) = (one.model.role != Role::Endpoint, *wanted);
+            let (is_bridge, wanted) = (one.model.pci.role() != Role::Endpoint, *wanted);
             if !is_bridge {
                 if wanted.buses.is_some() {
                     return Err(wrong(wanted, "only a bridge has buses"));
@@ -257,7 +270,7 @@ impl<'w> Placer<'w> {
                 .filter(|chosen| next.is_some_and(|next| next <= *chosen))
                 .ok_or_else(|| {
                     let why = "its bus is not behind those before it; numbers that are wrong are \
-                               written with `cfgwrite` at `start`";
+                               written at `start`";
                     wrong(wanted, why)
                 })?;
             self.topology.last_bus = secondary;
@@ -301,7 +314,7 @@ impl<'w> Placer<'w> {
                     None => None,
                 };
             }
-            let is_bridge = one.model.role != Role::Endpoint;
+            let is_bridge = one.model.pci.role() != Role::Endpoint;
             if places && one.command.is_none() {
                 let decodes = is_bridge || one.bars.iter().any(|bar| bar.address.is_some());
                 one.command = Some(if decodes { MEMORY | MASTER } else { MASTER });
@@ -335,9 +348,9 @@ impl Room {
 
 fn bars(one: &Wanted) -> Result<Vec<Bar>, PlaceError> {
     for (index, address) in &one.bars {
-        let known = one.model.bars.iter().find(|(known, ..)| known == index);
-        let Some((_, kind, size)) = known else {
-            let why = format!("a {} has no memory register {index}", one.model.name);
+        let known = one.model.pci.bars.iter().find(|bar| bar.bar == *index);
+        let Some(BarModel { kind, size, .. }) = known else {
+            let why = format!("a {} has no memory register {index}", one.model.name());
             return Err(wrong(one, why));
         };
         if !address.is_multiple_of(*size) {
@@ -348,12 +361,12 @@ fn bars(one: &Wanted) -> Result<Vec<Bar>, PlaceError> {
             return Err(wrong(one, format!("register {index} has 32 bits")));
         }
     }
-    let bars = one.model.bars.iter();
+    let bars = one.model.pci.bars.iter();
     Ok(bars
-        .map(|&(index, kind, size)| Bar {
-            index,
-            kind,
-            size,
+        .map(|bar| Bar {
+            index: bar.bar,
+            kind: bar.kind,
+            size: bar.size,
             address: None,
         })
         .collect())

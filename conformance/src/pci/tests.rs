@@ -2,6 +2,10 @@
 
 use runners::{PciHost, Window};
 
+use crate::language::{Names, Scope};
+use crate::library::Library;
+use crate::sample::outside;
+
 use super::firmware::{Access, accesses};
 use super::*;
 
@@ -20,8 +24,18 @@ const HOST: PciHost = PciHost {
     },
 };
 
+const BRIDGE: Bridge = Bridge {
+    windows: HOST,
+    first_interrupt: 35,
+    taken: 0,
+};
+
+fn library() -> &'static Library {
+    Library::shipped().unwrap()
+}
+
 fn one(name: &str, model: &str) -> Wanted {
-    Wanted::new(name, Model::find(model).unwrap())
+    Wanted::new(name, Model::find(library(), model).unwrap())
 }
 
 fn at(slot: (u8, u8), wanted: Wanted) -> Wanted {
@@ -36,7 +50,7 @@ fn with(wanted: Wanted, below: Vec<Wanted>) -> Wanted {
 }
 
 fn placed(wanted: &[Wanted]) -> Topology {
-    place(wanted, Firmware::Full, &HOST, 0).unwrap()
+    place(wanted, Firmware::Full, &BRIDGE).unwrap()
 }
 
 /// A port with a switch of two ports behind it, a conventional bridge, and an endpoint, which the list has after them.
@@ -122,7 +136,7 @@ fn pins_are_turned_on_their_way() {
     assert_eq!(line("up"), None);
 }
 
-/// The command line plugs each function in where it was placed.
+/// The command line plugs each function in where it was placed, and texts refer to what the firmware did.
 #[test]
 fn the_command_line_says_where() {
     let made = placed(&tree());
@@ -138,26 +152,40 @@ fn the_command_line_says_where() {
     );
     let seven = said.iter().find(|text| text.contains("pci-seven")).unwrap();
     assert!(seven.contains("addr=5.7,") && seven.ends_with(",multifunction=on"));
-    let names = made.names();
+    let known = outside().names;
+    let names = Names {
+        pci: Some(made),
+        ..known.clone()
+    };
     for (name, value) in [
-        ("bdf:b", "0x400"),
-        ("bar:b.4", "0x8000000000"),
-        ("config:a", "0x4010300000"),
-        ("irq:c", "0x25"),
-        (&format!("{}:c", crate::arch::LINE), "0x5"),
-        ("bus:bridge", "0x5"),
+        ("b.bdf", 0x400),
+        ("b.stream", 0x400),
+        ("b.bar4", 0x80_0000_0000),
+        ("b.ids", 0x1044_1af4),
+        ("a.config", 0x40_1030_0000),
+        ("a.identity", 0x0100_00ed),
+        ("a.STATUS", 0x1010_0020),
+        ("a@window.STATUS", 0x0a00_0020),
+        ("c.irq", 0x25),
+        ("bridge.bus", 5),
+        ("config:5:1.0", 0x40_1050_8000),
     ] {
-        assert!(
-            names.contains(&(name.to_owned(), value.to_owned())),
-            "{name}"
-        );
+        assert_eq!(Scope::outside(&names).number(name), Ok(value), "{name}");
+    }
+    for (name, told) in [
+        ("up.irq", "nothing defines `up.irq`"),
+        ("zero.bar1", "BAR 1 of `zero` is nowhere"),
+        ("zerro.bar0", "did you mean `zero`?"),
+    ] {
+        let error = Scope::outside(&names).number(name).unwrap_err();
+        assert!(error.contains(told), "{name}: {error}");
     }
 }
 
 /// Firmware that stops early leaves the rest undone.
 #[test]
 fn firmware_may_stop_half_way() {
-    let made = |firmware| place(&tree(), firmware, &HOST, 0).unwrap();
+    let made = |firmware| place(&tree(), firmware, &BRIDGE).unwrap();
     let unnumbered = made(Firmware::NoBusNumbers);
     assert!(
         unnumbered
@@ -200,7 +228,11 @@ fn a_case_chooses_otherwise() {
         bars: vec![(0, 0)],
         ..one("none", "edu")
     };
-    let made = place(&[far, odd, none], Firmware::Full, &HOST, 0x1010_0000).unwrap();
+    let bridge = Bridge {
+        taken: 0x1010_0000,
+        ..BRIDGE
+    };
+    let made = place(&[far, odd, none], Firmware::Full, &bridge).unwrap();
     assert_eq!(made.bdf("end"), Ok(0xfeff));
     assert_eq!(made.last_bus, 0xff);
     let bar = |name: &str| made.find(name).unwrap().bars[0].address;
@@ -216,7 +248,7 @@ fn a_case_chooses_otherwise() {
 #[test]
 fn impossible_functions_are_refused() {
     let refused = |wanted: &[Wanted]| {
-        place(wanted, Firmware::Full, &HOST, 0)
+        place(wanted, Firmware::Full, &BRIDGE)
             .unwrap_err()
             .to_string()
     };
@@ -270,7 +302,7 @@ fn impossible_functions_are_refused() {
                 buses: Some((0, 0)),
                 ..one("x", "pcie-root-port")
             }],
-            "written with `cfgwrite`",
+            "are written at `start`",
         ),
         (
             vec![Wanted {
@@ -285,7 +317,7 @@ fn impossible_functions_are_refused() {
         assert!(error.contains(told), "{told}: {error}");
     }
     assert!(
-        Model::find("eduu")
+        Model::find(library(), "eduu")
             .unwrap_err()
             .contains("did you mean `edu`")
     );
@@ -295,7 +327,7 @@ fn impossible_functions_are_refused() {
 /// bridges.
 #[test]
 fn seeds_stand_for_topologies() {
-    let made = |seed| placed(&generate::topology(seed));
+    let made = |seed| placed(&generate::topology(library(), seed).unwrap());
     let mut depths = 0;
     for seed in 0..100 {
         let topology = made(seed);

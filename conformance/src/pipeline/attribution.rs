@@ -148,7 +148,7 @@ mod tests {
     /// What a case says about itself and where it stands is nothing to its control run; what runs is.
     #[test]
     fn cases_share_control_runs() {
-        let one = scenario("    domains: [{name: dA, script: [r32 0x10]}]\n");
+        let one = scenario("    domains: [{name: dA, script: [read32 0x10]}]\n");
         let mut other = one.clone();
         other.id = "demo.other".to_owned();
         other.title = "Other".to_owned();

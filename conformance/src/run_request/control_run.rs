@@ -25,10 +25,10 @@ pub fn alone(scenario: &Scenario) -> Option<Scenario> {
 pub fn without(scenario: &Scenario, name: &str) -> Scenario {
     let mut control = scenario.clone();
     let node = format!("/chosen/{name}");
-    let about = |edit: &String| {
-        let below = format!("{node}/");
-        let mut words = edit.split_whitespace();
-        words.any(|word| word == node || word.starts_with(&below))
+    let below = format!("{node}/");
+    let about = |edit: &dtb_gen::Edit| {
+        let mut paths = edit.paths().into_iter();
+        paths.any(|path| path == node || path.starts_with(&below))
     };
     control.host.retain(|edit| !about(edit));
     // The wanted IOMMU events may come from the refused domain's devices.

@@ -49,7 +49,7 @@ fn record(end: runners::End) -> RunRecord {
 }
 
 const TWO: &str = "    domains:
-      - {name: dA, script: [r32 0x1000]}
+      - {name: dA, script: [read32 0x1000]}
       - {name: dB, refused: []}
 ";
 
@@ -96,7 +96,7 @@ fn the_sentinel_may_end_first() {
 fn silence_on_purpose_is_not_waited_for() {
     for (word, answers) in [("'off'", 1), ("spin", 1), ("idle", 1), ("crash", 1)] {
         let scenario = scenario(&format!(
-            "    domains: [{{name: dA, script: [r32 0x1000, {word}]}}]\n"
+            "    domains: [{{name: dA, script: [read32 0x1000, {word}]}}]\n"
         ));
         let mut observer = RunObserver::new(&scenario, NONCE);
         let play = Play::new()
@@ -123,12 +123,12 @@ fn silence_on_purpose_is_not_waited_for() {
 
 /// Returns a case with actions at each kind of trigger; one of them raises line 5.
 fn acts() -> String {
-    let raise = format!("{} 5 high", arch::LINE);
+    let line = arch::FIRST_SHARED + 5;
     format!(
         "    domains: [{{name: dA, script: [mark one, mark two]}}]
     outside:
       - {{at: start, do: [read32 0x10]}}
-      - {{at: dA two, do: [write16 0x14 0x102, {raise}]}}
+      - {{at: dA two, do: [write16 0x14 0x102, raise-line {line}]}}
       - {{at: end, do: [read8 0x18, stop]}}
 "
     )
@@ -255,23 +255,22 @@ fn the_control_run_is_the_sentinel_alone() {
 #[test]
 fn machines_are_the_subjects_with_what_the_case_adds() {
     let profile = profile();
-    let wanted = crate::case::Machine {
-        iommu: true,
-        second_uart: true,
-        board: Some("virt-9.1".into()),
-        devices: vec!["edu".into()],
-        ..crate::case::Machine::default()
-    };
+    let wanted = scenario(
+        "    machine:
+      {iommu: true, devices: [uart2, edu], qemu_devices: [usb-ehci], version: iommu-without-stage-2}
+    domains: [{name: dA}]
+",
+    );
     let machine = machine(&profile, &wanted);
     assert_eq!(machine.pin.as_deref(), Some("virt-9.1"));
     let option = runners::iommu_option(profile.arch).unwrap();
     assert!(machine.options.contains(&option.to_owned()));
     assert_eq!(machine.options.len(), profile.machine.options.len() + 1);
-    assert_eq!(machine.devices, ["edu"]);
-    assert_eq!(
-        super::machine(&profile, &crate::case::Machine::default()),
-        profile.machine
-    );
+    let edu = "edu,addr=3,dma_mask=0xffffffffffffffff";
+    assert_eq!(machine.devices, [edu, "usb-ehci"]);
+    assert_eq!(machine.extra, ["-serial", "null"]);
+    let plain = scenario("    domains: [{name: dA}]\n");
+    assert_eq!(super::machine(&profile, &plain), profile.machine);
 }
 
 /// Writes have the width that they state, lowest byte first.
@@ -306,11 +305,15 @@ fn acts_become_actions() {
 /// Each word of the flash pattern is its own offset, up to the end of what is filled.
 #[test]
 fn the_flash_pattern_tells_where_it_is() {
-    let bytes = pattern();
+    let filled = 0x80_0000;
+    let scenario = scenario("    machine: {devices: [flash-pattern]}\n    domains: [{name: dA}]\n");
+    let file = requested(&scenario).files.remove(0);
+    assert_eq!((file.name.as_str(), file.size), ("flash.img", 0x400_0000));
+    let bytes = file.bytes;
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     assert_eq!(
         (word(0), word(0x1000), word(bytes.len() - 4)),
-        (0, 0x1000, PATTERN_BYTES - 4)
+        (0, 0x1000, filled - 4)
     );
 }
 
@@ -326,6 +329,7 @@ fn requested(scenario: &Scenario) -> Request {
         nonce: 1,
         modules: profile.modules,
         guest: &profile.guest,
+        host: None,
     };
     let made = blobs(scenario, &context).unwrap();
     request(scenario, &profile, Path::new("image"), &made)
@@ -336,8 +340,8 @@ fn requested(scenario: &Scenario) -> Request {
 #[test]
 fn registers_are_set_up_and_waited_for() {
     let scenario = scenario(
-        "    machine: {edu: true}
-    domains: [{name: dA, script: [r32 0x10]}]
+        "    machine: {devices: [edu]}
+    domains: [{name: dA, script: [read32 0x10]}]
     outside: [{at: start, do: [wait32 0x20 1 0, read32 0x24 => 5]}]
 ",
     );

@@ -2,6 +2,9 @@
 
 use runners::Firmware;
 
+/// Number and size of the flash that holds it.
+pub const UNIT: u8 = 1;
+pub const FLASH: u64 = 64 << 20;
 /// Size of the environment in flash on this board.
 const SIZE: usize = 0x4_0000;
 /// Size of the checksum before it.

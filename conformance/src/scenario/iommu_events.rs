@@ -4,9 +4,9 @@ use runners::{Access, AccessFate, Reason};
 use serde::Serialize;
 use text::nearest;
 
-use crate::case::value::{number, number32};
+use crate::language::Scope;
 
-/// A line of `events`.
+/// A line of `iommu_events`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventRule {
     /// The line without the expectation.
@@ -76,14 +76,14 @@ const KINDS: [(&str, Kind); 5] = [
 ];
 
 impl EventRule {
-    /// Reads a line of `events`.
+    /// Reads a line of `iommu_events`.
     ///
     /// # Errors
     /// Returns what is wrong with the line.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str, scope: &Scope<'_>) -> Result<Self, String> {
         let (about, wanted) = match text.split_once("=>") {
             None => (text.trim(), None),
-            Some((about, wanted)) => (about.trim(), Some(wanted_of(wanted.trim())?)),
+            Some((about, wanted)) => (about.trim(), Some(wanted_of(wanted.trim(), scope)?)),
         };
         let words: Vec<&str> = about.split_whitespace().collect();
         let (about_what, wanted) = match words.as_slice() {
@@ -92,7 +92,7 @@ impl EventRule {
             }
             ["others", ..] => return Err(format!("`{text}`: it reads `others => none`")),
             [stream, kind, rest @ ..] => (
-                these(text, stream, kind, rest)?,
+                these(text, scope, stream, kind, rest)?,
                 wanted.unwrap_or(Wanted::AtLeast(1)),
             ),
             _ => return Err(format!("`{text}`: a line of events reads {FORM}")),
@@ -168,10 +168,27 @@ impl Kind {
     }
 }
 
-fn these(text: &str, stream: &str, kind: &str, rest: &[&str]) -> Result<About, String> {
+fn these(
+    text: &str,
+    scope: &Scope<'_>,
+    stream: &str,
+    kind: &str,
+    rest: &[&str],
+) -> Result<About, String> {
     let stream = match stream {
         "any" => None,
-        stream => Some(number32(stream)?),
+        // A device stands for its own number.
+        name => Some(match scope.number32(&format!("{name}.stream")) {
+            Ok(stream) => {
+                scope.is_there(name)?;
+                stream
+            }
+            Err(_) if scope.known_model(name).is_some() => {
+                scope.is_there(name)?;
+                return Err(format!("`{text}`: the IOMMU does not know `{name}`"));
+            }
+            Err(_) => scope.number32(name)?,
+        }),
     };
     let kind = kind_of(kind)?;
     let (write, rest) = match rest {
@@ -186,7 +203,7 @@ fn these(text: &str, stream: &str, kind: &str, rest: &[&str]) -> Result<About, S
     }
     let span = match rest {
         [] => None,
-        [span] => Some(span_of(span)?),
+        [span] => Some(span_of(span, scope)?),
         _ => return Err(format!("`{text}`: a line of events reads {FORM}")),
     };
     Ok(About::These {
@@ -213,16 +230,16 @@ fn kind_of(word: &str) -> Result<Kind, String> {
     })
 }
 
-fn span_of(text: &str) -> Result<(u64, u64), String> {
+fn span_of(text: &str, scope: &Scope<'_>) -> Result<(u64, u64), String> {
     let (first, last) = text.split_once("..").unwrap_or((text, text));
-    let (first, last) = (number(first)?, number(last)?);
+    let (first, last) = (scope.number(first)?, scope.number(last)?);
     if last < first {
         return Err(format!("`{text}` ends before it begins"));
     }
     Ok((first, last))
 }
 
-fn wanted_of(text: &str) -> Result<Wanted, String> {
+fn wanted_of(text: &str, scope: &Scope<'_>) -> Result<Wanted, String> {
     match text {
         "none" => return Ok(Wanted::Nothing),
         "any" => return Ok(Wanted::Whatever),
@@ -233,7 +250,7 @@ fn wanted_of(text: &str) -> Result<Wanted, String> {
             "`{text}` is no expectation of events: `at least N`, `none` or `any`"
         ));
     };
-    match number(count)? {
+    match scope.number(count)? {
         0 => Err(format!("`{text}` demands nothing; write `any`")),
         count => Ok(Wanted::AtLeast(count)),
     }
@@ -252,9 +269,10 @@ impl std::fmt::Display for Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::outside;
 
     fn rule(text: &str) -> EventRule {
-        EventRule::parse(text).unwrap()
+        EventRule::parse(text, &outside()).unwrap()
     }
 
     /// Every form is parsed, and what is left out matches anything.
@@ -271,6 +289,10 @@ mod tests {
         assert_eq!(rule("any bypassed => none").wanted, Wanted::Nothing);
         assert_eq!(rule("0x18 event => any").wanted, Wanted::Whatever);
         assert_eq!(rule("24 C_BAD_CD read").wanted, Wanted::AtLeast(1));
+        // A device stands for its number.
+        assert_eq!(rule("edu event").about, rule("0x18 event").about);
+        let page = rule("any event ram..ram+4K-1");
+        assert_eq!(page.about, rule("any event 0x40000000..0x40000fff").about);
         let others = rule("others");
         assert_eq!(
             (others.about, others.wanted),
@@ -290,7 +312,8 @@ mod tests {
                 "0x18 zzz",
                 "`zzz` is no event of an IOMMU: F_TRANSLATION and",
             ),
-            ("x18 event", "`x18` is not a number"),
+            ("x18 event", "nothing defines `x18`"),
+            ("gpio event", "the IOMMU does not know `gpio`"),
             ("0x100000000 event", "does not fit 32 bits"),
             ("0x18 event 2..1", "ends before it begins"),
             ("0x18 event write 1 2", "a line of events reads"),
@@ -303,7 +326,7 @@ mod tests {
             ("others => any", "it reads `others => none`"),
             ("others 0x18", "it reads `others => none`"),
         ] {
-            let why = EventRule::parse(text).unwrap_err();
+            let why = EventRule::parse(text, &outside()).unwrap_err();
             assert!(why.contains(wanted), "{text}: {why}");
         }
     }

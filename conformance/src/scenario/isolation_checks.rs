@@ -58,6 +58,7 @@ pub fn isolation_checks(domain: &Domain, occupied: &Occupied, ipa_bits: u8) -> V
             },
             expect: Expect::Fault,
             from: From::Isolation,
+            said: None,
         })
         .collect()
 }

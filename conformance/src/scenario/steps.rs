@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn steps_are_those_of_the_case() {
         let made = scenario(concat!(
-            "    domains: [{name: dA, script: [mark here, \"r32 0x9030fe0 => 0x61\"]}]\n",
+            "    domains: [{name: dA, script: [mark here, \"read32 0x9030fe0 => 0x61\"]}]\n",
             "    outside: [{at: dA here, do: [\"read32 0x9030fe0 => 0x61\"]}]\n",
         ));
         let told: Vec<String> = made

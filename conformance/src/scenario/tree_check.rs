@@ -6,7 +6,9 @@ use dtb_gen::{Node, Tree, Value};
 use serde::Serialize;
 
 use crate::arch;
-use crate::case::value::{cut, number, number32, property};
+use crate::case::value::{cut, property};
+use crate::language::Scope;
+use crate::language::Value::Text;
 
 mod host_bridge;
 
@@ -18,8 +20,12 @@ pub enum TreeCheck {
     Node(String),
     /// This node does not exist.
     NoNode(String),
-    /// The property has this value (in source form); empty text: it exists and is empty.
-    Property(String, String, String),
+    /// The property has this value.
+    Property(
+        String,
+        String,
+        #[serde(serialize_with = "super::as_debug")] Value,
+    ),
     /// The node lacks the property.
     NoProperty(String, String),
     /// No node anywhere has the property.
@@ -43,35 +49,44 @@ pub enum TreeCheck {
 
 impl TreeCheck {
     /// Parses one rule.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str, scope: &Scope<'_>) -> Result<Self, String> {
         let (verb, rest) = cut(text);
         let (first, after) = cut(rest);
         let (second, value) = cut(after);
         let owned = str::to_owned;
+        // A device of the domain stands for its node in /passthrough.
+        let own = |path: &str| match scope.value(&format!("{path}.node")) {
+            Ok(Text(node)) => Ok(format!("/passthrough/{node}")),
+            Err(why) if !path.starts_with('/') => Err(why),
+            _ => Ok(path.to_owned()),
+        };
         Ok(match (verb, first, second) {
-            ("node", path, "") if !path.is_empty() => Self::Node(owned(path)),
-            ("no-node", path, "") if !path.is_empty() => Self::NoNode(owned(path)),
+            ("node", path, "") if !path.is_empty() => Self::Node(own(path)?),
+            ("no-node", path, "") if !path.is_empty() => Self::NoNode(own(path)?),
             ("property", path, name) if !name.is_empty() => {
-                property(value)?;
-                Self::Property(owned(path), owned(name), owned(value))
+                Self::Property(own(path)?, owned(name), property(value, scope)?)
             }
             ("no-property", path, name) if !name.is_empty() => {
-                Self::NoProperty(owned(path), owned(name))
+                Self::NoProperty(own(path)?, owned(name))
             }
             ("nowhere", name, "") if !name.is_empty() => Self::NowhereProperty(owned(name)),
             ("nowhere-compatible", name, "") if !name.is_empty() => {
                 Self::NowhereCompatible(owned(name))
             }
             ("compatible", name, "") if !name.is_empty() => Self::Compatible(owned(name)),
-            ("host-bridge", ecam, low) if !low.is_empty() => {
-                Self::HostBridge([number(ecam)?, number(low)?, number(value)?])
-            }
-            ("pci-line", device, pin) if !pin.is_empty() => {
-                Self::PciLine(number32(device)?, number32(pin)?, number32(value)?)
-            }
+            ("host-bridge", ecam, low) if !low.is_empty() => Self::HostBridge([
+                scope.number(ecam)?,
+                scope.number(low)?,
+                scope.number(value)?,
+            ]),
+            ("pci-line", device, pin) if !pin.is_empty() => Self::PciLine(
+                scope.number32(device)?,
+                scope.number32(pin)?,
+                scope.number32(value)?,
+            ),
             ("phandles-unique", "", "") => Self::PhandlesUnique,
             ("parent-is-controller", path, "") if !path.is_empty() => {
-                Self::ParentIsController(owned(path))
+                Self::ParentIsController(own(path)?)
             }
             ("passthrough-kept", "", "") => Self::PassthroughKept,
             _ => {
@@ -128,9 +143,7 @@ impl TreeCheck {
                 let Some(prop) = node.get(name) else {
                     return Some(format!("{path} lacks `{name}`"));
                 };
-                let wanted = property(value).map(|value| value.bytes());
-                (wanted.as_ref() != Ok(&prop.value))
-                    .then(|| format!("`{name}` is {}", shown(&prop.value)))
+                (value.bytes() != prop.value).then(|| format!("`{name}` is {}", shown(&prop.value)))
             }
             Self::NoProperty(path, name) => match tree.find(path) {
                 None => Some(format!("there is no {path}")),
@@ -338,8 +351,7 @@ impl fmt::Display for TreeCheck {
             Self::Node(path) => write!(f, "{path} exists"),
             Self::NoNode(path) => write!(f, "{path} does not exist"),
             Self::Property(path, name, value) => {
-                let value = property(value).unwrap_or(Value::Empty).bytes();
-                write!(f, "{path}: `{name}` is {}", shown(&value))
+                write!(f, "{path}: `{name}` is {}", shown(&value.bytes()))
             }
             Self::NoProperty(path, name) => write!(f, "{path} has no `{name}`"),
             Self::NowhereProperty(name) => write!(f, "no node has `{name}`"),
@@ -372,6 +384,7 @@ impl fmt::Display for TreeCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::outside;
 
     fn tree() -> Tree {
         let controller = Node::new("interrupt-controller@3001000")
@@ -391,7 +404,7 @@ mod tests {
 
     fn check(rule: &str, wrong: Option<&str>) {
         let tree = tree();
-        let found = TreeCheck::parse(rule)
+        let found = TreeCheck::parse(rule, &outside())
             .unwrap()
             .broken_by(&tree, Some(&tree));
         match (wrong, found) {
@@ -405,6 +418,10 @@ mod tests {
     #[test]
     fn rules_hold_or_say_why() {
         check("node /passthrough/gpio@9030000", None);
+        // A device stands for its node.
+        check("node gpio", None);
+        check("node rtc", Some("there is no"));
+        check("parent-is-controller gpio", None);
         check("node /passthrough/rtc", Some("there is no"));
         check("no-node /passthrough", Some("is there"));
         check(
@@ -433,7 +450,7 @@ mod tests {
         check("parent-is-controller /passthrough/gpio@9030000", None);
         check("passthrough-kept", None);
         assert!(
-            TreeCheck::parse("nod /x")
+            TreeCheck::parse("nod /x", &outside())
                 .unwrap_err()
                 .contains("rules are")
         );

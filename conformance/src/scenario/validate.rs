@@ -30,9 +30,9 @@ pub fn label(text: &str) -> Result<(), String> {
 /// Checks that the wanted IOMMU events can be observed, and that no line repeats or contradicts another.
 pub fn iommu_events(case: &Case, rules: &[EventRule]) -> Vec<SourceError> {
     let mut found = Vec::new();
-    if !case.events.is_empty() && !case.machine.iommu {
+    if !case.iommu_events.is_empty() && !case.machine().iommu {
         let why = "the machine has no IOMMU: `machine: {iommu: true}` gives it one";
-        found.push(SourceError::new("events:", why));
+        found.push(SourceError::new("iommu_events:", why));
     }
     let twice = |place: usize| {
         let (rule, before) = (rules.get(place)?, rules.get(..place)?);
@@ -100,11 +100,11 @@ pub fn listed(case: &Case, domains: &[crate::scenario::Domain]) -> Option<Source
         .iter()
         .flat_map(|domain| &domain.lines)
         .any(|line| line.expect == Expect::Listed);
-    let lists = |text: &Text| text.0.trim() == "query-pci";
+    let lists = |text: &Text| text.0.split(';').any(|part| part.trim() == "query-pci");
     let told = case.outside.iter().flat_map(|step| &step.acts).any(lists);
     (asked && !told).then(|| {
         let why = "`listed` needs a `query-pci` outside, at `start`";
-        SourceError::new("pci known", why)
+        SourceError::new("pci-functions", why)
     })
 }
 
@@ -194,14 +194,22 @@ const fn is_value(op: &Op) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::parse;
+    use crate::sample::outside;
+    use crate::scenario::domain_table::DomainTable;
+    use crate::scenario::script::Writer;
 
     #[track_caller]
     fn check(script: &[&str], vpl011: bool, wanted: &[&str]) {
         let texts: Vec<Text> = script.iter().map(|text| Text((*text).to_owned())).collect();
+        let writer = Writer {
+            name: "dA",
+            scope: outside(),
+            table: &DomainTable::default(),
+            children: &[],
+        };
         let lines: Vec<Line> = script
             .iter()
-            .map(|text| parse::line(text).unwrap())
+            .flat_map(|text| writer.lines(text).unwrap())
             .collect();
         let domain: case::Domain =
             crate::case::yaml::read(&format!("{{name: dA, vpl011: {vpl011}}}")).unwrap();
@@ -218,24 +226,25 @@ mod tests {
     /// A line that could not fail, or not pass, is refused; similar lines that can are accepted.
     #[test]
     fn lines_that_show_nothing_are_refused() {
-        check(&["r32 0x10", "r32 0x10 => unchanged"], true, &[]);
+        check(&["read32 0x10", "read32 0x10 => unchanged"], true, &[]);
         check(
-            &["r32 0x14", "r32 0x10 => unchanged"],
+            &["read32 0x14", "read32 0x10 => unchanged"],
             true,
             &["needs an earlier `r32 0x10`"],
         );
-        check(&["r32 0x10 => unchanged"], true, &["needs an earlier"]);
-        check(&["off", "r32 0x10"], true, &["nothing runs after `off`"]);
-        check(&["r32 0x10", "off"], true, &[]);
+        check(&["read32 0x10 => unchanged"], true, &["needs an earlier"]);
+        check(&["off", "read32 0x10"], true, &["nothing runs after `off`"]);
+        check(&["read32 0x10", "off"], true, &[]);
         check(
-            &["sweep r32 0x1000 2 4 => fault"],
+            &["sweep read32 0x1000 2 4 => alignment-fault"],
             true,
             &["never answers with"],
         );
-        check(&["sweep r32 0x1000 2 4 => sweep ok=0 fault=2"], true, &[]);
-        check(&["irq state 34 => irqs 1"], true, &["never answers with"]);
-        check(&["r32 0x10 => 1"], false, &["cannot be seen"]);
-        check(&["w32 0x10 1"], false, &[]);
+        check(&["sweep read32 0x1000 2 4 => reached 1 of 2"], true, &[]);
+        check(&["sweep read32 0x1000 2 4 => nothing"], true, &[]);
+        check(&["state 34 => irqs 1"], true, &["never answers with"]);
+        check(&["read32 0x10 => 1"], false, &["cannot be seen"]);
+        check(&["write32 0x10 1"], false, &[]);
     }
 
     /// Names of rows are valid as file names and as shell words.

@@ -22,7 +22,7 @@ pub const STRICT: Claims = Claims {
 
 /// A domain that reads once and a later one that must not run, before the sentinel.
 const TWO: &str = "    domains:
-      - {name: dA, script: [r32 0x1000 => 0x61]}
+      - {name: dA, script: [read32 0x1000 => 0x61]}
       - {name: dB, refused: [gpio, '0x9030000']}
 ";
 
@@ -97,47 +97,47 @@ fn each_expectation_decides() {
     };
     let rows = [
         (
-            "r32 0x1000 => 0x61",
+            "read32 0x1000 => 0x61",
             Answer::Value(0x61),
             Answer::Value(0x62),
         ),
         (
-            "r32 0x1000 => 0x61 & 0xff",
+            "read32 0x1000 => 0x61 & 0xff",
             Answer::Value(0x161),
             Answer::Value(0x160),
         ),
         (
-            "r32 0x1000 => not 0x61",
+            "read32 0x1000 => not 0x61",
             Answer::Value(0),
             Answer::Value(0x61),
         ),
         (
-            "r32 0x1000",
+            "read32 0x1000",
             Answer::Value(7),
             Answer::Fault(external(0x1000)),
         ),
         (
-            "r32 0x1000 => ok",
+            "read32 0x1000 => ok",
             Answer::Value(7),
             Answer::Fault(asynchronous()),
         ),
         (
-            "r32 0x1000 => fault",
+            "read32 0x1000 => nothing",
             Answer::Fault(external(0x1000)),
             Answer::Value(0),
         ),
         (
-            "r32 0x1000 => fault",
+            "read32 0x1000 => nothing",
             Answer::Fault(unmapped(0x1000)),
             Answer::Fault(external(0x2000)),
         ),
         (
-            "r32 0x1000 => fault",
+            "read32 0x1000 => nothing",
             Answer::Fault(external(0x1000)),
             Answer::Cannot(Reason::Map),
         ),
         (
-            "r32 0x1001 => alignment-fault",
+            "read32 0x1001 => alignment-fault",
             Answer::Fault(misaligned(0x1001)),
             Answer::Fault(external(0x1001)),
         ),
@@ -152,19 +152,19 @@ fn each_expectation_decides() {
             Answer::Value(1),
         ),
         ("wait32 0x1000 1 1 5", Answer::Value(1), Answer::Timeout(0)),
-        ("irq count 34 => irqs 2", irqs(2), irqs(3)),
+        ("count 34 twice", irqs(2), irqs(3)),
         (
-            "sweep r32 0x1000 2 4 => sweep ok=1 fault=1",
+            "sweep read32 0x1000 2 4 => reached 1 of 2",
             sweep(1, 1, 0),
             sweep(0, 2, 0),
         ),
         (
-            "sweep r32 0x1000 2 4 => sweep ok=1 fault=1",
+            "sweep read32 0x1000 2 4 => reached 1 of 2",
             sweep(1, 1, 0),
             sweep(1, 1, 1),
         ),
-        ("sweep r32 0x1000 2 4", sweep(2, 0, 0), sweep(1, 1, 0)),
-        ("same r32 0x1000 2 4 0 4", same(0), same(1)),
+        ("sweep read32 0x1000 2 4", sweep(2, 0, 0), sweep(1, 1, 0)),
+        ("same read32 0x1000 2 4 0 4", same(0), same(1)),
         (
             "ram 0x40000000 0x1000",
             Answer::Ok,
@@ -182,7 +182,7 @@ fn each_expectation_decides() {
 /// `unchanged` compares with the first answer to the same operation, never with itself.
 #[test]
 fn unchanged_needs_an_earlier_answer() {
-    let rest = "    domains: [{name: dA, script: [r32 0x1000 => any, r32 0x1004, r32 0x1000 => unchanged]}]\n";
+    let rest = "    domains: [{name: dA, script: [read32 0x1000 => any, read32 0x1004, read32 0x1000 => unchanged]}]\n";
     let play = |first, last| {
         let play = Play::new()
             .hello(1)
@@ -360,7 +360,7 @@ fn silence_is_a_failure_where_the_machine_runs() {
 /// A domain that sleeps or powers off on purpose need not end its script.
 #[test]
 fn silence_on_purpose_is_fine() {
-    let rest = "    domains: [{name: dA, script: [r32 0x1000, 'off']}]\n";
+    let rest = "    domains: [{name: dA, script: [read32 0x1000, 'off']}]\n";
     let off = Play::new().hello(1).op(1, 0, Answer::Value(1));
     check(
         rest,
@@ -368,7 +368,7 @@ fn silence_on_purpose_is_fine() {
         Verdict::Pass,
         "",
     );
-    let rest = "    domains: [{name: dA, script: [r32 0x1000, 'off']}]\n";
+    let rest = "    domains: [{name: dA, script: [read32 0x1000, 'off']}]\n";
     check(
         rest,
         Play::new().hello(1).op(1, 0, Answer::Value(1)).sentinel(2),
@@ -394,7 +394,7 @@ fn no_sentinel_no_verdict() {
         Verdict::Broken,
         "the sentinel did not end",
     );
-    let alone = "    sentinel: false\n    domains: [{name: dA, script: [r32 0x1000]}]\n";
+    let alone = "    sentinel: false\n    domains: [{name: dA, script: [read32 0x1000]}]\n";
     check(alone, Play::new(), Verdict::Broken, "no domain spoke");
     check(alone, Play::new().hello(1), Verdict::Fail, "saw nothing");
 }
@@ -448,7 +448,7 @@ fn the_end_of_the_run_counts() {
 fn what_a_domain_finds_may_decide() {
     let scenario = scenario(
         "    domains:
-      - {name: dB, refused: [], otherwise: [r32 0x1000 => fault]}
+      - {name: dB, refused: [], if_permitted: [read32 0x1000 => nothing]}
 ",
     );
     let fault = Answer::Fault(external(0x1000));

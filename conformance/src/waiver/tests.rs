@@ -5,7 +5,7 @@ use crate::scenario::generate;
 const CASES: &str = "  - id: XenValTestCase~demo.one~1
     title: One
     class: positive
-    each: [{as: a}, {as: b}]
+    parameters: [{name: a}, {name: b}]
     domains: [{name: dA}]
   - id: XenValTestCase~demo.two~1
     title: Two

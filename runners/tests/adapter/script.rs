@@ -58,7 +58,7 @@ pub fn scenario() -> Scenario {
             tree: FileRef::of("machine.dtb", b"machine"),
             modules: profile.modules,
             guest: profile.guest,
-            host: profile.host,
+            host: None,
             ipa_bits: 40,
         },
         domains: Vec::new(),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::{folder, profile, scenarios};
+use crate::sample::{folder, loaded, profile, scenarios};
 use crate::scenario::generate;
 
 /// Returns all errors of loading and expanding these files, without `folder/`.
@@ -39,11 +39,11 @@ fn errors_name_place_and_culprit() {
     let fine = "    domains: [{name: dA}]\n";
     assert_eq!(problems(&[("demo.yaml", &case(fine))]), [""; 0]);
     check(
-        &case("    domains:\n      - name: dA\n        scrip: [r32 0x10]\n"),
+        &case("    domains:\n      - name: dA\n        scrip: [read32 0x10]\n"),
         &[
             "unknown field `scrip`",
             "demo.yaml:8:9\n",
-            "scrip: [r32 0x10]",
+            "scrip: [read32 0x10]",
             "did you mean `script`?",
         ],
     );
@@ -103,16 +103,20 @@ fn errors_name_place_and_culprit() {
     check("", &["demo.yaml"]);
     check("requirement: [\n", &["demo.yaml:1", "requirement: ["]);
     check(
-        &case("    domains: [{name: dA, script: [r33 0x10]}]\n"),
-        &["demo.yaml:6:35\n", "r33", "did you mean"],
+        &case("    domains: [{name: dA, script: [read33 0x10]}]\n"),
+        &[
+            "demo.yaml:6:35\n",
+            "`read33` is no operation",
+            "did you mean",
+        ],
     );
     check(
-        &case("    domains: [{name: dA, script: [r32 0x10 => falt]}]\n"),
-        &["demo.yaml:6", "did you mean `fault`?"],
+        &case("    domains: [{name: dA, script: [read32 0x10 => nothin]}]\n"),
+        &["demo.yaml:6", "did you mean `nothing`?"],
     );
     check(
-        &case("    domains: [{name: dA, script: ['r32 ${uarx}']}]\n"),
-        &["demo.yaml:6", "did you mean `${uart}`?"],
+        &case("    domains: [{name: dA, script: ['read32 ${uarx}']}]\n"),
+        &["demo.yaml:6", "did you mean `uart`?"],
     );
     check(
         &case("    domains: [{name: dA, tree: [nod /x]}]\n"),
@@ -140,7 +144,7 @@ fn errors_name_place_and_culprit() {
         &case(&format!(
             "{fine}    outside: [{{at: end, do: [write8 0x10 0x100]}}]\n"
         )),
-        &["demo.yaml:7", "does not fit 1 bytes"],
+        &["demo.yaml:7", "does not fit 8 bits"],
     );
     check(
         &case("    domains: [{name: dA, devices: [{node: x, reg: [1 2 3 x 0x100000000 1 1]}]}]\n"),
@@ -151,7 +155,7 @@ fn errors_name_place_and_culprit() {
         &["demo.yaml:6", "of padding"],
     );
     check(
-        &case("    domains: [{name: dA, partial: {spoil: trunkate}}]\n"),
+        &case("    domains: [{name: dA, partial: {corrupt: trunkate}}]\n"),
         &["demo.yaml:6", "truncate"],
     );
 }
@@ -202,10 +206,8 @@ fn an_id_stands_once() {
         found[0]
     );
     // A longer id that begins with the same text is another id.
-    let longer = twice
-        .replacen("demo.one~1", "demo.one~10", 1)
-        .replace("r32", "r33");
-    let bad = longer.replace("[{name: dA}]", "[{name: dA, script: [r33 0x1]}]");
+    let longer = twice.replacen("demo.one~1", "demo.one~10", 1);
+    let bad = longer.replace("[{name: dA}]", "[{name: dA, script: [read33 0x1]}]");
     let places: Vec<String> = problems(&[("demo.yaml", &bad)]);
     assert!(
         places[0].contains("demo.yaml:6") && places[1].contains("demo.yaml:10"),
@@ -218,7 +220,7 @@ fn an_id_stands_once() {
 #[test]
 fn all_errors_come_at_once() {
     let script = case(
-        "    domains: [{name: dA, script: [r33 0x10, r34 0x20], tree: [nod /x]}, {name: dB, cpus: x}]\n",
+        "    domains: [{name: dA, script: [read33 0x10, read34 0x20], tree: [nod /x]}, {name: dB, cpus: x}]\n",
     );
     let reference = case("    domains: [{name: dA}]\n")
         .replace("~demo~2", "~demo~3")
@@ -237,22 +239,62 @@ fn all_errors_come_at_once() {
     }
 }
 
+/// An error in the library comes with those of the case files, and causes no false ones.
+#[test]
+fn library_errors_come_with_the_cases() {
+    let folder = folder(&[
+        (
+            "demo.yaml",
+            &case("    domains: [{name: dA, devices: [lamp]}]\n"),
+        ),
+        ("x.yaml", "requirement: [\n"),
+    ]);
+    let devices = folder.path().join(library::DEVICES);
+    fs::create_dir(&devices).unwrap();
+    fs::write(devices.join("lamp.yaml"), "device: lamp\n").unwrap();
+    let (loaded, mut found) = read(folder.path());
+    found.extend(
+        generate::scenarios(&loaded, &profile())
+            .err()
+            .unwrap_or_default(),
+    );
+    let files: Vec<bool> = found
+        .iter()
+        .map(|problem| problem.file.ends_with("lamp.yaml"))
+        .collect();
+    assert_eq!(files, [true, false], "{found:#?}");
+}
+
+/// A profile that names a machine that does not exist is reported with the nearest one.
+#[test]
+fn the_machine_of_a_profile_exists() {
+    let mut profile = profile();
+    profile.board = Some("vrit".to_owned());
+    let loaded = loaded(
+        "  - id: XenValTestCase~demo.one~1\n    title: One\n    class: positive\n    domains: [{name: dA}]\n",
+    );
+    let told = generate::scenarios(&loaded, &profile).unwrap_err();
+    assert!(
+        told[0].message.contains("did you mean `virt`?"),
+        "{told:#?}"
+    );
+}
+
 /// An error outside of the rows is reported once, not once for each row; one inside a row is reported at its place.
 #[test]
 fn rows_do_not_multiply_errors() {
-    let rows =
-        "    each: [{as: a, x: 1}, {as: b, x: 2}]\n    domains: [{name: dA, script: [r33 0x10]}]\n";
+    let rows = "    parameters: [{name: a, x: 1}, {name: b, x: 2}]\n    domains: [{name: dA, script: [read33 0x10]}]\n";
     check(&case(rows), &["demo.yaml:7"]);
-    let row = "    each:\n      - {as: a, x: 0x1}\n      - {as: b, x: zzz}\n    domains: [{name: dA, cpus: '${x}'}]\n";
-    check(&case(row), &["`zzz` is not a number", "demo.yaml:9"]);
-    let unnamed = "    each: [{x: 1}]\n    domains: [{name: dA}]\n";
-    check(&case(unnamed), &["a row needs `as`", "demo.yaml:6"]);
-    let same = "    each: [{as: a}, {as: a}]\n    domains: [{name: dA}]\n";
+    let row = "    parameters:\n      - {name: a, x: 0x1}\n      - {name: b, x: zzz}\n    domains: [{name: dA, cpus: '${x}'}]\n";
+    check(&case(row), &["nothing defines `zzz`", "demo.yaml:9"]);
+    let unnamed = "    parameters: [{x: 1}]\n    domains: [{name: dA}]\n";
+    check(&case(unnamed), &["a row needs `name`", "demo.yaml:6"]);
+    let same = "    parameters: [{name: a}, {name: a}]\n    domains: [{name: dA}]\n";
     check(
         &case(same),
         &["two rows are called `demo.one/a`", "demo.yaml:6"],
     );
-    let bad = "    each: [{as: a b}]\n    domains: [{name: dA}]\n";
+    let bad = "    parameters: [{name: a b}]\n    domains: [{name: dA}]\n";
     check(&case(bad), &["is no name for a row", "demo.yaml:6"]);
 }
 
@@ -272,14 +314,14 @@ fn requirement_errors_come_with_the_cases() {
     assert_eq!(files, [false, true], "{found:#?}");
 }
 
-/// Each row is a scenario of its own, named by `as`, in the order written; constants and parameters are replaced.
+/// Each row is a scenario of its own, named by `name`, in the order written; expressions and parameters are replaced.
 #[test]
 fn rows_become_scenarios() {
     let text = "  - id: XenValTestCase~demo.one~1
     title: One
     class: boundary
-    each: [{as: b, at: 0x10, cpus: ''}, {as: a, at: '${ram}', cpus: 4}]
-    domains: [{name: dA, cpus: '${cpus}', script: ['r32 ${at}']}]
+    parameters: [{name: b, at: 0x10, cpus: ''}, {name: a, at: '${gpio.IE}', cpus: 4}]
+    domains: [{name: dA, cpus: '${cpus}', script: ['read32 ${at}']}]
   - id: XenValTestCase~demo.two~1
     title: Two
     class: fault
@@ -295,7 +337,7 @@ fn rows_become_scenarios() {
         )
     };
     assert_eq!(shown(0), ("r32 0x10".to_owned(), 1));
-    assert_eq!(shown(1), ("r32 0x40000000".to_owned(), 4));
+    assert_eq!(shown(1), ("r32 0x9030410".to_owned(), 4));
     assert_eq!(made[0].folder(), "demo.one@b");
 }
 
@@ -304,7 +346,7 @@ fn rows_become_scenarios() {
 fn events_are_checked_where_they_stand() {
     let with = |machine: &str, events: &str| {
         case(&format!(
-            "    machine: {{iommu: {machine}}}\n    domains: [{{name: dA}}]\n    events:\n{events}"
+            "    machine: {{iommu: {machine}}}\n    domains: [{{name: dA}}]\n    iommu_events:\n{events}"
         ))
     };
     let fine = with(
@@ -326,6 +368,55 @@ fn events_are_checked_where_they_stand() {
     );
     check(
         &with("false", "      - 0x18 event\n"),
-        &["demo.yaml:8", "events:", "the machine has no IOMMU"],
+        &["demo.yaml:8", "iommu_events:", "the machine has no IOMMU"],
+    );
+}
+
+/// What the defaults of a file say holds for the cases that do not say it. A key of a case replaces it as a whole.
+#[test]
+fn defaults_hold_unless_a_case_says_otherwise() {
+    use model::Capability::{Iommu, Pci, PciHotplug};
+    let case = |name: &str, rest: &str| {
+        format!(
+            "  - {{id: XenValTestCase~demo.{name}~1, title: T, class: positive, domains: [{{name: dA}}]{rest}}}\n"
+        )
+    };
+    let needs = |defaults: &str, rest: &str| {
+        let text = format!(
+            "requirement: XenSSR~demo~2\ndefaults: {{{defaults}}}\ncases:\n{}",
+            case("one", rest)
+        );
+        let loaded = load(folder(&[("demo.yaml", &text)]).path()).unwrap();
+        let made = generate::scenarios(&loaded, &profile()).unwrap().remove(0);
+        let machine = made.machine;
+        (made.needs, machine.iommu, machine.devices.len())
+    };
+    let both = "needs: [pci-hotplug], machine: {iommu: true, devices: [edu]}";
+    let machine = "machine: {iommu: true, devices: [edu]}";
+    for (defaults, rest, wanted) in [
+        ("", "", (vec![], false, 0)),
+        (both, "", (vec![PciHotplug], true, 1)),
+        (
+            both,
+            ", machine: {iommu: true}",
+            (vec![PciHotplug], true, 0),
+        ),
+        (both, ", machine: {}", (vec![PciHotplug], false, 0)),
+        (both, ", needs: [pci]", (vec![Pci], true, 1)),
+        (both, ", needs: []", (vec![], true, 1)),
+        // A machine with an IOMMU is for subjects that drive it, unless the case says otherwise.
+        (machine, "", (vec![Iommu], true, 1)),
+        (machine, ", needs: []", (vec![], true, 1)),
+        ("needs: []", ", machine: {iommu: true}", (vec![], true, 0)),
+        ("", ", machine: {iommu: true}", (vec![Iommu], true, 0)),
+    ] {
+        assert_eq!(needs(defaults, rest), wanted, "{defaults}{rest}");
+    }
+    check(
+        &case("one", "").replace(
+            "  - ",
+            "requirement: XenSSR~demo~2\ndefaults: {sentinel: false}\ncases:\n  - ",
+        ),
+        &["unknown field `sentinel`", "demo.yaml:2"],
     );
 }

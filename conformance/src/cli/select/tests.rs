@@ -8,7 +8,7 @@ use crate::sample::{loaded, profile};
 const CASES: &str = "  - id: XenValTestCase~demo.one~1
     title: One
     class: positive
-    each: [{as: a}, {as: b}]
+    parameters: [{name: a}, {name: b}]
     domains: [{name: dA}]
   - id: XenValTestCase~demo.two~1
     title: Two

@@ -19,6 +19,7 @@ pub fn told_of(scenario: &scenario::Scenario, profile: &Profile) -> AdapterScena
         nonce: NONCE,
         modules: profile.modules,
         guest: &profile.guest,
+        host: crate::sample::host(),
     };
     let made = blobs(scenario, &context).unwrap();
     tell(scenario, &context, profile, &made, vec!["-M".to_owned()]).unwrap()
@@ -35,8 +36,8 @@ fn tree(told: &AdapterScenario, path: &str) -> Tree {
 
 const GPIO: &str = "    domains:
       - name: dA
-        devices: [{node: gpio@3a000000, reg: [0x9030000 0x1000 0x3a000000], path: /pl061@9030000, force: true}]
-        script: [r32 0x3a000fe0 => 0x61]
+        devices: [{device: gpio, at: high_window}]
+        script: [read32 gpio.id => gpio.identity]
 ";
 
 /// The description of a device has everything that a hypervisor needs to assign it and a guest needs to find it.
@@ -159,11 +160,11 @@ fn memory_is_told() {
 #[test]
 fn devices_of_the_rig_are_known() {
     let told = told(
-        "    machine: {edu: true}
+        "    machine: {devices: [edu]}
     domains:
       - name: dA
-        devices: [{node: edu@10000000, reg: [0x10000000 0x100000 0x10000000], path: /edu@10000000, force: true}]
-        script: [r32 0x10000000]
+        devices: [edu]
+        script: [read32 edu.id]
 ",
     );
     let machine = tree(&told, &told.scenario.machine.tree.path);
@@ -187,7 +188,7 @@ fn devices_of_the_rig_are_known() {
 /// A script that is too long for arguments is at the end of memory, where the tree says; the tree is below it.
 #[test]
 fn ramdisks_are_placed() {
-    let lines = vec!["r32 0x9030fe0 => fault"; 80].join(", ");
+    let lines = vec!["read32 0x9030fe0 => nothing"; 80].join(", ");
     let told = told(&format!("    domains: [{{name: dA, script: [{lines}]}}]\n"));
     let domain = &told.scenario.domains[0];
     let ramdisk = domain.ramdisk.as_ref().unwrap();
@@ -218,7 +219,7 @@ fn expectations_are_not_told() {
         devices: [{node: gpio@9030000, reg: [0x9030000 0x1000 0x9030000], path: /pl061@9030000}]
         refused: [force]
       - name: dB
-        script: [r32 0x9030fe0 => 0x77]
+        script: [read32 0x9030fe0 => 0x77]
 ",
     );
     let line = serde_json::to_string(&told.scenario).unwrap();

@@ -6,7 +6,7 @@ use wire::Answer;
 use super::*;
 
 const FUNCTIONS: &str = "    machine: {pci: [{name: one, device: edu, slot: 3}]}
-    domains: [{name: ctl, role: control, script: [pci known]}]
+    domains: [{name: ctl, role: control, script: [pci-functions]}]
     outside: [{at: start, do: [query-pci]}]
 ";
 

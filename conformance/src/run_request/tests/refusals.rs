@@ -1,5 +1,7 @@
 //! Domains that must not run: how long they are awaited, and the control runs by which the others are judged.
 
+use dtb_gen::{Edit, Value};
+
 use super::*;
 
 /// In the control run of a refusal, the refused domain has nothing that it could be refused for, keeps its place, and
@@ -11,7 +13,7 @@ fn a_refused_domain_is_harmless_in_its_control_run() {
     domains:
       - name: dA
         extra: {passthrough: 'no'}
-        devices: [{node: gpio, reg: [0x9030000 0x1000 0x9030000], force: true}]
+        devices: [{device: gpio, path: ''}]
         script: [mark here]
         refused: []
       - {name: dAB, script: [mark there]}
@@ -30,11 +32,16 @@ fn a_refused_domain_is_harmless_in_its_control_run() {
     let innocent = &control.domains[0];
     assert_eq!(innocent.expectation, Expectation::Runs);
     assert!(innocent.partial.is_none() && innocent.extra.is_empty() && innocent.lines.is_empty());
+    let set = |path: &str, prop: &str, value| Edit::Set {
+        path: path.to_owned(),
+        prop: prop.to_owned(),
+        value,
+    };
     assert_eq!(
         control.host,
         [
-            "set /chosen/dAB memory <0 1>",
-            "set /pl061@9030000 status disabled"
+            set("/chosen/dAB", "memory", Value::Cells(vec![0, 1])),
+            set("/pl061@9030000", "status", Value::Text("disabled".into()))
         ]
     );
     assert_eq!(
@@ -95,7 +102,7 @@ fn what_should_be_refused_is_waited_for() {
 fn what_decides_is_heard_out() {
     let scenario = scenario(
         "    domains:
-      - {name: dB, refused: [], otherwise: [r32 0x1000 => fault]}
+      - {name: dB, refused: [], if_permitted: [read32 0x1000 => nothing]}
 ",
     );
     let lenient = Profile {

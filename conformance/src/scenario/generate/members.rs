@@ -1,21 +1,27 @@
 //! The domains of a case: their numbers, resources, scripts and expectations.
 
+use std::collections::BTreeMap;
+
 use runners::Profile;
 use wire::Op;
 
-use super::Expansion;
+use super::{Expansion, Reader};
 use crate::arch::{self, CONTROLLER_PHANDLE};
+use crate::case::domain::Destroyed;
 use crate::case::expect::Expect;
 use crate::case::load::SourceError;
-use crate::case::value::{number, number32};
 use crate::case::{self, Role, Text};
-use crate::scenario::domain_table::{DomainEntry, DomainTable, bank};
+use crate::language::{Inside, Scope};
+use crate::scenario::domain_table::{DomainEntry, DomainTable};
 use crate::scenario::isolation_checks::{Occupied, isolation_checks};
-use crate::scenario::macros::Writer;
+use crate::scenario::script::Writer;
 use crate::scenario::{
     CHILD_MEMORY_KIB, Child, DOMAIN_MEMORY_KIB, Device, Domain, Expectation, From, Line, Partial,
     SENTINEL, TreeCheck, parse, validate,
 };
+
+#[cfg(test)]
+mod tests;
 
 /// Offset at which a control domain puts the tree and the ramdisk of a child in the child's memory: above the probe and
 /// the flags, and low enough for the smallest child.
@@ -43,7 +49,7 @@ impl Expansion<'_> {
             let number = numbered(&domain.name, self.is_first(domain))?;
             let banks = self.banks(domain);
             let ram = match banks.first() {
-                Some((base, _)) if domain.direct_map => *base,
+                Some((base, _)) if domain.is_direct() => *base,
                 _ => ram,
             };
             parts.push(DomainEntry::new(
@@ -59,7 +65,8 @@ impl Expansion<'_> {
         }
         for child in case.domains.iter().flat_map(|domain| &domain.children) {
             let number = numbered(&child.name, false)?;
-            let id = self.optional(child.id.as_ref(), id)?;
+            let at = self.outside();
+            let id = at.optional(child.id.as_ref(), |text| id(text, &at.scope))?;
             parts.push(DomainEntry::new(
                 &child.name,
                 number,
@@ -71,16 +78,30 @@ impl Expansion<'_> {
     }
 
     fn banks(&self, domain: &case::Domain) -> Vec<(u64, u64)> {
-        let read = domain
-            .banks
-            .iter()
-            .map(|text| self.optional(Some(text), bank));
-        self.gather(read).into_iter().flatten().collect()
+        let at = self.outside();
+        let read = |text| at.optional(Some(text), |text| parse::bank(text, &at.scope));
+        let found = at.gather(domain.banks().iter().map(read));
+        found.into_iter().flatten().collect()
+    }
+
+    /// Returns where the static memory of each domain begins and ends on the host. For memory that could not be read
+    /// any place will do, so that the other errors of the case are found, and no false ones.
+    pub(super) fn all_banks(&self) -> BTreeMap<String, (u64, u64)> {
+        let unread = (self.profile.guest.ram.base, DOMAIN_MEMORY_KIB * 1024);
+        let domains = self.case.case.domains.iter();
+        let found = domains.filter_map(|domain| {
+            let before = self.problems.borrow().len();
+            let read = self.banks(domain).first().copied();
+            let wrong = self.problems.borrow().len() > before;
+            let (base, size) = read.or_else(|| wrong.then_some(unread))?;
+            Some((domain.name.clone(), (base, base.saturating_add(size))))
+        });
+        found.collect()
     }
 
     /// Tells whether a domain is the one that the subject creates before all others and calls 0.
     fn is_first(&self, domain: &case::Domain) -> bool {
-        match domain.role {
+        match domain.role() {
             Role::Guest => false,
             Role::Control => self.profile.control == runners::Control::Dom0,
             Role::Hardware => true,
@@ -89,24 +110,25 @@ impl Expansion<'_> {
 
     /// Expands the domains that this one creates at run time.
     pub(super) fn children(&self, maker: &case::Domain, table: &DomainTable) -> Vec<Domain> {
-        self.gather(maker.children.iter().enumerate().map(|(place, child)| {
-            let of = table
-                .entry(&maker.name)
-                .map_err(|why| SourceError::new(&maker.name, why))?;
-            let part = table
-                .entry(&child.name)
-                .map_err(|why| SourceError::new(&child.name, why))?;
-            let entry = u8::try_from(1 + 2 * place)
-                .map_err(|_| SourceError::new(&child.name, "too many children"))?;
-            let plan = Child {
-                of: of.number,
-                id: part.id,
-                entry,
-                tree: part.ram.saturating_add(TREE),
-                ramdisk: part.ram.saturating_add(RAMDISK),
-            };
-            self.domain(child, table, &[], Some(plan))
-        }))
+        self.outside()
+            .gather(maker.children.iter().enumerate().map(|(place, child)| {
+                let of = table
+                    .entry(&maker.name)
+                    .map_err(|why| SourceError::new(&maker.name, why))?;
+                let part = table
+                    .entry(&child.name)
+                    .map_err(|why| SourceError::new(&child.name, why))?;
+                let entry = u8::try_from(1 + 2 * place)
+                    .map_err(|_| SourceError::new(&child.name, "too many children"))?;
+                let plan = Child {
+                    of: of.number,
+                    id: part.id,
+                    entry,
+                    tree: part.ram.saturating_add(TREE),
+                    ramdisk: part.ram.saturating_add(RAMDISK),
+                };
+                self.domain(child, table, &[], Some(plan))
+            }))
     }
 
     /// Expands one domain; `children` are those that its script may create.
@@ -120,35 +142,45 @@ impl Expansion<'_> {
         let part = table
             .entry(&domain.name)
             .map_err(|why| SourceError::new(&domain.name, why))?;
-        let pci = self.gather(domain.pci.iter().map(|text| self.given(text)));
-        let pci: Vec<[u32; 3]> = pci.into_iter().flatten().collect();
-        let mut lines = self.script(domain, table, children, &pci);
-        if !domain.otherwise.is_empty() {
-            let refused = case::Domain {
-                script: domain.otherwise.clone(),
-                ..domain.clone()
-            };
-            lines = self.script(&refused, table, children, &pci);
-        }
-        let expectation = match (&domain.refused, &domain.destroyed) {
-            (Some(words), _) => Expectation::Refused(self.all(words)?),
-            (None, Some(gone)) => {
-                let (by, mark) = self.each(&gone.by, |text| {
-                    let (name, mark) = case::value::cut(text);
-                    Ok((table.entry(name)?.number, mark.to_owned()))
-                })?;
-                let after_mark = self.fill(&gone.having)?;
-                Expectation::Destroyed {
-                    after_mark,
-                    by,
-                    mark,
-                }
-            }
-            (None, None) => Expectation::Runs,
+        let at = self.outside();
+        let functions = at.gather(domain.pci.iter().map(|text| self.given(text)));
+        let functions: Vec<[u32; 3]> = functions.into_iter().flatten().collect();
+        let banks = self.banks(domain);
+        let sum = banks.iter().map(|(_, size)| size / 1024).sum();
+        let usual = match (banks.is_empty(), child) {
+            (false, _) => Some(sum),
+            (true, Some(_)) => Some(CHILD_MEMORY_KIB),
+            (true, None) => None,
         };
+        let memory_kib = at
+            .optional(domain.memory_kib.as_ref(), |text| at.scope.number(text))?
+            .or(usual);
+        let bytes = memory_kib.unwrap_or(DOMAIN_MEMORY_KIB).saturating_mul(1024);
+        let mut inside = Inside {
+            ram: (part.ram, part.ram.saturating_add(bytes)),
+            hosts: domain.is_direct() || domain.role() == Role::Hardware,
+            all_functions: domain.role() == Role::Hardware,
+            functions: functions.clone(),
+            ..Inside::default()
+        };
+        // Where a device is mapped is said in the words of a domain that has nothing mapped yet.
+        let devices = self.devices(domain, self.inside(&inside), child.is_some());
+        let (devices, mapped): (Vec<Device>, Vec<_>) = devices.into_iter().unzip();
+        inside.ranges = devices.iter().flat_map(|one| one.ranges.clone()).collect();
+        inside.devices = mapped.into_iter().flatten().collect();
+        let at = self.inside(&inside);
+        let mut lines = if domain.if_permitted.is_empty() {
+            self.script(&domain.script, domain, table, children, &inside)
+        } else {
+            // The other script is checked like any, and not used.
+            self.script(&domain.script, domain, table, children, &inside);
+            inside.placed.take();
+            self.script(&domain.if_permitted, domain, table, children, &inside)
+        };
+        let expectation = self.expectation(domain, table, &inside)?;
         let rules = domain.tree.iter();
-        let mut tree: Vec<TreeCheck> =
-            self.gather(rules.map(|text| self.each(text, TreeCheck::parse)));
+        let rule = |text| at.each(text, |text| TreeCheck::parse(text, &at.scope));
+        let mut tree: Vec<TreeCheck> = at.gather(rules.map(rule));
         if !tree.is_empty() {
             // The tree is requested first: later operations may stop the probe.
             lines.insert(
@@ -157,6 +189,7 @@ impl Expansion<'_> {
                     op: Op::Tree,
                     expect: Expect::Works,
                     from: From::Case,
+                    said: None,
                 },
             );
         }
@@ -167,38 +200,36 @@ impl Expansion<'_> {
                 .collect::<Vec<_>>();
             tree.extend(always);
         }
-        let banks = self.banks(domain);
-        let sum = banks.iter().map(|(_, size)| size / 1024).sum();
-        let usual = match (banks.is_empty(), child) {
-            (false, _) => Some(sum),
-            (true, Some(_)) => Some(CHILD_MEMORY_KIB),
-            (true, None) => None,
-        };
-        let mut extra = self.properties(&domain.extra)?;
-        if domain.role == Role::Control && !self.is_first(domain) {
-            extra.insert(0, ("capabilities".to_owned(), "<1>".to_owned()));
+        let mut extra = at.properties(&domain.extra);
+        if domain.role() == Role::Control && !self.is_first(domain) {
+            let value = dtb_gen::Value::Cells(vec![1]);
+            extra.insert(0, ("capabilities".to_owned(), value));
         }
+        let number32 = |text: Option<&Text>| at.optional(text, |text| at.scope.number32(text));
         let mut made = Domain {
             name: domain.name.clone(),
             number: part.number,
-            role: domain.role,
+            role: domain.role(),
             child,
             banks,
-            direct: domain.direct_map,
-            memory_kib: self.optional(domain.memory_kib.as_ref(), number)?.or(usual),
+            direct: domain.is_direct(),
+            memory_kib,
             ram: part.ram,
-            cpus: self.optional(domain.cpus.as_ref(), number32)?.unwrap_or(1),
+            cpus: number32(domain.cpus.as_ref())?.unwrap_or(1),
             vpl011: domain.vpl011,
-            guest_lines: self.optional(domain.guest_lines.as_ref(), number32)?,
+            guest_lines: number32(domain.guest_lines.as_ref())?,
             extra,
-            partial: self.partial(domain, child.is_some() || pci.is_empty())?,
-            pci,
+            partial: {
+                let needless = child.is_some() || functions.is_empty();
+                self.partial(domain, devices, needless, at)?
+            },
+            pci: functions,
             lines,
             tree,
             expectation,
-            if_permitted: !domain.otherwise.is_empty(),
+            if_permitted: !domain.if_permitted.is_empty(),
         };
-        if !matches!(made.expectation, Expectation::Refused(_)) && domain.guards {
+        if !matches!(made.expectation, Expectation::Refused(_)) && domain.isolation_checks {
             let isolation_checks =
                 isolation_checks(&made, &self.occupied(&made), self.profile.ipa_bits);
             // Isolation checks come first: what a case does to a device or to its interrupts must not disturb them.
@@ -207,43 +238,80 @@ impl Expansion<'_> {
         Ok(made)
     }
 
-    fn script(
+    /// Reads what must become of a domain.
+    fn expectation(
         &self,
         domain: &case::Domain,
         table: &DomainTable,
+        inside: &Inside,
+    ) -> Result<Expectation, SourceError> {
+        let at = self.inside(inside);
+        if let Some(words) = &domain.refused {
+            // A device of the domain stands for its node, by which the diagnostic must name it.
+            let word = |text: &Text| {
+                let filled = at.fill(text)?;
+                let given = inside.devices.iter().find(|one| one.name == filled);
+                Ok(given.map_or(filled, |one| one.node.clone()))
+            };
+            return Ok(Expectation::Refused(
+                words.iter().map(word).collect::<Result<_, _>>()?,
+            ));
+        }
+        Ok(match &domain.destroyed {
+            None => Expectation::Runs,
+            Some(Destroyed::By(name)) => {
+                let by = table.entry(name);
+                let by = by.map_err(|why| SourceError::new(&format!("destroyed: {name}"), why))?;
+                Expectation::Destroyed {
+                    after_mark: "up".to_owned(),
+                    by: by.number,
+                    mark: "gone".to_owned(),
+                }
+            }
+            Some(Destroyed::Marks(marks)) => {
+                let (by, mark) = at.each(&marks.by, |text| {
+                    let (name, mark) = case::value::cut(text);
+                    Ok((table.entry(name)?.number, mark.to_owned()))
+                })?;
+                Expectation::Destroyed {
+                    after_mark: at.fill(&marks.after_mark)?,
+                    by,
+                    mark,
+                }
+            }
+        })
+    }
+
+    fn script(
+        &self,
+        texts: &[Text],
+        domain: &case::Domain,
+        table: &DomainTable,
         children: &[Domain],
-        own: &[[u32; 3]],
+        inside: &Inside,
     ) -> Vec<Line> {
-        let profile = self.profile;
-        let hosts = domain.direct_map || domain.role == Role::Hardware;
-        let bridge = match &profile.host {
-            Some(host) if hosts => host.pci,
-            _ => profile.guest.pci,
-        };
+        let at = self.inside(inside);
         let writer = Writer {
             name: &domain.name,
+            scope: at.scope,
             table,
-            role: domain.role,
             children,
-            functions: self.pci.as_ref(),
-            own,
-            ecam: bridge.map(|bridge| bridge.ecam.base),
         };
-        let script = domain.script.iter().map(|text| {
-            let lines = self.each(text, |text| {
-                if text.trim().is_empty() {
-                    return Ok(Vec::new());
-                }
-                writer
-                    .lines(text)?
-                    .iter()
-                    .map(|line| parse::line(line))
-                    .collect()
+        let read = texts.iter().map(|text| {
+            let lines = at.optional(Some(text), |text| {
+                let parts = text
+                    .split(';')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty());
+                let lines: Vec<Vec<Line>> = parts
+                    .map(|part| writer.lines(part))
+                    .collect::<Result<_, _>>()?;
+                Ok(lines.concat())
             })?;
-            Ok((text.clone(), lines))
+            Ok((text.clone(), lines.unwrap_or_default()))
         });
-        let script: Vec<(Text, Vec<Line>)> = self.gather(script);
-        let complete = script.len() == domain.script.len();
+        let script: Vec<(Text, Vec<Line>)> = at.gather(read);
+        let complete = script.len() == texts.len();
         let texts: Vec<Text> = script
             .iter()
             .flat_map(|(text, lines)| lines.iter().map(|_| text.clone()))
@@ -259,7 +327,9 @@ impl Expansion<'_> {
     fn partial(
         &self,
         domain: &case::Domain,
+        devices: Vec<Device>,
         needless: bool,
+        at: Reader<'_>,
     ) -> Result<Option<Partial>, SourceError> {
         if domain.partial.is_none() && domain.devices.is_empty() && needless {
             return Ok(None);
@@ -269,23 +339,23 @@ impl Expansion<'_> {
             if text == "none" {
                 Ok(None)
             } else {
-                number32(text).map(Some)
+                at.scope.number32(text).map(Some)
             }
         };
         Ok(Some(Partial {
-            cells: self
+            cells: at
                 .optional(shape.cells.as_ref(), parse::cells)?
                 .unwrap_or(Some((2, 2))),
-            encoding: self
+            encoding: at
                 .optional(shape.encoding.as_ref(), parse::cells)?
                 .flatten(),
-            controller: self
+            controller: at
                 .optional(shape.controller.as_ref(), controller)?
                 .unwrap_or(Some(CONTROLLER_PHANDLE)),
-            devices: self.gather(domain.devices.iter().map(|device| self.device(device))),
-            edits: self.edits(&shape.edit)?,
-            pad: self.optional(shape.pad.as_ref(), padding)?,
-            corruption: self.optional(shape.spoil.as_ref(), |text| {
+            devices,
+            edits: at.edits(&shape.edit),
+            pad: at.optional(shape.pad.as_ref(), |text| padding(text, &at.scope))?,
+            corruption: at.optional(shape.corrupt.as_ref(), |text| {
                 text.parse::<dtb_gen::corrupt::Corruption>()
                     .map_err(|error| error.to_string())?;
                 Ok(text.to_owned())
@@ -293,38 +363,11 @@ impl Expansion<'_> {
         }))
     }
 
-    fn device(&self, device: &case::Device) -> Result<Device, SourceError> {
-        let path = device
-            .path
-            .as_ref()
-            .map(|text| self.fill(text))
-            .transpose()?
-            .filter(|path| !path.is_empty());
-        let like = device
-            .like
-            .as_ref()
-            .map(|text| self.fill(text))
-            .transpose()?
-            .filter(|like| !like.is_empty());
-        Ok(Device {
-            node: self.fill(&device.node)?,
-            ranges: self
-                .gather(device.reg.iter().map(|text| self.each(text, parse::ranges)))
-                .concat(),
-            describe_as: like.or_else(|| path.clone()),
-            path,
-            force: self
-                .optional(device.force.as_ref(), parse::truth)?
-                .unwrap_or(false),
-            interrupts: self.gather(device.lines.iter().map(|text| self.each(text, number32))),
-            props: self.properties(&device.props)?,
-        })
-    }
-
     /// Returns what the hypervisor itself puts into a domain's address space.
     fn occupied(&self, domain: &Domain) -> Occupied {
         let guest = &self.profile.guest;
-        let host = self.profile.host.as_ref().filter(|_| domain.direct);
+        let host = self.names.machine.host_layout();
+        let host = host.as_ref().filter(|_| domain.direct);
         let kib = domain.memory_kib.unwrap_or(DOMAIN_MEMORY_KIB);
         let part = |base: u64, size: u64| (base, base.saturating_add(size.max(1) - 1));
         let emulated = arch::emulated(guest, host, domain.cpus);
@@ -339,14 +382,14 @@ impl Expansion<'_> {
 }
 
 /// Parses the id of a domain.
-fn id(text: &str) -> Result<u16, String> {
-    u16::try_from(number(text)?).map_err(|_| format!("`{text}` is no id of a domain"))
+fn id(text: &str, scope: &Scope<'_>) -> Result<u16, String> {
+    u16::try_from(scope.number(text)?).map_err(|_| format!("`{text}` is no id of a domain"))
 }
 
 /// Parses a size to which a tree is padded. A module that is larger than the machine's memory fits nowhere.
-fn padding(text: &str) -> Result<u64, String> {
+fn padding(text: &str, scope: &Scope<'_>) -> Result<u64, String> {
     const MOST: u64 = 64 << 20;
-    match number(text)? {
+    match scope.number(text)? {
         size if size <= MOST => Ok(size),
         size => Err(format!("{size} bytes of padding; {MOST} are the most")),
     }
@@ -359,105 +402,22 @@ pub(super) fn sentinel(number: u8, profile: &Profile) -> Domain {
     let bytes = profile.least_memory_kib.saturating_mul(1024);
     let last = ram.saturating_add(bytes.saturating_sub(0x1000));
     let script = [
-        format!("ram {last:#x} 0x1000"),
-        "timer 1".to_owned(),
-        "yield 4".to_owned(),
+        Op::Ram {
+            at: last,
+            len: 0x1000,
+        },
+        Op::Timer { ms: 1 },
+        Op::Yield { count: 4 },
     ];
-    let lines = script
-        .iter()
-        .map(|text| parse::line(text).expect("the sentinel's script is well formed"));
+    let lines = script.map(|op| Line {
+        op,
+        expect: Expect::Works,
+        from: From::Case,
+        said: None,
+    });
     Domain {
         memory_kib: Some(profile.least_memory_kib),
-        lines: lines.collect(),
+        lines: lines.into(),
         ..Domain::plain(SENTINEL, number, ram)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use runners::Control;
-
-    use super::*;
-    use crate::sample::{loaded, profile};
-    use crate::scenario::{Scenario, generate};
-
-    const LIFE: &str = "  - id: XenValTestCase~demo.life~1
-    title: T
-    class: positive
-    domains:
-      - name: dA
-        static: [0x58000000 0x400000, '']
-        direct_map: true
-        script: [flag 1]
-      - name: ctl
-        role: control
-        script: [hv destroy dA, build dB]
-        children: [{name: dB, id: 9, script: ['', timer 1]}]
-";
-
-    fn life(control: Control) -> Scenario {
-        let profile = Profile {
-            control,
-            ..profile()
-        };
-        generate::scenarios(&loaded(LIFE), &profile)
-            .unwrap()
-            .remove(0)
-    }
-
-    fn numbers(scenario: &Scenario) -> Vec<(&str, u8)> {
-        let all = scenario.domains.iter();
-        all.map(|domain| (domain.name.as_str(), domain.number))
-            .collect()
-    }
-
-    /// If a node says what a domain may do, numbers follow the tree, and children come after the sentinel.
-    #[test]
-    fn numbers_follow_the_tree() {
-        let made = life(Control::Capabilities);
-        assert_eq!(
-            numbers(&made),
-            [("dA", 1), ("ctl", 2), (SENTINEL, 3), ("dB", 4)]
-        );
-        assert_eq!(
-            made.domains[1].extra,
-            [("capabilities".to_owned(), "<1>".to_owned())]
-        );
-        assert_eq!(made.domains[1].lines[0].op.to_string(), "hv destroy 1");
-        assert_eq!(
-            made.domains[3]
-                .child
-                .map(|child| (child.of, child.id, child.entry)),
-            Some((2, 9, 1))
-        );
-        assert_eq!(made.domains[3].lines.len(), 1);
-        let direct = &made.domains[0];
-        assert_eq!((direct.memory_kib, direct.ram), (Some(4096), 0x5800_0000));
-    }
-
-    /// If only the first domain is a control domain, it is the case's control domain.
-    #[test]
-    fn the_first_domain_may_be_in_control() {
-        let made = life(Control::Dom0);
-        assert_eq!(
-            numbers(&made),
-            [("dA", 1), ("ctl", 0), (SENTINEL, 2), ("dB", 3)]
-        );
-        assert!(made.domains[1].extra.is_empty());
-    }
-
-    /// The required capabilities follow from the domains and their operations.
-    #[test]
-    fn needs_follow_from_the_domains() {
-        use model::Capability::{ControlDomain, Destroy, DirectMap, RuntimeConsole, RuntimeCreate};
-        let mut wanted = vec![
-            ControlDomain,
-            Destroy,
-            DirectMap,
-            RuntimeConsole,
-            RuntimeCreate,
-        ];
-        wanted.sort_unstable();
-        assert_eq!(life(Control::Capabilities).needs, wanted);
     }
 }

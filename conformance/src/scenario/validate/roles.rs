@@ -4,6 +4,7 @@
 use model::Capability;
 use wire::{Hv, Op};
 
+use crate::case::expect::Expect;
 use crate::case::load::SourceError;
 use crate::case::{self, Case, Role, Text};
 use crate::scenario::{Domain, Expectation};
@@ -18,21 +19,25 @@ pub(super) fn roles(case: &Case) -> Vec<SourceError> {
             format!("domain `{name}`: {why}"),
         ));
     };
-    let hardware = |domain: &&case::Domain| domain.role == Role::Hardware;
+    let hardware = |domain: &&case::Domain| domain.role() == Role::Hardware;
     for extra in case.domains.iter().filter(hardware).skip(1) {
         report(extra, "there is another hardware domain");
     }
     for domain in &case.domains {
-        if domain.role == Role::Guest && !domain.children.is_empty() {
+        if domain.role() == Role::Guest && !domain.children.is_empty() {
             report(domain, "only a control or hardware domain makes others");
         }
         if domain.id.is_some() {
             report(domain, "only a child asks for an id");
         }
-        if domain.devices.iter().any(|device| !device.lines.is_empty()) {
+        let bound = |device: &case::Device| match device {
+            case::Device::Plain(_) => false,
+            case::Device::Node(node) => node.interrupts.is_some(),
+        };
+        if domain.devices.iter().any(bound) {
             report(
                 domain,
-                "`lines` are for children; those of other domains are in the host's tree",
+                "`interrupts` of a device are for children; those of other domains are in the host's tree",
             );
         }
         let made = [
@@ -49,13 +54,13 @@ pub(super) fn roles(case: &Case) -> Vec<SourceError> {
             domain.memory_kib.is_some(),
             domain.cpus.is_some(),
             domain.guest_lines.is_some(),
-            !domain.banks.is_empty(),
+            !domain.banks().is_empty(),
             !domain.devices.is_empty() || domain.partial.is_some(),
             !domain.extra.is_empty(),
-            domain.direct_map,
+            domain.is_direct(),
             !domain.pci.is_empty(),
         ];
-        if domain.role == Role::Hardware {
+        if domain.role() == Role::Hardware {
             for (name, _) in made.iter().zip(said).filter(|(_, said)| *said) {
                 report(
                     domain,
@@ -64,10 +69,10 @@ pub(super) fn roles(case: &Case) -> Vec<SourceError> {
             }
         }
         for child in &domain.children {
-            if child.role != Role::Guest || !child.children.is_empty() {
+            if child.role() != Role::Guest || !child.children.is_empty() {
                 report(child, "a child controls no other domain");
             }
-            if !child.banks.is_empty() || child.direct_map || !child.extra.is_empty() {
+            if !child.banks().is_empty() || child.is_direct() || !child.extra.is_empty() {
                 report(
                     child,
                     "a child has no node for `static`, `direct_map` or `extra`",
@@ -76,7 +81,8 @@ pub(super) fn roles(case: &Case) -> Vec<SourceError> {
             if !child.vpl011 {
                 report(child, "a child has no emulated UART anyway");
             }
-            let named = |text: &Text| text.0.split_whitespace().any(|word| word == child.name);
+            let word = |word: &str| word.trim_end_matches(';') == child.name;
+            let named = |text: &Text| text.0.split_whitespace().any(word);
             if !domain.script.iter().any(named) {
                 report(child, "nobody makes it");
             }
@@ -119,7 +125,13 @@ pub fn needs(domains: &[Domain]) -> Vec<Capability> {
             found.push(Capability::DirectMap);
         }
         for line in &domain.lines {
+            if matches!(line.expect, Expect::Errno(_)) {
+                found.push(Capability::XenHypercalls);
+            }
             match &line.op {
+                Op::Hypercall { .. } | Op::ScratchWrite { .. } | Op::ScratchRead { .. } => {
+                    found.push(Capability::XenHypercalls);
+                }
                 Op::Hv(Hv::Create { .. }) => found.push(Capability::RuntimeCreate),
                 Op::Hv(Hv::Destroy { .. }) => found.push(Capability::Destroy),
                 Op::Hv(Hv::PciAdd { .. } | Hv::PciRemove { .. } | Hv::PciReset { .. }) => {
@@ -159,7 +171,7 @@ pub fn expectations(domains: &[Domain]) -> Vec<SourceError> {
         };
         if !says(domain, after_mark) {
             let why = format!("the script of `{}` has no `mark {after_mark}`", domain.name);
-            found.push(SourceError::new(&format!("having: {after_mark}"), why));
+            found.push(SourceError::new(&format!("after_mark: {after_mark}"), why));
         }
         let other = domains.iter().find(|other| other.number == *by);
         if let Some(other) = other.filter(|other| !says(other, mark)) {
@@ -195,8 +207,8 @@ mod tests {
             ),
             ("{name: dA, id: 3}", "only a child asks for an id"),
             (
-                "{name: dA, devices: [{node: x, lines: [34]}]}",
-                "`lines` are for children",
+                "{name: dA, devices: [{node: x, interrupts: [34]}]}",
+                "`interrupts` of a device are for children",
             ),
             (
                 "{name: c, role: control, children: [{name: dB}]}",
@@ -242,14 +254,14 @@ mod tests {
     /// The marks that a domain's end refers to must exist.
     #[test]
     fn ends_need_their_marks() {
-        let check = |having: &str, mark: &str, wanted: &str| {
+        let check = |after_mark: &str, mark: &str, wanted: &str| {
             let case = format!(
                 "  - id: XenValTestCase~demo.one~1
     title: T
     class: fault
     domains:
-      - {{name: c, role: control, script: [hv destroy dA, mark gone]}}
-      - {{name: dA, script: [mark up], destroyed: {{having: {having}, by: c {mark}}}}}
+      - {{name: c, role: control, script: [destroy dA, mark gone]}}
+      - {{name: dA, script: [mark up], destroyed: {{after_mark: {after_mark}, by: c {mark}}}}}
 "
             );
             let made = crate::scenario::generate::scenarios(

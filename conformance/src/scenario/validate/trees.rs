@@ -8,9 +8,9 @@ use crate::scenario::{Domain, Partial};
 /// Tells whether the scenario depends on how its trees are written: edits of domain nodes, properties that the case
 /// adds, partial trees of an unusual form or with a defect. What is built at run time goes by hypercalls, not by such
 /// trees.
-pub fn only_trees_say(domains: &[Domain], host: &[String]) -> bool {
+pub fn only_trees_say(domains: &[Domain], host: &[dtb_gen::Edit]) -> bool {
     let mut at_boot = domains.iter().filter(|domain| domain.child.is_none());
-    host.iter().any(|edit| about_domains(edit))
+    host.iter().any(about_domains)
         || at_boot.any(|domain| {
             // The property that makes a domain a control domain stands for its role.
             let role = usize::from(domain.role == Role::Control && domain.number != 0);
@@ -53,7 +53,7 @@ mod tests {
             "    passthrough: [/pl061@9030000]\n{plain}"
         )));
         assert!(!needs(
-            "    domains: [{name: dA, role: control, script: [hv destroy self => EPERM]}]\n"
+            "    domains: [{name: dA, role: control, script: [destroy self => EPERM]}]\n"
         ));
         assert!(needs(&format!(
             "    host: [set /chosen/dA cpus <2>]\n{plain}"

@@ -6,11 +6,11 @@ use super::*;
 const LIFE: &str = "    domains:
       - name: ctl
         role: control
-        children: [{name: dB, script: [r32 0x1000 => 0x61]}]
-        script: [hv destroy dA, mark gone, hv destroy dB => EBUSY]
+        children: [{name: dB, script: [read32 0x1000 => 0x61]}]
+        script: [destroy dA, mark gone, destroy dB => EBUSY]
       - name: dA
-        script: [r32 0x1000 => 0x61, mark up, timer 1]
-        destroyed: {having: up, by: ctl gone}
+        script: [read32 0x1000 => 0x61, mark up, timer 1]
+        destroyed: ctl
 ";
 
 fn mark(name: &str) -> Answer {

@@ -41,8 +41,8 @@ fn case(events: &str) -> Scenario {
     scenario(&format!(
         "    machine: {{iommu: true}}
     domains:
-      - {{name: dA, script: [r32 0x1000 => 0x61]}}
-    events: [{events}]
+      - {{name: dA, script: [read32 0x1000 => 0x61]}}
+    iommu_events: [{events}]
 "
     ))
 }

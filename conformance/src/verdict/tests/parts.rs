@@ -208,7 +208,7 @@ fn trees_are_judged_whole() {
 /// The checks of a pass do not contain what may differ between equal runs, but contain what decided.
 #[test]
 fn checks_of_a_pass_hold_no_clocks() {
-    let rest = "    domains: [{name: dA, script: [r32 0x1000, r32 0x1000 => 0x61 & 0xff, irq wait 34 1 9 => any]}]\n";
+    let rest = "    domains: [{name: dA, script: [read32 0x1000, read32 0x1000 => 0x61 & 0xff, count 34 => any]}]\n";
     let at = |time, count| {
         let play = Play::new().hello(1).op(1, 0, Answer::Value(time));
         let play = play.op(1, 1, Answer::Value(time << 8 | 0x61));
