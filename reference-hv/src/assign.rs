@@ -18,37 +18,38 @@ use crate::pci::Inventory;
 
 mod device;
 mod dma;
-mod estate;
-mod functions;
-mod guest;
-mod hardware;
+mod guest_ranges;
+mod host_ranges;
+mod hwdom_view;
+mod iommu_assign;
 mod irq;
 pub mod layout;
 mod load;
-mod memory;
-mod mmio;
-mod module;
-mod owners;
-mod pci;
+mod module_claims;
+mod owner_table;
+mod pci_claims;
+mod pci_ownership;
 mod plan;
 mod proof;
-mod statics;
+mod ram_plan;
+mod resource_table;
+mod static_mem;
 mod streams;
-mod transit;
 
-use memory::FreeRam;
-use owners::Owners;
+use owner_table::OwnerTable;
 use proof::Proof;
-use statics::Statics;
+use ram_plan::FreeRam;
+use static_mem::StaticMemory;
 
-pub use estate::{Denied, Estate};
-pub use functions::Handover;
-pub use hardware::View;
-pub use memory::Block;
-pub use pci::described;
+pub use hwdom_view::View;
+pub use pci_claims::described;
+pub use pci_ownership::PciAssignment;
 pub use plan::{
-    DomainPlan, FunctionPlan, IrqAssignment, Load, MmioMapping, Notice, Placed, RamMapping, Refusal,
+    DomainPlan, FunctionPlan, IrqAssignment, Load, MmioMapping, Placed, RamMapping, Refusal,
+    Warning,
 };
+pub use ram_plan::Block;
+pub use resource_table::{AssignError, ResourceTable};
 
 /// What the machine is, beyond what its tree says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,7 +92,7 @@ impl Machine {
 pub struct Assignment {
     domains: Vec<DomainPlan>,
     refusals: Vec<Refusal>,
-    notices: Vec<Notice>,
+    warnings: Vec<Warning>,
 }
 
 impl Assignment {
@@ -104,8 +105,8 @@ impl Assignment {
         &self.refusals
     }
     /// Returns what the owner of the machine should know although nothing is refused for it.
-    pub fn notices(&self) -> &[Notice] {
-        &self.notices
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 }
 
@@ -115,29 +116,29 @@ pub fn prove<'h: 't, 't>(
     host: &'h Host<'h>,
     modules: &dyn Modules<'t>,
     machine: &Machine,
-) -> (Assignment, Estate<'h>) {
+) -> (Assignment, ResourceTable<'h>) {
     let mut proof = Proof {
         host,
         modules,
         machine,
-        owners: Owners::default(),
+        owners: OwnerTable::default(),
         free: FreeRam::default(),
-        statics: Statics::default(),
+        static_mem: StaticMemory::default(),
         hardware: None,
         promised: Vec::new(),
-        notices: host
-            .notices
+        warnings: host
+            .warnings
             .clone()
             .into_lines()
             .into_iter()
-            .map(Notice)
+            .map(Warning)
             .collect(),
     };
     let mut domains = Vec::new();
     let mut refusals = Vec::new();
     let mut claims = Vec::new();
     let mut reserved = Vec::new();
-    for asked in config::asked(host) {
+    for asked in config::domain_requests(host) {
         reserved.extend(asked.reserved);
         match asked.claim {
             Ok(claim) => claims.push(claim),
@@ -149,12 +150,12 @@ pub fn prove<'h: 't, 't>(
         }
     }
     let modules = claims.iter().flat_map(|claim| &claim.modules);
-    proof.statics.modules = modules.map(|module| module.span).collect();
+    proof.static_mem.modules = modules.map(|module| module.span).collect();
     // A module of a domain that is judged later must not be overwritten by an earlier one's RAM, and
     // what a domain names as its RAM is nobody else's, also while the domain is not there. What it
     // cannot have in any case it does not keep from others.
-    reserved.retain(|span| statics::unfit(host, machine, &proof.statics, *span).is_none());
-    proof.free = FreeRam::new(host, machine, &proof.statics.modules, &reserved);
+    reserved.retain(|span| static_mem::unfit(host, machine, &proof.static_mem, *span).is_none());
+    proof.free = FreeRam::new(host, machine, &proof.static_mem.modules, &reserved);
     // The hardware domain comes first, and would have every line.
     if claims.iter().any(|claim| claim.privilege.hardware) {
         let lines = claims.iter().flat_map(|claim| proof.lines_asked_for(claim));
@@ -178,17 +179,17 @@ pub fn prove<'h: 't, 't>(
     let Proof {
         owners,
         free,
-        notices,
+        warnings,
         hardware,
         ..
     } = proof;
     let assignment = Assignment {
         domains,
         refusals,
-        notices,
+        warnings,
     };
-    let estate = Estate::new(host, machine.clone(), owners, free, hardware);
-    (assignment, estate)
+    let resources = ResourceTable::new(host, machine.clone(), owners, free, hardware);
+    (assignment, resources)
 }
 
 /// Says that somebody else has something already.

@@ -213,7 +213,7 @@ pub enum Exit {
     },
     /// An instruction of a feature that domains are not offered (SVE, SME, pointer authentication,
     /// AArch32 coprocessors...).
-    Withheld {
+    Undefined {
         /// Exception class.
         class: u8,
     },

@@ -12,7 +12,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::assign::DomainPlan;
-use crate::config::{Flaw, Host, Modules, Partial, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH, XEN_REG};
+use crate::config::{
+    ConfigError, Host, Modules, Partial, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH, XEN_REG,
+};
 use crate::dt::{Blob, CellCount, Cells, Event, Node, Prop};
 use crate::fault::{self, Fault};
 
@@ -53,7 +55,7 @@ pub enum TreeError {
     /// The partial tree is no longer what it was when it was judged.
     Changed,
     /// Something in the partial tree.
-    Flaw(Flaw),
+    ConfigError(ConfigError),
     /// The tree is longer than the room that the plan has for it.
     TooLong {
         /// Its length.
@@ -67,7 +69,7 @@ impl fmt::Display for TreeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Changed => f.write_str("the partial tree changed while the domain was built"),
-            Self::Flaw(flaw) => flaw.fmt(f),
+            Self::ConfigError(flaw) => flaw.fmt(f),
             Self::TooLong { length, room } => {
                 write!(
                     f,
@@ -80,9 +82,9 @@ impl fmt::Display for TreeError {
 
 impl core::error::Error for TreeError {}
 
-impl From<Flaw> for TreeError {
-    fn from(flaw: Flaw) -> Self {
-        Self::Flaw(flaw)
+impl From<ConfigError> for TreeError {
+    fn from(flaw: ConfigError) -> Self {
+        Self::ConfigError(flaw)
     }
 }
 

@@ -65,7 +65,7 @@ pub enum Interrupt {
 }
 
 /// The physical interrupt controller.
-pub trait Lines: IrqChip {
+pub trait InterruptController: IrqChip {
     /// Prepares a disabled line for its owner: trigger, priority, route.
     fn configure(&mut self, line: IrqLine, trigger: Trigger);
     /// Takes the route away that [`Self::configure`] has set.
@@ -81,7 +81,7 @@ pub trait Lines: IrqChip {
 pub enum Event {
     /// It did something that needs an answer.
     Exit(Exit),
-    /// An interrupt is waiting for [`Lines::acknowledge`].
+    /// An interrupt is waiting for [`InterruptController::acknowledge`].
     Interrupt,
     /// The memory system reported an error after the fact.
     Error,
@@ -89,7 +89,7 @@ pub enum Event {
 
 /// What the virtual interrupt interface holds during one stay in a guest.
 #[derive(Debug)]
-pub struct VirtualLines<'a> {
+pub struct VgicState<'a> {
     /// The list registers in use; read back when the guest is left.
     pub registers: &'a mut [u64],
     /// The interface's control register.
@@ -152,7 +152,7 @@ pub trait Cpu {
     fn enter(
         &mut self,
         vcpu: &mut Self::Vcpu,
-        lines: &mut VirtualLines<'_>,
+        lines: &mut VgicState<'_>,
         until: Option<u64>,
     ) -> (Event, u64);
     /// Tells whether the virtual timer's line is high, and when it will be.
@@ -226,11 +226,19 @@ pub trait Board {
 
 /// A whole machine.
 pub trait Machine:
-    Ram + Console + Clock + Lines + Cpu + Translation + Iommu + ConfigSpace + Board
+    Ram + Console + Clock + InterruptController + Cpu + Translation + Iommu + ConfigSpace + Board
 {
 }
 
 impl<T> Machine for T where
-    T: Ram + Console + Clock + Lines + Cpu + Translation + Iommu + ConfigSpace + Board
+    T: Ram
+        + Console
+        + Clock
+        + InterruptController
+        + Cpu
+        + Translation
+        + Iommu
+        + ConfigSpace
+        + Board
 {
 }

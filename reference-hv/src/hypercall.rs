@@ -7,13 +7,13 @@ use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
-use crate::vm::{Hypervisor, Outcome, Place};
+use crate::vm::{Hypervisor, Outcome, VcpuRef};
 
 pub mod abi;
 mod console;
 mod domctl;
 mod guest;
-mod memory;
+mod memory_op;
 mod physdev;
 mod sched;
 mod sysctl;
@@ -26,7 +26,7 @@ type Answer = Result<Outcome, Errno>;
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Serves a hypercall of the virtual CPU that is loaded.
-    pub(crate) fn hypercall(&mut self, caller: Place, number: u64, args: &Arguments) -> Outcome {
+    pub(crate) fn hypercall(&mut self, caller: VcpuRef, number: u64, args: &Arguments) -> Outcome {
         let answer = match number {
             abi::MEMORY_OP => self.memory_op(caller, args),
             abi::XEN_VERSION => self.xen_version(caller, args),
@@ -41,7 +41,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     }
 
     /// Refuses a call of a domain that controls no others.
-    fn require_control(&self, caller: Place) -> Result<(), Errno> {
+    fn require_control(&self, caller: VcpuRef) -> Result<(), Errno> {
         if self.privilege(caller).control {
             Ok(())
         } else {

@@ -10,22 +10,22 @@ use crate::ids::Sbdf;
 
 mod access;
 mod bars;
-mod bonds;
 mod capabilities;
 mod change;
 #[cfg(test)]
 pub(crate) mod fake;
 mod function;
-mod notice;
+mod iommu_groups;
 pub mod registers;
 pub mod reset;
 mod scan;
-mod ways;
+mod topology;
+mod warning;
 
 pub use access::Registers;
 pub use change::{AddError, RemoveError};
-pub use notice::Notice;
 pub use reset::quiesce;
+pub use warning::Warning;
 
 /// Most functions that are known at a time, so that garbage in configuration space does not take all memory.
 pub const MAX_FUNCTIONS: usize = 1024;
@@ -146,7 +146,7 @@ pub struct Settings {
 
 /// Why a function is given to nobody.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Flaw {
+pub enum FunctionDefect {
     /// It is a virtual function of this one, on whose registers its own depend.
     Virtual(Sbdf),
     /// What this base address register decodes is no power of two, or not what it decoded before.
@@ -181,7 +181,7 @@ pub struct Function {
     pub pin: Option<u8>,
     /// Where that arrives at the host bridge, by the crossing of pins in bridges (Bridge 9.1): the device and function on
     /// the first bus, and the pin there.
-    pub arrives: Option<(u8, u8)>,
+    pub intx_route: Option<(u8, u8)>,
     /// Its capabilities, as they are listed.
     pub capabilities: Vec<Capability>,
     /// What it is to a PCI Express fabric; nothing for a conventional function.
@@ -199,7 +199,7 @@ pub struct Function {
     /// What the firmware has set in it.
     pub settings: Settings,
     /// Why nobody gets it, if so.
-    pub flaw: Option<Flaw>,
+    pub flaw: Option<FunctionDefect>,
 }
 
 impl Function {
@@ -226,12 +226,12 @@ pub struct Group {
     /// The first of them, as functions are ordered.
     pub first: Sbdf,
     /// Why this one belongs to the group; nothing for one that is alone in it.
-    pub why: Option<Bond>,
+    pub why: Option<IsolationReason>,
 }
 
 /// Why functions are not isolated from one another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bond {
+pub enum IsolationReason {
     /// This bridge speaks for all of them when they master memory.
     Requester(Sbdf),
     /// They are functions of one device, which does not keep them apart (PCIe 6.12, ACS).

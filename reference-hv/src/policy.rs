@@ -195,7 +195,7 @@ pub fn decide(domain: &Domain, exit: &Exit) -> Action {
         } => call::call(conduit, immediate, &args, number),
         Exit::Register { reg, write, rt } => sysreg::access(reg, write, rt),
         Exit::Wait { kind } => irq::wait(kind),
-        Exit::Withheld { class: _ } => Action::Inject(Exception::Undefined { passed: false }),
+        Exit::Undefined { class: _ } => Action::Inject(Exception::Undefined { passed: false }),
         Exit::Unexpected { class, iss } => Action::Stop(StopReason::Unexpected { class, iss }),
     }
 }
@@ -213,7 +213,7 @@ pub fn rejected(exit: &Exit) -> Action {
         Exit::Call { .. }
         | Exit::Register { .. }
         | Exit::Wait { .. }
-        | Exit::Withheld { .. }
+        | Exit::Undefined { .. }
         | Exit::Unexpected { .. } => Action::Inject(Exception::Undefined { passed: false }),
     }
 }

@@ -1,7 +1,7 @@
 //! Devices that the hypervisor imitates for its guests: registers, state and nothing of the machine
 //! but the seams [`crate::hal::irqchip`] and [`crate::hal::ConfigSpace`].
 
-pub mod line;
+pub mod text_line;
 pub mod vgic;
 pub mod vpci;
 pub mod vpl011;

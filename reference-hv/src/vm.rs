@@ -6,55 +6,55 @@ use core::fmt;
 
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
-use crate::assign::{DomainPlan, Estate, Refusal};
+use crate::assign::{DomainPlan, Refusal, ResourceTable};
 use crate::fault::{self, Fault};
-use crate::hal::{Event, Interrupt, Machine, VirtualLines};
+use crate::hal::{Event, Interrupt, Machine, VgicState};
 use crate::ids::{IrqLine, VcpuId};
 use crate::vdev::vgic::Vgic;
 
-mod act;
-mod assignment;
-mod coherence;
+mod address_space;
+mod cache_flush;
 mod console;
 mod create;
 mod destroy;
-mod discovery;
+mod device_assign;
 mod domain;
+mod domain_info;
+mod exits;
 mod extents;
-mod fill;
-mod functions;
-mod handover;
-mod info;
-mod kept;
-mod memory;
-mod pages;
+mod hwdom_pci;
+mod injected_mappings;
+mod life_cycle;
+mod load_images;
+mod page_bitmap;
+mod pci_assign;
+mod pci_functions;
 mod power;
-mod run;
-mod slots;
-mod stray;
-mod tags;
-mod turns;
+mod ram;
+mod scheduler;
+mod slab;
+mod vmid_allocator;
 
-pub use act::Outcome;
 pub use create::NewDomain;
 pub use destroy::Progress;
 pub use domain::{Domain, Life, State, Vcpu};
-pub use info::DomainInfo;
-pub use stray::with_strays;
+pub use domain_info::DomainInfo;
+pub use exits::Outcome;
+pub use injected_mappings::with_injected_mappings;
 
 use domain::refusal;
-use run::CRASH;
-use slots::Slots;
-use tags::Tags;
-use turns::Turns;
+use life_cycle::CRASH;
+use scheduler::Scheduler;
+use slab::Slab;
+use vmid_allocator::VmidAllocator;
 
 /// Slices of time a second has.
 const SLICES: u64 = 500;
 
 /// Describes a domain that was just made.
-struct Made<'a>(&'a DomainPlan);
+struct CreatedMessage<'a>(&'a DomainPlan);
 
-impl fmt::Display for Made<'_> {
+impl fmt::Display for CreatedMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let DomainPlan {
             name,
@@ -83,7 +83,7 @@ impl fmt::Display for Made<'_> {
 
 /// Where a virtual CPU is found: its domain among the domains, its place among that domain's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct VcpuRef {
     domain: usize,
     vcpu: usize,
 }
@@ -91,13 +91,13 @@ pub struct Place {
 /// Runs domains on a machine.
 pub struct Hypervisor<M: Machine> {
     machine: M,
-    domains: Slots<Domain<M>>,
+    domains: Slab<Domain<M>>,
     /// Who owns what.
-    estate: Estate<'static>,
-    tags: Tags,
-    turns: Turns<Place>,
+    resources: ResourceTable<'static>,
+    vmids: VmidAllocator,
+    scheduler: Scheduler<VcpuRef>,
     /// Whose registers the CPU holds.
-    loaded: Option<Place>,
+    loaded: Option<VcpuRef>,
     /// When the first timer of a blocked virtual CPU fires.
     wake: Option<u64>,
     /// An error that was laid at its author's door before it was reported.
@@ -116,15 +116,15 @@ impl<M: Machine> fmt::Debug for Hypervisor<M> {
 }
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
-    /// Makes a hypervisor without domains. `estate` says what there is for them.
-    pub fn new(machine: M, estate: Estate<'static>) -> Self {
+    /// Makes a hypervisor without domains. `resources` says what there is for them.
+    pub fn new(machine: M, resources: ResourceTable<'static>) -> Self {
         let slice = machine.frequency() / SLICES;
         Self {
             machine,
-            domains: Slots::new(),
-            estate,
-            tags: Tags::new(),
-            turns: Turns::new(slice),
+            domains: Slab::new(),
+            resources,
+            vmids: VmidAllocator::new(),
+            scheduler: Scheduler::new(slice),
             loaded: None,
             wake: None,
             settled_error: false,
@@ -141,19 +141,19 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// # Errors
     /// Says why not; then nothing of it is left.
     pub fn create(&mut self, plan: &DomainPlan, tree: &[u8]) -> Result<(), Refusal> {
-        let tag = self.tags.take();
+        let tag = self.vmids.take();
         let made = tag.map(|tag| Domain::create(&mut self.machine, plan, tree, tag));
         match made {
             Some(Ok(mut domain)) => {
-                domain.show_buses(plan, self.estate.bridges());
+                domain.show_buses(plan, self.resources.bridges());
                 let domain = self.domains.put(domain);
-                self.turns.add(Place { domain, vcpu: 0 });
-                self.machine.line(format_args!("{}", Made(plan)));
+                self.scheduler.add(VcpuRef { domain, vcpu: 0 });
+                self.machine.line(format_args!("{}", CreatedMessage(plan)));
                 Ok(())
             }
             Some(Err(refusal)) => {
-                tag.into_iter().for_each(|tag| self.tags.give_back(tag));
-                self.disown(plan);
+                tag.into_iter().for_each(|tag| self.vmids.give_back(tag));
+                self.release_plan(plan);
                 Err(refusal)
             }
             None => Err(self.give_up(plan, "is that of one more domain than can run at once")),
@@ -163,26 +163,26 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Gives up a domain that was proven sound and for which something else cannot be made. What it was to
     /// have is nobody's then.
     pub fn give_up(&mut self, plan: &DomainPlan, why: impl fmt::Display) -> Refusal {
-        self.disown(plan);
+        self.release_plan(plan);
         refusal(plan, why)
     }
 
     /// Takes what was proven to be a domain's back, when that could not be made.
-    fn disown(&mut self, plan: &DomainPlan) {
-        self.estate.waive_lines(plan.id);
-        self.estate.waive_devices(plan.id);
+    fn release_plan(&mut self, plan: &DomainPlan) {
+        self.resources.release_lines(plan.id);
+        self.resources.release_devices(plan.id);
         for function in &plan.functions {
-            self.estate.waive_function(plan.id, function);
+            self.resources.release_function(plan.id, function);
         }
         for span in plan.ram.iter().filter_map(|ram| ram.host()) {
-            self.estate.give_back(span, false);
+            self.resources.give_back(span, false);
         }
     }
 
     /// Runs the next virtual CPU until it is left once, or waits until one can run.
     pub fn step(&mut self) {
         let now = self.machine.now();
-        match self.turns.pick(now) {
+        match self.scheduler.pick(now) {
             Some(place) => self.turn(place),
             None => {
                 self.machine.idle(self.wake);
@@ -191,11 +191,11 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
     }
 
-    fn turn(&mut self, place: Place) {
+    fn turn(&mut self, place: VcpuRef) {
         if !self.load(place) {
             return;
         }
-        let until = [self.turns.deadline(), self.wake]
+        let until = [self.scheduler.deadline(), self.wake]
             .into_iter()
             .flatten()
             .min();
@@ -208,7 +208,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let mut lists = vgic.load(machine, index);
         let used = lists.used.min(lists.lr.len());
         let (registers, _) = lists.lr.split_at_mut(used);
-        let mut lines = VirtualLines {
+        let mut lines = VgicState {
             registers,
             control: lists.hcr,
             timer_active: lists.timer_active,
@@ -225,7 +225,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     }
 
     /// Makes the virtual CPU's registers the machine's. Returns false when it must not run yet.
-    fn load(&mut self, place: Place) -> bool {
+    fn load(&mut self, place: VcpuRef) -> bool {
         if self.loaded == Some(place) {
             return true;
         }
@@ -300,7 +300,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Self {
             machine,
             domains,
-            turns,
+            scheduler,
             wake,
             ..
         } = self;
@@ -314,7 +314,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
                 vgic.set_timer(index, high);
                 if vgic.pending(index) {
                     vcpu.state = State::Ready;
-                    turns.add(Place {
+                    scheduler.add(VcpuRef {
                         domain: at,
                         vcpu: place,
                     });
@@ -329,8 +329,8 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
 
 /// Finds a virtual CPU, its interrupt controller and its number within the domain.
 fn parts<M: Machine>(
-    domains: &mut Slots<Domain<M>>,
-    place: Place,
+    domains: &mut Slab<Domain<M>>,
+    place: VcpuRef,
 ) -> Option<(&mut Vgic, &mut Vcpu<M::Vcpu>, u32)> {
     let Domain { vgic, vcpus, .. } = domains.get_mut(place.domain)?;
     Some((

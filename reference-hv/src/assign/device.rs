@@ -2,10 +2,10 @@
 
 use super::Machine;
 use super::dma::{self, Reach};
-use super::owners::Draft;
+use super::owner_table::PendingClaims;
 use crate::config::{
-    Brief, DeviceClaim, Flaw, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH,
-    XEN_REG, is_okay,
+    Brief, ConfigError, DeviceClaim, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PASSTHROUGH,
+    XEN_PATH, XEN_REG, is_okay,
 };
 use crate::dt::{Node, Prop};
 use crate::fault::{self, Fault};
@@ -17,9 +17,10 @@ pub(super) fn judge<'t>(
     machine: &Machine,
     device: &DeviceClaim<'t>,
     direct_mapped: bool,
-) -> Result<Option<NodeId>, Flaw> {
+) -> Result<Option<NodeId>, ConfigError> {
     let node = device.node;
-    let refuse = |property, what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
+    let refuse =
+        |property, what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, property, what));
     match (&device.tuples, device.path, device.forced) {
         (None, Some(path), _) => {
             let path = Brief(path);
@@ -58,9 +59,9 @@ pub(super) fn judge<'t>(
 }
 
 /// Finds the host node of exactly this path.
-fn resolve(host: &Host<'_>, node: Node<'_>, path: &str) -> Result<NodeId, Flaw> {
+fn resolve(host: &Host<'_>, node: Node<'_>, path: &str) -> Result<NodeId, ConfigError> {
     let brief = Brief(path);
-    let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, XEN_PATH, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, XEN_PATH, what));
     match host.index.by_path(path) {
         Found::One(id) => return Ok(id),
         Found::Several => return refuse(format_args!("is {brief}, which several host nodes are")),
@@ -87,13 +88,13 @@ pub(super) fn judge_named(
     node: Node<'_>,
     id: NodeId,
     direct_mapped: bool,
-) -> Result<Reach, Flaw> {
+) -> Result<Reach, ConfigError> {
     let named = host.node(id);
     let path = named.path();
     let reach = judge_kind(host, machine, node, XEN_PATH, id, direct_mapped)?;
     if !is_okay(named) {
         let what = format_args!("is {path}, whose `status` is neither ok nor okay");
-        return Err(Flaw::new(node, XEN_PATH, what));
+        return Err(ConfigError::new(node, XEN_PATH, what));
     }
     // What lies behind a bus that is off is off.
     let buses = core::iter::successors(host.index.parent(id), |bus| host.index.parent(*bus));
@@ -101,7 +102,7 @@ pub(super) fn judge_named(
         if !is_okay(bus) {
             let bus = bus.path();
             let what = format_args!("is {path}; the `status` of {bus} is neither ok nor okay");
-            return Err(Flaw::new(node, XEN_PATH, what));
+            return Err(ConfigError::new(node, XEN_PATH, what));
         }
     }
     Ok(reach)
@@ -116,10 +117,10 @@ pub(super) fn judge_kind(
     property: &str,
     id: NodeId,
     direct_mapped: bool,
-) -> Result<Reach, Flaw> {
+) -> Result<Reach, ConfigError> {
     let named = host.node(id);
     let path = named.path();
-    let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, property, what));
     if host.is_given_away(id) {
         return Ok(Reach::None);
     }
@@ -148,9 +149,12 @@ pub(super) fn judge_kind(
 
 /// Judges the neighbours in shared pages once it is known what else the domain asks for: all who
 /// live in a page go to one domain or the page goes to none.
-pub(super) fn judge_neighbours(host: &Host<'_>, draft: &mut Draft<'_>) -> Result<(), Flaw> {
-    for neighbour in &draft.neighbours {
-        if draft.devices.contains(&neighbour.id) || fault::on(Fault::NeighbourForgotten) {
+pub(super) fn judge_neighbours(
+    host: &Host<'_>,
+    pending: &mut PendingClaims<'_>,
+) -> Result<(), ConfigError> {
+    for neighbour in &pending.neighbours {
+        if pending.devices.contains(&neighbour.id) || fault::on(Fault::NeighbourForgotten) {
             continue;
         }
         let path = host.node(neighbour.id).path();
@@ -158,7 +162,7 @@ pub(super) fn judge_neighbours(host: &Host<'_>, draft: &mut Draft<'_>) -> Result
             "names the page of {}, in which {path} lies too, which this domain does not ask for",
             neighbour.at
         );
-        return Err(Flaw::new(neighbour.node, XEN_REG, what));
+        return Err(ConfigError::new(neighbour.node, XEN_REG, what));
     }
     Ok(())
 }

@@ -4,12 +4,12 @@
 use core::fmt;
 
 use super::{Machine, streams};
-use crate::config::{Flaw, Host, Marks, NodeId, Owner, dma_sign};
+use crate::config::{ConfigError, Host, Marks, NodeId, Owner, dma_indicator};
 use crate::dt::{Event, Node};
 use crate::fault::{self, Fault};
 
 /// What shows that a device reads or writes memory by itself.
-enum Sign<'t> {
+enum DmaIndicator<'t> {
     /// A property of it.
     Own(&'static str),
     /// A property of a part of it.
@@ -18,7 +18,7 @@ enum Sign<'t> {
     Behind(Node<'t>),
 }
 
-impl fmt::Display for Sign<'_> {
+impl fmt::Display for DmaIndicator<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Own(property) => write!(f, "`{property}`"),
@@ -29,21 +29,21 @@ impl fmt::Display for Sign<'_> {
 }
 
 /// Finds what shows that a host device, or a part of it, reads or writes memory by itself.
-fn sign<'t>(host: &Host<'t>, id: NodeId) -> Option<Sign<'t>> {
+fn sign<'t>(host: &Host<'t>, id: NodeId) -> Option<DmaIndicator<'t>> {
     let node = host.node(id);
-    if let Some(sign) = dma_sign(node) {
-        return Some(Sign::Own(sign));
+    if let Some(sign) = dma_indicator(node) {
+        return Some(DmaIndicator::Own(sign));
     }
     // A part of a device that masters memory does so at the word of the whole.
     for event in node.walk() {
         if let Event::Begin(part) = event
-            && let Some(sign) = dma_sign(part)
+            && let Some(sign) = dma_indicator(part)
         {
-            return Some(Sign::Part(sign, part));
+            return Some(DmaIndicator::Part(sign, part));
         }
     }
     // Whatever is behind a bridge can be a master on its bus.
-    Some(Sign::Behind(host.node(bridge_of(host, id)?)))
+    Some(DmaIndicator::Behind(host.node(bridge_of(host, id)?)))
 }
 
 /// Whose memory a device can reach.
@@ -66,13 +66,13 @@ pub(super) fn judge(
     property: &str,
     id: NodeId,
     direct_mapped: bool,
-) -> Result<Reach, Flaw> {
+) -> Result<Reach, ConfigError> {
     if fault::on(Fault::DmaAccepted) {
         return Ok(Reach::None);
     }
     let named = host.node(id);
     let path = named.path();
-    let refuse = |what: core::fmt::Arguments<'_>| Err(Flaw::new(node, property, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, property, what));
     if host.index.marks(id).intersects(Marks::PCI | Marks::BRIDGE) {
         return refuse(format_args!(
             "names {path}, a PCI host bridge, which is no platform device"

@@ -5,9 +5,9 @@ use alloc::format;
 use alloc::string::String;
 
 use super::layout::Layout;
-use super::owners::{Draft, Owners};
+use super::owner_table::{OwnerTable, PendingClaims};
 use super::{IrqAssignment, Machine, taken_by};
-use crate::config::{DomainClaim, Flaw, Host, HostLine, NodeId};
+use crate::config::{ConfigError, DomainClaim, Host, HostLine, NodeId};
 use crate::fault::{self, Fault};
 use crate::ids::IrqLine;
 
@@ -27,14 +27,14 @@ pub(super) fn nr_spis(
     claim: &DomainClaim<'_>,
     machine: &Machine,
     layout: &Layout,
-) -> Result<u32, Flaw> {
+) -> Result<u32, ConfigError> {
     let count = match claim.nr_spis {
         Some(stated) if stated > IrqLine::MAX_SPIS => {
             let what = format_args!(
                 "is {stated}, more than the {} of any GIC",
                 IrqLine::MAX_SPIS
             );
-            return Err(Flaw::new(claim.node, "nr_spis", what));
+            return Err(ConfigError::new(claim.node, "nr_spis", what));
         }
         Some(stated) => stated,
         None => machine.spis.min(IrqLine::MAX_SPIS),
@@ -50,12 +50,12 @@ pub(super) fn nr_spis(
 pub(super) fn judge(
     host: &Host<'_>,
     machine: &Machine,
-    owners: &Owners,
-    draft: &mut Draft<'_>,
+    owners: &OwnerTable,
+    pending: &mut PendingClaims<'_>,
     claim: &DomainClaim<'_>,
     id: NodeId,
     room: &Room<'_>,
-) -> Result<Option<String>, Flaw> {
+) -> Result<Option<String>, ConfigError> {
     let node = host.node(id);
     let found = host.interrupts(id)?;
     let property = if node.has("interrupts-extended") {
@@ -64,11 +64,11 @@ pub(super) fn judge(
         "interrupts"
     };
     for wanted in found.lines {
-        judge_wanted(host, machine, owners, &draft.lines, wanted, room)
-            .map_err(|what| Flaw::new(node, property, what))?;
-        if draft.lines.iter().all(|known| known.line != wanted.line) {
+        judge_wanted(host, machine, owners, &pending.lines, wanted, room)
+            .map_err(|what| ConfigError::new(node, property, what))?;
+        if pending.lines.iter().all(|known| known.line != wanted.line) {
             let HostLine { line, trigger } = wanted;
-            draft.lines.push(IrqAssignment { line, trigger });
+            pending.lines.push(IrqAssignment { line, trigger });
         }
     }
     Ok(found.elsewhere.map(|controller| {
@@ -84,7 +84,7 @@ pub(super) fn judge(
 pub(super) fn judge_wanted(
     host: &Host<'_>,
     machine: &Machine,
-    owners: &Owners,
+    owners: &OwnerTable,
     known: &[IrqAssignment],
     wanted: HostLine,
     room: &Room<'_>,

@@ -6,9 +6,9 @@ use alloc::format;
 use alloc::string::String;
 
 use super::Machine;
-use super::guest::last_address;
+use super::guest_ranges::last_address;
 use crate::addr::{Ipa, Pa, Span};
-use crate::config::{DomainClaim, Flaw, Host, HostBridge};
+use crate::config::{ConfigError, DomainClaim, Host, HostBridge};
 use crate::ids::IrqLine;
 
 /// Where a domain finds what the hypervisor imitates for it: where Xen's guests find it, or, in a
@@ -94,8 +94,8 @@ pub struct Uart {
 
 impl Uart {
     /// Puts the imitated UART where the host has its console, which no domain gets.
-    fn of_host(claim: &DomainClaim<'_>, host: &Host<'_>) -> Result<Self, Flaw> {
-        let refuse = |what: &str| Err(Flaw::new(claim.node, "vpl011", what));
+    fn of_host(claim: &DomainClaim<'_>, host: &Host<'_>) -> Result<Self, ConfigError> {
+        let refuse = |what: &str| Err(ConfigError::new(claim.node, "vpl011", what));
         let Some(console) = &host.console else {
             return refuse("asks for a UART where the host has its console, and it has none");
         };
@@ -136,7 +136,7 @@ impl Layout {
         claim: &DomainClaim<'_>,
         host: &Host<'_>,
         machine: &Machine,
-    ) -> Result<Self, Flaw> {
+    ) -> Result<Self, ConfigError> {
         if !claim.direct_map {
             return Ok(Self::guest(claim.vpl011));
         }
@@ -147,7 +147,7 @@ impl Layout {
             let what = format_args!(
                 "is {cpus}, more redistributors than the host has in one place to imitate"
             );
-            return Err(Flaw::new(claim.node, claim.names.cpus, what));
+            return Err(ConfigError::new(claim.node, claim.names.cpus, what));
         };
         let uart = claim.vpl011.then(|| Uart::of_host(claim, host));
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use super::{Load, Placed};
 use crate::addr::{Address, BLOCK_SIZE, Ipa, PAGE_SIZE, Span};
-use crate::config::{DomainClaim, Flaw, Module, ModuleKind, Modules};
+use crate::config::{ConfigError, DomainClaim, Module, ModuleKind, Modules};
 
 /// How far above the start of RAM the tree and the RAM disk may lie, so that every kernel of the
 /// last decade maps them early.
@@ -39,9 +39,9 @@ pub(super) fn place<'t>(
     banks: &[Span<Ipa>],
     modules: &dyn Modules<'t>,
     partial: usize,
-) -> Result<Load, Flaw> {
+) -> Result<Load, ConfigError> {
     let Some(kernel) = claim.module(ModuleKind::Kernel) else {
-        return Err(Flaw::new(
+        return Err(ConfigError::new(
             claim.node,
             "compatible",
             "is that of a domain without a kernel",
@@ -50,7 +50,7 @@ pub(super) fn place<'t>(
     let ramdisk = claim.module(ModuleKind::Ramdisk);
     let kib = claim.memory_kib;
     let too_small = |what: &str| {
-        Flaw::new(
+        ConfigError::new(
             claim.node,
             claim.names.memory,
             format_args!("is {kib} KiB, too little for {what}"),
@@ -101,11 +101,14 @@ pub(super) fn place<'t>(
 }
 
 /// Returns where the kernel wants to lie from the start of RAM on and how much it needs there.
-fn kernel_room<'t>(kernel: &Module<'t>, modules: &dyn Modules<'t>) -> Result<(u64, u64), Flaw> {
-    let refuse = |what: core::fmt::Arguments<'_>| Flaw::new(kernel.node, "reg", what);
+fn kernel_room<'t>(
+    kernel: &Module<'t>,
+    modules: &dyn Modules<'t>,
+) -> Result<(u64, u64), ConfigError> {
+    let refuse = |what: core::fmt::Arguments<'_>| ConfigError::new(kernel.node, "reg", what);
     let bytes = modules
         .bytes(kernel.span)
-        .ok_or_else(|| super::module::unreachable(kernel))?;
+        .ok_or_else(|| super::module_claims::unreachable(kernel))?;
     let header = Header::read(bytes).ok_or_else(|| {
         refuse(format_args!(
             "names {}, which is no arm64 Image",

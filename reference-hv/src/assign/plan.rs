@@ -4,10 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::hardware::View;
+use super::hwdom_view::View;
 use super::layout::Layout;
 use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
-use crate::config::Flaw;
+use crate::config::ConfigError;
 use crate::ids::{DomainId, IrqLine, Privilege, Stream, Trigger};
 use crate::pci::Function;
 
@@ -128,7 +128,7 @@ pub struct Refusal {
     pub domain: String,
     /// The place and what is wrong with it. `/passthrough` and below is in the domain's partial
     /// tree, everything else in the host's.
-    pub flaw: Flaw,
+    pub flaw: ConfigError,
 }
 
 impl fmt::Display for Refusal {
@@ -139,9 +139,9 @@ impl fmt::Display for Refusal {
 
 /// Something odd that is no reason to refuse.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Notice(pub String);
+pub struct Warning(pub String);
 
-impl fmt::Display for Notice {
+impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

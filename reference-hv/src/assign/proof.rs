@@ -6,16 +6,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::layout::{Bridge, Layout};
-use super::memory::FreeRam;
-use super::owners::{Draft, Owners};
-use super::statics::{Backed, Statics};
-use super::{DomainPlan, Machine, Notice};
+use super::owner_table::{OwnerTable, PendingClaims};
+use super::ram_plan::FreeRam;
+use super::static_mem::{Backed, StaticMemory};
+use super::{DomainPlan, Machine, Warning};
 use super::{
-    device, guest, hardware, irq, load, memory, mmio, module, pci, statics, streams, taken_by,
+    device, guest_ranges, host_ranges, hwdom_view, irq, load, module_claims, pci_claims, ram_plan,
+    static_mem, streams, taken_by,
 };
 use crate::addr::{Ipa, Span};
 use crate::config::{
-    DomainClaim, Flaw, Host, ModuleKind, Modules, Notices, Partial, XEN_PCI, unreadable,
+    ConfigError, DomainClaim, Host, ModuleKind, Modules, Partial, Warnings, XEN_PCI, unreadable,
 };
 use crate::dt::Blob;
 use crate::fault::{self, Fault};
@@ -30,33 +31,33 @@ pub(super) struct Proof<'p, 't> {
     /// The machine besides.
     pub machine: &'p Machine,
     /// Who has what.
-    pub owners: Owners,
+    pub owners: OwnerTable,
     /// RAM that nobody has.
     pub free: FreeRam,
     /// RAM that domains name.
-    pub statics: Statics,
+    pub static_mem: StaticMemory,
     /// Who has the hardware.
     pub hardware: Option<DomainId>,
     /// Lines of the PCI functions that domains ask for.
     pub promised: Vec<IrqLine>,
     /// What is odd and no reason to refuse.
-    pub notices: Vec<Notice>,
+    pub warnings: Vec<Warning>,
 }
 
 impl<'t> Proof<'_, 't> {
     /// Judges one domain and commits what it gets.
-    pub fn domain(&mut self, claim: &DomainClaim<'t>) -> Result<DomainPlan, Flaw> {
-        self.notice(claim.notices.clone());
-        let mut draft = Draft {
+    pub fn domain(&mut self, claim: &DomainClaim<'t>) -> Result<DomainPlan, ConfigError> {
+        self.warning(claim.warnings.clone());
+        let mut pending = PendingClaims {
             direct_mapped: claim.direct_map,
-            ..Draft::default()
+            ..PendingClaims::default()
         };
         let mut free = self.free.clone();
-        let planned = self.plan(claim, &mut draft, &mut free);
+        let planned = self.plan(claim, &mut pending, &mut free);
         if let Ok(plan) = &planned {
             self.free = free;
             let named = claim.static_memory.iter().flatten();
-            self.statics
+            self.static_mem
                 .owned
                 .extend(named.map(|span| (*span, claim.id)));
             if plan.privilege.hardware {
@@ -64,7 +65,7 @@ impl<'t> Proof<'_, 't> {
             }
         }
         if planned.is_ok() || fault::on(Fault::RefusedKeepsClaims) {
-            self.owners.commit(claim.id, draft);
+            self.owners.commit(claim.id, pending);
         }
         planned
     }
@@ -72,43 +73,50 @@ impl<'t> Proof<'_, 't> {
     fn plan(
         &mut self,
         claim: &DomainClaim<'t>,
-        draft: &mut Draft<'t>,
+        pending: &mut PendingClaims<'t>,
         free: &mut FreeRam,
-    ) -> Result<DomainPlan, Flaw> {
+    ) -> Result<DomainPlan, ConfigError> {
         let node = claim.node;
         if claim.cpus == 0 || claim.cpus > MAX_VCPUS {
             let what = format_args!("is {}, not 1 to {MAX_VCPUS}", claim.cpus);
-            return Err(Flaw::new(node, claim.names.cpus, what));
+            return Err(ConfigError::new(node, claim.names.cpus, what));
         }
         if let (true, Some(owner)) = (claim.privilege.hardware, self.hardware) {
             let what = taken_by(format_args!("asks for the hardware"), owner);
-            return Err(Flaw::new(node, "capabilities", what));
+            return Err(ConfigError::new(node, "capabilities", what));
         }
         let mut layout = Layout::of(claim, self.host, self.machine)?;
         let nr_spis = irq::nr_spis(claim, self.machine, &layout)?;
         for module in &claim.modules {
-            module::judge(self.host, self.machine, &self.owners, draft, module)?;
+            module_claims::judge(self.host, self.machine, &self.owners, pending, module)?;
         }
         let partial = self.partial(claim)?;
         let memory = self.named_memory(claim, free)?;
         let banks = match &memory {
             Some((banks, _)) => banks.clone(),
-            None => memory::banks(claim, self.machine)?,
+            None => ram_plan::banks(claim, self.machine)?,
         };
         if let Some(partial) = &partial {
-            self.notice(partial.notices.clone());
+            self.warning(partial.warnings.clone());
             layout.bridge = self.bridge(claim, partial, &banks)?;
             let room = irq::Room {
                 layout: &layout,
                 spis: nr_spis,
             };
-            self.devices(claim, partial, &room, draft)?;
+            self.devices(claim, partial, &room, pending)?;
         }
         let view = claim.privilege.hardware.then(|| {
             let promised = &self.promised;
-            hardware::judge(self.host, self.machine, &self.owners, draft, node, promised)
+            hwdom_view::judge(
+                self.host,
+                self.machine,
+                &self.owners,
+                pending,
+                node,
+                promised,
+            )
         });
-        guest::judge(draft, &banks, &layout, self.machine)?;
+        guest_ranges::judge(pending, &banks, &layout, self.machine)?;
         let described = match (&partial, &view) {
             (Some(partial), _) => partial.length,
             (None, Some(_)) => node.blob().bytes().len(),
@@ -119,9 +127,9 @@ impl<'t> Proof<'_, 't> {
             Some((_, ram)) => ram,
             None => free.take(claim, &banks)?,
         };
-        let mut mmio = guest::mappings(draft, self.machine);
+        let mut mmio = guest_ranges::mappings(pending, self.machine);
         if view.is_some() {
-            hardware::add_strays(self.host, &mut mmio);
+            hwdom_view::add_strays(self.host, &mut mmio);
         }
         Ok(DomainPlan {
             id: claim.id,
@@ -135,9 +143,9 @@ impl<'t> Proof<'_, 't> {
             static_memory: claim.static_memory.is_some(),
             nr_spis,
             mmio,
-            irqs: draft.lines.clone(),
-            streams: draft.streams.clone(),
-            functions: draft.functions.clone(),
+            irqs: pending.lines.clone(),
+            streams: pending.streams.clone(),
+            functions: pending.functions.clone(),
             load,
             kernel_args: claim
                 .module(ModuleKind::Kernel)
@@ -153,17 +161,17 @@ impl<'t> Proof<'_, 't> {
         &self,
         claim: &DomainClaim<'t>,
         free: &mut FreeRam,
-    ) -> Result<Option<Backed>, Flaw> {
+    ) -> Result<Option<Backed>, ConfigError> {
         if let Some(named) = &claim.static_memory {
             let (host, machine) = (self.host, self.machine);
-            return statics::judge(host, machine, &self.statics, claim, named).map(Some);
+            return static_mem::judge(host, machine, &self.static_mem, claim, named).map(Some);
         }
         if !claim.direct_map {
             return Ok(None);
         }
         let mut backed = Backed::default();
         let bits = self.machine.guest_bits();
-        statics::add(&mut backed, free.take_direct(claim, bits)?);
+        static_mem::add(&mut backed, free.take_direct(claim, bits)?);
         Ok(Some(backed))
     }
 
@@ -174,20 +182,20 @@ impl<'t> Proof<'_, 't> {
         let lines = functions.iter().filter_map(|at| {
             let bridge = self.host.bridge(at.segment)?;
             let function = self.machine.functions.get(*at)?;
-            Some(pci::line_of(self.host, function, bridge).ok()??.line)
+            Some(pci_claims::line_of(self.host, function, bridge).ok()??.line)
         });
         lines.collect()
     }
 
     /// Reads the partial tree of a domain that has one.
-    fn partial(&self, claim: &DomainClaim<'t>) -> Result<Option<Partial<'t>>, Flaw> {
+    fn partial(&self, claim: &DomainClaim<'t>) -> Result<Option<Partial<'t>>, ConfigError> {
         let Some(module) = claim.module(ModuleKind::Tree) else {
             return Ok(None);
         };
         let bytes = self
             .modules
             .bytes(module.span)
-            .ok_or_else(|| module::unreachable(module))?;
+            .ok_or_else(|| module_claims::unreachable(module))?;
         let blob = Blob::new(bytes).map_err(|error| unreadable(module.node, error))?;
         Partial::read(blob).map(Some)
     }
@@ -198,50 +206,57 @@ impl<'t> Proof<'_, 't> {
         claim: &DomainClaim<'t>,
         partial: &Partial<'t>,
         room: &irq::Room<'_>,
-        draft: &mut Draft<'t>,
-    ) -> Result<(), Flaw> {
+        pending: &mut PendingClaims<'t>,
+    ) -> Result<(), ConfigError> {
         if let (true, Some(device)) = (claim.no_passthrough, partial.devices.first()) {
             let what = format_args!(
                 "is \"disabled\", yet {} asks for a device",
                 device.node.path()
             );
-            return Err(Flaw::new(claim.node, "passthrough", what));
+            return Err(ConfigError::new(claim.node, "passthrough", what));
         }
         for device in &partial.devices {
-            let named = device::judge(self.host, self.machine, device, draft.direct_mapped)?;
+            let named = device::judge(self.host, self.machine, device, pending.direct_mapped)?;
             if let Some(id) = named {
-                draft.name(id);
+                pending.name(id);
             }
-            mmio::judge(self.host, self.machine, &self.owners, draft, device, named)?;
+            host_ranges::judge(
+                self.host,
+                self.machine,
+                &self.owners,
+                pending,
+                device,
+                named,
+            )?;
             if let Some(id) = named
                 && let Some(line) = irq::judge(
                     self.host,
                     self.machine,
                     &self.owners,
-                    draft,
+                    pending,
                     claim,
                     id,
                     room,
                 )?
             {
-                self.notices.push(Notice(line));
+                self.warnings.push(Warning(line));
             }
         }
-        device::judge_neighbours(self.host, draft)?;
-        streams::judge(self.host, &self.owners, draft)?;
-        let ground = pci::Ground {
+        device::judge_neighbours(self.host, pending)?;
+        streams::judge(self.host, &self.owners, pending)?;
+        let ground = pci_claims::Ground {
             host: self.host,
             machine: self.machine,
             owners: &self.owners,
         };
-        let asker = pci::Asker {
+        let asker = pci_claims::Asker {
             who: None,
-            direct_mapped: draft.direct_mapped,
+            direct_mapped: pending.direct_mapped,
             room: *room,
             all: &partial.functions,
             yields: None,
         };
-        let judged = pci::judge(ground, &asker, draft);
+        let judged = pci_claims::judge(ground, &asker, pending);
         judged.map_err(|denied| pci_flaw(partial, denied))
     }
 
@@ -251,14 +266,14 @@ impl<'t> Proof<'_, 't> {
         claim: &DomainClaim<'t>,
         partial: &Partial<'t>,
         banks: &[Span<Ipa>],
-    ) -> Result<Option<Bridge>, Flaw> {
+    ) -> Result<Option<Bridge>, ConfigError> {
         let Some(first) = partial.functions.first() else {
             return Ok(None);
         };
         let flaw = |what: String| pci_flaw(partial, what);
         if claim.no_passthrough {
             let what = format_args!("is \"disabled\", yet its partial tree asks for {first}");
-            return Err(Flaw::new(claim.node, "passthrough", what));
+            return Err(ConfigError::new(claim.node, "passthrough", what));
         }
         if !claim.direct_map || fault::on(Fault::PciBridgeMoved) {
             return Ok(Some(Bridge::GUEST));
@@ -289,17 +304,17 @@ impl<'t> Proof<'_, 't> {
         }
     }
 
-    fn notice(&mut self, notices: Notices) {
-        self.notices
-            .extend(notices.into_lines().into_iter().map(Notice));
+    fn warning(&mut self, warnings: Warnings) {
+        self.warnings
+            .extend(warnings.into_lines().into_iter().map(Warning));
     }
 }
 
 /// Reports what is wrong with the PCI functions that a partial tree asks for.
-fn pci_flaw(partial: &Partial<'_>, what: impl core::fmt::Display) -> Flaw {
-    let root = |node: &crate::dt::Node<'_>| Flaw::new(*node, XEN_PCI, &what);
+fn pci_flaw(partial: &Partial<'_>, what: impl core::fmt::Display) -> ConfigError {
+    let root = |node: &crate::dt::Node<'_>| ConfigError::new(*node, XEN_PCI, &what);
     partial.passthrough.as_ref().map_or_else(
-        || Flaw {
+        || ConfigError {
             node: "/passthrough".to_owned(),
             property: XEN_PCI.to_owned(),
             what: format!("{what}"),

@@ -1,9 +1,9 @@
 //! The streams by which IOMMUs know devices: inside the table, each with one owner, and whoever shares one
 //! goes to the same domain or to none.
 
-use super::owners::{Draft, Owners};
+use super::owner_table::{OwnerTable, PendingClaims};
 use super::{Machine, taken_by};
-use crate::config::{Flaw, Host, Marks, NodeId};
+use crate::config::{ConfigError, Host, Marks, NodeId};
 use crate::dt::Node;
 use crate::fault::{self, Fault};
 use crate::ids::Stream;
@@ -16,7 +16,7 @@ pub(super) fn covered(
     machine: &Machine,
     node: Node<'_>,
     stream: Stream,
-) -> Result<(), Flaw> {
+) -> Result<(), ConfigError> {
     let id = stream.id;
     let iommu = path(host, stream);
     match machine.streams.get(stream.iommu) {
@@ -24,12 +24,12 @@ pub(super) fn covered(
         Some(Some(_)) if fault::on(Fault::StreamCut) => Ok(()),
         Some(Some(count)) => {
             let what = format_args!("names {id} of {iommu}, beyond the {count:#x} that it has");
-            Err(Flaw::new(node, IOMMUS, what))
+            Err(ConfigError::new(node, IOMMUS, what))
         }
         _ if fault::on(Fault::DisabledIommuProtects) => Ok(()),
         Some(None) | None => {
             let what = format_args!("names {iommu}, which cannot be used");
-            Err(Flaw::new(node, IOMMUS, what))
+            Err(ConfigError::new(node, IOMMUS, what))
         }
     }
 }
@@ -41,16 +41,20 @@ fn path<'h>(host: &'h Host<'_>, stream: Stream) -> impl core::fmt::Display + use
 }
 
 /// Adds to a draft the streams of the devices in it.
-pub(super) fn judge(host: &Host<'_>, owners: &Owners, draft: &mut Draft<'_>) -> Result<(), Flaw> {
-    for id in draft.devices.clone() {
+pub(super) fn judge(
+    host: &Host<'_>,
+    owners: &OwnerTable,
+    pending: &mut PendingClaims<'_>,
+) -> Result<(), ConfigError> {
+    for id in pending.devices.clone() {
         let node = host.node(id);
         for stream in host.streams(id)?.iter().copied() {
             let names = || alloc::format!("names {} of {}", stream.id, path(host, stream));
             if let Some(owner) = owners.of_stream(stream) {
                 let what = taken_by(format_args!("{}", names()), owner);
-                return Err(Flaw::new(node, IOMMUS, what));
+                return Err(ConfigError::new(node, IOMMUS, what));
             }
-            if let Some(other) = sharers(host, stream, &draft.devices).next()
+            if let Some(other) = sharers(host, stream, &pending.devices).next()
                 && !fault::on(Fault::StreamSharerForgotten)
             {
                 let other = host.node(other).path();
@@ -58,15 +62,15 @@ pub(super) fn judge(host: &Host<'_>, owners: &Owners, draft: &mut Draft<'_>) -> 
                     "{}, which is that of {other} too, which this domain does not ask for",
                     names()
                 );
-                return Err(Flaw::new(node, IOMMUS, what));
+                return Err(ConfigError::new(node, IOMMUS, what));
             }
-            if !draft.streams.contains(&stream) {
-                draft.streams.push(stream);
+            if !pending.streams.contains(&stream) {
+                pending.streams.push(stream);
             }
         }
     }
     if fault::on(Fault::FirstStreamOnly) {
-        draft.streams.truncate(1);
+        pending.streams.truncate(1);
     }
     Ok(())
 }

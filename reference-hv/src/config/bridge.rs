@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
 use super::device::is_okay;
-use super::error::{Flaw, Notices};
+use super::error::{ConfigError, Warnings};
 use super::host::Host;
 use super::index::{Index, Marks, NodeId};
 use super::interrupt_map::{Entry, entries};
@@ -61,8 +61,8 @@ impl HostBridge {
     }
 }
 
-/// Finds the host bridges that are on and can be understood. What is said of the others goes into `notices`.
-pub fn bridges(index: &Index<'_>, notices: &mut Notices) -> Vec<HostBridge> {
+/// Finds the host bridges that are on and can be understood. What is said of the others goes into `warnings`.
+pub fn bridges(index: &Index<'_>, warnings: &mut Warnings) -> Vec<HostBridge> {
     let mut found: Vec<HostBridge> = Vec::new();
     for id in index.marked(Marks::BRIDGE) {
         let node = index.node(id);
@@ -75,17 +75,17 @@ pub fn bridges(index: &Index<'_>, notices: &mut Notices) -> Vec<HostBridge> {
             let twice = found.iter().any(|other| other.segment == bridge.segment);
             if twice {
                 let what = format_args!("is {}, that of another bridge too", bridge.segment);
-                return Err(Flaw::new(node, SEGMENT, what));
+                return Err(ConfigError::new(node, SEGMENT, what));
             }
             if found.len() == MAX_BRIDGES {
                 let what = format_args!("is one more than the {MAX_BRIDGES} that are used");
-                return Err(Flaw::new(node, "compatible", what));
+                return Err(ConfigError::new(node, "compatible", what));
             }
             Ok(bridge)
         });
         match bridge {
             Ok(bridge) => found.push(bridge),
-            Err(flaw) => notices.add(format_args!("{flaw}; nothing behind it is assignable")),
+            Err(flaw) => warnings.add(format_args!("{flaw}; nothing behind it is assignable")),
         }
     }
     found
@@ -95,16 +95,16 @@ const SEGMENT: &str = "linux,pci-domain";
 const BUSES: &str = "bus-range";
 
 /// Reads the node of a host bridge, in front of which as many stand in the tree.
-fn bridge(index: &Index<'_>, id: NodeId, before: usize) -> Result<HostBridge, Flaw> {
+fn bridge(index: &Index<'_>, id: NodeId, before: usize) -> Result<HostBridge, ConfigError> {
     let node = index.node(id);
     let ecam = match reg(index, id) {
         Reg::Spans(spans) => spans.first().copied(),
         Reg::Nothing | Reg::Unreadable(_) => None,
     };
-    let ecam = ecam.ok_or_else(|| Flaw::new(node, "reg", "names no configuration space"))?;
+    let ecam = ecam.ok_or_else(|| ConfigError::new(node, "reg", "names no configuration space"))?;
     if !ecam.is_page_exact() {
         let what = format_args!("names {ecam} as configuration space, which is not of whole pages");
-        return Err(Flaw::new(node, "reg", what));
+        return Err(ConfigError::new(node, "reg", what));
     }
     let stated = node.optional(BUSES)?.map(|prop| {
         let words: Vec<u32> = prop.words().collect();
@@ -115,11 +115,11 @@ fn bridge(index: &Index<'_>, id: NodeId, before: usize) -> Result<HostBridge, Fl
     });
     let (first, last) = stated.unwrap_or((0, 0xff));
     let (Ok(first), Ok(last)) = (u8::try_from(first), u8::try_from(last)) else {
-        return Err(Flaw::new(node, BUSES, "is no range of buses"));
+        return Err(ConfigError::new(node, BUSES, "is no range of buses"));
     };
     let room = ecam.size() >> BUS_SHIFT;
     if first > last || room == 0 {
-        return Err(Flaw::new(node, BUSES, "leaves no bus"));
+        return Err(ConfigError::new(node, BUSES, "leaves no bus"));
     }
     // What has no place in the configuration space cannot be looked at.
     let fits = u8::try_from((u64::from(first) + room - 1).min(u64::from(last))).unwrap_or(last);
@@ -131,11 +131,13 @@ fn bridge(index: &Index<'_>, id: NodeId, before: usize) -> Result<HostBridge, Fl
     });
     Ok(HostBridge {
         id,
-        segment: segment.ok_or_else(|| Flaw::new(node, SEGMENT, "is no number of a segment"))?,
+        segment: segment
+            .ok_or_else(|| ConfigError::new(node, SEGMENT, "is no number of a segment"))?,
         buses,
-        ecam: Span::new(ecam.first(), used).map_err(|error| Flaw::new(node, "reg", error))?,
+        ecam: Span::new(ecam.first(), used)
+            .map_err(|error| ConfigError::new(node, "reg", error))?,
         windows: windows(index, id)
-            .ok_or_else(|| Flaw::new(node, "ranges", "cannot be understood"))?
+            .ok_or_else(|| ConfigError::new(node, "ranges", "cannot be understood"))?
             .into_iter()
             .filter(|window| window.memory)
             .collect(),
@@ -155,7 +157,12 @@ impl Host<'_> {
     ///
     /// # Errors
     /// Refuses what cannot be read, and lines that no domain can have.
-    pub fn intx(&self, bridge: &HostBridge, devfn: u8, pin: u8) -> Result<Option<HostLine>, Flaw> {
+    pub fn intx(
+        &self,
+        bridge: &HostBridge,
+        devfn: u8,
+        pin: u8,
+    ) -> Result<Option<HostLine>, ConfigError> {
         const MASK: &str = "interrupt-map-mask";
         let node = self.node(bridge.id);
         let at = Sbdf {
@@ -170,7 +177,7 @@ impl Host<'_> {
             Some(prop) => prop.words().collect(),
         };
         if mask.len() != raised.len() {
-            return Err(Flaw::new(
+            return Err(ConfigError::new(
                 node,
                 MASK,
                 "is not as long as an address and a pin",
@@ -195,7 +202,7 @@ impl Host<'_> {
             if own == wanted && parent == self.gic.id {
                 let specifier = specifier.first_chunk().copied();
                 let specifier = specifier.ok_or_else(|| {
-                    Flaw::new(node, "interrupt-map", "does not end with a whole entry")
+                    ConfigError::new(node, "interrupt-map", "does not end with a whole entry")
                 })?;
                 return line(node, "interrupt-map", specifier);
             }

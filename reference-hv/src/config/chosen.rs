@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::domain::{DomainClaim, Names};
-use super::error::{Brief, Flaw, Notices};
+use super::error::{Brief, ConfigError, Warnings};
 use super::host::Host;
 use super::module::{ModuleKind, module, says_module};
 use crate::dt::{Cells, Node};
@@ -27,7 +27,7 @@ pub(super) fn claim<'t>(
     host: &Host<'t>,
     chosen: Node<'t>,
     children: &[Node<'t>],
-) -> Option<Result<DomainClaim<'t>, Flaw>> {
+) -> Option<Result<DomainClaim<'t>, ConfigError>> {
     let modules: Vec<_> = children
         .iter()
         .copied()
@@ -40,7 +40,7 @@ fn read<'t>(
     host: &Host<'t>,
     chosen: Node<'t>,
     children: &[Node<'t>],
-) -> Result<DomainClaim<'t>, Flaw> {
+) -> Result<DomainClaim<'t>, ConfigError> {
     let cells = Cells::of(chosen, Cells::DEFAULT)?;
     let mut claim = DomainClaim {
         id: DomainId::HARDWARE,
@@ -59,7 +59,7 @@ fn read<'t>(
         direct_map: true,
         static_memory: None,
         modules: Vec::new(),
-        notices: Notices::default(),
+        warnings: Warnings::default(),
     };
     if let Some(text) = host.argument(NAMES.memory) {
         claim.memory_kib = kib(text).ok_or_else(|| unclear(chosen, NAMES.memory, text, "size"))?;
@@ -98,8 +98,8 @@ fn arguments<'t>(chosen: Node<'t>) -> Option<&'t str> {
     prop.text().ok()
 }
 
-fn unclear(chosen: Node<'_>, argument: &str, text: &str, what: &str) -> Flaw {
-    Flaw::new(
+fn unclear(chosen: Node<'_>, argument: &str, text: &str, what: &str) -> ConfigError {
+    ConfigError::new(
         chosen,
         argument,
         format_args!("is {}, no {what}", Brief(text)),

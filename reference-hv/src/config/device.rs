@@ -18,7 +18,7 @@ const DMA_PROPERTIES: [&str; 9] = [
 
 /// Names what shows that the device of a host node reads or writes memory by itself; `None` where
 /// nothing does.
-pub fn dma_sign(node: Node<'_>) -> Option<&'static str> {
+pub fn dma_indicator(node: Node<'_>) -> Option<&'static str> {
     for prop in node.props() {
         if let Some(name) = DMA_PROPERTIES.iter().find(|name| prop.is(name)) {
             return Some(name);

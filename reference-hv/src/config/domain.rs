@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::error::{Flaw, Notices};
+use super::error::{ConfigError, Warnings};
 use super::module::{Module, ModuleKind, module};
 use crate::addr::{Pa, Span};
 use crate::dt::{Cells, Node, Prop};
@@ -58,7 +58,7 @@ pub struct DomainClaim<'t> {
     /// Its modules.
     pub modules: Vec<Module<'t>>,
     /// What in its node has no effect.
-    pub notices: Notices,
+    pub warnings: Warnings,
 }
 
 impl<'t> DomainClaim<'t> {
@@ -79,7 +79,7 @@ impl<'t> DomainClaim<'t> {
         id: DomainId,
         node: Node<'t>,
         static_memory: Option<Vec<Span<Pa>>>,
-    ) -> Result<Self, Flaw> {
+    ) -> Result<Self, ConfigError> {
         let number = |name| node.read(name, Prop::u32);
         let memory = node.required("memory")?;
         let memory_kib = memory.u64().map_err(|flaw| node.flaw("memory", flaw))?;
@@ -101,7 +101,7 @@ impl<'t> DomainClaim<'t> {
             direct_map: node.read(DIRECT_MAP, Prop::flag)?.unwrap_or(false),
             static_memory,
             modules: Vec::new(),
-            notices: Notices::default(),
+            warnings: Warnings::default(),
         };
         for prop in node.props() {
             claim.check(prop)?;
@@ -112,7 +112,7 @@ impl<'t> DomainClaim<'t> {
                 Some(found) => claim.add(found)?,
                 None => {
                     claim
-                        .notices
+                        .warnings
                         .add(format_args!("{}: node has no effect", child.path()));
                 }
             }
@@ -122,19 +122,19 @@ impl<'t> DomainClaim<'t> {
     }
 
     /// Adds a module.
-    pub(super) fn add(&mut self, found: Module<'t>) -> Result<(), Flaw> {
+    pub(super) fn add(&mut self, found: Module<'t>) -> Result<(), ConfigError> {
         if self.module(found.kind).is_some() {
             let what = format_args!("names a second {}", found.kind.name());
-            return Err(Flaw::new(found.node, "compatible", what));
+            return Err(ConfigError::new(found.node, "compatible", what));
         }
         self.modules.push(found);
         Ok(())
     }
 
     /// Refuses what does not go together with the role that it asks for.
-    fn check_roles(&self) -> Result<(), Flaw> {
+    fn check_roles(&self) -> Result<(), ConfigError> {
         let node = self.node;
-        let refuse = |name: &str, what: &str| Err(Flaw::new(node, name, what));
+        let refuse = |name: &str, what: &str| Err(ConfigError::new(node, name, what));
         if self.direct_map && self.static_memory.is_none() {
             return refuse(
                 DIRECT_MAP,
@@ -163,20 +163,20 @@ impl<'t> DomainClaim<'t> {
     }
 
     /// Refuses a partial tree of the hardware domain.
-    pub(super) fn partial_tree(&self, module: Node<'t>) -> Flaw {
+    pub(super) fn partial_tree(&self, module: Node<'t>) -> ConfigError {
         let name = ModuleKind::Tree.name();
         let what = format_args!(
             "names {name} for {}, the hardware domain, which gets the host's own",
             self.name
         );
-        Flaw::new(module, "compatible", what)
+        ConfigError::new(module, "compatible", what)
     }
 
     /// Judges a property that [`Self::read`] does not read itself.
-    fn check(&mut self, prop: Prop<'t>) -> Result<(), Flaw> {
+    fn check(&mut self, prop: Prop<'t>) -> Result<(), ConfigError> {
         let node = self.node;
         let name = prop.name();
-        let refuse = |what: &str| Err(Flaw::new(node, name, what));
+        let refuse = |what: &str| Err(ConfigError::new(node, name, what));
         match name {
             "compatible" | "#address-cells" | "#size-cells" | "memory" | "cpus" | "vpl011"
             | "nr_spis" | DIRECT_MAP | STATIC_MEMORY | "phandle" | "linux,phandle" | "name" => {
@@ -188,23 +188,23 @@ impl<'t> DomainClaim<'t> {
                     self.no_passthrough = true;
                     Ok(())
                 }
-                Ok(other) => Err(Flaw::new(
+                Ok(other) => Err(ConfigError::new(
                     node,
                     name,
                     format_args!("is \"{other}\", neither \"enabled\" nor \"disabled\""),
                 )),
-                Err(flaw) => Err(Flaw::new(node, name, flaw)),
+                Err(flaw) => Err(ConfigError::new(node, name, flaw)),
             },
             // What these ask for by default is what every domain gets.
             "trap-unmapped-accesses" => match prop.u32() {
                 Ok(1) => Ok(()),
                 Ok(0) => refuse("is 0, which is not implemented: unmapped accesses always fault"),
-                Ok(other) => Err(Flaw::new(
+                Ok(other) => Err(ConfigError::new(
                     node,
                     name,
                     format_args!("is {other}, neither 0 nor 1"),
                 )),
-                Err(flaw) => Err(Flaw::new(node, name, flaw)),
+                Err(flaw) => Err(ConfigError::new(node, name, flaw)),
             },
             CAPABILITIES => match prop.u32() {
                 Ok(bits) if bits & !(CONTROL | HARDWARE | XENSTORE) == 0 => {
@@ -217,18 +217,18 @@ impl<'t> DomainClaim<'t> {
                 Ok(bits) => {
                     let unknown = bits & !(CONTROL | HARDWARE | XENSTORE);
                     let what = format_args!("is {bits:#x}; {unknown:#x} of it is no capability");
-                    Err(Flaw::new(node, name, what))
+                    Err(ConfigError::new(node, name, what))
                 }
-                Err(flaw) => Err(Flaw::new(node, name, flaw)),
+                Err(flaw) => Err(ConfigError::new(node, name, flaw)),
             },
             "xen,enhanced" | "xen,sci_type" => match prop.text() {
                 Ok("disabled" | "none") => Ok(()),
-                Ok(other) => Err(Flaw::new(
+                Ok(other) => Err(ConfigError::new(
                     node,
                     name,
                     format_args!("is \"{other}\", which is not implemented"),
                 )),
-                Err(flaw) => Err(Flaw::new(node, name, flaw)),
+                Err(flaw) => Err(ConfigError::new(node, name, flaw)),
             },
             "sve" | "llc-colors" | "domain-cpupool" => refuse("is not implemented"),
             // Sizes of pools that this hypervisor does not have.
@@ -238,8 +238,8 @@ impl<'t> DomainClaim<'t> {
         }
     }
 
-    fn ignore(&mut self, name: &str) -> Result<(), Flaw> {
-        self.notices
+    fn ignore(&mut self, name: &str) -> Result<(), ConfigError> {
+        self.warnings
             .add(format_args!("{}: `{name}` has no effect", self.node.path()));
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::dt::{DtError, Node, PropError};
 
 /// Something in a tree that is not as it must be: the place and what is wrong, value included.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Flaw {
+pub struct ConfigError {
     /// The path of the node.
     pub node: String,
     /// The property.
@@ -19,7 +19,7 @@ pub struct Flaw {
     pub what: String,
 }
 
-impl Flaw {
+impl ConfigError {
     /// Reports `what` about a property of a node.
     pub fn new(node: Node<'_>, property: &str, what: impl fmt::Display) -> Self {
         Self {
@@ -30,19 +30,19 @@ impl Flaw {
     }
 }
 
-impl From<PropError<'_>> for Flaw {
+impl From<PropError<'_>> for ConfigError {
     fn from(error: PropError<'_>) -> Self {
         Self::new(error.node, error.property, error.flaw)
     }
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: `{}` {}", self.node, self.property, self.what)
     }
 }
 
-impl core::error::Error for Flaw {}
+impl core::error::Error for ConfigError {}
 
 /// A host tree that no hypervisor can run on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,18 +59,18 @@ pub enum HostError {
         count: usize,
     },
     /// One of its properties cannot be understood.
-    Flaw(Flaw),
+    ConfigError(ConfigError),
 }
 
-impl From<Flaw> for HostError {
-    fn from(flaw: Flaw) -> Self {
-        Self::Flaw(flaw)
+impl From<ConfigError> for HostError {
+    fn from(flaw: ConfigError) -> Self {
+        Self::ConfigError(flaw)
     }
 }
 
 impl From<PropError<'_>> for HostError {
     fn from(error: PropError<'_>) -> Self {
-        Self::Flaw(error.into())
+        Self::ConfigError(error.into())
     }
 }
 
@@ -94,7 +94,7 @@ impl fmt::Display for HostError {
             Self::Part { part, count } => {
                 write!(f, "host device tree: has {count} nodes for {part}, not one")
             }
-            Self::Flaw(flaw) => write!(f, "host device tree: {flaw}"),
+            Self::ConfigError(flaw) => write!(f, "host device tree: {flaw}"),
         }
     }
 }
@@ -104,12 +104,12 @@ impl core::error::Error for HostError {}
 /// What the owner of the machine should know although nothing is refused for it. However many
 /// odd things a tree holds, the list stays short.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Notices {
+pub struct Warnings {
     lines: Vec<String>,
     more: usize,
 }
 
-impl Notices {
+impl Warnings {
     /// Most lines that are kept.
     pub const MOST: usize = 16;
 
@@ -146,8 +146,8 @@ impl fmt::Display for Brief<'_> {
 }
 
 /// Reports that a tree cannot be read, with the module that holds it as the place.
-pub(crate) fn unreadable(module: Node<'_>, error: DtError<'_>) -> Flaw {
-    Flaw::new(
+pub(crate) fn unreadable(module: Node<'_>, error: DtError<'_>) -> ConfigError {
+    ConfigError::new(
         module,
         "reg",
         format_args!("names a device tree that {error}"),

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::bridge::{self, HostBridge};
 use super::device::is_okay;
-use super::error::{Flaw, HostError, Notices};
+use super::error::{ConfigError, HostError, Warnings};
 use super::index::{Found, Index, Marks, NodeId};
 use super::interrupt_map::mapped_lines;
 use super::interrupts::{HostLine, Interrupts, interrupts};
@@ -72,7 +72,7 @@ pub struct Host<'t> {
     /// The first node whose registers lie nobody knows where: what no node describes may be its.
     pub unreadable: Option<NodeId>,
     /// What in the tree could not be understood and is therefore nobody's.
-    pub notices: Notices,
+    pub warnings: Warnings,
     /// Every node.
     pub index: Index<'t>,
 }
@@ -107,7 +107,7 @@ impl<'t> Host<'t> {
             masters: Vec::new(),
             regions: Vec::with_capacity(96),
             unreadable: None,
-            notices: Notices::default(),
+            warnings: Warnings::default(),
             gic,
             index,
         };
@@ -129,7 +129,7 @@ impl<'t> Host<'t> {
                 });
             }
         }
-        host.bridges = bridge::bridges(&host.index, &mut host.notices);
+        host.bridges = bridge::bridges(&host.index, &mut host.warnings);
         host.ram = Span::merged(host.ram);
         if host.ram.is_empty() {
             return Err(HostError::Part {
@@ -167,7 +167,7 @@ impl<'t> Host<'t> {
     ///
     /// # Errors
     /// Refuses what cannot be read and lines that no domain can have.
-    pub fn interrupts(&self, id: NodeId) -> Result<Interrupts, Flaw> {
+    pub fn interrupts(&self, id: NodeId) -> Result<Interrupts, ConfigError> {
         interrupts(&self.index, self.gic.id, id)
     }
 
@@ -175,7 +175,7 @@ impl<'t> Host<'t> {
     ///
     /// # Errors
     /// Refuses what cannot be read and lines that no domain can have.
-    pub fn mapped_lines(&self, id: NodeId) -> Result<Vec<HostLine>, Flaw> {
+    pub fn mapped_lines(&self, id: NodeId) -> Result<Vec<HostLine>, ConfigError> {
         mapped_lines(&self.index, self.gic.id, id)
     }
 
@@ -242,7 +242,7 @@ impl<'t> Host<'t> {
             }
             // What is not known to be RAM must not be taken for a hole, so this cannot go on.
             Reg::Unreadable(what) if owner == Owner::Memory || owner == Owner::Reserved => {
-                return Err(Flaw::new(node, "reg", what).into());
+                return Err(ConfigError::new(node, "reg", what).into());
             }
             Reg::Unreadable(what) => self.leave_out(id, "reg", what),
         }
@@ -266,7 +266,7 @@ impl<'t> Host<'t> {
     fn leave_out(&mut self, id: NodeId, property: &str, what: &str) {
         self.unreadable.get_or_insert(id);
         let path = self.index.node(id).path();
-        self.notices
+        self.warnings
             .add(format_args!("{path}: `{property}` {what}; not assignable"));
     }
 

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use super::error::Flaw;
+use super::error::ConfigError;
 use super::index::{Found, Index, NodeId};
 use super::interrupts::{HostLine, line};
 use crate::dt::{Node, Prop};
@@ -25,7 +25,11 @@ pub struct Entry {
 ///
 /// # Errors
 /// Refuses what cannot be read, and private lines.
-pub fn mapped_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Vec<HostLine>, Flaw> {
+pub fn mapped_lines(
+    index: &Index<'_>,
+    gic: NodeId,
+    id: NodeId,
+) -> Result<Vec<HostLine>, ConfigError> {
     let node = index.node(id);
     let mut lines = Vec::new();
     for entry in entries(index, id)? {
@@ -38,21 +42,21 @@ pub fn mapped_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Vec<Ho
     Ok(lines)
 }
 
-fn short(node: Node<'_>) -> Flaw {
-    Flaw::new(node, NAME, "does not end with a whole entry")
+fn short(node: Node<'_>) -> ConfigError {
+    ConfigError::new(node, NAME, "does not end with a whole entry")
 }
 
 /// Splits the map of a node; empty where it has none.
 ///
 /// # Errors
 /// Refuses what cannot be read.
-pub fn entries(index: &Index<'_>, id: NodeId) -> Result<Vec<Entry>, Flaw> {
+pub fn entries(index: &Index<'_>, id: NodeId) -> Result<Vec<Entry>, ConfigError> {
     let node = index.node(id);
     let mut entries = Vec::new();
     let Some(prop) = node.optional(NAME)? else {
         return Ok(entries);
     };
-    let flaw = |what: &str| Flaw::new(node, NAME, what);
+    let flaw = |what: &str| ConfigError::new(node, NAME, what);
     if !prop.value().len().is_multiple_of(4) {
         return Err(flaw("is no list of cells"));
     }
@@ -83,7 +87,7 @@ pub fn entries(index: &Index<'_>, id: NodeId) -> Result<Vec<Entry>, Flaw> {
 }
 
 /// Reads a number of cells; none where the node does not say.
-fn cells(node: Node<'_>, name: &'static str) -> Result<u32, Flaw> {
+fn cells(node: Node<'_>, name: &'static str) -> Result<u32, ConfigError> {
     Ok(node.read(name, Prop::u32)?.unwrap_or(0))
 }
 

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::error::Flaw;
+use super::error::ConfigError;
 use super::index::{Found, Index, NodeId};
 use crate::dt::{MAX_DEPTH, Node, Prop, PropFlaw};
 use crate::fault::{self, Fault};
@@ -52,7 +52,7 @@ struct Raw {
 ///
 /// # Errors
 /// Refuses what cannot be read, a chain of parents without end, and private lines.
-pub fn interrupts(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Interrupts, Flaw> {
+pub fn interrupts(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Interrupts, ConfigError> {
     let node = index.node(id);
     let (name, raw) = raw(index, gic, id)?;
     let mut lines = Vec::with_capacity(raw.specifiers.len());
@@ -75,7 +75,7 @@ pub fn kept_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Vec<IrqLine> {
     lines.flatten().collect()
 }
 
-fn raw(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<(&'static str, Raw), Flaw> {
+fn raw(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<(&'static str, Raw), ConfigError> {
     let node = index.node(id);
     if let Some(prop) = node.optional("interrupts-extended")? {
         return extended(index, gic, node, prop).map(|raw| ("interrupts-extended", raw));
@@ -87,11 +87,15 @@ fn raw(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<(&'static str, Raw)
     Ok(("interrupts", raw))
 }
 
-fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<Raw, Flaw> {
+fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<Raw, ConfigError> {
     let node = index.node(id);
     let mut found = Raw::default();
     let Some(parent) = parent(index, id)? else {
-        return Err(Flaw::new(node, "interrupts", "has no interrupt parent"));
+        return Err(ConfigError::new(
+            node,
+            "interrupts",
+            "has no interrupt parent",
+        ));
     };
     match follow(index, gic, node, parent)? {
         Controller::Other(other) => found.elsewhere = Some(format!("{}", index.node(other).path())),
@@ -99,12 +103,12 @@ fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<R
             let unit = interrupt_cells(index.node(gic))?;
             let value = prop.value();
             if value.is_empty() {
-                return Err(Flaw::new(node, "interrupts", PropFlaw::Empty));
+                return Err(ConfigError::new(node, "interrupts", PropFlaw::Empty));
             }
             let is = value.len();
             if unit == 0 || !is.is_multiple_of(unit * 4) {
                 let unit = unit * 4;
-                return Err(Flaw::new(
+                return Err(ConfigError::new(
                     node,
                     "interrupts",
                     PropFlaw::Remainder { is, unit },
@@ -121,9 +125,14 @@ fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<R
     Ok(found)
 }
 
-fn extended(index: &Index<'_>, gic: NodeId, node: Node<'_>, prop: Prop<'_>) -> Result<Raw, Flaw> {
+fn extended(
+    index: &Index<'_>,
+    gic: NodeId,
+    node: Node<'_>,
+    prop: Prop<'_>,
+) -> Result<Raw, ConfigError> {
     const NAME: &str = "interrupts-extended";
-    let flaw = |what: PropFlaw| Flaw::new(node, NAME, what);
+    let flaw = |what: PropFlaw| ConfigError::new(node, NAME, what);
     let is = prop.value().len();
     if is == 0 {
         return Err(flaw(PropFlaw::Empty));
@@ -139,7 +148,11 @@ fn extended(index: &Index<'_>, gic: NodeId, node: Node<'_>, prop: Prop<'_>) -> R
         let controller = follow(index, gic, node, parent)?;
         let unit = interrupt_cells(index.node(parent))?;
         let Some((specifier, behind)) = behind.split_at_checked(unit) else {
-            return Err(Flaw::new(node, NAME, "does not end with a whole interrupt"));
+            return Err(ConfigError::new(
+                node,
+                NAME,
+                "does not end with a whole interrupt",
+            ));
         };
         rest = behind;
         match controller {
@@ -147,7 +160,7 @@ fn extended(index: &Index<'_>, gic: NodeId, node: Node<'_>, prop: Prop<'_>) -> R
                 found.specifiers.push(specific(node, NAME, specifier)?);
             }
             Controller::Gic => {
-                return Err(Flaw::new(
+                return Err(ConfigError::new(
                     node,
                     NAME,
                     format_args!(
@@ -171,7 +184,7 @@ fn follow(
     gic: NodeId,
     device: Node<'_>,
     start: NodeId,
-) -> Result<Controller, Flaw> {
+) -> Result<Controller, ConfigError> {
     let mut first = None;
     let mut at = start;
     for _ in 0..MAX_STEPS {
@@ -189,12 +202,12 @@ fn follow(
             (Some(next), Some(first)) if next == at => return Ok(Controller::Other(first)),
             (None, None) => {
                 let what = "leads to no interrupt controller";
-                return Err(Flaw::new(device, "interrupt-parent", what));
+                return Err(ConfigError::new(device, "interrupt-parent", what));
             }
             (Some(next), _) => next,
         };
     }
-    Err(Flaw::new(
+    Err(ConfigError::new(
         device,
         "interrupt-parent",
         "leads through a circle of nodes to no end",
@@ -202,7 +215,7 @@ fn follow(
 }
 
 /// Returns the interrupt parent of a node: what it or the nearest node around it says.
-fn parent(index: &Index<'_>, id: NodeId) -> Result<Option<NodeId>, Flaw> {
+fn parent(index: &Index<'_>, id: NodeId) -> Result<Option<NodeId>, ConfigError> {
     let mut at = Some(id);
     while let Some(here) = at {
         let node = index.node(here);
@@ -214,13 +227,18 @@ fn parent(index: &Index<'_>, id: NodeId) -> Result<Option<NodeId>, Flaw> {
     Ok(None)
 }
 
-fn named(index: &Index<'_>, node: Node<'_>, name: &str, phandle: u32) -> Result<NodeId, Flaw> {
+fn named(
+    index: &Index<'_>,
+    node: Node<'_>,
+    name: &str,
+    phandle: u32,
+) -> Result<NodeId, ConfigError> {
     let what = match index.by_phandle(phandle) {
         Found::One(id) => return Ok(id),
         Found::Nothing => "no node",
         Found::Several => "more than one node",
     };
-    Err(Flaw::new(
+    Err(ConfigError::new(
         node,
         name,
         format_args!("names phandle {phandle:#x}, which {what} has"),
@@ -228,7 +246,7 @@ fn named(index: &Index<'_>, node: Node<'_>, name: &str, phandle: u32) -> Result<
 }
 
 /// Returns how many cells an interrupt of this controller takes.
-fn interrupt_cells(controller: Node<'_>) -> Result<usize, Flaw> {
+fn interrupt_cells(controller: Node<'_>) -> Result<usize, ConfigError> {
     let cells = controller.required("#interrupt-cells")?;
     let count = cells
         .u32()
@@ -239,9 +257,9 @@ fn interrupt_cells(controller: Node<'_>) -> Result<usize, Flaw> {
 }
 
 /// Takes the first three cells of what is said to the GIC; a fourth is for private lines only.
-fn specific(node: Node<'_>, name: &str, cells: &[u32]) -> Result<[u32; 3], Flaw> {
+fn specific(node: Node<'_>, name: &str, cells: &[u32]) -> Result<[u32; 3], ConfigError> {
     cells.first_chunk().copied().ok_or_else(|| {
-        Flaw::new(
+        ConfigError::new(
             node,
             name,
             format_args!("has interrupts of {} cells, not 3", cells.len()),
@@ -255,8 +273,8 @@ pub(super) fn line(
     node: Node<'_>,
     name: &str,
     [kind, number, flags]: [u32; 3],
-) -> Result<Option<HostLine>, Flaw> {
-    let flaw = |what: String| Err(Flaw::new(node, name, what));
+) -> Result<Option<HostLine>, ConfigError> {
+    let flaw = |what: String| Err(ConfigError::new(node, name, what));
     let line = match kind {
         0 if fault::on(Fault::SpiOffByOne) => IrqLine::spi(number.saturating_add(1)),
         0 => IrqLine::spi(number),
@@ -293,7 +311,11 @@ pub(super) fn line(
 ///
 /// # Errors
 /// Refuses an entry that is no private line.
-pub fn private_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Vec<IrqLine>, Flaw> {
+pub fn private_lines(
+    index: &Index<'_>,
+    gic: NodeId,
+    id: NodeId,
+) -> Result<Vec<IrqLine>, ConfigError> {
     let node = index.node(id);
     let unit = interrupt_cells(index.node(gic))?;
     let Some(prop) = node.optional("interrupts")? else {
@@ -301,7 +323,7 @@ pub fn private_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Vec<I
     };
     let words: Vec<u32> = prop.words().collect();
     if unit < 3 {
-        return Err(Flaw::new(
+        return Err(ConfigError::new(
             index.node(gic),
             "#interrupt-cells",
             format_args!("is {unit}, not 3"),
@@ -313,6 +335,8 @@ pub fn private_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Vec<I
             [1, number, ..] => IrqLine::ppi(*number),
             _ => None,
         })
-        .map(|line| line.ok_or_else(|| Flaw::new(node, "interrupts", "holds no private interrupt")))
+        .map(|line| {
+            line.ok_or_else(|| ConfigError::new(node, "interrupts", "holds no private interrupt"))
+        })
         .collect()
 }

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::device::is_okay;
-use super::error::Flaw;
+use super::error::ConfigError;
 use super::host::Host;
 use super::index::{Found, Index, Marks, NodeId};
 use super::interrupts::kept_lines;
@@ -39,7 +39,7 @@ pub struct Master {
     /// The node.
     pub id: NodeId,
     /// By what active IOMMUs know it and its parts, each once, in order; or why nobody can tell.
-    pub streams: Result<Vec<Stream>, Flaw>,
+    pub streams: Result<Vec<Stream>, ConfigError>,
 }
 
 /// Finds every IOMMU.
@@ -69,7 +69,7 @@ impl Host<'_> {
     /// # Errors
     /// Refuses what cannot be understood, a device that goes through two IOMMUs, and one that goes around
     /// one: the tree does not say which of its accesses take which way.
-    pub fn streams(&self, id: NodeId) -> Result<&[Stream], Flaw> {
+    pub fn streams(&self, id: NodeId) -> Result<&[Stream], ConfigError> {
         let place = self.masters.binary_search_by_key(&id, |master| master.id);
         let Some(master) = place.ok().and_then(|place| self.masters.get(place)) else {
             return Ok(&[]);
@@ -101,7 +101,7 @@ impl Host<'_> {
         ids.into_iter().map(master).collect()
     }
 
-    fn streams_of(&self, parts: impl Iterator<Item = NodeId>) -> Result<Vec<Stream>, Flaw> {
+    fn streams_of(&self, parts: impl Iterator<Item = NodeId>) -> Result<Vec<Stream>, ConfigError> {
         let mut found = Vec::new();
         for part in parts {
             self.listed(self.node(part), &mut found)?;
@@ -112,7 +112,7 @@ impl Host<'_> {
     }
 
     /// Adds what the `iommus` of a node names.
-    fn listed(&self, node: Node<'_>, found: &mut Vec<Stream>) -> Result<(), Flaw> {
+    fn listed(&self, node: Node<'_>, found: &mut Vec<Stream>) -> Result<(), ConfigError> {
         let Some(prop) = node.optional(IOMMUS)? else {
             return Ok(());
         };
@@ -127,7 +127,7 @@ impl Host<'_> {
                 last = words.next();
                 if last.is_none() {
                     let what = "does not end with a whole entry";
-                    return Err(Flaw::new(node, IOMMUS, what));
+                    return Err(ConfigError::new(node, IOMMUS, what));
                 }
             }
             let name = || self.node(iommu.id).path();
@@ -140,7 +140,7 @@ impl Host<'_> {
                     "names {}, whose `#iommu-cells` is {cells}, not 1: which stream it means is unknown",
                     name()
                 );
-                return Err(Flaw::new(node, IOMMUS, what));
+                return Err(ConfigError::new(node, IOMMUS, what));
             };
             if let Some(other) = found.iter().find(|other| other.iommu != number)
                 && !fault::on(Fault::SecondIommuIgnored)
@@ -151,7 +151,7 @@ impl Host<'_> {
                     name(),
                     self.node(other).path()
                 );
-                return Err(Flaw::new(node, IOMMUS, what));
+                return Err(ConfigError::new(node, IOMMUS, what));
             }
             if found.iter().all(|other| other.iommu == number) {
                 found.push(Stream {
@@ -165,7 +165,7 @@ impl Host<'_> {
                 "names {} besides another, which is off and lets accesses pass",
                 self.node(passing).path()
             );
-            return Err(Flaw::new(node, IOMMUS, what));
+            return Err(ConfigError::new(node, IOMMUS, what));
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Host<'_> {
     ///
     /// # Errors
     /// Refuses what cannot be understood.
-    pub fn requester(&self, bridge: NodeId, requester: u16) -> Result<Option<Stream>, Flaw> {
+    pub fn requester(&self, bridge: NodeId, requester: u16) -> Result<Option<Stream>, ConfigError> {
         let node = self.node(bridge);
         let Some(map) = node.optional(MAP)? else {
             return Ok(None);
@@ -188,7 +188,7 @@ impl Host<'_> {
                 continue;
             };
             let id = base.checked_add(offset).ok_or_else(|| {
-                Flaw::new(
+                ConfigError::new(
                     node,
                     MAP,
                     format_args!("maps {wanted:#x} beyond any stream"),
@@ -204,7 +204,7 @@ impl Host<'_> {
     ///
     /// # Errors
     /// Refuses what cannot be understood.
-    pub fn mapped_through(&self, id: NodeId) -> Result<Option<NodeId>, Flaw> {
+    pub fn mapped_through(&self, id: NodeId) -> Result<Option<NodeId>, ConfigError> {
         let node = self.node(id);
         let Some(map) = node.optional(MAP)? else {
             return Ok(None);
@@ -219,7 +219,12 @@ impl Host<'_> {
     }
 
     /// Finds the IOMMU that a property names, and its place among all.
-    fn iommu(&self, node: Node<'_>, name: &str, phandle: u32) -> Result<(&Iommu, usize), Flaw> {
+    fn iommu(
+        &self,
+        node: Node<'_>,
+        name: &str,
+        phandle: u32,
+    ) -> Result<(&Iommu, usize), ConfigError> {
         let what = match self.index.by_phandle(phandle) {
             Found::One(id) => {
                 let mut all = self.iommus.iter().zip(0..);
@@ -232,16 +237,20 @@ impl Host<'_> {
             Found::Several => "more than one node".into(),
         };
         let what = format_args!("names phandle {phandle:#x}, which {what} has");
-        Err(Flaw::new(node, name, what))
+        Err(ConfigError::new(node, name, what))
     }
 }
 
 /// Splits an `iommu-map`: first requester, IOMMU, first stream, how many.
-fn entries(node: Node<'_>, map: Prop<'_>) -> Result<Vec<[u32; 4]>, Flaw> {
+fn entries(node: Node<'_>, map: Prop<'_>) -> Result<Vec<[u32; 4]>, ConfigError> {
     let words: Vec<u32> = map.words().collect();
     let (entries, rest) = words.as_chunks::<4>();
     if !rest.is_empty() || !map.value().len().is_multiple_of(16) {
-        return Err(Flaw::new(node, MAP, "does not end with a whole entry"));
+        return Err(ConfigError::new(
+            node,
+            MAP,
+            "does not end with a whole entry",
+        ));
     }
     Ok(entries.to_vec())
 }

@@ -1,6 +1,6 @@
 //! Modules: what the boot loader put into memory for a domain.
 
-use super::error::Flaw;
+use super::error::ConfigError;
 use crate::addr::{Pa, Span};
 use crate::dt::{Cells, Node, Prop};
 
@@ -79,7 +79,7 @@ pub(super) fn module<'t>(
     node: Node<'t>,
     cells: Cells,
     old: bool,
-) -> Result<Option<Module<'t>>, Flaw> {
+) -> Result<Option<Module<'t>>, ConfigError> {
     let says = |model: &str| node.compatible(|name| name == model);
     let says_old = |model: Option<&str>| old && model.is_some_and(says);
     let mut kinds = ModuleKind::ALL
@@ -89,14 +89,14 @@ pub(super) fn module<'t>(
     let kind = match (is_module, kinds.next(), kinds.next()) {
         (true, Some(kind), None) => kind,
         (true, Some(_), Some(_)) => {
-            return Err(Flaw::new(
+            return Err(ConfigError::new(
                 node,
                 "compatible",
                 "names more than one kind of module",
             ));
         }
         (true, None, _) => {
-            return Err(Flaw::new(
+            return Err(ConfigError::new(
                 node,
                 "compatible",
                 "names no known kind of module",
@@ -104,11 +104,11 @@ pub(super) fn module<'t>(
         }
         (false, Some(kind), _) => {
             let what = format_args!("names {} without multiboot,module", kind.name());
-            return Err(Flaw::new(node, "compatible", what));
+            return Err(ConfigError::new(node, "compatible", what));
         }
         (false, None, _) => {
             if let Some(name) = foreign(node) {
-                return Err(Flaw::new(
+                return Err(ConfigError::new(
                     node,
                     "compatible",
                     format_args!("names {name}, which is not implemented"),
@@ -122,9 +122,10 @@ pub(super) fn module<'t>(
         .pairs(reg.value())
         .map_err(|flaw| node.flaw("reg", flaw))?;
     let (Some([base, size]), None) = (pairs.next(), pairs.next()) else {
-        return Err(Flaw::new(node, "reg", "names more than one range"));
+        return Err(ConfigError::new(node, "reg", "names more than one range"));
     };
-    let span = Span::new(Pa::new(base), size).map_err(|error| Flaw::new(node, "reg", error))?;
+    let span =
+        Span::new(Pa::new(base), size).map_err(|error| ConfigError::new(node, "reg", error))?;
     let arguments = node.read("bootargs", Prop::text)?;
     Ok(Some(Module {
         node,

@@ -4,8 +4,8 @@
 use alloc::vec::Vec;
 
 use super::device::is_iommu;
-use super::error::{Flaw, Notices};
-use super::functions::{XEN_PCI, functions};
+use super::error::{ConfigError, Warnings};
+use super::pci_assigned::{XEN_PCI, functions};
 use crate::dt::{Blob, Cells, Event, Node, Prop, Tuples};
 use crate::fault::{self, Fault};
 use crate::ids::Sbdf;
@@ -67,7 +67,7 @@ pub struct Partial<'t> {
     /// The PCI functions that it asks for, in the order in which they are named, each once.
     pub functions: Vec<Sbdf>,
     /// What in it has no effect.
-    pub notices: Notices,
+    pub warnings: Warnings,
 }
 
 impl<'t> Partial<'t> {
@@ -76,7 +76,7 @@ impl<'t> Partial<'t> {
     /// # Errors
     /// Refuses what cannot be read, what is ambiguous, and every node that asks for something of
     /// the host where nothing would come of it.
-    pub fn read(blob: Blob<'t>) -> Result<Self, Flaw> {
+    pub fn read(blob: Blob<'t>) -> Result<Self, ConfigError> {
         let mut partial = Self {
             length: blob.bytes().len(),
             passthrough: None,
@@ -85,7 +85,7 @@ impl<'t> Partial<'t> {
             phandles: Vec::new(),
             devices: Vec::new(),
             functions: Vec::new(),
-            notices: Notices::default(),
+            warnings: Warnings::default(),
         };
         let root = blob.root();
         refuse_requests(root)?;
@@ -102,19 +102,27 @@ impl<'t> Partial<'t> {
             } else {
                 refuse_all_requests(child)?;
                 partial
-                    .notices
+                    .warnings
                     .add(format_args!("{}: node has no effect", child.path()));
                 continue;
             };
             if slot.replace(child).is_some() {
-                return Err(Flaw::new(child, name, "is a node that is there twice"));
+                return Err(ConfigError::new(
+                    child,
+                    name,
+                    "is a node that is there twice",
+                ));
             }
         }
         if let Some(aliases) = partial.aliases {
             refuse_all_requests(aliases)?;
             refuse_iommu(aliases)?;
             if let Some(child) = aliases.children().next() {
-                return Err(Flaw::new(child, child.name(), "is a node among aliases"));
+                return Err(ConfigError::new(
+                    child,
+                    child.name(),
+                    "is a node among aliases",
+                ));
             }
         }
         if let Some(node) = gic {
@@ -129,9 +137,9 @@ impl<'t> Partial<'t> {
     }
 
     /// Reads every node that the guest gets.
-    fn scan(&mut self, root: Node<'t>, passthrough: Node<'t>) -> Result<(), Flaw> {
+    fn scan(&mut self, root: Node<'t>, passthrough: Node<'t>) -> Result<(), ConfigError> {
         if !passthrough.compatible(|model| model == "simple-bus") {
-            return Err(Flaw::new(
+            return Err(ConfigError::new(
                 passthrough,
                 "compatible",
                 "does not name simple-bus",
@@ -159,7 +167,12 @@ impl<'t> Partial<'t> {
     }
 
     /// Reads one node that the guest gets.
-    fn take(&mut self, node: Node<'t>, parent: Node<'t>, above: Node<'t>) -> Result<(), Flaw> {
+    fn take(
+        &mut self,
+        node: Node<'t>,
+        parent: Node<'t>,
+        above: Node<'t>,
+    ) -> Result<(), ConfigError> {
         refuse_iommu(node)?;
         if let Some(phandle) = phandle(node)? {
             self.phandles.push(phandle);
@@ -169,7 +182,7 @@ impl<'t> Partial<'t> {
             .is_some_and(|all| all.offset() == node.offset());
         if !is_whole && node.has(XEN_PCI) {
             let what = "stands below /passthrough, not in it";
-            return Err(Flaw::new(node, XEN_PCI, what));
+            return Err(ConfigError::new(node, XEN_PCI, what));
         }
         let reg = node.optional(XEN_REG)?;
         let path = node.read(XEN_PATH, Prop::text)?;
@@ -181,7 +194,7 @@ impl<'t> Partial<'t> {
         }
         if self.devices.len() >= MAX_DEVICES {
             let what = format_args!("is one more than the {MAX_DEVICES} devices a domain can have");
-            return Err(Flaw::new(node, node.name(), what));
+            return Err(ConfigError::new(node, node.name(), what));
         }
         let bus = if fault::on(Fault::CellsWrongLevel) {
             above
@@ -203,14 +216,14 @@ impl<'t> Partial<'t> {
             .sum::<usize>();
         if count > MAX_TUPLES {
             let what = format_args!("brings the domain to {count} ranges, more than {MAX_TUPLES}");
-            return Err(Flaw::new(node, XEN_REG, what));
+            return Err(ConfigError::new(node, XEN_REG, what));
         }
         self.devices.push(device);
         Ok(())
     }
 
     /// Refuses phandles that name two nodes: which of them a reference means is a guess.
-    fn check_phandles(&mut self, gic: Option<Node<'t>>) -> Result<(), Flaw> {
+    fn check_phandles(&mut self, gic: Option<Node<'t>>) -> Result<(), ConfigError> {
         self.phandles.sort_unstable();
         let twice = |pair: &[u32]| match pair {
             [one, other] if one == other => Some(*one),
@@ -220,13 +233,13 @@ impl<'t> Partial<'t> {
             && let Some(node) = self.passthrough
         {
             let what = format_args!("{phandle:#x} is that of two nodes");
-            return Err(Flaw::new(node, "phandle", what));
+            return Err(ConfigError::new(node, "phandle", what));
         }
         if let (Some(phandle), Some(node)) = (self.gic, gic)
             && self.phandles.binary_search(&phandle).is_ok()
         {
             let what = format_args!("is {phandle:#x}, that of another node as well");
-            return Err(Flaw::new(node, "phandle", what));
+            return Err(ConfigError::new(node, "phandle", what));
         }
         Ok(())
     }
@@ -240,7 +253,7 @@ impl DeviceClaim<'_> {
 }
 
 /// Splits a `xen,reg` by the widths that the bus around its node states.
-fn tuples<'t>(node: Node<'t>, reg: Prop<'t>, bus: Node<'t>) -> Result<Vec<Tuple>, Flaw> {
+fn tuples<'t>(node: Node<'t>, reg: Prop<'t>, bus: Node<'t>) -> Result<Vec<Tuple>, ConfigError> {
     let mut default = Cells::DEFAULT;
     if fault::on(Fault::CellsDefaultWrong) {
         default.size = default.address;
@@ -261,13 +274,13 @@ fn tuples<'t>(node: Node<'t>, reg: Prop<'t>, bus: Node<'t>) -> Result<Vec<Tuple>
 ///
 /// # Errors
 /// Refuses two that differ and the two numbers that no node can have.
-pub fn phandle(node: Node<'_>) -> Result<Option<u32>, Flaw> {
+pub fn phandle(node: Node<'_>) -> Result<Option<u32>, ConfigError> {
     let new = node.read("phandle", Prop::u32)?;
     let old = node.read("linux,phandle", Prop::u32)?;
     if let (Some(new), Some(old)) = (new, old)
         && new != old
     {
-        return Err(Flaw::new(
+        return Err(ConfigError::new(
             node,
             "linux,phandle",
             format_args!("is {old:#x}, not {new:#x}"),
@@ -275,7 +288,7 @@ pub fn phandle(node: Node<'_>) -> Result<Option<u32>, Flaw> {
     }
     let stated = new.or(old);
     match stated {
-        Some(value @ (0 | u32::MAX)) => Err(Flaw::new(
+        Some(value @ (0 | u32::MAX)) => Err(ConfigError::new(
             node,
             "phandle",
             format_args!("is {value:#x}, which names no node"),
@@ -285,29 +298,29 @@ pub fn phandle(node: Node<'_>) -> Result<Option<u32>, Flaw> {
 }
 
 /// Refuses to show an IOMMU to the guest.
-fn refuse_iommu(node: Node<'_>) -> Result<(), Flaw> {
+fn refuse_iommu(node: Node<'_>) -> Result<(), ConfigError> {
     if is_iommu(node) && !fault::on(Fault::IommuNodeShown) {
         let what = "describes an IOMMU, which no domain may see";
-        return Err(Flaw::new(node, "compatible", what));
+        return Err(ConfigError::new(node, "compatible", what));
     }
     Ok(())
 }
 
 /// Refuses a request of the host in a node that the guest does not get.
-fn refuse_requests(node: Node<'_>) -> Result<(), Flaw> {
+fn refuse_requests(node: Node<'_>) -> Result<(), ConfigError> {
     let asks = |prop: &Prop<'_>| {
         [XEN_REG, XEN_PATH, XEN_FORCE, XEN_PCI]
             .into_iter()
             .find(|name| prop.is(name))
     };
     match node.props().find_map(|prop| asks(&prop)) {
-        Some(name) => Err(Flaw::new(node, name, "stands outside /passthrough")),
+        Some(name) => Err(ConfigError::new(node, name, "stands outside /passthrough")),
         None => Ok(()),
     }
 }
 
 /// Refuses requests of the host in a node and in everything below it.
-fn refuse_all_requests(node: Node<'_>) -> Result<(), Flaw> {
+fn refuse_all_requests(node: Node<'_>) -> Result<(), ConfigError> {
     refuse_requests(node)?;
     for event in node.walk() {
         if let Event::Begin(node) = event {

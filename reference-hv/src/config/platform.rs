@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::error::{Flaw, HostError};
+use super::error::{ConfigError, HostError};
 use super::index::{Found, Index, Marks, NodeId};
 use super::interrupts::{kept_lines, private_lines};
 use super::reg::{Reg, reg};
@@ -66,8 +66,8 @@ pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {
         .map_or(1, |count| usize::try_from(count).unwrap_or(usize::MAX));
     let spans = match reg(index, id) {
         Reg::Spans(spans) => spans,
-        Reg::Nothing => return Err(Flaw::new(node, "reg", "names no memory").into()),
-        Reg::Unreadable(what) => return Err(Flaw::new(node, "reg", what).into()),
+        Reg::Nothing => return Err(ConfigError::new(node, "reg", "names no memory").into()),
+        Reg::Unreadable(what) => return Err(ConfigError::new(node, "reg", what).into()),
     };
     // Distributor first, then the redistributor regions; what follows is of no use here.
     let redistributors = spans.get(1..).and_then(|rest| rest.get(..regions));
@@ -77,7 +77,7 @@ pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {
             "names {} ranges, too few for {regions} regions",
             spans.len()
         );
-        return Err(Flaw::new(node, "reg", what).into());
+        return Err(ConfigError::new(node, "reg", what).into());
     };
     let maintenance = private_lines(index, id, id)?.first().copied();
     Ok(Gic {
@@ -104,7 +104,7 @@ pub fn timer(index: &Index<'_>, gic: NodeId) -> Result<Timer, HostError> {
             virtual_: *virtual_,
             hypervisor: *hypervisor,
         }),
-        lines => Err(Flaw::new(
+        lines => Err(ConfigError::new(
             index.node(id),
             "interrupts",
             format_args!("names {} timers, fewer than 4", lines.len()),

@@ -7,7 +7,7 @@ mod bytes;
 pub mod context;
 pub mod create;
 pub mod domctl;
-pub mod memory;
+pub mod memory_op;
 pub mod physdev;
 pub mod sched;
 pub mod sysctl;

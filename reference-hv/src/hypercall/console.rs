@@ -7,7 +7,7 @@ use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
-use crate::vm::{Hypervisor, Outcome, Place};
+use crate::vm::{Hypervisor, Outcome, VcpuRef};
 
 /// Bytes that are taken from the caller's memory at a time.
 const PIECE: usize = 256;
@@ -16,7 +16,7 @@ const LONGEST_READ: u64 = 0x7fff_ffff;
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Serves console_io.
-    pub(super) fn console_io(&mut self, caller: Place, args: &Arguments) -> Answer {
+    pub(super) fn console_io(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let &[command, count, at, rest @ ..] = args;
         match command {
             CONSOLE_WRITE => {
@@ -37,7 +37,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
 
     /// Writes the first `now` bytes of a text to the domain's console, unless that page or the end of
     /// the text cannot be read.
-    fn write_text(&mut self, caller: Place, at: u64, now: u64, count: u64) -> Result<(), Errno> {
+    fn write_text(&mut self, caller: VcpuRef, at: u64, now: u64, count: u64) -> Result<(), Errno> {
         let Some(reach) = count.checked_sub(1) else {
             return Ok(());
         };

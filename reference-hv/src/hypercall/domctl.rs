@@ -14,7 +14,7 @@ use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::{Context, Machine};
 use crate::ids::{DomainId, MAX_VCPUS};
-use crate::vm::{self, Hypervisor, NewDomain, Outcome, Place, Progress};
+use crate::vm::{self, Hypervisor, NewDomain, Outcome, Progress, VcpuRef};
 
 mod device;
 
@@ -26,7 +26,7 @@ const ADDRESS_BITS: u8 = 40;
 /// One call.
 #[derive(Clone, Copy, Debug)]
 struct Call {
-    caller: Place,
+    caller: VcpuRef,
     /// Where its argument is.
     at: u64,
     argument: Domctl,
@@ -43,7 +43,7 @@ impl Call {
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Serves domctl.
-    pub(super) fn domctl(&mut self, caller: Place, args: &Arguments) -> Answer {
+    pub(super) fn domctl(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let control = self.privilege(caller).control;
         if !control && !fault::on(Fault::AssignmentByAnyone) && !fault::on(Fault::DestroyByAnyone) {
             return Err(Errno::EPERM);

@@ -9,13 +9,13 @@ use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
-use crate::vm::{Hypervisor, Place};
+use crate::vm::{Hypervisor, VcpuRef};
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Reads `N` bytes of the caller's, whose virtual CPU is loaded.
     pub(super) fn read_guest<const N: usize>(
         &mut self,
-        caller: Place,
+        caller: VcpuRef,
         va: u64,
     ) -> Result<[u8; N], Errno> {
         let mut bytes = [0; N];
@@ -26,7 +26,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Reads bytes of the caller's. What the buffer holds after an error means nothing.
     pub(super) fn read_guest_into(
         &mut self,
-        caller: Place,
+        caller: VcpuRef,
         va: u64,
         bytes: &mut [u8],
     ) -> Result<(), Errno> {
@@ -48,7 +48,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Writes bytes of the caller's, all of them or none.
     pub(super) fn write_guest(
         &mut self,
-        caller: Place,
+        caller: VcpuRef,
         va: u64,
         bytes: &[u8],
     ) -> Result<(), Errno> {
@@ -71,7 +71,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Checks that the caller can read, or write, bytes of its own.
     pub(super) fn check_guest(
         &mut self,
-        caller: Place,
+        caller: VcpuRef,
         va: u64,
         size: usize,
         write: bool,
@@ -91,7 +91,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// lie in one page of both stages.
     fn locate(
         &mut self,
-        caller: Place,
+        caller: VcpuRef,
         va: u64,
         write: bool,
         most: usize,

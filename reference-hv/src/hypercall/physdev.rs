@@ -10,11 +10,11 @@ use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::ids::Sbdf;
-use crate::vm::{Hypervisor, Outcome, Place};
+use crate::vm::{Hypervisor, Outcome, VcpuRef};
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Serves physdev_op.
-    pub(super) fn physdev_op(&mut self, caller: Place, args: &Arguments) -> Answer {
+    pub(super) fn physdev_op(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         if !self.privilege(caller).hardware && !fault::on(Fault::DiscoveryByAnyone) {
             return Err(Errno::EPERM);
         }

@@ -7,11 +7,11 @@ use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
-use crate::vm::{Hypervisor, Outcome, Place};
+use crate::vm::{Hypervisor, Outcome, VcpuRef};
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Serves sched_op.
-    pub(super) fn sched_op(&mut self, caller: Place, args: &Arguments) -> Answer {
+    pub(super) fn sched_op(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let &[command, at, ..] = args;
         match command {
             YIELD => Ok(Outcome::Yield),
@@ -33,7 +33,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
     }
 
-    fn end(&mut self, caller: Place, target: DomainId, reason: u32) -> Answer {
+    fn end(&mut self, caller: VcpuRef, target: DomainId, reason: u32) -> Answer {
         let own = self.id_of(caller) == target;
         // Eight bits of the reason are kept, as Xen keeps them.
         let [reason, ..] = reason.to_le_bytes();

@@ -13,14 +13,14 @@ use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
-use crate::vm::{Hypervisor, Outcome, Place};
+use crate::vm::{Hypervisor, Outcome, VcpuRef};
 
 /// Most functions that one call looks at.
 const MOST_FUNCTIONS: u32 = 256;
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Serves sysctl.
-    pub(super) fn sysctl(&mut self, caller: Place, args: &Arguments) -> Answer {
+    pub(super) fn sysctl(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         self.require_control(caller)?;
         let &[at, ..] = args;
         let call = Sysctl::decode(&self.read_guest::<{ Sysctl::SIZE }>(caller, at)?);
@@ -51,7 +51,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     }
 
     /// Says of each function in the caller's array whether it is known; returns how many were looked at.
-    fn topology(&mut self, caller: Place, topology: &PciTopology) -> Result<u32, Errno> {
+    fn topology(&mut self, caller: VcpuRef, topology: &PciTopology) -> Result<u32, Errno> {
         let count = topology.count.min(MOST_FUNCTIONS);
         for nth in 0..usize::try_from(count).unwrap_or_default() {
             let from = offset(topology.devices, nth * PciDevice::SIZE)?;
@@ -80,7 +80,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     }
 
     /// Writes what there is to know of each domain into the caller's array; returns how many there are.
-    fn list(&mut self, caller: Place, list: &InfoList) -> Result<u32, Errno> {
+    fn list(&mut self, caller: VcpuRef, list: &InfoList) -> Result<u32, Errno> {
         let mut count = 0;
         let mut next = Some(list.first);
         let mut at = list.buffer;

@@ -8,11 +8,11 @@ use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
-use crate::vm::{Hypervisor, Outcome, Place};
+use crate::vm::{Hypervisor, Outcome, VcpuRef};
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Serves xen_version.
-    pub(super) fn xen_version(&mut self, caller: Place, args: &Arguments) -> Answer {
+    pub(super) fn xen_version(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let &[command, at, ..] = args;
         match command {
             VERSION => return Ok(Outcome::Answer(RELEASE)),

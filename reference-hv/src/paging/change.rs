@@ -38,11 +38,11 @@ impl<F: Format> Space<F> {
     }
 
     /// Takes out the block in which `at` lies, with a table that maps the same ready to take its place;
-    /// `None` when nothing larger than a page is mapped there. [`Self::mend`] puts the table in.
+    /// `None` when nothing larger than a page is mapped there. [`Self::complete_bbm`] puts the table in.
     ///
     /// # Errors
     /// Fails when no frame is left; nothing has changed then.
-    pub fn shatter(
+    pub fn split_block(
         &mut self,
         tables: &mut impl Tables,
         at: F::Input,
@@ -78,7 +78,7 @@ impl<F: Format> Space<F> {
     }
 
     /// Puts the table of smaller parts in, once the block is invalidated.
-    pub fn mend(&mut self, tables: &mut impl Tables, broken: Broken) {
+    pub fn complete_bbm(&mut self, tables: &mut impl Tables, broken: Broken) {
         tables.store(broken.table, broken.index, broken.entry);
     }
 

@@ -307,9 +307,9 @@ proptest! {
                     if inside {
                         break;
                     }
-                    let Some(broken) = space.shatter(&mut pool, edge).expect("frames") else { break };
+                    let Some(broken) = space.split_block(&mut pool, edge).expect("frames") else { break };
                     prop_assert!(space.walk(&pool, edge).is_none());
-                    space.mend(&mut pool, broken);
+                    space.complete_bbm(&mut pool, broken);
                 }
             }
             space.unmap(&mut pool, at(first), count * PAGE_SIZE);

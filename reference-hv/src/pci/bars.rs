@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::registers::{BAR0, COMMAND, Command};
-use super::{Bar, BarKind, Flaw, Registers};
+use super::{Bar, BarKind, FunctionDefect, Registers};
 use crate::fault::{self, Fault};
 use crate::hal::ConfigSpace;
 
@@ -31,7 +31,7 @@ pub(super) fn size<S: ConfigSpace>(
     registers: &mut Registers<'_, S>,
     command: Command,
     count: u8,
-) -> (Vec<Bar>, Option<Flaw>) {
+) -> (Vec<Bar>, Option<FunctionDefect>) {
     // What is decoded meanwhile is nonsense, so that nothing must be.
     let quiet = command.difference(Command::IO | Command::MEMORY);
     if quiet != command {
@@ -69,7 +69,7 @@ fn probe<S: ConfigSpace>(registers: &mut Registers<'_, S>, index: u8) -> Sized {
 }
 
 /// Decides what a register, or two that belong together, decode; nothing where they decode nothing.
-fn judge(index: u8, low: Sized, high: Option<Sized>) -> Result<Option<Bar>, Flaw> {
+fn judge(index: u8, low: Sized, high: Option<Sized>) -> Result<Option<Bar>, FunctionDefect> {
     if low.kept == 0 && low.original == 0 {
         return Ok(None);
     }
@@ -78,21 +78,21 @@ fn judge(index: u8, low: Sized, high: Option<Sized>) -> Result<Option<Bar>, Flaw
     // What the register says of itself cannot be written. The second bit for I/O is none of that (PCI 6.2.5.1).
     let said = if io { IO } else { MEMORY_FLAGS };
     if (low.original ^ low.kept) & said != 0 {
-        return Err(Flaw::Kind(index));
+        return Err(FunctionDefect::Kind(index));
     }
     let kind = match (io, low.original >> 1 & 3) {
         (true, _) => BarKind::Io,
         // Memory below 1 MiB, in the words of an older standard, is memory with an address of 32 bits.
         (false, 0 | 1) => BarKind::Memory32,
         (false, 2) => BarKind::Memory64,
-        (false, _) => return Err(Flaw::Kind(index)),
+        (false, _) => return Err(FunctionDefect::Kind(index)),
     };
     let (mut mask, mut address) = (
         u64::from(low.kept & !flags),
         u64::from(low.original & !flags),
     );
     if kind == BarKind::Memory64 {
-        let high = high.ok_or(Flaw::Kind(index))?;
+        let high = high.ok_or(FunctionDefect::Kind(index))?;
         mask |= u64::from(high.kept) << 32;
         address |= u64::from(high.original) << 32;
     }
@@ -101,11 +101,11 @@ fn judge(index: u8, low: Sized, high: Option<Sized>) -> Result<Option<Bar>, Flaw
         return if address == 0 {
             Ok(None)
         } else {
-            Err(Flaw::Address(index))
+            Err(FunctionDefect::Address(index))
         };
     }
     if address & !mask != 0 {
-        return Err(Flaw::Address(index));
+        return Err(FunctionDefect::Address(index));
     }
     if kind != BarKind::Memory64 {
         mask |= UPPER;
@@ -116,7 +116,7 @@ fn judge(index: u8, low: Sized, high: Option<Sized>) -> Result<Option<Bar>, Flaw
     }
     let size = (!mask).wrapping_add(1);
     if !size.is_power_of_two() {
-        return Err(Flaw::Size(index));
+        return Err(FunctionDefect::Size(index));
     }
     Ok(Some(Bar {
         index,

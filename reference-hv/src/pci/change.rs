@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-use super::bonds::switch_on;
-use super::function::{answers, look, look_virtual};
+use super::function::{answers, probe, probe_virtual};
+use super::iommu_groups::switch_on;
 use super::registers as at;
-use super::{Flaw, Function, Inventory, Kind, MAX_FUNCTIONS, Notice, Port, Registers};
+use super::{Function, FunctionDefect, Inventory, Kind, MAX_FUNCTIONS, Port, Registers, Warning};
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
 
@@ -69,7 +69,7 @@ impl Inventory {
         space: &mut S,
         place: Sbdf,
         physical: Option<Sbdf>,
-        notices: &mut dyn FnMut(Notice),
+        warnings: &mut dyn FnMut(Warning),
     ) -> Result<&Function, AddError> {
         if let Some(known) = self.get(place) {
             still(space, known, physical)?;
@@ -80,18 +80,18 @@ impl Inventory {
             }
             let mut found = match physical {
                 Some(physical) => self.find_virtual(space, place, physical)?,
-                None => self.find_real(space, place, ends, notices)?,
+                None => self.find_real(space, place, ends, warnings)?,
             };
             if let Some(acs) = found.acs.as_mut().filter(|acs| acs.holds) {
                 let registers = &mut Registers::new(space, place);
                 acs.holds = switch_on(registers, acs.offset, acs.can);
                 if !acs.holds {
-                    notices(Notice::Leaky(place));
+                    warnings(Warning::Leaky(place));
                 }
             }
             let slot = self.functions.partition_point(|other| other.at < place);
             self.functions.insert(slot, found);
-            self.relate(notices);
+            self.relate(warnings);
         }
         self.get(place).ok_or(AddError::Absent)
     }
@@ -103,7 +103,7 @@ impl Inventory {
     pub fn remove(&mut self, place: Sbdf) -> Result<Function, RemoveError> {
         let slot = self.place(place).ok_or(RemoveError::Unknown)?;
         let mut virtuals = self.functions.iter();
-        let needs = Some(Flaw::Virtual(place));
+        let needs = Some(FunctionDefect::Virtual(place));
         let needed = (virtuals.find(|other| other.flaw == needs))
             .or_else(|| self.behind(place).next())
             .map(|other| other.at);
@@ -132,7 +132,7 @@ impl Inventory {
     ) -> Result<Function, AddError> {
         let none = AddError::Physical(physical);
         let known = self.get(physical).ok_or(none)?;
-        if matches!(known.flaw, Some(Flaw::Virtual(_))) || known.kind != Kind::Endpoint {
+        if matches!(known.flaw, Some(FunctionDefect::Virtual(_))) || known.kind != Kind::Endpoint {
             return Err(none);
         }
         // It may be on a bus that no bridge has for its own, but only on one that the bridge above passes on.
@@ -140,7 +140,7 @@ impl Inventory {
         if !same || place.segment != physical.segment || place <= physical {
             return Err(AddError::Unreachable);
         }
-        look_virtual(space, place, known).ok_or(AddError::Absent)
+        probe_virtual(space, place, known).ok_or(AddError::Absent)
     }
 
     fn find_real<S: ConfigSpace>(
@@ -148,7 +148,7 @@ impl Inventory {
         space: &mut S,
         place: Sbdf,
         (start, end): (u8, u8),
-        notices: &mut dyn FnMut(Notice),
+        warnings: &mut dyn FnMut(Warning),
     ) -> Result<Function, AddError> {
         self.number_late(space, place.segment);
         let above = self.above(place);
@@ -180,7 +180,7 @@ impl Inventory {
             let many = header != u32::MAX && header & at::MULTIFUNCTION != 0;
             Some(many.then_some(true).ok_or(AddError::Absent)?)
         };
-        let mut found = look(space, place, multifunction, notices).ok_or(AddError::Absent)?;
+        let mut found = probe(space, place, multifunction, warnings).ok_or(AddError::Absent)?;
         found.above = above;
         if let Kind::Bridge {
             secondary: Some(first),
@@ -192,7 +192,7 @@ impl Inventory {
                 secondary: None,
                 subordinate,
             };
-            notices(Notice::Numbers {
+            warnings(Warning::Numbers {
                 bridge: place,
                 secondary: first,
                 subordinate,
@@ -271,8 +271,8 @@ fn still<S: ConfigSpace>(
     known: &Function,
     physical: Option<Sbdf>,
 ) -> Result<(), AddError> {
-    let said = physical.map(Flaw::Virtual);
-    let was = (known.flaw).filter(|flaw| matches!(flaw, Flaw::Virtual(_)));
+    let said = physical.map(FunctionDefect::Virtual);
+    let was = (known.flaw).filter(|flaw| matches!(flaw, FunctionDefect::Virtual(_)));
     if said != was {
         return Err(AddError::Changed);
     }

@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use super::capabilities::{List, extended};
 use super::registers as at;
-use super::{Acs, Flaw, Function, Group, Kind, Notice, Port, Registers, Reset, Settings, bars};
+use super::{
+    Acs, Function, FunctionDefect, Group, Kind, Port, Registers, Reset, Settings, Warning, bars,
+};
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
 
@@ -21,11 +23,11 @@ pub(super) const fn answers(id: u32) -> bool {
 
 /// Looks at a function; nothing where there is none. `first` is whether function 0 has said that there are more, for
 /// the others. Where it stands is for others to find out.
-pub(super) fn look<S: ConfigSpace>(
+pub(super) fn probe<S: ConfigSpace>(
     space: &mut S,
     place: Sbdf,
     first: Option<bool>,
-    notices: &mut dyn FnMut(Notice),
+    warnings: &mut dyn FnMut(Warning),
 ) -> Option<Function> {
     let registers = &mut Registers::new(space, place);
     let id = registers.word(at::VENDOR);
@@ -44,7 +46,7 @@ pub(super) fn look<S: ConfigSpace>(
         multifunction: first.unwrap_or(header & MULTIFUNCTION != 0),
         bars: Vec::new(),
         pin: None,
-        arrives: None,
+        intx_route: None,
         capabilities: Vec::new(),
         port: None,
         above: None,
@@ -66,7 +68,7 @@ pub(super) fn look<S: ConfigSpace>(
         Kind::Endpoint => 6,
         Kind::Bridge { .. } => 2,
         Kind::Other(kind) => {
-            notices(Notice::Header { at: place, kind });
+            warnings(Warning::Header { at: place, kind });
             return Some(found);
         }
     };
@@ -77,24 +79,24 @@ pub(super) fn look<S: ConfigSpace>(
     if status & at::STATUS_CAPABILITIES != 0 {
         let list = List::read(registers);
         if let Some(next) = list.cut {
-            notices(Notice::List { at: place, next });
+            warnings(Warning::List { at: place, next });
         }
         found.capabilities = list.all().map(|(capability, _)| capability).collect();
-        learn(registers, &mut found, &list);
+        parse_capabilities(registers, &mut found, &list);
     }
     let command = at::Command::from_bits_retain(command);
     let (bars, flaw) = bars::size(registers, command, count);
     found.bars = bars;
     found.flaw = flaw;
     if let Some(flaw) = flaw {
-        notices(Notice::Flaw { at: place, flaw });
+        warnings(Warning::FunctionDefect { at: place, flaw });
     }
     Some(found)
 }
 
 /// Looks at a virtual function, of which the header says next to nothing (SR-IOV 3.4.1): it is called as the
 /// capability of its physical function says. Nothing where one of the two is not there.
-pub(super) fn look_virtual<S: ConfigSpace>(
+pub(super) fn probe_virtual<S: ConfigSpace>(
     space: &mut S,
     place: Sbdf,
     physical: &Function,
@@ -112,7 +114,7 @@ pub(super) fn look_virtual<S: ConfigSpace>(
         multifunction: false,
         bars: Vec::new(),
         pin: None,
-        arrives: None,
+        intx_route: None,
         capabilities: Vec::new(),
         port: Some(Port::Endpoint),
         above: physical.above,
@@ -124,7 +126,7 @@ pub(super) fn look_virtual<S: ConfigSpace>(
         reset: Reset::None,
         acs: None,
         settings: Settings::default(),
-        flaw: Some(Flaw::Virtual(physical.at)),
+        flaw: Some(FunctionDefect::Virtual(physical.at)),
     })
 }
 
@@ -149,7 +151,11 @@ fn kind<S: ConfigSpace>(registers: &mut Registers<'_, S>, layout: u8) -> Kind {
 }
 
 /// Finds out what the capabilities of a function are good for.
-fn learn<S: ConfigSpace>(registers: &mut Registers<'_, S>, found: &mut Function, list: &List) {
+fn parse_capabilities<S: ConfigSpace>(
+    registers: &mut Registers<'_, S>,
+    found: &mut Function,
+    list: &List,
+) {
     let mut resets = Reset::None;
     if let Some((offset, head)) = list.first(at::CAP_EXPRESS) {
         let wide = u16::from(offset);

@@ -3,8 +3,8 @@
 //! Nothing here waits. A reset is a run of steps, each of which says how long to leave the function alone before the
 //! next; whoever carries it out has the clock. A function that is pulled out meanwhile ends it.
 
-use super::bonds::switch_on;
 use super::function::answers;
+use super::iommu_groups::switch_on;
 use super::registers as at;
 use super::{BarKind, Function, Inventory, Kind, Registers, Reset};
 use crate::fault::{self, Fault};

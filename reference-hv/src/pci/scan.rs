@@ -6,8 +6,8 @@
 
 use alloc::vec::Vec;
 
-use super::function::look;
-use super::{Function, Inventory, Kind, MAX_FUNCTIONS, Notice, Port, Segment};
+use super::function::probe;
+use super::{Function, Inventory, Kind, MAX_FUNCTIONS, Port, Segment, Warning};
 use crate::fault::{self, Fault};
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
@@ -37,11 +37,11 @@ impl Inventory {
     pub fn scan<S: ConfigSpace>(
         space: &mut S,
         segments: &[Segment],
-        notices: &mut dyn FnMut(Notice),
+        warnings: &mut dyn FnMut(Warning),
     ) -> Self {
         let mut functions = Vec::new();
         for segment in segments {
-            if find(space, segment, &mut functions, notices).is_err() {
+            if find(space, segment, &mut functions, warnings).is_err() {
                 break;
             }
         }
@@ -49,7 +49,7 @@ impl Inventory {
         functions.dedup_by_key(|function| function.at);
         let mut inventory = Self::empty(segments.into());
         inventory.functions = functions;
-        inventory.relate(notices);
+        inventory.relate(warnings);
         inventory
     }
 }
@@ -59,7 +59,7 @@ fn find<S: ConfigSpace>(
     space: &mut S,
     segment: &Segment,
     functions: &mut Vec<Function>,
-    notices: &mut dyn FnMut(Notice),
+    warnings: &mut dyn FnMut(Warning),
 ) -> Result<(), Full> {
     let mut waiting = Vec::new();
     if !segment.buses.is_empty() {
@@ -73,11 +73,11 @@ fn find<S: ConfigSpace>(
     }
     while let Some(bus) = waiting.pop() {
         let start = functions.len();
-        look_through(space, bus, functions, notices)?;
+        probe_buses(space, bus, functions, warnings)?;
         let Some(found) = functions.get_mut(start..) else {
             continue;
         };
-        number(bus, found, notices);
+        number(bus, found, warnings);
         if fault::on(Fault::PciBridgeNotFollowed) {
             continue;
         }
@@ -99,11 +99,11 @@ fn find<S: ConfigSpace>(
 }
 
 /// Adds the functions of a bus.
-fn look_through<S: ConfigSpace>(
+fn probe_buses<S: ConfigSpace>(
     space: &mut S,
     bus: Bus,
     functions: &mut Vec<Function>,
-    notices: &mut dyn FnMut(Notice),
+    warnings: &mut dyn FnMut(Warning),
 ) -> Result<(), Full> {
     let devices = match (bus.link, fault::on(Fault::PciLastDeviceForgotten)) {
         (true, _) => 1,
@@ -118,7 +118,7 @@ fn look_through<S: ConfigSpace>(
                 bus: bus.number,
                 devfn: device << 3 | function,
             };
-            let Some(mut found) = look(space, at, multifunction, notices) else {
+            let Some(mut found) = probe(space, at, multifunction, warnings) else {
                 // Functions may be missing, but not the first (PCI 3.2.2.3.4).
                 let skip = if function == 0 {
                     fault::on(Fault::PciFirstFunctionMissing)
@@ -134,7 +134,7 @@ fn look_through<S: ConfigSpace>(
             found.above = bus.above;
             let more = found.multifunction;
             if functions.len() >= MAX_FUNCTIONS || functions.try_reserve(1).is_err() {
-                notices(Notice::Full(at));
+                warnings(Warning::Full(at));
                 return Err(Full);
             }
             functions.push(found);
@@ -148,7 +148,7 @@ fn look_through<S: ConfigSpace>(
 }
 
 /// Decides which buses the bridges of a bus are believed to have behind them.
-fn number(bus: Bus, found: &mut [Function], notices: &mut dyn FnMut(Notice)) {
+fn number(bus: Bus, found: &mut [Function], warnings: &mut dyn FnMut(Warning)) {
     let possible = |first: u8, last: u8| bus.number < first && first <= last && last <= bus.last;
     let mut named = [0_u8; 256];
     for function in found.iter() {
@@ -178,7 +178,7 @@ fn number(bus: Bus, found: &mut [Function], notices: &mut dyn FnMut(Notice)) {
         };
         if !possible(first, last) {
             *secondary = None;
-            notices(Notice::Numbers {
+            warnings(Warning::Numbers {
                 bridge,
                 secondary: first,
                 subordinate: last,
@@ -194,7 +194,7 @@ fn number(bus: Bus, found: &mut [Function], notices: &mut dyn FnMut(Notice)) {
             .any(|count| *count > 1)
         {
             *secondary = None;
-            notices(Notice::Overlap {
+            warnings(Warning::Overlap {
                 bridge,
                 secondary: first,
                 subordinate: last,

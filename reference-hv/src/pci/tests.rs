@@ -27,15 +27,15 @@ fn root_port(secondary: u8, subordinate: u8) -> Device {
 }
 
 /// Finds what is in the one segment that there is, and what is said about it.
-fn scan(fake: &mut Fake) -> (Inventory, Vec<Notice>) {
+fn scan(fake: &mut Fake) -> (Inventory, Vec<Warning>) {
     scan_buses(fake, 0..=0xff)
 }
 
-fn scan_buses(fake: &mut Fake, buses: RangeInclusive<u8>) -> (Inventory, Vec<Notice>) {
-    let mut notices = Vec::new();
+fn scan_buses(fake: &mut Fake, buses: RangeInclusive<u8>) -> (Inventory, Vec<Warning>) {
+    let mut warnings = Vec::new();
     let segment = Segment { number: 0, buses };
-    let found = Inventory::scan(fake, &[segment], &mut |notice| notices.push(notice));
-    (found, notices)
+    let found = Inventory::scan(fake, &[segment], &mut |warning| warnings.push(warning));
+    (found, warnings)
 }
 
 fn places(inventory: &Inventory) -> Vec<Sbdf> {

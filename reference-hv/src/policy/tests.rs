@@ -421,7 +421,7 @@ fn waits_wait_or_give_way() {
 #[test]
 fn the_rest_is_undefined_or_stops() {
     assert_eq!(
-        decide(&domain(), &Exit::Withheld { class: 0x19 }),
+        decide(&domain(), &Exit::Undefined { class: 0x19 }),
         UNDEFINED
     );
     let exit = Exit::Unexpected {

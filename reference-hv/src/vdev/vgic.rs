@@ -218,7 +218,7 @@ impl Vgic {
     pub fn disconnect(&mut self, line: IrqLine) {
         let bit = 1 << (line.intid() % 32);
         if let Some(bank) = self.bank_of(line) {
-            bank.disown(bit);
+            bank.disconnect(bit);
         }
     }
 

@@ -37,17 +37,17 @@ use crate::pci;
 use crate::pci::registers::SPACE;
 
 mod bars;
+mod byte_lanes;
 mod capabilities;
 mod function;
 mod hardware;
-mod lanes;
 mod window;
 
 pub use hardware::{Access, Hardware, HostWindow};
 pub use window::{Window, Windows};
 
+use byte_lanes::byte_lanes;
 use function::Function;
-use lanes::lanes;
 
 /// Bytes of the region that a guest's bridge takes accesses in: 256 buses (PCIe 7.2.2).
 pub const ECAM_SIZE: u64 = 256 << 20;
@@ -141,7 +141,7 @@ impl Vpci {
         let (place, register) = split(offset)?;
         let function = self.slots.get(place).and_then(Option::as_ref);
         let mut value = 0;
-        for lane in lanes(register, width)? {
+        for lane in byte_lanes(register, width)? {
             let word = match function {
                 Some(function) => function.read(port, lane.register, lane.mask),
                 None if fault::on(Fault::AbsentReadsHardware) => {
@@ -172,9 +172,9 @@ impl Vpci {
         value: u64,
     ) -> Result<(), Rejected> {
         let (place, register) = split(offset)?;
-        let lanes = lanes(register, width)?;
+        let byte_lanes = byte_lanes(register, width)?;
         if let Some(function) = self.slots.get_mut(place).and_then(Option::as_mut) {
-            for lane in lanes {
+            for lane in byte_lanes {
                 let word = lane.lower(value);
                 function.write(port, &self.windows, lane.register, lane.mask, word);
             }

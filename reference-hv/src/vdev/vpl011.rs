@@ -3,7 +3,7 @@
 //! Register numbers and reset values are those of the PrimeCell UART (PL011) reference manual, Arm
 //! DDI 0183. What is sent leaves at once, so the transmitter is never full and never busy.
 
-use super::line::Line;
+use super::text_line::Line;
 use crate::exit::Width;
 
 /// Bytes that the receiver holds (r1p4 and earlier).

@@ -1,13 +1,13 @@
 //! Text that domains write by hypercall, and what is left of a line when a domain ends.
 
-use super::{Domain, Hypervisor, Place};
+use super::{Domain, Hypervisor, VcpuRef};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::hal::Machine;
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Adds text to what a domain writes by hypercall, and prints the lines that this finishes.
-    pub(crate) fn say(&mut self, place: Place, text: &[u8]) {
+    pub(crate) fn say(&mut self, place: VcpuRef, text: &[u8]) {
         let Self {
             machine, domains, ..
         } = self;

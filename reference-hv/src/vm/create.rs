@@ -49,7 +49,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             None => self.free_id().ok_or(Errno::ENOMEM)?,
         };
         self.roomy()?;
-        let tag = self.tags.take().ok_or(Errno::ENOMEM)?;
+        let tag = self.vmids.take().ok_or(Errno::ENOMEM)?;
         let frame = Frame {
             id,
             name: format!("{id}"),
@@ -66,7 +66,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
                 Ok(id)
             }
             Err(_) => {
-                self.tags.give_back(tag);
+                self.vmids.give_back(tag);
                 Err(Errno::ENOMEM)
             }
         }
@@ -129,7 +129,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         if !bytes.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
-        let all = self.machine.tables().left() + self.estate.free() / PAGE_SIZE;
+        let all = self.machine.tables().left() + self.resources.free() / PAGE_SIZE;
         let domain = self.domains.get_mut(place).ok_or(Errno::ESRCH)?;
         let frames = bytes / PAGE_SIZE;
         if frames < domain.memory.frames {

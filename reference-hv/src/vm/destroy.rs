@@ -12,10 +12,10 @@
 //!
 //! A call does a bounded part of that, so that others get their turn in between.
 
-use super::assignment::release_lines;
-use super::domain::Rest;
-use super::kept::PORTION;
-use super::pages::release;
+use super::device_assign::release_lines;
+use super::domain::TeardownStage;
+use super::page_bitmap::PORTION;
+use super::ram::release;
 use super::{Hypervisor, Life, console};
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
@@ -50,61 +50,63 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         loop {
             let life = self.domains.get(place).map(|domain| domain.life);
             match life {
-                None | Some(Life::Dying(Rest::Lent)) => return Ok(Progress::Done),
+                None | Some(Life::Dying(TeardownStage::ForeignMapped)) => {
+                    return Ok(Progress::Done);
+                }
                 Some(Life::Dying(_)) if left == 0 => return Ok(Progress::Again),
-                Some(Life::Dying(Rest::Functions)) => {
+                Some(Life::Dying(TeardownStage::Functions)) => {
                     if !self.release_functions(place) {
                         return Ok(Progress::Again);
                     }
                     if let Some(domain) = self.domains.get_mut(place) {
-                        domain.life = Life::Dying(Rest::Tables);
+                        domain.life = Life::Dying(TeardownStage::Tables);
                     }
                 }
-                Some(Life::Dying(Rest::Tables)) => self.give_tables_back(place, &mut left),
-                Some(Life::Dying(Rest::Foreign)) => self.let_go(place, &mut left),
-                Some(Life::Dying(Rest::Ram)) => self.give_ram_back(place, &mut left),
-                Some(Life::Alive | Life::ShutDown(_)) => self.condemn(place),
+                Some(Life::Dying(TeardownStage::Tables)) => self.give_tables_back(place, &mut left),
+                Some(Life::Dying(TeardownStage::Foreign)) => self.drop_foreign(place, &mut left),
+                Some(Life::Dying(TeardownStage::Ram)) => self.give_ram_back(place, &mut left),
+                Some(Life::Alive | Life::ShutDown(_)) => self.begin_destroy(place),
             }
         }
     }
 
     /// Has a domain cease to run and to be reached: steps 1 to 3, and of 4 what makes it final.
-    fn condemn(&mut self, place: usize) {
+    fn begin_destroy(&mut self, place: usize) {
         if fault::on(Fault::DestroyedRuns) {
             if let Some(domain) = self.domains.get_mut(place) {
-                domain.life = Life::Dying(Rest::Lent);
+                domain.life = Life::Dying(TeardownStage::ForeignMapped);
             }
             return;
         }
-        self.turns.remove(|other| other.domain == place);
+        self.scheduler.remove(|other| other.domain == place);
         if self.loaded.is_some_and(|loaded| loaded.domain == place) {
             self.unload();
         }
         let Self {
             machine,
             domains,
-            estate,
-            tags,
+            resources,
+            vmids,
             ..
         } = self;
         let Some(domain) = domains.get_mut(place) else {
             return;
         };
-        domain.life = Life::Dying(Rest::Functions);
-        release_lines(machine, estate, domain);
+        domain.life = Life::Dying(TeardownStage::Functions);
+        release_lines(machine, resources, domain);
         console::flush(machine, domain);
         if !fault::on(Fault::ReleaseForgotten) && !fault::on(Fault::ReleaseLate) {
             machine.release(domain.memory.tag);
         }
         if !fault::on(Fault::PciOffLate) {
-            domain.part_with_all(machine, estate);
+            domain.detach_all_functions(machine, resources);
         }
         // No virtual CPU brings the tables back into use, so what is dropped now stays away.
         machine.retire(domain.memory.space.root(), domain.memory.tag);
         if !fault::on(Fault::TagLost) {
-            tags.give_back(domain.memory.tag);
+            vmids.give_back(domain.memory.tag);
         }
-        estate.waive_devices(domain.id);
+        resources.release_devices(domain.id);
     }
 
     fn give_tables_back(&mut self, place: usize, left: &mut u64) {
@@ -115,12 +117,12 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             return;
         };
         if fault::on(Fault::TablesLost) || domain.memory.empty(machine, left) {
-            domain.life = Life::Dying(Rest::Foreign);
+            domain.life = Life::Dying(TeardownStage::Foreign);
         }
     }
 
     /// Lets go of what the domain mapped of others' RAM.
-    fn let_go(&mut self, place: usize, left: &mut u64) {
+    fn drop_foreign(&mut self, place: usize, left: &mut u64) {
         let Some(domain) = self.domains.get_mut(place) else {
             return;
         };
@@ -133,7 +135,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
                         .for_each(|gone| self.settle(extent.of, gone));
                 }
             }
-            None => domain.life = Life::Dying(Rest::Ram),
+            None => domain.life = Life::Dying(TeardownStage::Ram),
         }
     }
 
@@ -143,8 +145,8 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         };
         let id = domain.id;
         let Some(extent) = domain.memory.ram.pop(*left) else {
-            domain.life = Life::Dying(Rest::Lent);
-            self.bury(place);
+            domain.life = Life::Dying(TeardownStage::ForeignMapped);
+            self.free_domain(place);
             return;
         };
         *left -= extent.pages;
@@ -152,25 +154,26 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
             return;
         };
         // What others map stays, and nothing is noted of it: what they map tells.
-        let lent = self.lent(id, span);
-        for span in lent.rest() {
-            release(&mut self.machine, &mut self.estate, span);
+        let foreign_mapped = self.foreign_mapped(id, span);
+        for span in foreign_mapped.rest() {
+            release(&mut self.machine, &mut self.resources, span);
         }
         if let Some(domain) = self.domains.get_mut(place) {
-            domain.lent += lent.count();
+            domain.foreign_mapped += foreign_mapped.count();
         }
     }
 
     /// Forgets a domain that has nothing any more.
-    pub(super) fn bury(&mut self, place: usize) {
-        let done =
-            |domain: &super::Domain<M>| domain.life == Life::Dying(Rest::Lent) && domain.lent == 0;
+    pub(super) fn free_domain(&mut self, place: usize) {
+        let done = |domain: &super::Domain<M>| {
+            domain.life == Life::Dying(TeardownStage::ForeignMapped) && domain.foreign_mapped == 0
+        };
         if !self.domains.get(place).is_some_and(done) {
             return;
         }
         if let Some(mut domain) = self.domains.take(place) {
             if fault::on(Fault::PciOffLate) {
-                domain.part_with_all(&mut self.machine, &self.estate);
+                domain.detach_all_functions(&mut self.machine, &self.resources);
             }
             if fault::on(Fault::ReleaseLate) {
                 self.machine.release(domain.memory.tag);

@@ -5,19 +5,19 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::address_space::AddressSpace;
 use super::extents::{Extent, Extents};
-use super::fill::fill;
-use super::functions::Functions;
-use super::memory::AddressSpace;
+use super::load_images::load_images;
+use super::pci_functions::Functions;
 use crate::addr::{Ipa, Pa};
 use crate::assign::layout::Layout;
 use crate::assign::{DomainPlan, Refusal};
-use crate::config::Flaw;
+use crate::config::ConfigError;
 use crate::hal::Machine;
 use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, StreamId, Trigger, VcpuId, Vmid};
 use crate::paging::{MapError, Space, Tables};
 use crate::policy;
-use crate::vdev::line::Line;
+use crate::vdev::text_line::Line;
 use crate::vdev::vgic::{Config, Vgic};
 use crate::vdev::vpl011::Pl011;
 
@@ -49,12 +49,12 @@ pub enum Life {
     /// It has ended by itself, and why as Xen numbers it. It keeps what it has; nothing of it runs.
     ShutDown(u8),
     /// It was destroyed, and what it had is being taken from it.
-    Dying(Rest),
+    Dying(TeardownStage),
 }
 
 /// What is still to be taken from a dying domain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rest {
+pub enum TeardownStage {
     /// Its PCI functions, and all that follows.
     Functions,
     /// Its tables, and all that follows.
@@ -64,7 +64,7 @@ pub enum Rest {
     /// Its RAM.
     Ram,
     /// Pages that another domain still maps.
-    Lent,
+    ForeignMapped,
 }
 
 /// A domain.
@@ -107,7 +107,7 @@ pub struct Domain<M: Machine> {
     /// Its PCI functions.
     pub functions: Functions,
     /// How many pages of a dying domain another still maps.
-    pub lent: u64,
+    pub foreign_mapped: u64,
 }
 
 impl<M: Machine> Domain<M> {
@@ -123,7 +123,7 @@ impl<M: Machine> Domain<M> {
 
     /// Tells how many pages of RAM it has.
     pub fn pages(&self) -> u64 {
-        self.memory.ram.pages() + self.lent
+        self.memory.ram.pages() + self.foreign_mapped
     }
 
     /// Makes the virtual CPUs that it is to have, switched off.
@@ -195,7 +195,7 @@ impl<M: Machine> Domain<M> {
         };
         let mut space = new_space(machine).ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
         let before = machine.tables().left();
-        let filled = fill(machine, &mut space, plan, tree);
+        let filled = load_images(machine, &mut space, plan, tree);
         machine.publish();
         let memory = AddressSpace {
             frames: before - machine.tables().left(),
@@ -288,7 +288,7 @@ impl<M: Machine> Domain<M> {
             lines: Vec::new(),
             memory,
             functions: Functions::default(),
-            lent: 0,
+            foreign_mapped: 0,
         }
     }
 }
@@ -349,7 +349,7 @@ fn extents(ranges: impl Iterator<Item = (Ipa, Pa, u64)>) -> Extents<()> {
 /// Words a refusal of a plan that was proven sound.
 pub(super) fn refusal(plan: &DomainPlan, why: impl fmt::Display) -> Refusal {
     let node = format!("/chosen/{}", plan.name);
-    let flaw = Flaw {
+    let flaw = ConfigError {
         node,
         property: "memory".to_string(),
         what: why.to_string(),

@@ -1,7 +1,7 @@
 //! Power states: virtual CPUs on and off, the domain off (PSCI, Arm DEN 0022).
 
-use super::run::{POWER_OFF, REBOOT};
-use super::{Hypervisor, Place, State, parts};
+use super::life_cycle::{POWER_OFF, REBOOT};
+use super::{Hypervisor, State, VcpuRef, parts};
 use crate::addr::Ipa;
 use crate::arch::aarch64::gic::AFFINITY;
 use crate::arch::aarch64::inject::Exception;
@@ -13,7 +13,7 @@ use crate::vdev::vgic;
 
 impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     /// Does what a virtual CPU asks for; the guest goes on `step` bytes further where it goes on.
-    pub(super) fn power(&mut self, place: Place, request: Request, step: u64) {
+    pub(super) fn power(&mut self, place: VcpuRef, request: Request, step: u64) {
         let answer = match request {
             Request::SystemOff => {
                 return self.stop(place.domain, POWER_OFF, format_args!("switched itself off"));
@@ -42,7 +42,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         self.resume(place, answer, step);
     }
 
-    fn resume(&mut self, place: Place, answer: u64, step: u64) {
+    fn resume(&mut self, place: VcpuRef, answer: u64, step: u64) {
         let Self {
             machine, domains, ..
         } = self;
@@ -52,8 +52,8 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
     }
 
-    fn switch_off(&mut self, place: Place) {
-        self.turns.remove(|other| other == place);
+    fn switch_off(&mut self, place: VcpuRef) {
+        self.scheduler.remove(|other| other == place);
         let Some(domain) = self.domains.get_mut(place.domain) else {
             return;
         };
@@ -73,7 +73,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         let Some(vcpu) = self.find(domain, target) else {
             return ReturnCode::InvalidParameters;
         };
-        let place = Place { domain, vcpu };
+        let place = VcpuRef { domain, vcpu };
         let Some(state) = self.state(place) else {
             return ReturnCode::InvalidParameters;
         };
@@ -103,7 +103,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         machine.reset(&mut vcpu.registers, entry, context);
         vgic.reset_vcpu(index);
         vcpu.state = State::Ready;
-        self.turns.add(place);
+        self.scheduler.add(place);
         ReturnCode::Success
     }
 
@@ -112,7 +112,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
     fn affinity(&self, domain: usize, target: u64, level: u64) -> u64 {
         let state = self
             .find(domain, target)
-            .and_then(|vcpu| self.state(Place { domain, vcpu }));
+            .and_then(|vcpu| self.state(VcpuRef { domain, vcpu }));
         match state.filter(|_| level == 0) {
             None => ReturnCode::InvalidParameters.value(),
             Some(State::Off) => AffinityState::Off.value(),
@@ -120,7 +120,7 @@ impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
         }
     }
 
-    fn state(&self, place: Place) -> Option<State> {
+    fn state(&self, place: VcpuRef) -> Option<State> {
         Some(self.domains.get(place.domain)?.vcpus.get(place.vcpu)?.state)
     }
 

@@ -76,17 +76,20 @@ pub(crate) fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
 }
 
 /// QEMU's board, whose clock and GPIO block may be given away; its RAM from 0x4000_0000 on is free.
-fn estate() -> Estate<'static> {
-    estate_of(|_| {})
+fn resources() -> ResourceTable<'static> {
+    resources_of(|_| {})
 }
 
 /// The same, with something different in its tree.
-fn estate_of(change: impl FnOnce(&mut tree::Tree)) -> Estate<'static> {
-    estate_with(Inventory::default(), change)
+fn resources_of(change: impl FnOnce(&mut tree::Tree)) -> ResourceTable<'static> {
+    resources_with(Inventory::default(), change)
 }
 
 /// The same, with PCI functions.
-fn estate_with(functions: Inventory, change: impl FnOnce(&mut tree::Tree)) -> Estate<'static> {
+fn resources_with(
+    functions: Inventory,
+    change: impl FnOnce(&mut tree::Tree),
+) -> ResourceTable<'static> {
     let mut tree = tree::Tree::read(include_bytes!("../../testdata/virt.dtb"));
     for path in ["/pl061@9030000", "/pl031@9010000"] {
         tree.at(path).set("xen,passthrough", &[]);
@@ -120,7 +123,7 @@ impl<'t> Modules<'t> for Kernels {
 }
 
 pub(crate) fn hypervisor(plans: &[DomainPlan]) -> Hypervisor<Fake> {
-    let mut hypervisor = Hypervisor::new(Fake::new(), estate());
+    let mut hypervisor = Hypervisor::new(Fake::new(), resources());
     for plan in plans {
         hypervisor.create(plan, b"a tree").expect("a domain");
     }
@@ -128,8 +131,8 @@ pub(crate) fn hypervisor(plans: &[DomainPlan]) -> Hypervisor<Fake> {
 }
 
 /// The place of a virtual CPU.
-pub(crate) fn place(domain: usize, vcpu: usize) -> Place {
-    Place { domain, vcpu }
+pub(crate) fn place(domain: usize, vcpu: usize) -> VcpuRef {
+    VcpuRef { domain, vcpu }
 }
 
 fn call(function: u64, args: [u64; 3]) -> Deed {
@@ -195,7 +198,7 @@ fn a_domain_is_what_its_plan_says() {
     for (page, byte) in [(0, 0x11), (1, 0x22)] {
         machine.ram.insert(KERNEL / 4096 + page, vec![byte; 4096]);
     }
-    let mut hypervisor = Hypervisor::new(machine, estate());
+    let mut hypervisor = Hypervisor::new(machine, resources());
     hypervisor
         .create(&plan(1, 1, 39), b"a tree")
         .expect("a domain");
@@ -268,7 +271,7 @@ fn a_failure_leaves_nothing() {
         machine.pool.left = frames;
         let whole = machine.windows[0];
         machine.windows = vec![Span::new(whole.first(), whole.size() - shrink).unwrap()];
-        let mut hypervisor = Hypervisor::new(machine, estate());
+        let mut hypervisor = Hypervisor::new(machine, resources());
         let refusal = hypervisor
             .create(&plan(1, 1, 39), b"a tree")
             .expect_err("a refusal");

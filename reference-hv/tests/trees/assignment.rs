@@ -41,7 +41,7 @@ fn one_with(partial: &Tree) -> Rig {
 fn a_device_is_mapped_and_its_interrupt_routed() {
     let proven = one(gpio(HOLE)).prove();
     assert_eq!(proven.refusals(), []);
-    assert_eq!(proven.notices(), []);
+    assert_eq!(proven.warnings(), []);
     let [plan] = proven.domains() else {
         panic!("one domain, not {:?}", proven.domains())
     };

@@ -3,7 +3,7 @@
 use refhv::addr::{Ipa, Pa, Span};
 use refhv::assign::layout::Layout;
 use refhv::assign::{Assignment, DomainPlan};
-use refhv::config::{Host, Owner, asked};
+use refhv::config::{Host, Owner, domain_requests};
 use refhv::dt::{Blob, Event};
 use refhv::guest_tree::build;
 
@@ -13,7 +13,7 @@ use crate::rig::Rig;
 pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
     let mut pages: Vec<(Span<Pa>, u16)> = Vec::new();
     let mut lines = Vec::new();
-    let modules: Vec<Span<Pa>> = asked(host)
+    let modules: Vec<Span<Pa>> = domain_requests(host)
         .into_iter()
         .flat_map(|asked| asked.claim)
         .flat_map(|claim| claim.modules)

@@ -157,9 +157,9 @@ fn domain_nodes_are_read_to_the_letter() {
     });
     let proven = fine.prove();
     assert_eq!(proven.refusals(), []);
-    let notices: Vec<_> = proven.notices().iter().map(ToString::to_string).collect();
+    let warnings: Vec<_> = proven.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(
-        notices,
+        warnings,
         [format!("{NODE}: `max_grant_frames` has no effect")]
     );
 }

@@ -172,7 +172,7 @@ fn partial_trees_are_copied_but_for_what_is_stripped() {
         .at("/passthrough")
         .put("xen,pci-assigned", &be(&[0, 0, 0x18]));
     let mut rig = Rig::default();
-    rig.machine.functions = crate::functions::two();
+    rig.machine.functions = crate::pci_claims::two();
     rig.domain("one", Some(given.blob()));
     let (tree, _) = guest(&rig);
 

@@ -125,9 +125,9 @@ fn other_controllers_are_told() {
     assert_eq!(proven.refusals(), []);
     assert_eq!(proven.domains()[0].irqs, []);
     assert_eq!(proven.domains()[0].mmio.len(), 1);
-    let notices: Vec<_> = proven.notices().iter().map(ToString::to_string).collect();
+    let warnings: Vec<_> = proven.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(
-        notices,
+        warnings,
         [format!(
             "{RTC}: `interrupts-extended` goes to {GPIO}; not routed to d1"
         )]

@@ -42,13 +42,13 @@ fn partial_trees_are_whole() {
     let tree = base().child(Tree::new("aliases").child(Tree::new("x")));
     refused(&with_tree(&tree), "/aliases/x: `x` is a node among aliases");
     let tree = base().child(Tree::new("memory@0"));
-    let notices: Vec<_> = with_tree(&tree)
+    let warnings: Vec<_> = with_tree(&tree)
         .prove()
-        .notices()
+        .warnings()
         .iter()
         .map(ToString::to_string)
         .collect();
-    assert_eq!(notices, ["/memory@0: node has no effect"]);
+    assert_eq!(warnings, ["/memory@0: node has no effect"]);
     for (name, value) in [
         ("compatible", &b"arm,smmu-v3\0"[..]),
         ("#iommu-cells", &[0, 0, 0, 1]),
@@ -145,7 +145,7 @@ fn numbers_are_bounded() {
     let many = (0..100).fold(partial(&[]), |tree, n| {
         tree.child(Tree::new(&format!("n{n}")))
     });
-    assert_eq!(with_tree(&many).prove().notices().len(), 17);
+    assert_eq!(with_tree(&many).prove().warnings().len(), 17);
     let unit = |n: u64| {
         device(
             &format!("d{n}"),

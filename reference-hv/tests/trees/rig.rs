@@ -1,7 +1,7 @@
 //! A machine to prove assignments on: QEMU's virt board, some domains, and their modules.
 
 use refhv::addr::{Pa, Span};
-use refhv::assign::{Assignment, DomainPlan, Estate, Machine, Taken, prove};
+use refhv::assign::{Assignment, DomainPlan, Machine, ResourceTable, Taken, prove};
 use refhv::config::{Host, HostError, Modules};
 use refhv::dt::Blob;
 use refhv::guest_tree::{TreeError, build};
@@ -132,7 +132,7 @@ impl Rig {
     }
 
     /// Judges it all and shows who owns what then.
-    pub fn estate<T>(&self, look: impl FnOnce(&mut Estate<'_>) -> T) -> T {
+    pub fn resources<T>(&self, look: impl FnOnce(&mut ResourceTable<'_>) -> T) -> T {
         let bytes = self.host.blob();
         let blob = Blob::new(&bytes).expect("a sound tree");
         let host = Host::read(blob).expect("a host tree that can be read");

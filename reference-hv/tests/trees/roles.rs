@@ -245,12 +245,12 @@ fn memory_of_the_hardware_domain_is_nobodys_after_it() {
     let rig = with_zero(|_| ());
     let ram = first(&rig).ram;
     assert!(!ram.is_empty());
-    rig.estate(|estate| {
-        let free = estate.free();
+    rig.resources(|resources| {
+        let free = resources.free();
         for span in ram.iter().filter_map(|ram| ram.host()) {
-            estate.give_back(span, true);
+            resources.give_back(span, true);
         }
-        assert_eq!(estate.free(), free);
+        assert_eq!(resources.free(), free);
     });
 }
 

@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fault", &[]),
     ("errno", &[]),
     ("exit", &["addr"]),
-    ("carve", &["addr"]),
+    ("span_set", &["addr"]),
     ("dt", &["fault"]),
     ("paging", &["addr", "fault"]),
     ("hal", &["addr", "exit", "ids", "paging"]),
@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["addr", "dt", "fault", "ids", "pci"]),
     (
         "assign",
-        &["addr", "carve", "config", "dt", "fault", "ids", "pci"],
+        &["addr", "span_set", "config", "dt", "fault", "ids", "pci"],
     ),
     (
         "guest_tree",
@@ -49,7 +49,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "addr",
             "arch",
             "assign",
-            "carve",
+            "span_set",
             "config",
             "errno",
             "exit",

@@ -111,7 +111,7 @@ pub fn decode(syndrome: &Syndrome, x: &[u64; 31]) -> Exit {
                 cache: bit(esr, 8),
             }
         }
-        class if WITHHELD.contains(&class) => Exit::Withheld { class },
+        class if WITHHELD.contains(&class) => Exit::Undefined { class },
         class => Exit::Unexpected {
             class,
             iss: low32(esr) & 0x1ff_ffff,

@@ -5,7 +5,7 @@ use super::create::{CreateDomain, GIC_V3, HAP, HVM, IOMMU};
 use super::domctl::{
     self, AssignDevice, BindPtIrq, DomainInfo, Domctl, IomemPermission, MemoryMapping,
 };
-use super::memory::{AddToPhysmap, AddToPhysmapBatch, RemoveFromPhysmap, Reservation};
+use super::memory_op::{AddToPhysmap, AddToPhysmapBatch, RemoveFromPhysmap, Reservation};
 use super::sched::RemoteShutdown;
 use super::sysctl::{InfoList, PhysInfo, Sysctl};
 

@@ -8,13 +8,13 @@ use crate::hal::ConfigSpace;
 
 const PLACE: Sbdf = bdf(0, 1, 0);
 
-fn bars_of(device: Device) -> (Vec<Bar>, Option<Flaw>) {
+fn bars_of(device: Device) -> (Vec<Bar>, Option<FunctionDefect>) {
     let mut fake = Fake::default().with(PLACE, device);
     let before = fake.devices().clone();
     let (found, said) = scan(&mut fake);
     assert!(*fake.devices() == before, "something was left changed");
     let function = found.get(PLACE).unwrap();
-    let flaw = |flaw| Notice::Flaw { at: PLACE, flaw };
+    let flaw = |flaw| Warning::FunctionDefect { at: PLACE, flaw };
     assert_eq!(said, Vec::from_iter(function.flaw.map(flaw)));
     (function.bars.clone(), function.flaw)
 }
@@ -93,28 +93,32 @@ fn odd_registers_are_judged() {
         (
             "a gap",
             raw(2, 0x1000_0000, 0xffef_0000),
-            Err(Flaw::Size(2)),
+            Err(FunctionDefect::Size(2)),
         ),
-        ("only low ones", raw(2, 0, 0x00ff_f000), Err(Flaw::Size(2))),
+        (
+            "only low ones",
+            raw(2, 0, 0x00ff_f000),
+            Err(FunctionDefect::Size(2)),
+        ),
         (
             "a reserved kind",
             raw(0, 0b0110, 0xffff_f000),
-            Err(Flaw::Kind(0)),
+            Err(FunctionDefect::Kind(0)),
         ),
         (
             "half of two",
             raw(5, 0b0100, 0xffff_f000),
-            Err(Flaw::Kind(5)),
+            Err(FunctionDefect::Kind(5)),
         ),
         (
             "a kind that changes",
             raw(0, 0, 0xffff_f001),
-            Err(Flaw::Kind(0)),
+            Err(FunctionDefect::Kind(0)),
         ),
         (
             "an address that cannot be written",
             raw(0, 0x1000_0000, 0),
-            Err(Flaw::Size(0)),
+            Err(FunctionDefect::Size(0)),
         ),
     ] {
         let (bars, flaw) = bars_of(device);
@@ -149,7 +153,7 @@ fn impossible_addresses_are_found() {
         buses: 0..=0,
     };
     let found = Inventory::scan(&mut Liar, &[segment], &mut |_| ());
-    assert_eq!(found.functions()[0].flaw, Some(Flaw::Address(0)));
+    assert_eq!(found.functions()[0].flaw, Some(FunctionDefect::Address(0)));
     assert_eq!(found.functions()[0].bars, []);
 }
 
@@ -158,7 +162,7 @@ fn impossible_addresses_are_found() {
 fn one_bad_register_spoils_the_function() {
     let device = raw(2, 0x1000_0000, 0xffef_0000).bar(4, BarKind::Io, 8, 0x80);
     let (bars, flaw) = bars_of(device);
-    assert_eq!((bars.len(), flaw), (1, Some(Flaw::Size(2))));
+    assert_eq!((bars.len(), flaw), (1, Some(FunctionDefect::Size(2))));
 }
 
 /// Nothing is decoded while registers hold nonsense, and everything is as before after that.

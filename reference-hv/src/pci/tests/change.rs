@@ -17,8 +17,8 @@ fn virtual_one() -> Device {
     device
 }
 
-fn quiet(notice: Notice) {
-    panic!("{notice}");
+fn quiet(warning: Warning) {
+    panic!("{warning}");
 }
 
 /// A function that comes is known as if it had been there, and a second time changes nothing.
@@ -166,13 +166,13 @@ fn bridges_do_not_take_the_buses_of_others() {
     let bridge = bdf(0, 1, 0);
     let mut fake = fake.with(bridge, root_port(3, 3));
     let mut said = Vec::new();
-    let added = found.add(&mut fake, bridge, None, &mut |notice| said.push(notice));
+    let added = found.add(&mut fake, bridge, None, &mut |warning| said.push(warning));
     let kind = Kind::Bridge {
         secondary: None,
         subordinate: 3,
     };
     assert_eq!(added.unwrap().kind, kind);
-    let wanted = Notice::Numbers {
+    let wanted = Warning::Numbers {
         bridge,
         secondary: 3,
         subordinate: 3,
@@ -197,13 +197,13 @@ fn virtual_functions_hang_on_their_physical_one() {
         let added = found.add(&mut fake, at, Some(owner), &mut quiet).unwrap();
         let names = (added.vendor, added.device, added.class);
         assert_eq!(names, (0x1234, 0x10ca, 0x02_0000));
-        assert_eq!(added.flaw, Some(Flaw::Virtual(owner)));
-        assert_eq!((added.bars.len(), added.arrives), (0, None));
+        assert_eq!(added.flaw, Some(FunctionDefect::Virtual(owner)));
+        assert_eq!((added.bars.len(), added.intx_route), (0, None));
         assert_eq!(added.requester, at);
         assert_eq!(added.above, Some(bdf(0, 1, 0)));
         let group = Group {
             first: owner,
-            why: Some(Bond::Device),
+            why: Some(IsolationReason::Device),
         };
         assert_eq!(added.group, group);
         assert_eq!(added.reset, Reset::None);
@@ -241,20 +241,20 @@ fn groups_follow() {
         .with(bdf(0, 6, 0), root_port(1, 1));
     let (mut found, _) = scan(&mut fake);
     let why = |found: &Inventory| found.get(members[0]).unwrap().group.why;
-    assert_eq!(why(&found), Some(Bond::Device));
+    assert_eq!(why(&found), Some(IsolationReason::Device));
     found.remove(members[1]).unwrap();
     assert_eq!(why(&found), None);
     found.add(&mut fake, members[1], None, &mut quiet).unwrap();
-    assert_eq!(why(&found), Some(Bond::Device));
+    assert_eq!(why(&found), Some(IsolationReason::Device));
 
     let port = bdf(0, 6, 0);
     found.remove(port).unwrap();
     let control = at::EXTENDED + at::ACS_CONTROL;
     fake.device(port).allow(control, 2, 1);
     let mut said = Vec::new();
-    let added = found.add(&mut fake, port, None, &mut |notice| said.push(notice));
+    let added = found.add(&mut fake, port, None, &mut |warning| said.push(warning));
     assert!(!added.unwrap().acs.unwrap().holds);
-    assert_eq!(said, [Notice::Leaky(port)]);
+    assert_eq!(said, [Warning::Leaky(port)]);
 }
 
 /// So many functions are known and no more.
@@ -278,7 +278,7 @@ fn there_is_an_end_to_functions() {
     }
     let (mut found, said) = scan(&mut fake);
     assert_eq!(found.functions().len(), MAX_FUNCTIONS);
-    assert!(matches!(said[..], [Notice::Full(_)]), "{said:?}");
+    assert!(matches!(said[..], [Warning::Full(_)]), "{said:?}");
     let one = (fake.devices().keys()).find(|at| found.get(**at).is_none());
     let one = *one.unwrap();
     let added = found.add(&mut fake, one, None, &mut quiet);

@@ -2,19 +2,19 @@
 
 use super::*;
 
-fn finds(case: &str, mut fake: Fake, wanted: &[Sbdf], said: &[Notice]) {
+fn finds(case: &str, mut fake: Fake, wanted: &[Sbdf], said: &[Warning]) {
     let before = fake.devices().clone();
-    let (found, notices) = scan(&mut fake);
+    let (found, warnings) = scan(&mut fake);
     assert_eq!(places(&found), wanted, "{case}");
-    assert_eq!(notices, said, "{case}");
+    assert_eq!(warnings, said, "{case}");
     assert!(
         *fake.devices() == before,
         "{case}: something was left changed"
     );
 }
 
-fn numbers(bridge: Sbdf, secondary: u8, subordinate: u8, last: u8) -> Notice {
-    Notice::Numbers {
+fn numbers(bridge: Sbdf, secondary: u8, subordinate: u8, last: u8) -> Warning {
+    Warning::Numbers {
         bridge,
         secondary,
         subordinate,
@@ -126,7 +126,7 @@ fn buses_named_twice_are_not_looked_at() {
         .with(bdf(2, 0, 0), edu(0))
         .with(bdf(4, 0, 0), edu(0));
     let said = [(bridges[0], 1, 2), (bridges[1], 2, 3)].map(|(bridge, secondary, subordinate)| {
-        Notice::Overlap {
+        Warning::Overlap {
             bridge,
             secondary,
             subordinate,
@@ -144,7 +144,7 @@ fn other_headers_are_left_alone() {
         let mut fake = Fake::default().with(place, Device::other(kind));
         let (found, said) = scan(&mut fake);
         assert_eq!(found.functions()[0].kind, Kind::Other(kind));
-        assert_eq!(said, [Notice::Header { at: place, kind }]);
+        assert_eq!(said, [Warning::Header { at: place, kind }]);
         assert_eq!(fake.writes, []);
     }
 }
@@ -171,7 +171,10 @@ fn functions_are_described() {
         (function.kind, function.multifunction),
         (Kind::Endpoint, false)
     );
-    assert_eq!((function.pin, function.arrives), (Some(2), Some((0x18, 2))));
+    assert_eq!(
+        (function.pin, function.intx_route),
+        (Some(2), Some((0x18, 2)))
+    );
     let ids: Vec<_> = function.capabilities.iter().map(|one| one.id).collect();
     assert_eq!(
         ids,
@@ -203,7 +206,7 @@ fn odd_lists_are_cut() {
         let (found, said) = scan(&mut Fake::default().with(place, device));
         let count = if next == 0x6e { 3 } else { 2 };
         assert_eq!(found.functions()[0].capabilities.len(), count, "{case}");
-        let wanted = cut.map(|next| Notice::List { at: place, next });
+        let wanted = cut.map(|next| Warning::List { at: place, next });
         assert_eq!(said, wanted.into_iter().collect::<Vec<_>>(), "{case}");
     }
     let mut device = edu(0);

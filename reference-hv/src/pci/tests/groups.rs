@@ -3,10 +3,10 @@
 use super::*;
 
 /// Everything that is bound, but what is alone.
-fn groups(fake: &mut Fake) -> Vec<(Sbdf, Sbdf, Bond)> {
+fn groups(fake: &mut Fake) -> Vec<(Sbdf, Sbdf, IsolationReason)> {
     let (mut found, _) = scan(fake);
     let before = found.clone();
-    found.isolate(fake, &mut |notice| panic!("{notice}"));
+    found.isolate(fake, &mut |warning| panic!("{warning}"));
     assert!(found == before, "what holds goes on holding");
     let endpoints = found.functions().iter().filter(|one| !one.is_bridge());
     endpoints
@@ -14,7 +14,7 @@ fn groups(fake: &mut Fake) -> Vec<(Sbdf, Sbdf, Bond)> {
         .collect()
 }
 
-fn bound(case: &str, mut fake: Fake, members: &[Sbdf], bond: Bond) {
+fn bound(case: &str, mut fake: Fake, members: &[Sbdf], bond: IsolationReason) {
     let wanted: Vec<_> = members.iter().map(|at| (*at, members[0], bond)).collect();
     assert_eq!(groups(&mut fake), wanted, "{case}");
 }
@@ -70,7 +70,12 @@ fn what_has_one_voice_is_bound() {
             .with(bdf(0, 7, 0), bridge)
             .with(members[0], edu(0))
             .with(members[1], edu(0));
-        bound(case, fake, &members, Bond::Requester(bdf(0, 7, 0)));
+        bound(
+            case,
+            fake,
+            &members,
+            IsolationReason::Requester(bdf(0, 7, 0)),
+        );
     }
     let fake = Fake::default()
         .with(bdf(0, 7, 0), Device::bridge(0, 4, 4))
@@ -97,12 +102,27 @@ fn what_is_behind_a_leaky_port_is_bound() {
     let members = [bdf(3, 0, 0), bdf(4, 0, 0)];
     let root = leaky(Port::Downstream, 0, 1, 4);
     let fake = switch(root.clone(), [port(3), port(4)]);
-    bound("a root port", fake, &members, Bond::Port(bdf(0, 3, 0)));
+    bound(
+        "a root port",
+        fake,
+        &members,
+        IsolationReason::Port(bdf(0, 3, 0)),
+    );
     // What one port lets out of its link reaches the other's, although that one keeps its own.
     let fake = switch(root_port(1, 4), [open(3), port(4)]);
-    bound("the first port", fake, &members, Bond::Port(bdf(2, 0, 0)));
+    bound(
+        "the first port",
+        fake,
+        &members,
+        IsolationReason::Port(bdf(2, 0, 0)),
+    );
     let fake = switch(root_port(1, 4), [port(3), open(4)]);
-    bound("the second port", fake, &members, Bond::Port(bdf(2, 1, 0)));
+    bound(
+        "the second port",
+        fake,
+        &members,
+        IsolationReason::Port(bdf(2, 1, 0)),
+    );
     for missing in at::Acs::ISOLATING.iter() {
         let some = open(3).acs(at::Acs::ISOLATING - missing);
         let fake = switch(root_port(1, 4), [some, port(4)]);
@@ -110,20 +130,30 @@ fn what_is_behind_a_leaky_port_is_bound() {
             "a port of some use",
             fake,
             &members,
-            Bond::Port(bdf(2, 0, 0)),
+            IsolationReason::Port(bdf(2, 0, 0)),
         );
     }
     // Something in the switch that is no port is next to all ports.
     let fake = switch(root_port(1, 4), [port(3), port(4)]).with(bdf(2, 2, 0), edu(0));
     let all = [bdf(2, 2, 0), members[0], members[1]];
-    bound("no port at all", fake, &all, Bond::Port(bdf(2, 2, 0)));
+    bound(
+        "no port at all",
+        fake,
+        &all,
+        IsolationReason::Port(bdf(2, 2, 0)),
+    );
     // One that says that it is an endpoint promises nothing.
     let fake = Fake::default()
         .with(bdf(0, 3, 0), leaky(Port::Endpoint, 0, 1, 1))
         .with(bdf(1, 0, 0), edu(0))
         .with(bdf(1, 1, 0), edu(0));
     let members = [bdf(1, 0, 0), bdf(1, 1, 0)];
-    bound("no kind of port", fake, &members, Bond::Port(bdf(0, 3, 0)));
+    bound(
+        "no kind of port",
+        fake,
+        &members,
+        IsolationReason::Port(bdf(0, 3, 0)),
+    );
     let fake = Fake::default()
         .with(bdf(0, 3, 0), leaky(Port::Downstream, 0, 1, 1))
         .with(bdf(1, 0, 0), edu(0));
@@ -140,7 +170,12 @@ fn functions_of_one_device_are_bound() {
             .with(members[0], one.multifunction())
             .with(members[1], other.multifunction())
     };
-    bound("conventional", pair(edu(0), edu(0)), &members, Bond::Device);
+    bound(
+        "conventional",
+        pair(edu(0), edu(0)),
+        &members,
+        IsolationReason::Device,
+    );
     let good = || capable(edu(0), at::Acs::REDIRECT | at::Acs::COMPLETIONS);
     let none_needed = || capable(edu(0), at::Acs::empty());
     let bad = || edu(0).express(Port::Endpoint, true);
@@ -149,13 +184,13 @@ fn functions_of_one_device_are_bound() {
         "the first cannot",
         pair(bad(), good()),
         &members,
-        Bond::Device,
+        IsolationReason::Device,
     );
     bound(
         "the second cannot",
         pair(good(), bad()),
         &members,
-        Bond::Device,
+        IsolationReason::Device,
     );
     // At the end of a link all functions are of one device.
     let port = |secondary| leaky(Port::Downstream, 0, secondary, secondary);
@@ -167,7 +202,7 @@ fn functions_of_one_device_are_bound() {
     let mut fake = fake;
     let behind = [bdf(1, 0, 0), bdf(2, 0, 0)];
     let seen = groups(&mut fake);
-    let wanted = behind.map(|at| (at, behind[0], Bond::Device));
+    let wanted = behind.map(|at| (at, behind[0], IsolationReason::Device));
     assert_eq!(seen, wanted, "ports of one device");
 }
 
@@ -183,7 +218,12 @@ fn registers_in_one_page_bind() {
             .with(members[1], other)
     };
     let fake = pair(small(0x1000_0000), small(0x1000_0f00));
-    bound("one page", fake, &members, Bond::Page(0x1000_0000));
+    bound(
+        "one page",
+        fake,
+        &members,
+        IsolationReason::Page(0x1000_0000),
+    );
     apart("two pages", pair(small(0x1000_0f00), small(0x1000_1000)));
     apart("nowhere", pair(small(0), small(0)));
     let wide = || Device::endpoint(0x1234, 1).bar(2, BarKind::Memory64, 1 << 32, 1 << 32);
@@ -192,7 +232,7 @@ fn registers_in_one_page_bind() {
         "one in another",
         pair(inner, wide()),
         &members,
-        Bond::Page(1 << 32),
+        IsolationReason::Page(1 << 32),
     );
     let port = || Device::endpoint(0x1234, 1).bar(0, BarKind::Io, 8, 0x1000);
     apart("I/O", pair(port(), port()));
@@ -207,7 +247,7 @@ fn registers_in_one_page_bind() {
         number,
         buses: 0..=0,
     });
-    let found = Inventory::scan(&mut fake, &segments, &mut |notice| panic!("{notice}"));
+    let found = Inventory::scan(&mut fake, &segments, &mut |warning| panic!("{warning}"));
     assert_eq!(found.functions().len(), 4);
     assert!(found.functions().iter().all(|one| one.group.why.is_none()));
 }
@@ -224,10 +264,18 @@ fn bonds_go_on() {
         .with(bdf(4, 1, 0), small(0x1000_4000));
     let first = bdf(0, 6, 0);
     let wanted = [
-        (first, first, Bond::Device),
-        (bdf(0, 6, 1), first, Bond::Device),
-        (bdf(4, 0, 0), first, Bond::Requester(bdf(0, 1, 0))),
-        (bdf(4, 1, 0), first, Bond::Requester(bdf(0, 1, 0))),
+        (first, first, IsolationReason::Device),
+        (bdf(0, 6, 1), first, IsolationReason::Device),
+        (
+            bdf(4, 0, 0),
+            first,
+            IsolationReason::Requester(bdf(0, 1, 0)),
+        ),
+        (
+            bdf(4, 1, 0),
+            first,
+            IsolationReason::Requester(bdf(0, 1, 0)),
+        ),
     ];
     assert_eq!(groups(&mut fake), wanted);
     let (found, _) = scan(&mut fake);
@@ -246,8 +294,8 @@ fn pages_of_bridges_are_nobodys() {
     let device = Device::endpoint(0x1234, 1).bar(0, BarKind::Memory32, 0x100, 0x1000_0800);
     let mut fake = Fake::default().with(bdf(0, 1, 0), port).with(place, device);
     let (mut found, said) = scan(&mut fake);
-    let flaw = Flaw::Bridge(bdf(0, 1, 0));
-    assert_eq!(said, [Notice::Flaw { at: place, flaw }]);
+    let flaw = FunctionDefect::Bridge(bdf(0, 1, 0));
+    assert_eq!(said, [Warning::FunctionDefect { at: place, flaw }]);
     assert_eq!(found.get(place).unwrap().flaw, Some(flaw));
     assert_eq!(found.get(place).unwrap().group.why, None);
     found.remove(bdf(0, 1, 0)).unwrap();
@@ -267,18 +315,18 @@ fn ports_are_told_to_keep_devices_apart() {
     let loose = at::Acs::DIRECT | at::Acs::EGRESS | at::Acs::BLOCKING;
     fake.device(port).set(control, 2, loose.bits().into());
     let (mut found, _) = scan(&mut fake);
-    found.isolate(&mut fake, &mut |notice| panic!("{notice}"));
+    found.isolate(&mut fake, &mut |warning| panic!("{warning}"));
     let wanted = at::Acs::ISOLATING | at::Acs::BLOCKING;
     assert_eq!(fake.device(port).get(control, 2), wanted.bits().into());
 
     fake.device(port).set(control, 2, 0);
     fake.device(port).allow(control, 2, 0x0f);
     let mut said = Vec::new();
-    found.isolate(&mut fake, &mut |notice| said.push(notice));
-    assert_eq!(said, [Notice::Leaky(port)]);
+    found.isolate(&mut fake, &mut |warning| said.push(warning));
+    assert_eq!(said, [Warning::Leaky(port)]);
     assert!(!found.get(port).unwrap().acs.unwrap().holds);
     said.clear();
-    found.isolate(&mut fake, &mut |notice| said.push(notice));
+    found.isolate(&mut fake, &mut |warning| said.push(warning));
     assert_eq!(said, [], "once is enough");
 }
 
@@ -329,16 +377,20 @@ fn pins_cross_in_bridges() {
             (bdf(3, 3, 0), deep),
         ] {
             assert_eq!(
-                found.get(at).unwrap().arrives,
+                found.get(at).unwrap().intx_route,
                 Some(wanted),
                 "{at}, pin {pin}"
             );
         }
-        assert_eq!(found.get(bdf(0, 1, 0)).unwrap().arrives, Some((0x08, 2)));
-        assert_eq!(found.get(bdf(0, 2, 0)).unwrap().arrives, None);
+        assert_eq!(found.get(bdf(0, 1, 0)).unwrap().intx_route, Some((0x08, 2)));
+        assert_eq!(found.get(bdf(0, 2, 0)).unwrap().intx_route, None);
     }
     for pin in [5, 0xff] {
         let (found, _) = scan(&mut Fake::default().with(bdf(0, 1, 0), edu(0).pin(pin)));
-        assert_eq!(found.functions()[0].arrives, None, "there is no pin {pin}");
+        assert_eq!(
+            found.functions()[0].intx_route,
+            None,
+            "there is no pin {pin}"
+        );
     }
 }

@@ -158,7 +158,7 @@ fn functions_are_reset() {
     ] {
         let mut fake = machine(device);
         let (mut found, _) = scan(&mut fake);
-        found.isolate(&mut fake, &mut |notice| panic!("{notice}"));
+        found.isolate(&mut fake, &mut |warning| panic!("{warning}"));
         let mut before = fake.device(PLACE).clone();
         spoil(fake.device(PLACE));
         let how = found.get(PLACE).unwrap().reset;

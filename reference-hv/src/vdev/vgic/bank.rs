@@ -113,7 +113,7 @@ impl Bank {
     }
 
     /// Takes the physical line away from an interrupt, with all that came of it.
-    pub(super) fn disown(&mut self, bit: u32) {
+    pub(super) fn disconnect(&mut self, bit: u32) {
         self.owned &= !bit;
         for state in [
             &mut self.latched,

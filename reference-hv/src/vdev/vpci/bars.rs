@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::lanes::merge;
+use super::byte_lanes::merge;
 use super::window::{PAST_32_BITS, Wanted, Windows};
 use super::{Given, Port};
 use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::bars::Bars;
+use super::byte_lanes::merge;
 use super::capabilities::Capabilities;
-use super::lanes::merge;
 use super::window::Windows;
 use super::{Given, Port};
 use crate::addr::{Ipa, Span};

@@ -21,8 +21,8 @@
 use alloc::vec::Vec;
 
 use super::Port;
+use super::byte_lanes::{Lane, byte_lanes};
 use super::function::{clear_errors, commanded};
-use super::lanes::{Lane, lanes};
 use crate::addr::{Pa, Span};
 use crate::exit::Width;
 use crate::fault::{self, Fault};
@@ -150,7 +150,7 @@ impl Hardware {
             }
         };
         let mut value = 0;
-        for lane in lanes(offset, width)? {
+        for lane in byte_lanes(offset, width)? {
             let word = if hidden {
                 u32::MAX
             } else {
@@ -174,13 +174,13 @@ impl Hardware {
         value: u64,
         access: Access,
     ) -> Result<(), Rejected> {
-        let lanes = lanes(offset, width)?;
+        let byte_lanes = byte_lanes(offset, width)?;
         let may = match access {
             Access::Full => true,
             Access::ReadOnly => fault::on(Fault::OthersBridgeWritable),
             Access::Hidden => false,
         };
-        for lane in lanes.filter(|_| may) {
+        for lane in byte_lanes.filter(|_| may) {
             self.store(port, at, lane, lane.lower(value));
         }
         Ok(())

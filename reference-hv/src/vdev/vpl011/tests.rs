@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::vdev::line::LENGTH;
+use crate::vdev::text_line::LENGTH;
 
 fn print(port: &mut Pl011, text: &str) -> Vec<String> {
     text.bytes()

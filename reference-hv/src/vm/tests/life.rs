@@ -26,7 +26,7 @@ fn board(plans: &[DomainPlan]) -> Hypervisor<Fake> {
     let mut machine = Fake::new();
     let ram = Span::new(Pa::new(0x4000_0000), 1 << 30).unwrap();
     machine.windows.push(ram);
-    let mut hypervisor = Hypervisor::new(machine, estate());
+    let mut hypervisor = Hypervisor::new(machine, resources());
     for plan in plans {
         hypervisor.create(plan, b"a tree").expect("a domain");
     }
@@ -76,7 +76,7 @@ fn destroyed(hypervisor: &mut Hypervisor<Fake>, id: DomainId) {
 fn free(hypervisor: &mut Hypervisor<Fake>) -> (u64, u64, u64) {
     let tables = hypervisor.machine().pool.left();
     let pages = hypervisor.free_pages();
-    (pages, tables, hypervisor.estate.free())
+    (pages, tables, hypervisor.resources.free())
 }
 
 /// Where a guest page lies.
@@ -362,9 +362,9 @@ fn the_hardware_domain_is_not_destroyed() {
 fn what_is_given_up_is_free() {
     let mut hypervisor = board(&[]);
     let gpio = Span::of_pages(Pa::new(GPIO << 12), 1).unwrap();
-    hypervisor.estate.claim_pages(id(1), gpio).unwrap();
+    hypervisor.resources.claim_pages(id(1), gpio).unwrap();
     hypervisor
-        .estate
+        .resources
         .claim_line(id(1), line(GPIO_LINE))
         .unwrap();
     let before = free(&mut hypervisor).2;

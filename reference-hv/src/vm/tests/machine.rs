@@ -278,7 +278,7 @@ impl IrqChip for Fake {
     }
 }
 
-impl Lines for Fake {
+impl InterruptController for Fake {
     fn configure(&mut self, line: IrqLine, trigger: Trigger) {
         let how = match trigger {
             Trigger::Edge => "edge",
@@ -379,7 +379,7 @@ impl Cpu for Fake {
     fn enter(
         &mut self,
         vcpu: &mut Registers,
-        lines: &mut VirtualLines<'_>,
+        lines: &mut VgicState<'_>,
         until: Option<u64>,
     ) -> (Event, u64) {
         assert!(vcpu.loaded, "entered without being loaded");

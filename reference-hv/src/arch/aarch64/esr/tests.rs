@@ -270,7 +270,7 @@ fn every_class_is_decoded() {
             0x20 => assert!(matches!(exit, Exit::Fetch { .. })),
             0x24 => assert!(matches!(exit, Exit::Data { .. })),
             0x00 | 0x03..=0x0a | 0x0c | 0x14 | 0x19..=0x1b | 0x1d => {
-                assert_eq!(exit, Exit::Withheld { class });
+                assert_eq!(exit, Exit::Undefined { class });
             }
             _ => assert_eq!(
                 exit,

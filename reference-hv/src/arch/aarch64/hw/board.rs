@@ -5,8 +5,8 @@ use core::fmt;
 use super::ecam::Ecam;
 use super::el2::{self, Stage2};
 use super::gicv3::{self, Features, Gic};
-use super::memory::{self, Frames, Ram};
 use super::mmu::Mmu;
+use super::ram::{self, Frames, Ram};
 use super::smmu::Registers;
 use super::sysreg::{self, read, set};
 use super::vcpu::{Left, Vcpu, el1};
@@ -21,8 +21,8 @@ use crate::arch::aarch64::sysreg::IdRegister;
 use crate::config::HostLine;
 use crate::exit::Width;
 use crate::hal::{
-    Clock, ConfigSpace, Console, Context, Cpu, Event, Interrupt, Iommu, IrqChip, Lines,
-    Translation, VirtualLines,
+    Clock, ConfigSpace, Console, Context, Cpu, Event, Interrupt, InterruptController, Iommu,
+    IrqChip, Translation, VgicState,
 };
 use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::Shape;
@@ -142,7 +142,7 @@ impl Board {
         }
     }
 
-    fn fill_lists(&mut self, lines: &VirtualLines<'_>) {
+    fn fill_lists(&mut self, lines: &VgicState<'_>) {
         for (n, &register) in lines.registers.iter().enumerate() {
             gicv3::set_list_register(n, register);
         }
@@ -155,7 +155,7 @@ impl Board {
 
     /// Reads the list registers back and switches the virtual interface off, so that it asks for no
     /// upkeep meanwhile. Returns how many ends of interrupts found no list register.
-    fn drain_lists(&self, lines: &mut VirtualLines<'_>) -> u64 {
+    fn drain_lists(&self, lines: &mut VgicState<'_>) -> u64 {
         for (n, register) in lines.registers.iter_mut().enumerate() {
             *register = gicv3::list_register(n);
         }
@@ -191,7 +191,7 @@ impl crate::hal::Ram for Board {
         self.ram.write_back(span)
     }
     fn publish_code(&mut self) {
-        memory::forget_instructions();
+        ram::invalidate_icache();
     }
 }
 
@@ -241,7 +241,7 @@ impl IrqChip for Board {
     }
 }
 
-impl Lines for Board {
+impl InterruptController for Board {
     fn configure(&mut self, line: IrqLine, trigger: Trigger) {
         self.gic.configure(line, trigger);
     }
@@ -296,8 +296,8 @@ impl Translation for Board {
         sysreg::publish_tables();
     }
     fn invalidate(&mut self, root: Pa, tag: Vmid) {
-        el2::forget_space(stage2::base(root, tag));
-        self.smmus.forget(&mut self.mmu.frames, tag);
+        el2::invalidate_space(stage2::base(root, tag));
+        self.smmus.invalidate(&mut self.mmu.frames, tag);
     }
     fn retire(&mut self, root: Pa, tag: Vmid) {
         el2::retire_space(stage2::base(root, tag));
@@ -376,7 +376,7 @@ impl Cpu for Board {
     fn enter(
         &mut self,
         vcpu: &mut Vcpu,
-        lines: &mut VirtualLines<'_>,
+        lines: &mut VgicState<'_>,
         until: Option<u64>,
     ) -> (Event, u64) {
         self.set_alarm(self.until(until));

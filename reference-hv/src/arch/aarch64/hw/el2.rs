@@ -105,7 +105,7 @@ pub fn configure(force: bool) -> Result<Stage2, CpuError> {
     }
     withhold_extensions(model);
     sysreg::isb();
-    forget_translations();
+    invalidate_all();
     Ok(Stage2 {
         shape,
         format: stage2::Stage2 { forced },
@@ -204,7 +204,7 @@ fn withhold_extensions(model: u64) {
 
 /// Drops every guest translation of every domain: what firmware may have left carries no VMID of
 /// ours.
-fn forget_translations() {
+fn invalidate_all() {
     // SAFETY: Invalidating translations loses nothing; no guest has run.
     unsafe {
         core::arch::asm!(
@@ -218,18 +218,18 @@ fn forget_translations() {
 
 /// Drops every translation that carries the VMID of `base`, a value of VTTBR_EL2, on every CPU, and waits
 /// until that is done (Arm ARM D8.16, TLBI VMALLS12E1IS: it works on the VMID that VTTBR_EL2 has).
-pub fn forget_space(base: u64) {
-    forget(base, read!("vttbr_el2"));
+pub fn invalidate_space(base: u64) {
+    invalidate(base, read!("vttbr_el2"));
 }
 
 /// Does that for good: VTTBR_EL2 does not point at the tables any more.
 pub fn retire_space(base: u64) {
     let before = read!("vttbr_el2");
-    forget(base, if before == base { 0 } else { before });
+    invalidate(base, if before == base { 0 } else { before });
 }
 
 /// Drops the translations of `base` and leaves VTTBR_EL2 at `after`.
-fn forget(base: u64, after: u64) {
+fn invalidate(base: u64, after: u64) {
     // SAFETY: No guest runs meanwhile, and what is walked speculatively begins at tables that still stand:
     // the caller gives them back only afterwards. Invalidating loses nothing.
     unsafe {
@@ -250,8 +250,8 @@ fn forget(base: u64, after: u64) {
 /// Drops the running domain's translations and fetched instructions on this CPU, before another of
 /// its virtual CPUs runs here: each believes to be a CPU of its own, and one may use an ASID
 /// that means something else to the other (Arm ARM D8.16, TLBI VMALLE1).
-pub fn forget_other_vcpu() {
-    // SAFETY: As for `forget_translations`; VTTBR_EL2 is that of the domain meant.
+pub fn invalidate_other_vcpu() {
+    // SAFETY: As for `invalidate_all`; VTTBR_EL2 is that of the domain meant.
     unsafe {
         core::arch::asm!(
             "isb",

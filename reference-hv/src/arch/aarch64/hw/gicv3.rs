@@ -140,30 +140,30 @@ impl Gic {
             limit: (lines * 32).min(*SPECIAL.start()),
             here: mpidr & 0xff_00ff_ffff,
         };
-        gic.quiet();
+        gic.mask_all();
         gic.wake(redistributor);
         gic.open_interface()?;
         Ok(gic)
     }
 
     /// Disables every line and forgets what was in progress, whatever firmware left behind.
-    fn quiet(&self) {
+    fn mask_all(&self) {
         self.distributor.write(GICD_CTLR, 0);
-        self.settle();
+        self.wait_rwp();
         for first in (32..self.limit).step_by(32) {
             let offset = u64::from(first / 8);
             self.distributor.write(GICD_ICENABLER + offset, u32::MAX);
             self.distributor.write(GICD_ICACTIVER + offset, u32::MAX);
             self.distributor.write(GICD_IGROUPR + offset, u32::MAX);
         }
-        self.settle();
+        self.wait_rwp();
         let control = CTLR_ARE | CTLR_ENABLE_GROUP1;
         self.distributor.write(GICD_CTLR, control as u32);
-        self.settle();
+        self.wait_rwp();
     }
 
     /// Waits until the distributor has done what was written (GICD_CTLR.RWP).
-    fn settle(&self) {
+    fn wait_rwp(&self) {
         while self.distributor.read(GICD_CTLR) & GICD_RWP != 0 {
             core::hint::spin_loop();
         }
@@ -325,7 +325,7 @@ impl IrqChip for Gic {
             line.intid(),
         );
         if !on {
-            self.settle();
+            self.wait_rwp();
         }
     }
 

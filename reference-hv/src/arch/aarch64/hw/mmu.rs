@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::ops::Range;
 
-use super::memory::Frames;
+use super::ram::Frames;
 use super::sysreg::{publish_tables, read};
 use super::{image, start};
 use crate::addr::{PAGE_SIZE, Pa, Span};

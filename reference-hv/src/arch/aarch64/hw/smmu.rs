@@ -121,7 +121,7 @@ pub fn open(mmu: &mut Mmu, host: &Host<'_>, found: Found, stage2: &Stage2) -> Se
         units.push(match opened {
             None => None,
             Some(Ok(smmu)) => {
-                greet(&name, &smmu);
+                log_features(&name, &smmu);
                 Some(Unit::new(name, smmu, iommu.lines.clone()))
             }
             Some(Err(error)) => {
@@ -139,7 +139,7 @@ pub fn open(mmu: &mut Mmu, host: &Host<'_>, found: Found, stage2: &Stage2) -> Se
     set
 }
 
-fn greet(name: &str, smmu: &Smmu<Registers>) {
+fn log_features(name: &str, smmu: &Smmu<Registers>) {
     let (streams, bits) = (smmu.count(), smmu.features().output_bits);
     pl011::line(format_args!(
         "{name}: SMMUv3, stage 2, {streams:#x} streams, {bits} bits"

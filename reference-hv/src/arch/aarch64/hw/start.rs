@@ -9,15 +9,15 @@ use super::board::{Board, Private};
 use super::ecam::Ecam;
 use super::el2::{self, CpuError};
 use super::gicv3::{Gic, GicError};
-use super::memory::Ram;
 use super::mmu::{self, Mmu};
+use super::ram::Ram;
 use super::sysreg::halt;
 use super::{heap, image, pl011, smmu, timer};
 use crate::addr::{PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::stage1::Memory;
 use crate::assign::{self, Taken};
-use crate::config::{Asked, Host, HostBridge, HostError, Modules, Owner, asked};
+use crate::config::{DomainRequest, Host, HostBridge, HostError, Modules, Owner, domain_requests};
 use crate::dt::{self, Blob, DtError};
 #[cfg(feature = "seeded-faults")]
 use crate::fault;
@@ -25,7 +25,7 @@ use crate::paging::MapError;
 
 use crate::pci::{Function, Inventory, Kind, quiesce};
 use crate::vm::{self, Hypervisor};
-use crate::{carve, guest_tree};
+use crate::{guest_tree, span_set};
 
 /// Where QEMU's `virt` has its PL011. Used only while the tree has not told where the console is:
 /// without it a bad tree, or a start at the wrong exception level, could not be reported at all.
@@ -149,8 +149,8 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     pl011::line(format_args!(
         "refhv {version}, AArch64 EL2, counter at {hertz} Hz"
     ));
-    for notice in host.notices.clone().into_lines() {
-        pl011::line(format_args!("{notice}"));
+    for warning in host.warnings.clone().into_lines() {
+        pl011::line(format_args!("{warning}"));
     }
     let Some(mut host) = select_fault(blob, host)? else {
         return Ok(None);
@@ -182,12 +182,12 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     ];
     // A device behind an SMMU may read past the caches, whatever guests do.
     let cached = stage2.format.forced && smmus.is_empty();
-    let asked = asked(&host);
-    let ram = open_ram(&mut mmu, &host, &asked, &mut taken, cached)?;
+    let requests = domain_requests(&host);
+    let ram = open_ram(&mut mmu, &host, &requests, &mut taken, cached)?;
     let smmus = smmu::open(&mut mmu, &host, smmus, &stage2);
     // SAFETY: The tree says that these are configuration spaces.
     let mut ecam = unsafe { Ecam::open(&mut mmu, &mut host) };
-    let functions = discover(&host, &asked, &mut ecam);
+    let functions = discover(&host, &requests, &mut ecam);
     let machine = assign::Machine {
         taken,
         pa_bits: u32::from(stage2.pa_bits),
@@ -206,9 +206,8 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
 
 /// Finds the PCI functions, unless a hardware domain is to do that, and switches off what belongs to nobody yet.
 /// `pci-scan=on` and `pci-scan=off` say it otherwise.
-fn discover(host: &Host<'_>, asked: &[Asked<'_>], ecam: &mut Ecam) -> Inventory {
-    let is_hardware =
-        |asked: &Asked<'_>| matches!(&asked.claim, Ok(claim) if claim.privilege.hardware);
+fn discover(host: &Host<'_>, requests: &[DomainRequest<'_>], ecam: &mut Ecam) -> Inventory {
+    let is_hardware = |requests: &DomainRequest<'_>| matches!(&requests.claim, Ok(claim) if claim.privilege.hardware);
     let wanted = match host.argument("pci-scan") {
         Some("on") => true,
         Some("off") => false,
@@ -216,15 +215,15 @@ fn discover(host: &Host<'_>, asked: &[Asked<'_>], ecam: &mut Ecam) -> Inventory 
             pl011::line(format_args!("pci-scan={other} is neither on nor off; off"));
             false
         }
-        None => !asked.iter().any(is_hardware),
+        None => !requests.iter().any(is_hardware),
     };
     let segments: Vec<_> = host.bridges.iter().map(HostBridge::as_segment).collect();
     if !wanted {
         return Inventory::empty(segments);
     }
-    let mut notices = |notice| pl011::line(format_args!("{notice}"));
-    let mut found = Inventory::scan(ecam, &segments, &mut notices);
-    found.isolate(ecam, &mut notices);
+    let mut warnings = |warning| pl011::line(format_args!("{warning}"));
+    let mut found = Inventory::scan(ecam, &segments, &mut warnings);
+    found.isolate(ecam, &mut warnings);
     for function in found.functions() {
         let Function {
             at,
@@ -255,18 +254,18 @@ fn populate(
     host: &'static Host<'static>,
     machine: &assign::Machine,
 ) -> Hypervisor<Board> {
-    let (assignment, estate) = assign::prove(host, &Loaded(&board.ram), machine);
-    for notice in assignment.notices() {
-        pl011::line(format_args!("{notice}"));
+    let (assignment, resources) = assign::prove(host, &Loaded(&board.ram), machine);
+    for warning in assignment.warnings() {
+        pl011::line(format_args!("{warning}"));
     }
     for refusal in assignment.refusals() {
         pl011::line(format_args!("{refusal}"));
     }
     let mut refused = assignment.refusals().len();
     let mut made = 0;
-    let mut hypervisor = Hypervisor::new(board, estate);
+    let mut hypervisor = Hypervisor::new(board, resources);
     for (plan, before) in assignment.domains().iter().zip(0..) {
-        let plan = &*vm::with_strays(plan, &assignment.domains()[..before], host);
+        let plan = &*vm::with_injected_mappings(plan, &assignment.domains()[..before], host);
         let tree = guest_tree::build(plan, host, &Loaded(&hypervisor.machine().ram));
         let done = match tree {
             Ok(tree) => hypervisor.create(plan, &tree),
@@ -335,7 +334,7 @@ fn open_gic(mmu: &mut Mmu, host: &Host<'_>) -> Result<Gic, StartError<'static>> 
 fn open_ram(
     mmu: &mut Mmu,
     host: &Host<'_>,
-    asked: &[Asked<'_>],
+    requests: &[DomainRequest<'_>],
     taken: &mut Vec<Taken>,
     coherent: bool,
 ) -> Result<Ram, StartError<'static>> {
@@ -348,7 +347,7 @@ fn open_ram(
         .map(|taken| taken.span)
         .chain(reserved.map(|region| region.span))
         .collect();
-    let windows = carve::without(&host.ram, &holes);
+    let windows = span_set::without(&host.ram, &holes);
     for window in &windows {
         // SAFETY: The tree says that this is RAM; what else is mapped of it was taken out.
         unsafe { mmu.map(*window, Memory::Data)? }
@@ -357,11 +356,11 @@ fn open_ram(
     let size: u64 = windows.iter().map(|window| window.size()).sum();
     let (least, most) = POOL_BOUNDS;
     let pool = (size / POOL_SHARE / PAGE_SIZE * PAGE_SIZE).clamp(least, most);
-    let (modules, named) = in_use(asked);
-    let free = carve::without(&windows, &modules);
+    let (modules, named) = in_use(requests);
+    let free = span_set::without(&windows, &modules);
     // Who names all there is as its RAM is refused for that, but does not keep the others from running.
-    let room = carve::room(&carve::without(&free, &named), 2 * pool)
-        .or_else(|| carve::room(&free, 2 * pool))
+    let room = span_set::room(&span_set::without(&free, &named), 2 * pool)
+        .or_else(|| span_set::room(&free, 2 * pool))
         .ok_or(StartError::NoRoom(2 * pool))?;
     // Frames come first: what is used of them then lies close to the image.
     let (Ok(frames), Ok(heap)) = (
@@ -381,15 +380,15 @@ fn open_ram(
     });
     // SAFETY: The windows are RAM, just mapped, without image, tree and pools, so nothing refers into
     // them; stage 2 gets only what the proof has found to be no module.
-    Ok(unsafe { Ram::new(carve::without(&windows, &[room]), coherent) })
+    Ok(unsafe { Ram::new(span_set::without(&windows, &[room]), coherent) })
 }
 
 /// Returns where modules were loaded, and what domains name as their RAM, as far as that can be read.
-fn in_use(asked: &[Asked<'_>]) -> (Vec<Span<Pa>>, Vec<Span<Pa>>) {
+fn in_use(requests: &[DomainRequest<'_>]) -> (Vec<Span<Pa>>, Vec<Span<Pa>>) {
     let (mut modules, mut named) = (Vec::new(), Vec::new());
-    for asked in asked {
-        named.extend(&asked.reserved);
-        let claimed = asked.claim.iter().flat_map(|claim| &claim.modules);
+    for requests in requests {
+        named.extend(&requests.reserved);
+        let claimed = requests.claim.iter().flat_map(|claim| &claim.modules);
         modules.extend(claimed.map(|module| module.span));
     }
     (modules, named)

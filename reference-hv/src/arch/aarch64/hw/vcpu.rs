@@ -217,7 +217,7 @@ impl Vcpu {
         self.interface
             .restore_priorities(features.active_priorities);
         if fresh {
-            el2::forget_other_vcpu();
+            el2::invalidate_other_vcpu();
         }
         self.loaded = true;
     }

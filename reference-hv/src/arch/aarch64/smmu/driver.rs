@@ -204,7 +204,7 @@ impl<P: Port> Blocked<P> {
             0
         };
         control(&mut smmu.port, CMDQEN | checks)?;
-        smmu.forget_all(tables)?;
+        smmu.invalidate_all(tables)?;
         let events = if fault::on(Fault::EventQueueOff) {
             0
         } else {
@@ -240,7 +240,7 @@ impl<P: Port> Smmu<P> {
         1 << self.streams.geometry().log2
     }
 
-    fn forget_all(&mut self, tables: &mut impl Tables) -> Result<(), Unusable> {
+    fn invalidate_all(&mut self, tables: &mut impl Tables) -> Result<(), Unusable> {
         self.submit(tables, Command::ForgetAllStreams)?;
         if self.features.hypervisor {
             self.submit(tables, Command::ForgetHypervisorTranslations)?;
@@ -370,7 +370,7 @@ impl<P: Port> Smmu<P> {
     }
 
     /// Stops the accesses of a stream; when it returns, none is on its way any more. What the SMMU remembers
-    /// of the tables is another matter: see [`Self::forget`].
+    /// of the tables is another matter: see [`Self::invalidate`].
     ///
     /// # Errors
     /// Fails when the SMMU fails; it stops every access then.
@@ -389,7 +389,7 @@ impl<P: Port> Smmu<P> {
     ///
     /// # Errors
     /// Fails when the SMMU fails; it stops every access then.
-    pub fn forget(&mut self, tables: &mut impl Tables, tag: Vmid) -> Result<(), Dead> {
+    pub fn invalidate(&mut self, tables: &mut impl Tables, tag: Vmid) -> Result<(), Dead> {
         self.carry_out(tables, &[Command::ForgetTag(tag)])
     }
 
@@ -397,7 +397,7 @@ impl<P: Port> Smmu<P> {
     ///
     /// # Errors
     /// Fails when the SMMU fails; it stops every access then.
-    pub fn forget_page(
+    pub fn invalidate_page(
         &mut self,
         tables: &mut impl Tables,
         tag: Vmid,

@@ -160,7 +160,7 @@ impl<P: Port> Unit<P> {
         self.streams.retain(|(id, owner)| !of(*id, owner));
         for tag in tags {
             if !self.serves(tag) && !fault::on(Fault::ReleaseTranslationsKept) {
-                done = done.and(self.smmu.forget(tables, tag));
+                done = done.and(self.smmu.invalidate(tables, tag));
             }
         }
         done
@@ -286,24 +286,24 @@ impl<P: Port> Set<P> {
     }
 
     /// Forgets the translations with this tag, after a change of the tables.
-    pub fn forget(&mut self, tables: &mut impl Tables, tag: Vmid) {
+    pub fn invalidate(&mut self, tables: &mut impl Tables, tag: Vmid) {
         if fault::on(Fault::UnmapTranslationsKept) {
             return;
         }
         let units = self.units.iter_mut().flatten();
         for unit in units.filter(|unit| unit.serves(tag)) {
-            let _ = unit.smmu.forget(tables, tag);
+            let _ = unit.smmu.invalidate(tables, tag);
         }
     }
 
     /// Forgets the translation of one page with this tag, after a change of the tables.
-    pub fn forget_page(&mut self, tables: &mut impl Tables, tag: Vmid, at: Ipa) {
+    pub fn invalidate_page(&mut self, tables: &mut impl Tables, tag: Vmid, at: Ipa) {
         if fault::on(Fault::UnmapTranslationsKept) {
             return;
         }
         let units = self.units.iter_mut().flatten();
         for unit in units.filter(|unit| unit.serves(tag)) {
-            let _ = unit.smmu.forget_page(tables, tag, at);
+            let _ = unit.smmu.invalidate_page(tables, tag, at);
         }
     }
 

@@ -8,7 +8,8 @@ use refhv::hal::ConfigSpace;
 use refhv::ids::Sbdf;
 use refhv::pci::registers::{COMMAND, STATUS};
 use refhv::pci::{
-    Bar, BarKind, Bond, Capability, Function, Group, Kind, Port as Fabric, Reset, Settings,
+    Bar, BarKind, Capability, Function, Group, IsolationReason, Kind, Port as Fabric, Reset,
+    Settings,
 };
 use refhv::vdev::vpci::{Given, Port, Vpci, Window, Windows};
 
@@ -183,7 +184,7 @@ pub fn endpoint(at: Sbdf, bars: &[Bar], capabilities: &[(u8, u8)]) -> Function {
         multifunction: false,
         bars: bars.to_vec(),
         pin: Some(1),
-        arrives: None,
+        intx_route: None,
         capabilities: capabilities
             .iter()
             .map(|(id, offset)| Capability {
@@ -196,7 +197,7 @@ pub fn endpoint(at: Sbdf, bars: &[Bar], capabilities: &[(u8, u8)]) -> Function {
         requester: at,
         group: Group {
             first: at,
-            why: None::<Bond>,
+            why: None::<IsolationReason>,
         },
         reset: Reset::None,
         acs: None,

@@ -94,11 +94,11 @@ fn owners_of_the_trees_count() {
     let one = running(&mut hypervisor);
     // As a boot domain's claims would be.
     hypervisor
-        .estate
+        .resources
         .claim_pages(id(7), Span::new(Pa::new(GPIO << 12), 4096).unwrap())
         .unwrap();
     hypervisor
-        .estate
+        .resources
         .claim_line(id(7), line(GPIO_LINE))
         .unwrap();
     assert_eq!(
@@ -153,7 +153,7 @@ fn lines_go_with_their_devices() {
 
 /// A board whose GPIO block and clock are behind an SMMU, with one domain.
 fn protected() -> (Hypervisor<Fake>, DomainId, DomainId) {
-    let estate = estate_of(|tree| {
+    let resources = resources_of(|tree| {
         let gpio = tree.at("/pl061@9030000");
         gpio.put("iommus", &be(&[0x8004, 0x18, 0x8004, 0x19]));
         tree.at("/pl031@9010000")
@@ -164,7 +164,7 @@ fn protected() -> (Hypervisor<Fake>, DomainId, DomainId) {
     let mut machine = Fake::new();
     let ram = Span::new(Pa::new(0x4000_0000), 1 << 30).unwrap();
     machine.windows.push(ram);
-    let mut hypervisor = Hypervisor::new(machine, estate);
+    let mut hypervisor = Hypervisor::new(machine, resources);
     let [one, two] = [(); 2].map(|()| made(&mut hypervisor));
     hypervisor.machine().log.clear();
     (hypervisor, one, two)
@@ -254,12 +254,12 @@ fn what_cannot_be_assigned_is_refused() {
     assert_eq!(hypervisor.assign_device(unknown, path), Err(Errno::ESRCH));
     assert_eq!(hypervisor.deassign_device(unknown, path), Err(Errno::ESRCH));
     // Not marked for passthrough.
-    let estate = estate_of(|tree| {
+    let resources = resources_of(|tree| {
         let node = tree.at("/pl031@9010000");
         node.put("iommus", &be(&[0x8004, 0x20]));
         node.cut("xen,passthrough");
     });
-    let mut hypervisor = Hypervisor::new(Fake::new(), estate);
+    let mut hypervisor = Hypervisor::new(Fake::new(), resources);
     let one = hypervisor.create_domain(None, &NEW).unwrap();
     let path = "/pl031@9010000";
     assert_eq!(hypervisor.assign_device(one, path), Err(Errno::EPERM));

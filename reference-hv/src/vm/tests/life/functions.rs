@@ -40,15 +40,15 @@ fn segments() -> Vec<Segment> {
 fn scanned() -> Hypervisor<Fake> {
     let mut functions = space();
     let found = Inventory::scan(&mut functions, &segments(), &mut |_| ());
-    with(functions, estate_with(found, |_| {}))
+    with(functions, resources_with(found, |_| {}))
 }
 
-fn with(functions: Space, estate: Estate<'static>) -> Hypervisor<Fake> {
+fn with(functions: Space, resources: ResourceTable<'static>) -> Hypervisor<Fake> {
     let mut machine = Fake::new();
     machine.functions = functions;
     let ram = Span::new(Pa::new(0x4000_0000), 1 << 30).unwrap();
     machine.windows.push(ram);
-    Hypervisor::new(machine, estate)
+    Hypervisor::new(machine, resources)
 }
 
 /// Has a domain access its configuration space.
@@ -59,7 +59,7 @@ fn configure(
     width: Width,
     write: Option<u64>,
 ) -> u64 {
-    let place = Place {
+    let place = VcpuRef {
         domain: hypervisor.find_domain(id).unwrap(),
         vcpu: 0,
     };
@@ -187,7 +187,7 @@ fn a_device_that_is_gone_holds_nobody() {
 
 /// A machine whose hardware domain has the bridges, and has found nothing yet.
 fn with_hardware() -> (Hypervisor<Fake>, DomainId) {
-    let estate = estate_with(Inventory::empty(segments()), |tree| {
+    let resources = resources_with(Inventory::empty(segments()), |tree| {
         let kernel = tree::Tree::new("kernel")
             .text("compatible", "multiboot,kernel\0multiboot,module")
             .cells("reg", &[0, 0x4a00_0000, 0, 0x1000]);
@@ -198,7 +198,7 @@ fn with_hardware() -> (Hypervisor<Fake>, DomainId) {
             .cells("#size-cells", &[2]);
         chosen.children.push(kernel);
     });
-    let mut hypervisor = with(space(), estate);
+    let mut hypervisor = with(space(), resources);
     let mut zero = plan(1, 1, 39);
     zero.id = id(0);
     zero.privilege = Privilege {
@@ -218,7 +218,7 @@ fn with_hardware() -> (Hypervisor<Fake>, DomainId) {
 fn the_hardware_domain_reports_functions() {
     let (mut hypervisor, zero) = with_hardware();
     let edu = u64::from(EDU.devfn) << 12;
-    assert_eq!(hypervisor.estate.hardware(), Some(zero));
+    assert_eq!(hypervisor.resources.hardware(), Some(zero));
     assert_eq!(hypervisor.test_function(EDU), Err(Errno::EINVAL));
     assert_eq!(
         configure(&mut hypervisor, zero, edu, Width::Word, None),
@@ -256,7 +256,7 @@ fn the_hardware_domain_reports_functions() {
     assert_eq!(hypervisor.deassign_function(one, EDU), Ok(Progress::Again));
     hypervisor.machine().time += 1_000_000_000_000;
     assert_eq!(hypervisor.deassign_function(one, EDU), Ok(Progress::Done));
-    assert_eq!(hypervisor.estate.owner_of(EDU), Some(zero));
+    assert_eq!(hypervisor.resources.owner_of(EDU), Some(zero));
     assert_eq!(
         configure(&mut hypervisor, zero, edu, Width::Word, None),
         0x11e8_1234
@@ -277,7 +277,7 @@ fn a_device_is_given_up_as_a_whole() {
     }
     let one = running(&mut hypervisor);
     assert_eq!(hypervisor.assign_function(one, PAIR[1]), Ok(()));
-    assert_eq!(hypervisor.estate.owner_of(PAIR[0]), None);
+    assert_eq!(hypervisor.resources.owner_of(PAIR[0]), None);
     let seen = |hypervisor: &mut Hypervisor<Fake>, at: Sbdf| {
         configure(
             hypervisor,
@@ -291,7 +291,7 @@ fn a_device_is_given_up_as_a_whole() {
     hypervisor.deassign_function(one, PAIR[1]).unwrap();
     hypervisor.machine().time += 1_000_000_000_000;
     let _ = hypervisor.test_function(EDU);
-    assert_eq!(hypervisor.estate.owner_of(PAIR[0]), Some(zero));
+    assert_eq!(hypervisor.resources.owner_of(PAIR[0]), Some(zero));
     assert_eq!(seen(&mut hypervisor, PAIR[0]), 0x11e8_1234);
 }
 

@@ -169,8 +169,8 @@ fn lent_pages_may_be_a_patchwork() {
     let mapper = running(&mut hypervisor);
     let before = free(&mut hypervisor).2;
     // Every third page once, every ninth a second time.
-    let lent = [0, 3, 6, 9, 12, 15];
-    for n in lent {
+    let foreign_mapped = [0, 3, 6, 9, 12, 15];
+    for n in foreign_mapped {
         let done = hypervisor.map_foreign(id(1), 0x9_0000 + n, owner, RAM + n);
         assert_eq!(done, Ok(()));
     }
@@ -184,7 +184,7 @@ fn lent_pages_may_be_a_patchwork() {
     assert!(free(&mut hypervisor).2 >= before + (own - 6) * 4096);
     destroyed(&mut hypervisor, mapper);
     assert_eq!(hypervisor.info(owner).unwrap().pages, 6);
-    for (left, n) in lent.iter().rev().enumerate() {
+    for (left, n) in foreign_mapped.iter().rev().enumerate() {
         let pages = hypervisor.info(owner).map(|info| info.pages);
         assert_eq!(pages, Ok(6 - u64::try_from(left).unwrap()));
         assert_eq!(hypervisor.unpopulate(id(1), 0x9_0000 + n), Ok(()));

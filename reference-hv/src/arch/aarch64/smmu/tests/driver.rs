@@ -166,12 +166,12 @@ fn changes_are_followed_by_invalidation() {
     assert_eq!(model.log(), Vec::<String>::new());
     set.attach(&mut tables, stream(0x20), owner(1, 7)).unwrap();
     model.log();
-    set.forget(&mut tables, tag(7));
+    set.invalidate(&mut tables, tag(7));
     assert_eq!(model.log(), ["TLBI_S12_VMALL 7", "SYNC"]);
-    set.forget_page(&mut tables, tag(7), crate::addr::Ipa::new(0x4000_0000));
+    set.invalidate_page(&mut tables, tag(7), crate::addr::Ipa::new(0x4000_0000));
     assert_eq!(model.log(), ["TLBI_S2_IPA 7 0x40000000", "SYNC"]);
     // Nobody's devices use it.
-    set.forget(&mut tables, tag(8));
+    set.invalidate(&mut tables, tag(8));
     assert_eq!(model.log(), Vec::<String>::new());
     set.detach(&mut tables, stream(0x18));
     assert_eq!(model.log(), ["CFGI_STE 0x18", "SYNC"]);

@@ -1,0 +1,137 @@
+//! Device pages, guest side: inside the guest's address space and over nothing else in it.
+
+use alloc::vec::Vec;
+
+use super::layout::{Bridge, Layout};
+use super::owner_table::{Mapping, PendingClaims};
+use super::{Machine, MmioMapping, layout};
+use crate::addr::{Ipa, Pa, Span};
+use crate::config::{ConfigError, XEN_REG};
+use crate::fault::{self, Fault};
+
+/// Judges the guest ranges of a domain.
+pub(super) fn judge(
+    pending: &PendingClaims<'_>,
+    banks: &[Span<Ipa>],
+    layout: &Layout,
+    machine: &Machine,
+) -> Result<(), ConfigError> {
+    let emulated = emulated(layout);
+    for mapping in &pending.mappings {
+        let guest = mapping.guest;
+        let refuse =
+            |what: core::fmt::Arguments<'_>| Err(ConfigError::new(mapping.node, XEN_REG, what));
+        let bits = machine.guest_bits();
+        if guest.last().raw() > last_address(bits) && !fault::on(Fault::IpaWidthUnchecked) {
+            return refuse(format_args!(
+                "names guest range {guest}, wider than {bits} bits"
+            ));
+        }
+        if let Some(bank) = banks.iter().find(|bank| bank.overlaps(guest))
+            && !fault::on(Fault::GuestRamOverlap)
+        {
+            return refuse(format_args!(
+                "names guest range {guest}, which overlaps its RAM at {bank}"
+            ));
+        }
+        if let Some((what, span)) = emulated.iter().find(|(_, span)| span.overlaps(guest))
+            && !fault::on(Fault::GuestDeviceOverlap)
+        {
+            return refuse(format_args!(
+                "names guest range {guest}, which overlaps {what} at {span}"
+            ));
+        }
+    }
+    let mut sorted: Vec<&Mapping<'_>> = pending.mappings.iter().collect();
+    sorted.sort_by_key(|mapping| mapping.guest);
+    for pair in sorted.windows(2) {
+        if let [one, other] = pair
+            && one.guest.overlaps(other.guest)
+            && !fault::on(Fault::GuestRangesOverlap)
+        {
+            let (first, second) = (one.guest, other.guest);
+            let path = one.node.path();
+            let what = format_args!("names guest range {second}, which overlaps {first} of {path}");
+            return Err(ConfigError::new(other.node, XEN_REG, what));
+        }
+    }
+    Ok(())
+}
+
+/// Returns what of the guest's address space is not its own to use.
+fn emulated(layout: &Layout) -> Vec<(&'static str, Span<Ipa>)> {
+    let uart = layout.uart.map(|uart| uart.registers);
+    // The host's map has no place for these.
+    let own = layout.distributor == Layout::GUEST.distributor;
+    let fixed = [
+        ("its interrupt distributor", Some(layout.distributor)),
+        ("its interrupt redistributors", Some(layout.redistributors)),
+        ("its emulated UART", uart),
+        ("its grant tables", Some(layout.grant)),
+        ("its shared pages", own.then_some(layout::MAGIC)),
+    ];
+    let bridge = layout.bridge.iter().flat_map(Bridge::spans);
+    fixed
+        .into_iter()
+        .filter_map(|(what, span)| Some((what, span?)))
+        .chain(bridge.map(|span| ("its PCI host bridge", span)))
+        .collect()
+}
+
+/// Returns the last address of a space of `bits` bits.
+pub(super) fn last_address(bits: u32) -> u64 {
+    1_u64.checked_shl(bits).map_or(u64::MAX, |end| end - 1)
+}
+
+/// Turns a proven draft into what stage 2 maps.
+pub(super) fn mappings(pending: &PendingClaims<'_>, machine: &Machine) -> Vec<MmioMapping> {
+    let mut mappings = Vec::with_capacity(pending.mappings.len());
+    for mapping in &pending.mappings {
+        let (pa, ipa) = (mapping.host.first(), mapping.guest.first());
+        let exact = MmioMapping {
+            ipa,
+            pa,
+            pages: mapping.host.pages(),
+        };
+        spoil(exact, machine, &mut mappings);
+    }
+    mappings
+}
+
+/// Adds a mapping as it is, unless a seeded fault spoils it.
+fn spoil(exact: MmioMapping, machine: &Machine, mappings: &mut Vec<MmioMapping>) {
+    let MmioMapping { ipa, pa, pages } = exact;
+    let mut mapping = exact;
+    if fault::on(Fault::PageTooMany) {
+        mapping.pages += 1;
+    }
+    if fault::on(Fault::PageTooFew) && pages > 1 {
+        mapping.pages -= 1;
+    }
+    if fault::on(Fault::ColumnsSwapped) {
+        mapping.ipa = Ipa::new(pa.raw());
+        mapping.pa = Pa::new(ipa.raw());
+    }
+    if fault::on(Fault::IdentityAlways) {
+        mapping.ipa = Ipa::new(pa.raw());
+    }
+    if fault::on(Fault::IpaWidthUnchecked) {
+        mapping.ipa = Ipa::new(ipa.raw() & last_address(machine.guest_bits()));
+    }
+    if fault::on(Fault::GuestRangesOverlap) {
+        // The later mapping replaces the earlier one where they meet.
+        let over = Span::of_pages(mapping.ipa, mapping.pages);
+        mappings.retain(|earlier| match (earlier.guest(), over) {
+            (Some(earlier), Some(over)) => !earlier.overlaps(over),
+            _ => true,
+        });
+    }
+    mappings.push(mapping);
+    if fault::on(Fault::IdentityToo) && pa.raw() != ipa.raw() {
+        mappings.push(MmioMapping {
+            ipa: Ipa::new(pa.raw()),
+            pa,
+            pages,
+        });
+    }
+}

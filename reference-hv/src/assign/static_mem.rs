@@ -1,0 +1,177 @@
+//! Static memory: host RAM that a domain's node names as its own.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::guest_ranges::last_address;
+use super::{Machine, RamMapping, ram_plan, taken_by};
+use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
+use crate::config::{ConfigError, DomainClaim, Host, Owner, STATIC_MEMORY};
+use crate::fault::{self, Fault};
+use crate::ids::DomainId;
+
+/// What is known about static memory before any domain is judged, and what domains have of it since.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StaticMemory {
+    /// The modules of all domains: what is loaded there must still be there when it is copied.
+    pub modules: Vec<Span<Pa>>,
+    /// What domains have.
+    pub owned: Vec<(Span<Pa>, DomainId)>,
+}
+
+/// RAM as the guest sees it and the host pages behind it.
+pub(super) type Backed = (Vec<Span<Ipa>>, Vec<RamMapping>);
+
+/// Says why nobody can have a range as RAM of its own; `None` where somebody can.
+pub(super) fn unfit(
+    host: &Host<'_>,
+    machine: &Machine,
+    static_mem: &StaticMemory,
+    span: Span<Pa>,
+) -> Option<String> {
+    let unaligned = [span.first().raw(), span.size()]
+        .into_iter()
+        .find(|value| !value.is_multiple_of(PAGE_SIZE));
+    if let Some(value) = unaligned {
+        return Some(format!("of which {value:#x} is not page aligned"));
+    }
+    if !host.ram.iter().any(|ram| ram.covers(span)) {
+        return Some("which is not in RAM".into());
+    }
+    let mut taken = machine.taken.iter();
+    if let Some(taken) = taken.find(|taken| taken.span.overlaps(span)) {
+        return Some(format!("which overlaps the {}", taken.what));
+    }
+    let other = host
+        .regions
+        .iter()
+        .find(|region| region.owner != Owner::Memory && region.span.overlaps(span));
+    if let Some(other) = other {
+        return Some(match other.node.map(|id| host.node(id).path()) {
+            Some(path) => format!("which overlaps {path}"),
+            None => "which overlaps reserved memory".into(),
+        });
+    }
+    let module = static_mem
+        .modules
+        .iter()
+        .find(|module| module.overlaps(span));
+    let module = module.filter(|_| !fault::on(Fault::StaticOverModule))?;
+    Some(format!("which overlaps the module at {module}"))
+}
+
+/// Judges the memory that a domain's node names, and lays it out for the domain.
+pub(super) fn judge(
+    host: &Host<'_>,
+    machine: &Machine,
+    static_mem: &StaticMemory,
+    claim: &DomainClaim<'_>,
+    named: &[Span<Pa>],
+) -> Result<Backed, ConfigError> {
+    let refuse =
+        |what: core::fmt::Arguments<'_>| Err(ConfigError::new(claim.node, STATIC_MEMORY, what));
+    for (place, span) in named.iter().enumerate() {
+        if let Some(why) = unfit(host, machine, static_mem, *span) {
+            return refuse(format_args!("names {span}, {why}"));
+        }
+        let owned = static_mem
+            .owned
+            .iter()
+            .find(|(other, _)| other.overlaps(*span));
+        if let Some((_, owner)) = owned {
+            return refuse(format_args!(
+                "{}",
+                taken_by(format_args!("names {span}"), *owner)
+            ));
+        }
+        let earlier = named.iter().take(place).find(|other| other.overlaps(*span));
+        if let Some(earlier) = earlier {
+            return refuse(format_args!("names {span}, which overlaps {earlier}"));
+        }
+    }
+    // The ranges lie in RAM and apart, so their sum is no more than that of all RAM.
+    let size: u64 = named.iter().map(|span| span.size()).sum();
+    let kib = claim.memory_kib;
+    if size / 1024 != kib && !fault::on(Fault::StaticSumUnchecked) {
+        let is = size / 1024;
+        return refuse(format_args!("names {is} KiB, not the {kib} of `memory`"));
+    }
+    if claim.direct_map {
+        return direct(machine, claim, named);
+    }
+    let banks = ram_plan::banks(claim, machine)?;
+    let ram = lay_out(&banks, named);
+    Ok((banks, ram))
+}
+
+/// Lays memory out where the host has it.
+fn direct(
+    machine: &Machine,
+    claim: &DomainClaim<'_>,
+    named: &[Span<Pa>],
+) -> Result<Backed, ConfigError> {
+    let bits = machine.guest_bits();
+    if let Some(wide) = named
+        .iter()
+        .find(|span| span.last().raw() > last_address(bits))
+    {
+        let what = format_args!("names {wide}, wider than {bits} bits");
+        return Err(ConfigError::new(claim.node, STATIC_MEMORY, what));
+    }
+    let mut backed = Backed::default();
+    for span in named {
+        add(&mut backed, *span);
+    }
+    Ok(backed)
+}
+
+/// Adds a bank of RAM at its host address.
+pub(super) fn add((banks, ram): &mut Backed, span: Span<Pa>) {
+    let (bank, pages) = (span.direct(), span.pages());
+    let mut map = |ipa: Option<Ipa>, pa: Option<Pa>, pages| {
+        if let (Some(ipa), Some(pa)) = (ipa, pa) {
+            ram.push(RamMapping { ipa, pa, pages });
+        }
+    };
+    if fault::on(Fault::SecondBankMoved) && !banks.is_empty() && pages > 1 {
+        // Its own pages, each behind the address of the one before.
+        map(
+            Some(bank.first()),
+            span.first().checked_add(PAGE_SIZE),
+            pages - 1,
+        );
+        let last = bank.first().checked_add((pages - 1) * PAGE_SIZE);
+        map(last, Some(span.first()), 1);
+    } else {
+        map(Some(bank.first()), Some(span.first()), pages);
+    }
+    banks.push(bank);
+}
+
+/// Puts ranges of host memory, one behind the other, behind the banks of a guest.
+fn lay_out(banks: &[Span<Ipa>], named: &[Span<Pa>]) -> Vec<RamMapping> {
+    let mut ram = Vec::new();
+    let mut rest: Vec<Span<Pa>> = named.iter().rev().copied().collect();
+    for bank in banks {
+        let mut done = 0;
+        while done < bank.size() {
+            let (Some(span), Some(ipa)) = (rest.pop(), bank.first().checked_add(done)) else {
+                break;
+            };
+            let pages = (bank.size() - done).min(span.size()) / PAGE_SIZE;
+            ram.push(RamMapping {
+                ipa,
+                pa: span.first(),
+                pages,
+            });
+            done += pages * PAGE_SIZE;
+            if let Some(used) = Span::of_pages(span.first(), pages)
+                && let (_, Some(left)) | (Some(left), None) = span.without(used)
+            {
+                rest.push(left);
+            }
+        }
+    }
+    ram
+}

@@ -1,0 +1,254 @@
+//! Devices that a domain gets and gives up while the machine runs.
+//!
+//! Pages and lines go through the same proof as those of the trees ([`ResourceTable`]); what is judged here is the
+//! guest's side.
+
+use super::address_space::{extent, pages};
+use super::ram::vacant;
+use super::{Domain, Hypervisor};
+use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
+use crate::arch::aarch64::inject::Exception;
+use crate::arch::aarch64::sysreg::IdRegister;
+use crate::assign::{AssignError, ResourceTable};
+use crate::errno::Errno;
+use crate::fault::{self, Fault};
+use crate::hal::Machine;
+use crate::ids::{DomainId, IrqLine, Stream};
+use crate::paging::Memory;
+
+/// Most device pages that are mapped at once (Xen's limit too).
+const MOST: u64 = 64;
+
+impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+    /// Says on the console why a domain does not get something, and returns that for the guest.
+    fn refused(&mut self, id: DomainId, refused: &AssignError) -> Errno {
+        self.machine
+            .line(format_args!("{id} is not given a device: {refused}"));
+        errno(refused)
+    }
+
+    /// Lets a domain have pages of devices, or takes them from it.
+    ///
+    /// # Errors
+    /// Refuses pages that may not be given, or that another has; and to take those that are mapped.
+    pub fn permit_pages(
+        &mut self,
+        id: DomainId,
+        mfn: u64,
+        count: u64,
+        allow: bool,
+    ) -> Result<(), Errno> {
+        let place = self.living(id)?;
+        let span: Span<Pa> = pages(mfn, count)?;
+        if allow {
+            self.roomy()?;
+            let claimed = self.resources.claim_pages(id, span);
+            return claimed.map_err(|refused| self.refused(id, &refused));
+        }
+        let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
+        let mut mapped = domain.memory.devices.iter();
+        if mapped.any(|extent| extent.host().is_some_and(|host| host.overlaps(span))) {
+            return Err(Errno::EBUSY);
+        }
+        self.resources.release_pages(id, span);
+        Ok(())
+    }
+
+    /// Maps pages of devices that a domain may have, or takes them out of its address space.
+    ///
+    /// # Errors
+    /// Refuses pages that the domain may not have, guest pages that are taken, and to take out what is not
+    /// mapped like this.
+    pub fn map_pages(
+        &mut self,
+        id: DomainId,
+        gfn: u64,
+        mfn: u64,
+        count: u64,
+        add: bool,
+    ) -> Result<(), Errno> {
+        let place = self.living(id)?;
+        let host: Span<Pa> = pages(mfn, count)?;
+        let guest: Span<Ipa> = pages(gfn, count)?;
+        if count > MOST {
+            return Err(Errno::E2BIG);
+        }
+        if add {
+            self.roomy()?;
+        }
+        let permitted = self.resources.has_pages(id, host);
+        permitted.map_err(|refused| self.refused(id, &refused))?;
+        let (machine, domain, resources) = self.parts_of(place)?;
+        if !domain.memory.devices.reserve() {
+            return Err(Errno::ENOMEM);
+        }
+        if add {
+            // RAM is not a place for devices, whether or not something of it is there.
+            if domain.memory.ram.meets(guest) {
+                return Err(Errno::EINVAL);
+            }
+            let guest = vacant(domain, resources, gfn, count)?;
+            domain
+                .memory
+                .map(machine, guest, host.first(), Memory::Device)?;
+            domain.memory.devices.add(extent(guest, host.first(), ()));
+            return Ok(());
+        }
+        if !is_mapped(domain, guest, host) {
+            return Err(Errno::EINVAL);
+        }
+        domain.memory.remove(machine, guest)?;
+        domain.memory.devices.remove(guest);
+        Ok(())
+    }
+
+    /// Gives a domain the shared line with this INTID, under the same number.
+    ///
+    /// # Errors
+    /// Refuses a line of no device that the domain has, one that another has, and one that the domain's
+    /// interrupt controller lacks or imitates.
+    pub fn bind_line(&mut self, id: DomainId, intid: u32) -> Result<(), Errno> {
+        let place = self.living(id)?;
+        let line = IrqLine::new(intid)
+            .filter(|line| line.is_spi())
+            .ok_or(Errno::EINVAL)?;
+        let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
+        let imitated = domain.policy.uart_line() == Some(line);
+        if imitated || intid - IrqLine::FIRST_SPI >= domain.spis {
+            return Err(Errno::EINVAL);
+        }
+        if domain.lines.contains(&line) {
+            return Ok(());
+        }
+        self.roomy()?;
+        let claimed = self.resources.claim_line(id, line);
+        let trigger = claimed.map_err(|refused| self.refused(id, &refused))?;
+        let (machine, domain, resources) = self.parts_of(place)?;
+        machine.configure(line, trigger);
+        if domain.vgic.connect(machine, line, trigger).is_err() {
+            resources.release_line(id, line);
+            return Err(Errno::EBUSY);
+        }
+        domain.lines.push(line);
+        Ok(())
+    }
+
+    /// Takes a line from a domain that does not run.
+    ///
+    /// # Errors
+    /// Refuses a line that the domain does not have, and a domain that runs.
+    pub fn unbind_line(&mut self, id: DomainId, intid: u32) -> Result<(), Errno> {
+        let place = self.living(id)?;
+        let (machine, domain, resources) = self.parts_of(place)?;
+        let line = IrqLine::new(intid)
+            .filter(|line| domain.lines.contains(line))
+            .ok_or(Errno::EINVAL)?;
+        if domain.runs() {
+            return Err(Errno::EBUSY);
+        }
+        release_line(machine, line);
+        domain.vgic.disconnect(line);
+        domain.lines.retain(|other| *other != line);
+        resources.release_line(id, line);
+        Ok(())
+    }
+
+    /// Tells whether there is an IOMMU that works.
+    pub fn has_iommu(&self) -> bool {
+        self.resources.has_iommu()
+    }
+
+    /// Has what the protected device with this path does by itself go to a domain's memory, and to nothing else.
+    ///
+    /// # Errors
+    /// Refuses what is no protected device, may not be given, or is another's.
+    pub fn assign_device(&mut self, id: DomainId, path: &str) -> Result<(), Errno> {
+        let place = self.living(id)?;
+        let claimed = self.resources.claim_streams(id, path);
+        let streams = claimed.map_err(|refused| self.refused(id, &refused))?;
+        let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
+        let (root, tag) = (domain.memory.space.root(), domain.memory.tag);
+        let attach = |stream: &Stream| self.machine.attach(*stream, id, root, tag);
+        if streams.iter().all(attach) {
+            return Ok(());
+        }
+        for stream in streams {
+            self.machine.detach(*stream);
+        }
+        // They were claimed just now.
+        let _ = self.resources.release_streams(id, path);
+        Err(Errno::EIO)
+    }
+
+    /// Tells whether the protected device with this path could be assigned.
+    ///
+    /// # Errors
+    /// Refuses what is no protected device, may not be given, or is somebody's.
+    pub fn test_assign(&mut self, path: &str) -> Result<(), Errno> {
+        let free = self.resources.is_free(path);
+        free.map_err(|refused| match refused {
+            // Whether it is taken is the question here, so that is no other answer (and Xen's).
+            AssignError::Owned(_) => Errno::EINVAL,
+            other => errno(&other),
+        })
+    }
+
+    /// Has the protected device with this path, which a domain has, reach no memory any more.
+    ///
+    /// # Errors
+    /// Refuses what is no protected device, and one that the domain does not have.
+    pub fn deassign_device(&mut self, id: DomainId, path: &str) -> Result<(), Errno> {
+        self.living(id)?;
+        let waived = self.resources.release_streams(id, path);
+        for stream in waived.map_err(|refused| self.refused(id, &refused))? {
+            self.machine.detach(*stream);
+        }
+        Ok(())
+    }
+}
+
+/// Says in a number why a domain does not get something.
+fn errno(refused: &AssignError) -> Errno {
+    match refused {
+        AssignError::Forbidden(_) => Errno::EPERM,
+        AssignError::Owned(_) => Errno::EBUSY,
+        AssignError::Absent(_) => Errno::ESRCH,
+        AssignError::Unprotected(_) => Errno::EINVAL,
+        AssignError::Range(_) => Errno::ERANGE,
+        AssignError::Broken(_) => Errno::EBADF,
+    }
+}
+
+/// Tells whether exactly these host pages are mapped in these guest pages.
+fn is_mapped<M: Machine>(domain: &Domain<M>, guest: Span<Ipa>, host: Span<Pa>) -> bool {
+    (0..guest.pages()).all(|nth| {
+        let at = guest.first().checked_add(nth * PAGE_SIZE);
+        let page = at.and_then(|at| domain.memory.devices.page(at));
+        page.is_some_and(|page| Some(page.pa) == host.first().checked_add(nth * PAGE_SIZE))
+    })
+}
+
+/// Leaves a line as it was before anybody had it: off, with nothing latched, not active, without a route.
+pub fn release_line<M: Machine>(machine: &mut M, line: IrqLine) {
+    if !fault::on(Fault::LineLeftEnabled) {
+        machine.set_enabled(line, false);
+    }
+    machine.clear_pending(line);
+    if !fault::on(Fault::LineLeftActive) {
+        machine.deactivate(line);
+    }
+    machine.unroute(line);
+}
+
+/// Takes all from a domain that the machine's devices know of it.
+pub fn release_lines<M: Machine>(
+    machine: &mut M,
+    resources: &mut ResourceTable<'_>,
+    domain: &mut Domain<M>,
+) {
+    for line in domain.lines.drain(..) {
+        release_line(machine, line);
+        domain.vgic.disconnect(line);
+    }
+    resources.release_lines(domain.id);
+}
