@@ -6,6 +6,8 @@
 use core::fmt;
 
 use crate::addr::{Ipa, Pa, Span};
+use crate::arch::aarch64::inject::Exception;
+use crate::arch::aarch64::sysreg::IdRegister;
 use crate::exit::{Exit, Width};
 use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::{Format, Memory, Shape, Tables};
@@ -226,7 +228,15 @@ pub trait Board {
 
 /// A whole machine.
 pub trait Machine:
-    Ram + Console + Clock + InterruptController + Cpu + Translation + Iommu + ConfigSpace + Board
+    Ram
+    + Console
+    + Clock
+    + InterruptController
+    + Cpu<Exception = Exception, Identity = IdRegister>
+    + Translation
+    + Iommu
+    + ConfigSpace
+    + Board
 {
 }
 
@@ -235,7 +245,7 @@ impl<T> Machine for T where
         + Console
         + Clock
         + InterruptController
-        + Cpu
+        + Cpu<Exception = Exception, Identity = IdRegister>
         + Translation
         + Iommu
         + ConfigSpace

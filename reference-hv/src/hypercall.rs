@@ -3,8 +3,6 @@
 //! [`abi`] knows what the requests look like. Everything that a guest's pointers lead to is reached
 //! through the guest's own translation, and whatever goes wrong on the way is the guest's answer.
 
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::vm::{Hypervisor, Outcome, VcpuRef};
@@ -24,7 +22,7 @@ type Arguments = [u64; 5];
 /// What becomes of a call, or why it was refused.
 type Answer = Result<Outcome, Errno>;
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Serves a hypercall of the virtual CPU that is loaded.
     pub(crate) fn hypercall(&mut self, caller: VcpuRef, number: u64, args: &Arguments) -> Outcome {
         let answer = match number {

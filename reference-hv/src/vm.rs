@@ -4,8 +4,6 @@
 
 use core::fmt;
 
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::{DomainPlan, Refusal, ResourceTable};
 use crate::fault::{self, Fault};
 use crate::hal::{Event, Interrupt, Machine, VgicState};
@@ -115,7 +113,7 @@ impl<M: Machine> fmt::Debug for Hypervisor<M> {
     }
 }
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Makes a hypervisor without domains. `resources` says what there is for them.
     pub fn new(machine: M, resources: ResourceTable<'static>) -> Self {
         let slice = machine.frequency() / SLICES;

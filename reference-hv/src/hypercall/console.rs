@@ -3,8 +3,6 @@
 use super::abi::{CONSOLE_READ, CONSOLE_WRITE};
 use super::{Answer, Arguments};
 use crate::addr::PAGE_SIZE;
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::vm::{Hypervisor, Outcome, VcpuRef};
@@ -14,7 +12,7 @@ const PIECE: usize = 256;
 /// Longest text that can be read: what is read is counted in the positive half of an int.
 const LONGEST_READ: u64 = 0x7fff_ffff;
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Serves console_io.
     pub(super) fn console_io(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let &[command, count, at, rest @ ..] = args;

@@ -8,8 +8,6 @@ use super::abi::domctl::{
 };
 use super::{Answer, Arguments, offset};
 use crate::addr::PAGE_SIZE;
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::{Context, Machine};
@@ -41,7 +39,7 @@ impl Call {
     }
 }
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Serves domctl.
     pub(super) fn domctl(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let control = self.privilege(caller).control;

@@ -4,14 +4,12 @@
 //! is looked up by itself: pages next to one another for the guest need not be so for the host.
 
 use crate::addr::{PAGE_SIZE, Pa};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::vm::{Hypervisor, VcpuRef};
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Reads `N` bytes of the caller's, whose virtual CPU is loaded.
     pub(super) fn read_guest<const N: usize>(
         &mut self,

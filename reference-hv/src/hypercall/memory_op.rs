@@ -6,8 +6,6 @@ use super::abi::memory_op::{
 };
 use super::abi::{DOMID_SELF, Field};
 use super::{Answer, Arguments};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
@@ -22,7 +20,7 @@ const MOST_EXTENTS: u64 = 0xffff_ffff >> COMMAND_BITS;
 /// Largest extent, as a power of two pages: one block.
 const MAX_ORDER: u32 = 9;
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Serves memory_op.
     pub(super) fn memory_op(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         self.require_control(caller)?;

@@ -4,15 +4,13 @@ use super::abi::physdev::{
     LAST_RESET, PCI_ADD, PCI_REMOVE, PCI_RESET, PciAdd, PciDevice, PciReset, VIRTUAL,
 };
 use super::{Answer, Arguments};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::ids::Sbdf;
 use crate::vm::{Hypervisor, Outcome, VcpuRef};
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Serves physdev_op.
     pub(super) fn physdev_op(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         if !self.privilege(caller).hardware && !fault::on(Fault::DiscoveryByAnyone) {

@@ -2,14 +2,12 @@
 
 use super::abi::sched::{BLOCK, REMOTE_SHUTDOWN, RemoteShutdown, SHUTDOWN, Shutdown, YIELD};
 use super::{Answer, Arguments};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
 use crate::vm::{Hypervisor, Outcome, VcpuRef};
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Serves sched_op.
     pub(super) fn sched_op(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let &[command, at, ..] = args;

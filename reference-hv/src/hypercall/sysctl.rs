@@ -8,8 +8,6 @@ use super::abi::sysctl::{
 };
 use super::domctl::describe;
 use super::{Answer, Arguments, offset};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
@@ -18,7 +16,7 @@ use crate::vm::{Hypervisor, Outcome, VcpuRef};
 /// Most functions that one call looks at.
 const MOST_FUNCTIONS: u32 = 256;
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Serves sysctl.
     pub(super) fn sysctl(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         self.require_control(caller)?;

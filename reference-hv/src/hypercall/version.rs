@@ -4,13 +4,11 @@ use super::abi::version::{
     AUTO_TRANSLATED, DOM0, EXTRA, EXTRA_VERSION, FEATURES, FeatureInfo, RELEASE, SMCCC, VERSION,
 };
 use super::{Answer, Arguments};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::vm::{Hypervisor, Outcome, VcpuRef};
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Serves xen_version.
     pub(super) fn xen_version(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let &[command, at, ..] = args;

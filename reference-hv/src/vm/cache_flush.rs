@@ -3,8 +3,6 @@
 use super::Hypervisor;
 use super::address_space::pages;
 use crate::addr::{Address, Ipa, PAGE_SIZE, Span};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
@@ -12,7 +10,7 @@ use crate::ids::DomainId;
 /// Pages that one call deals with: 2 MiB.
 const PORTION: u64 = 512;
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Has what caches hold of a domain's RAM reach memory, and forgets instructions fetched from it
     /// before. Returns the guest page to go on with, if there is more than goes at once.
     ///

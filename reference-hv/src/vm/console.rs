@@ -1,11 +1,9 @@
 //! Text that domains write by hypercall, and what is left of a line when a domain ends.
 
 use super::{Domain, Hypervisor, VcpuRef};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::hal::Machine;
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Adds text to what a domain writes by hypercall, and prints the lines that this finishes.
     pub(crate) fn say(&mut self, place: VcpuRef, text: &[u8]) {
         let Self {

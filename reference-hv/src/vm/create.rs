@@ -5,8 +5,6 @@ use alloc::format;
 use super::domain::Frame;
 use super::{Domain, Hypervisor};
 use crate::addr::PAGE_SIZE;
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::layout::Layout;
 use crate::errno::Errno;
 use crate::hal::Machine;
@@ -28,7 +26,7 @@ pub struct NewDomain {
     pub handle: [u8; 16],
 }
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Makes a domain that has nothing yet and is paused: with this number, or with the lowest that is
     /// free, zero aside.
     ///

@@ -17,8 +17,6 @@ use super::domain::TeardownStage;
 use super::page_bitmap::PORTION;
 use super::ram::release;
 use super::{Hypervisor, Life, console};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
@@ -33,7 +31,7 @@ pub enum Progress {
     Again,
 }
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Destroys a domain, or goes on with that.
     ///
     /// # Errors

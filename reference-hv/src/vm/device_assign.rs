@@ -7,8 +7,6 @@ use super::address_space::{extent, pages};
 use super::ram::vacant;
 use super::{Domain, Hypervisor};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::{AssignError, ResourceTable};
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
@@ -19,7 +17,7 @@ use crate::paging::Memory;
 /// Most device pages that are mapped at once (Xen's limit too).
 const MOST: u64 = 64;
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Says on the console why a domain does not get something, and returns that for the guest.
     fn refused(&mut self, id: DomainId, refused: &AssignError) -> Errno {
         self.machine

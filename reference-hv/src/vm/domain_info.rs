@@ -2,8 +2,6 @@
 
 use super::{Domain, Hypervisor, Life, State, VcpuRef};
 use crate::addr::{Ipa, PAGE_SIZE, Pa};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::{DomainId, Privilege};
@@ -66,7 +64,7 @@ impl DomainInfo {
     }
 }
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Tells what is known of a domain.
     ///
     /// # Errors

@@ -5,8 +5,6 @@ use core::fmt;
 
 use super::life_cycle::CRASH;
 use super::{Hypervisor, State, VcpuRef, parts};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::exit::{Access, Exit};
 use crate::hal::{Cpu, Machine};
 use crate::policy::{self, Action, Device, INSTRUCTION, SgiRegister};
@@ -38,7 +36,7 @@ impl<M: Cpu> fmt::Display for At<'_, M> {
     }
 }
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Answers an exit of the virtual CPU that is loaded.
     pub(super) fn answer(&mut self, place: VcpuRef, exit: &Exit) {
         let Some(domain) = self.domains.get(place.domain) else {

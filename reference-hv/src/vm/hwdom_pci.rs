@@ -7,8 +7,6 @@ use super::pci_assign::errno;
 use super::pci_functions::FunctionBackend;
 use super::{Hypervisor, VcpuRef};
 use crate::addr::{Ipa, Pa, Span};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::{FunctionPlan, ResourceTable};
 use crate::config::HostBridge;
 use crate::errno::Errno;
@@ -20,7 +18,7 @@ use crate::pci::{AddError, Function, FunctionDefect, Inventory, quiesce};
 use crate::vdev::Rejected;
 use crate::vdev::vpci::{Access as May, Hardware, HostWindow, Port};
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Carries out an access to the configuration space behind the host bridge with this number that a domain sees.
     pub(super) fn configuration(
         &mut self,
@@ -141,7 +139,7 @@ impl<M: Machine> Port for Watched<'_, '_, M> {
     }
 }
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Takes note of a function that the hardware domain has found: it is the hardware domain's then. `physical` is the
     /// physical function of a virtual one.
     ///

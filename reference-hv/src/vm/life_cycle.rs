@@ -3,8 +3,6 @@
 use core::fmt;
 
 use super::{Hypervisor, Life, State, VcpuRef, console};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::{Context, Machine};
@@ -24,7 +22,7 @@ const NARROW: u64 = 1 << 4;
 /// `M[3:0]` of EL0t, EL1t and EL1h.
 const LEVELS: [u64; 3] = [0, 4, 5];
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Finds a domain that was not destroyed.
     pub(super) fn living(&self, id: DomainId) -> Result<usize, Errno> {
         let place = self.find_domain(id).ok_or(Errno::ESRCH)?;

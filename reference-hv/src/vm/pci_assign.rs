@@ -2,8 +2,6 @@
 
 use super::pci_functions::PendingReset;
 use super::{Hypervisor, Progress};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::layout::Bridge;
 use crate::assign::{AssignError, FunctionPlan, PciAssignment};
 use crate::errno::Errno;
@@ -14,7 +12,7 @@ use crate::pci::quiesce;
 
 use super::device_assign::release_line;
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Says why a domain does not get a function, and returns that for the guest.
     fn withheld(&mut self, id: DomainId, refused: &AssignError) -> Errno {
         self.machine

@@ -4,14 +4,12 @@ use super::life_cycle::{POWER_OFF, REBOOT};
 use super::{Hypervisor, State, VcpuRef, parts};
 use crate::addr::Ipa;
 use crate::arch::aarch64::gic::AFFINITY;
-use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::psci::{AffinityState, Request, ReturnCode};
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::hal::Machine;
 use crate::paging::Memory;
 use crate::vdev::vgic;
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Does what a virtual CPU asks for; the guest goes on `step` bytes further where it goes on.
     pub(super) fn power(&mut self, place: VcpuRef, request: Request, step: u64) {
         let answer = match request {

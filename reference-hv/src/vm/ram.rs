@@ -4,8 +4,6 @@ use super::address_space::{extent, pages};
 use super::page_bitmap::PageBitmap;
 use super::{Domain, Hypervisor};
 use crate::addr::{Ipa, Pa, Span};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::assign::ResourceTable;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
@@ -36,7 +34,7 @@ pub fn vacant<M: Machine>(
     Ok(guest)
 }
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     /// Gives a domain 2^`order` pages of cleared RAM from the guest page `gfn` on.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::addr::{Ipa, Pa, Span};
+use crate::arch::aarch64::inject::Exception;
 use crate::assign::layout::Layout;
 use crate::assign::{self, IrqAssignment, Load, MmioMapping, Placed, RamMapping};
 use crate::config::{Host, Modules};

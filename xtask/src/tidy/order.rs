@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("span_set", &["addr"]),
     ("dt", &["fault"]),
     ("paging", &["addr", "fault"]),
-    ("hal", &["addr", "exit", "ids", "paging"]),
+    ("hal", &["addr", "arch", "exit", "ids", "paging"]),
     ("pci", &["addr", "exit", "fault", "hal", "ids"]),
     ("arch", &["addr", "exit", "fault", "ids", "paging"]),
     ("config", &["addr", "dt", "fault", "ids", "pci"]),

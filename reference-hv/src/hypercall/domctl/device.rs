@@ -4,8 +4,6 @@ use alloc::vec::Vec;
 use core::str;
 
 use super::{Call, offset};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
@@ -22,7 +20,7 @@ const LONGEST_PATH: usize = 4096;
 /// First frame number that no physical address has (Arm ARM D8.1.8: 52 bits at most).
 const FRAME_LIMIT: u64 = 1 << (52 - 12);
 
-impl<M: Machine<Exception = Exception, Identity = IdRegister>> Hypervisor<M> {
+impl<M: Machine> Hypervisor<M> {
     pub(super) fn iomem_permission(&mut self, call: &Call) -> Result<(), Errno> {
         let what = IomemPermission::decode(&call.rest);
         check_frames(what.first, what.count)?;
