@@ -31,6 +31,8 @@ pub trait Ram {
     /// Reads bytes.
     #[must_use]
     fn read(&self, from: Pa, bytes: &mut [u8]) -> bool;
+    /// Lends what lies there; `None` where that is not such RAM as a whole.
+    fn bytes(&self, at: Span<Pa>) -> Option<&[u8]>;
     /// Has what caches hold of whole pages reach memory, for whoever reads it past the caches.
     #[must_use]
     fn write_back(&mut self, span: Span<Pa>) -> bool;

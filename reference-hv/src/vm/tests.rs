@@ -3,9 +3,10 @@
 mod hypercalls;
 mod life;
 pub(crate) mod machine;
+#[path = "../../tests/trees/rig.rs"]
+pub(crate) mod rig;
 #[path = "../../tests/trees/tree.rs"]
-#[expect(dead_code, reason = "the proof's tests use more of it")]
-mod tree;
+pub(crate) mod tree;
 
 use std::boxed::Box;
 use std::string::String;

@@ -7,7 +7,7 @@ use refhv::dt::Blob;
 use refhv::guest_tree::{TreeError, build};
 use refhv::pci::Inventory;
 
-use crate::tree::Tree;
+use super::tree::Tree;
 
 /// The board's tree as QEMU describes it.
 pub const VIRT: &[u8] = include_bytes!("../../testdata/virt.dtb");

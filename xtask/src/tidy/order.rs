@@ -63,6 +63,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "vdev",
         ],
     ),
+    (
+        "boot",
+        &[
+            "addr",
+            "assign",
+            "span_set",
+            "config",
+            "dt",
+            "fault",
+            "guest_tree",
+            "hal",
+            "paging",
+            "pci",
+            "vm",
+        ],
+    ),
 ];
 /// Code that touches the machine may use every module, and only `arch.rs` and `main.rs` may use it.
 const HARDWARE: &str = "hw";

@@ -134,6 +134,8 @@ pub struct Fake {
     pub broken_stream: u32,
     /// PCI functions.
     pub functions: crate::pci::fake::Fake,
+    /// Whether no configuration space can be mapped.
+    pub unmapped_bridges: bool,
 }
 
 impl Fake {
@@ -164,6 +166,7 @@ impl Fake {
             stage1: BTreeMap::new(),
             broken_stream: u32::MAX,
             functions: crate::pci::fake::Fake::default(),
+            unmapped_bridges: false,
         }
     }
 
@@ -183,6 +186,13 @@ impl Fake {
             .entry(at / PAGE_SIZE)
             .or_insert_with(|| vec![0xa5; 4096]);
         page[usize::try_from(at % PAGE_SIZE).unwrap()] = value;
+    }
+
+    /// Puts bytes into RAM, as a boot loader does.
+    pub fn load(&mut self, at: u64, bytes: &[u8]) {
+        for (byte, at) in bytes.iter().zip(at..) {
+            self.set_byte(at, *byte);
+        }
     }
 
     fn act(&mut self, line: IrqLine, what: &'static str) {
@@ -215,6 +225,11 @@ impl Ram for Fake {
             *byte = self.byte(at);
         }
         fine
+    }
+    fn bytes(&self, at: Span<Pa>) -> Option<&[u8]> {
+        let mut bytes = vec![0; usize::try_from(at.size()).ok()?];
+        // The fake keeps pages apart, and tests are short.
+        self.read(at.first(), &mut bytes).then(|| &*bytes.leak())
     }
     fn copy(&mut self, from: Pa, to: Pa, size: u64) -> bool {
         let fine = self.holds(from, size) && self.holds(to, size);

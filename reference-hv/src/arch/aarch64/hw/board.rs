@@ -6,26 +6,26 @@ use super::ecam::Ecam;
 use super::el2::{self, Stage2};
 use super::gicv3::{self, Features, Gic};
 use super::mmu::Mmu;
-use super::ram::{self, Frames, Ram};
+use super::ram::{Frames, Ram};
 use super::smmu::Registers;
 use super::sysreg::{self, read, set};
 use super::vcpu::{Left, Vcpu, el1};
 use super::{heap, pl011, timer};
-use crate::addr::{Ipa, Pa, Span};
+use crate::addr::{Ipa, Pa};
 use crate::arch::aarch64::esr;
 use crate::arch::aarch64::gic::{VIRTUAL_TIMER, eoi_count};
 use crate::arch::aarch64::inject::{self, Exception, Interrupted};
 use crate::arch::aarch64::smmu::{Owner, Set};
 use crate::arch::aarch64::stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
-use crate::config::HostLine;
+use crate::config::{Host, HostBridge, HostLine};
 use crate::exit::Width;
 use crate::hal::{
     Clock, ConfigSpace, Console, Context, Cpu, Event, Interrupt, InterruptController, Iommu,
     IrqChip, Translation, VgicState,
 };
 use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
-use crate::paging::Shape;
+use crate::paging::{MapError, Shape};
 use crate::vdev::vgic;
 
 /// ICH_VMCR_EL2.VEOIM: the guest's EOI drops the priority only.
@@ -34,28 +34,20 @@ const VEOIM: u64 = 1 << 9;
 /// PSTATE.SS and BTYPE, which completing an instruction clears.
 const STEP_AND_BRANCH: u64 = 1 << 21 | 0b11 << 10;
 
-/// INTIDs of the private lines that the hypervisor uses.
-#[derive(Clone, Copy, Debug)]
-pub struct Private {
-    /// The hypervisor's timer.
-    pub alarm: u32,
-    /// The virtual CPU interface's upkeep, where there is one.
-    pub maintenance: Option<u32>,
-}
-
 /// The machine.
 #[derive(Debug)]
 pub struct Board {
     mmu: Mmu,
     /// RAM of modules and domains.
-    pub ram: Ram,
+    pub(super) ram: Ram,
     gic: Gic,
-    private: Private,
+    /// INTID of the hypervisor's timer.
+    alarm_line: u32,
     features: Features,
     stage2: Stage2,
     smmus: Set<Registers>,
     /// The configuration space of PCI functions.
-    pub ecam: Ecam,
+    ecam: Ecam,
     /// What the alarm is set to.
     alarm: Option<u64>,
     /// List registers that may hold something.
@@ -67,30 +59,37 @@ pub struct Board {
 }
 
 impl Board {
-    /// Puts the parts together and switches the hypervisor's own lines on.
+    /// Puts the parts together and switches the hypervisor's own lines on, those of SMMUs included.
     pub fn new(
+        host: &Host<'_>,
         mmu: Mmu,
         ram: Ram,
-        gic: Gic,
-        private: Private,
+        mut gic: Gic,
         stage2: Stage2,
         smmus: Set<Registers>,
-        ecam: Ecam,
     ) -> Self {
-        gic.enable_private(private.alarm);
-        gic.enable_private(VIRTUAL_TIMER);
-        if let Some(maintenance) = private.maintenance {
-            gic.enable_private(maintenance);
+        let alarm_line = host.timer.hypervisor.intid();
+        let upkeep = host.gic.maintenance.map(|line| line.intid());
+        for line in [alarm_line, VIRTUAL_TIMER].into_iter().chain(upkeep) {
+            gic.enable_private(line);
+        }
+        let active = host.iommus.iter().filter(|iommu| iommu.active);
+        let read = active.map(|iommu| host.interrupts(iommu.id).unwrap_or_default());
+        for HostLine { line, trigger } in read.flat_map(|interrupts| interrupts.lines) {
+            if smmus.has_line(line) {
+                gic.configure(line, trigger);
+                gic.set_enabled(line, true);
+            }
         }
         Self {
             mmu,
             ram,
             gic,
-            private,
+            alarm_line,
             features: gicv3::features(),
             stage2,
             smmus,
-            ecam,
+            ecam: Ecam::default(),
             alarm: None,
             listed: 0,
             timer_active: false,
@@ -98,14 +97,16 @@ impl Board {
         }
     }
 
-    /// Switches the interrupts of SMMUs on.
-    pub fn listen(&mut self, lines: &[HostLine]) {
-        for HostLine { line, trigger } in lines {
-            if self.smmus.has_line(*line) {
-                self.gic.configure(*line, *trigger);
-                self.gic.set_enabled(*line, true);
-            }
-        }
+    /// Maps the configuration space behind a host bridge.
+    ///
+    /// # Errors
+    /// Refuses one that is mapped already, whatever it is.
+    ///
+    /// # Safety
+    /// What the tree calls an ECAM must be one, or nothing that is used otherwise.
+    pub unsafe fn open_config_space(&mut self, bridge: &HostBridge) -> Result<(), MapError> {
+        // SAFETY: The caller vouches for it.
+        unsafe { self.ecam.open(&mut self.mmu, bridge) }
     }
 
     /// Reports what SMMUs have stopped.
@@ -172,27 +173,6 @@ impl Board {
 fn set_interface_control(control: u64) {
     // SAFETY: ICH_HCR_EL2 only says whether and how the guest's interface works.
     unsafe { set!("ich_hcr_el2", control) }
-}
-
-impl crate::hal::Ram for Board {
-    fn scrub(&mut self, span: Span<Pa>) -> bool {
-        self.ram.scrub(span)
-    }
-    fn copy(&mut self, from: Pa, to: Pa, size: u64) -> bool {
-        self.ram.copy(from, to, size)
-    }
-    fn write(&mut self, to: Pa, bytes: &[u8]) -> bool {
-        self.ram.write(to, bytes)
-    }
-    fn read(&self, from: Pa, bytes: &mut [u8]) -> bool {
-        self.ram.read(from, bytes)
-    }
-    fn write_back(&mut self, span: Span<Pa>) -> bool {
-        self.ram.write_back(span)
-    }
-    fn publish_code(&mut self) {
-        ram::invalidate_icache();
-    }
 }
 
 impl Console for Board {
@@ -265,7 +245,7 @@ impl InterruptController for Board {
             self.gic.deactivate(line);
             return Some(Interrupt::Own);
         }
-        if intid == self.private.alarm {
+        if intid == self.alarm_line {
             // The line is level: it must be low before the interrupt is over.
             self.set_alarm(None);
             sysreg::isb();

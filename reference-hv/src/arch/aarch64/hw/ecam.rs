@@ -4,12 +4,13 @@ use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
 use super::mmu::Mmu;
-use super::{pl011, sysreg};
+use super::sysreg;
 use crate::arch::aarch64::stage1::Memory;
-use crate::config::Host;
+use crate::config::HostBridge;
 use crate::exit::Width;
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
+use crate::paging::MapError;
 use crate::pci::registers::SPACE;
 
 /// The configuration space of one segment.
@@ -25,30 +26,22 @@ struct Space {
 pub struct Ecam(Vec<Space>);
 
 impl Ecam {
-    /// Maps the configuration space of every host bridge. One whose space is used otherwise is no host bridge any more.
+    /// Maps the configuration space behind a host bridge.
+    ///
+    /// # Errors
+    /// Refuses one that is mapped already, whatever it is.
     ///
     /// # Safety
     /// What the tree calls an ECAM must be one, or nothing that is used otherwise.
-    pub unsafe fn open(mmu: &mut Mmu, host: &mut Host<'_>) -> Self {
-        let mut spaces = Vec::new();
-        let Host { bridges, index, .. } = host;
-        bridges.retain(|bridge| {
-            // SAFETY: The caller vouches for it; what is mapped already, whatever it is, is refused.
-            if let Err(error) = unsafe { mmu.map(bridge.ecam, Memory::Device) } {
-                let path = index.node(bridge.id).path();
-                pl011::line(format_args!(
-                    "{path}: `reg` cannot be mapped: {error}; nothing behind it is assignable"
-                ));
-                return false;
-            }
-            spaces.push(Space {
-                segment: bridge.segment,
-                buses: bridge.buses.clone(),
-                base: bridge.ecam.first().raw(),
-            });
-            true
+    pub unsafe fn open(&mut self, mmu: &mut Mmu, bridge: &HostBridge) -> Result<(), MapError> {
+        // SAFETY: The caller vouches for it.
+        unsafe { mmu.map(bridge.ecam, Memory::Device)? }
+        self.0.push(Space {
+            segment: bridge.segment,
+            buses: bridge.buses.clone(),
+            base: bridge.ecam.first().raw(),
         });
-        Self(spaces)
+        Ok(())
     }
 
     /// Returns where a register is; nothing where there is no such bus, and for what is no register.

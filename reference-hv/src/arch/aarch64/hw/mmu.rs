@@ -96,11 +96,9 @@ extern "C" fn refhv_early_tables(tree: u64) -> Registers {
         map(image::pools(), Memory::Data);
         let page = start::LAST_RESORT_CONSOLE;
         map(page..page + PAGE_SIZE, Memory::Device);
-        if let Some(range) = start::tree_range(tree) {
-            map(
-                range.start & !(PAGE_SIZE - 1)..range.end.next_multiple_of(PAGE_SIZE),
-                Memory::Constant,
-            );
+        if let Some(span) = start::tree_span(tree).map(Span::widened_to_pages) {
+            let first = span.first().raw();
+            map(first..first + span.size(), Memory::Constant);
         }
         // SAFETY: See `Handover`: nobody reads the cell before this function returns.
         unsafe { *HANDOVER.0.get() = Some(Mmu { frames, space }) };
