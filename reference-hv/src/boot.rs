@@ -14,7 +14,7 @@ use crate::config::{Host, HostBridge, HostError, domain_requests};
 use crate::dt::{Blob, DtError};
 use crate::hal::{Console, Machine};
 use crate::paging::MapError;
-use crate::vm::Hypervisor;
+use crate::vm::{Guest, Hypervisor};
 
 mod domains;
 #[cfg(feature = "seeded-faults")]
@@ -27,7 +27,7 @@ pub use ram_plan::RamPlan;
 /// A machine of which the image and the host tree are mapped, and nothing else.
 pub trait Platform {
     /// What it becomes.
-    type Machine: Machine;
+    type Machine: Machine<Arch: Guest>;
     /// Names the CPU, how privileged it is, and its counter's frequency.
     fn describe(&self) -> String;
     /// Prints a line, once the console is open.

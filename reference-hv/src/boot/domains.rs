@@ -1,13 +1,13 @@
 //! The domains that the host tree asks for.
 
 use crate::addr::{Pa, Span};
+use crate::assign;
 use crate::config::{Host, Modules};
 use crate::hal::{Machine, Ram};
-use crate::vm::{self, Hypervisor};
-use crate::{assign, guest_tree};
+use crate::vm::{self, Guest, Hypervisor};
 
 /// Proves what the trees claim and makes the domains. One that is refused keeps no other from running.
-pub(super) fn populate<M: Machine>(
+pub(super) fn populate<M: Machine<Arch: Guest>>(
     mut machine: M,
     host: &'static Host<'static>,
     about: &assign::Machine,
@@ -24,7 +24,7 @@ pub(super) fn populate<M: Machine>(
     for (plan, before) in assignment.domains().iter().zip(0..) {
         let earlier = assignment.domains().get(..before).unwrap_or_default();
         let plan = &*vm::with_injected_mappings(plan, earlier, host);
-        let done = guest_tree::build(plan, host, &Loaded(hypervisor.machine()))
+        let done = M::Arch::describe(plan, host, &Loaded(hypervisor.machine()))
             .map_err(|error| hypervisor.give_up(plan, error))
             .and_then(|tree| hypervisor.create(plan, &tree));
         if let Err(refusal) = done {

@@ -136,7 +136,7 @@ fn several_domains_run() {
     for line in [
         concat!("refhv ", env!("CARGO_PKG_VERSION"), ", a fake"),
         "domain one is d1: 16384 KiB, 1 CPUs, 0 device pages",
-        "domain three is d3: 16384 KiB, 1 CPUs, 1 device pages, INTIDs 39",
+        "domain three is d3: 16384 KiB, 1 CPUs, 1 device pages, interrupts 39",
     ] {
         assert!(console.iter().any(|known| known == line), "{console:#?}");
     }

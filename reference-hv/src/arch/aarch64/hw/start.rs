@@ -15,11 +15,11 @@ use super::{heap, image, pl011, smmu, timer};
 use crate::addr::{Pa, Span};
 use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::stage1::Memory;
+use crate::arch::aarch64::{guest_layout, linux_image};
 use crate::assign::{self, Taken};
 use crate::boot::{self, Error, Platform, RamPlan};
 use crate::config::{Host, HostBridge};
 use crate::dt;
-use crate::ids::IrqLine;
 use crate::paging::MapError;
 use crate::pci::Inventory;
 
@@ -174,7 +174,7 @@ impl Platform for Early {
         // SAFETY: As above, and the frames are mapped as they are looked at.
         let gic = unsafe { Gic::open(host.gic.distributor, &host.gic.redistributors, map) };
         let gic = gic.map_err(part("interrupt controller"))?;
-        let timer = host.timer.virtual_.intid();
+        let timer = host.timer.virtual_.number();
         if timer != VIRTUAL_TIMER {
             return Err(Error::Platform(format!(
                 "the virtual timer has INTID {timer}, not {VIRTUAL_TIMER}"
@@ -199,7 +199,9 @@ impl Platform for Early {
             taken: plan.taken,
             pa_bits: u32::from(stage2.pa_bits),
             ipa_bits: u32::from(stage2.shape.bits),
-            spis: gic.shared_lines().min(IrqLine::MAX_SPIS),
+            lines: gic.shared_lines(),
+            guest: &guest_layout::GUEST,
+            kernel: linux_image::room,
             streams: smmus.streams(),
             functions: Inventory::default(),
         };
