@@ -10,6 +10,8 @@ use crate::addr::{Ipa, Pa, Span};
 use crate::ids::{DomainId, IommuDomainId, Sbdf, Stream, VcpuId, Vmid};
 use crate::paging::{Format, Memory, Shape, Tables};
 
+#[cfg(test)]
+pub(crate) mod fake;
 mod interrupts;
 
 pub use interrupts::{Interrupt, InterruptController, IrqChip, NotOwned, VirtualInterrupts};

@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::hal::Interrupt;
-use crate::vm::tests::machine::Fake;
+use crate::hal::fake::Fake;
 use crate::vm::tests::rig::{GPIO_AT, Rig, gpio, low, rtc, span};
 use crate::vm::tests::tree::Tree;
 

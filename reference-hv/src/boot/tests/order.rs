@@ -1,7 +1,7 @@
 //! Which step comes when, and what is left undone when one fails.
 
 use super::*;
-use crate::pci::fake::{Device, bdf};
+use crate::hal::fake::functions::{Device, bdf};
 use crate::pci::registers::{COMMAND, Command};
 
 /// Starts a machine on which something fails; returns the reason and the steps up to it.
