@@ -2,7 +2,27 @@
 //!
 //! Clauses are those of the GIC architecture specification, Arm IHI 0069.
 
-use crate::exit::SysReg;
+use super::guest_layout::LINES;
+use crate::access::low32;
+use crate::arch::aarch64::exit::SysReg;
+use crate::ids::IrqLine;
+
+/// Names the shared line with this number, counted from zero as device trees do; `None` where no GIC has it.
+pub const fn spi(number: u32) -> Option<IrqLine> {
+    if number < LINES.most {
+        Some(IrqLine::new(LINES.first + number))
+    } else {
+        None
+    }
+}
+/// Names the private line with this number, counted from zero as device trees do; `None` where no GIC has it.
+pub const fn ppi(number: u32) -> Option<IrqLine> {
+    if number < LINES.first - FIRST_PPI {
+        Some(IrqLine::new(FIRST_PPI + number))
+    } else {
+        None
+    }
+}
 
 /// First INTID of the peripherals private to a CPU; those below are software generated.
 pub const FIRST_PPI: u32 = 16;
@@ -87,11 +107,6 @@ pub const ICH_HCR_NPIE: u64 = 1 << 3;
 /// Deactivations by ICC_DIR_EL1 are trapped (TDIR).
 pub const ICH_HCR_TDIR: u64 = 1 << 14;
 
-/// Returns how many EOIs found no list register (ICH_HCR_EL2.EOIcount).
-pub const fn eoi_count(hcr: u64) -> u64 {
-    (hcr >> 27) & 0x1f
-}
-
 /// One list register, taken apart (`ICH_LR<n>_EL2`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ListRegister {
@@ -150,12 +165,6 @@ impl ListRegister {
             active: raw & LR_ACTIVE != 0,
         }
     }
-}
-
-/// Returns the low half of a register.
-pub const fn low32(value: u64) -> u32 {
-    let [a, b, c, d, ..] = value.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 /// To whom a software generated interrupt goes.
@@ -308,12 +317,5 @@ mod tests {
         for (raw, intid, target) in table {
             assert_eq!(Sgi::decode(raw), Sgi { intid, target }, "{raw:#x}");
         }
-    }
-
-    /// The count of unmatched EOIs is the top five bits of the low word.
-    #[test]
-    fn eoi_count_is_bits_31_to_27() {
-        assert_eq!(eoi_count(0x1f << 27 | ICH_HCR_EN), 31);
-        assert_eq!(eoi_count(u64::MAX ^ (0x1f << 27)), 0);
     }
 }

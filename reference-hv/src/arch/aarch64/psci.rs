@@ -10,7 +10,7 @@ use smccc::psci::{
     PSCI_SYSTEM_OFF, PSCI_SYSTEM_RESET, PSCI_VERSION,
 };
 
-use super::gic::low32;
+use crate::access::low32;
 
 /// PSCI_VERSION of this implementation: 1.1.
 pub const VERSION: u64 = 0x0001_0001;

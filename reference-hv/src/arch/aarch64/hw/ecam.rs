@@ -7,9 +7,9 @@ use aarch64_cpu::asm::barrier::{SY, dsb};
 
 use super::mmu::Mmu;
 use super::pl011;
+use crate::access::Width;
 use crate::arch::aarch64::stage1::Memory;
 use crate::config::Host;
-use crate::exit::Width;
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
 use crate::pci::registers::SPACE;

@@ -8,9 +8,9 @@ use arm_sysregs::el1::registers::IsrEl1;
 use super::gicv3::Features;
 use super::{el2, timer};
 use crate::addr::Pa;
+use crate::arch::aarch64::VcpuContext;
 use crate::arch::aarch64::esr::Syndrome;
 use crate::arch::aarch64::{stage1, stage2};
-use crate::hal;
 use crate::ids::Vmid;
 
 /// What every exit saves and every entry restores; vectors.S knows the offsets.
@@ -186,16 +186,16 @@ impl Vcpu {
     }
 
     /// Puts everything back to reset and then to what `context` says. It must not be loaded.
-    pub fn set_context(&mut self, context: &hal::Context) {
+    pub fn set_context(&mut self, context: &VcpuContext) {
         self.reset(context.pc, 0);
         self.context.x = context.x;
-        self.context.pstate = context.pstate;
+        self.context.pstate = context.cpsr;
         self.bank.SP_EL0 = context.sp_el0;
         self.bank.SP_EL1 = context.sp_el1;
         self.bank.ELR_EL1 = context.elr_el1;
         self.bank.SPSR_EL1 = context.spsr_el1;
         self.bank.SCTLR_EL1 = context.sctlr | SCTLR_RESET;
-        self.bank.TCR_EL1 = context.tcr;
+        self.bank.TCR_EL1 = context.ttbcr;
         self.bank.TTBR0_EL1 = context.ttbr0;
         self.bank.TTBR1_EL1 = context.ttbr1;
     }
@@ -208,7 +208,7 @@ impl Vcpu {
     /// Makes the registers the CPU's. `fresh` says that another virtual CPU of the domain was here
     /// last.
     pub fn load(&mut self, features: &Features, fresh: bool) {
-        self.bank.RESTORE();
+        self.bank.restore();
         // These registers rule the guest's view only: its number, its stage 2 (tables built for its domain,
         // tagged with its VMID), its clock and its interrupt interface.
         VMPIDR_EL2.set(self.affinity);
