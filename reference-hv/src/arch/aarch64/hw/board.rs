@@ -32,13 +32,13 @@ use crate::arch::aarch64::stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::arch::aarch64::vgic::{self, Lists};
 use crate::arch::aarch64::{Aarch64, exit::Exit};
-use crate::config::{Host, HostBridge, HostLine};
+use crate::config::{Host, HostLine};
 use crate::hal::{
     Clock, ConfigSpace, Console, Cpu, Event, Interrupt, InterruptController, Iommu, IrqChip,
     Translation,
 };
 use crate::ids::{DomainId, IommuDomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
-use crate::paging::{MapError, Shape};
+use crate::paging::Shape;
 
 /// PSTATE.SS and BTYPE, which completing an instruction clears.
 const STEP_AND_BRANCH: u64 = 1 << 21 | 0b11 << 10;
@@ -46,7 +46,7 @@ const STEP_AND_BRANCH: u64 = 1 << 21 | 0b11 << 10;
 /// The machine.
 #[derive(Debug)]
 pub struct Board {
-    mmu: Mmu,
+    pub(super) mmu: Mmu,
     /// RAM of modules and domains.
     pub(super) ram: Ram,
     gic: Gic,
@@ -56,7 +56,7 @@ pub struct Board {
     stage2: Stage2,
     smmus: Set<Registers>,
     /// The configuration space of PCI functions.
-    ecam: Ecam,
+    pub(super) ecam: Ecam,
     /// What the alarm is set to.
     alarm: Option<u64>,
     /// List registers that may hold something.
@@ -104,18 +104,6 @@ impl Board {
             timer_active: false,
             last: [None; Vmid::COUNT],
         }
-    }
-
-    /// Maps the configuration space behind a host bridge.
-    ///
-    /// # Errors
-    /// Refuses one that is mapped already, whatever it is.
-    ///
-    /// # Safety
-    /// What the tree calls an ECAM must be one, or nothing that is used otherwise.
-    pub unsafe fn open_config_space(&mut self, bridge: &HostBridge) -> Result<(), MapError> {
-        // SAFETY: The caller vouches for it.
-        unsafe { self.ecam.open(&mut self.mmu, bridge) }
     }
 
     /// Reports what SMMUs have stopped.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
+use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 
 use aarch64_cpu::asm::barrier::{SY, dsb};
 
@@ -71,14 +72,10 @@ impl ConfigSpace for Ecam {
         // configuration register that no function has gives all ones (PCIe 2.3.2).
         unsafe {
             match width {
-                Width::Byte => {
-                    u32::from(core::ptr::with_exposed_provenance::<u8>(place).read_volatile())
-                }
-                Width::Half => {
-                    u32::from(core::ptr::with_exposed_provenance::<u16>(place).read_volatile())
-                }
+                Width::Byte => u32::from(with_exposed_provenance::<u8>(place).read_volatile()),
+                Width::Half => u32::from(with_exposed_provenance::<u16>(place).read_volatile()),
                 Width::Word | Width::Double => {
-                    core::ptr::with_exposed_provenance::<u32>(place).read_volatile()
+                    with_exposed_provenance::<u32>(place).read_volatile()
                 }
             }
         }
@@ -92,13 +89,12 @@ impl ConfigSpace for Ecam {
         // address register of a function in use is moved over memory of somebody else's.
         unsafe {
             match width {
-                Width::Byte => {
-                    core::ptr::with_exposed_provenance_mut::<u8>(place).write_volatile(value as u8)
+                Width::Byte => with_exposed_provenance_mut::<u8>(place).write_volatile(value as u8),
+                Width::Half => {
+                    with_exposed_provenance_mut::<u16>(place).write_volatile(value as u16)
                 }
-                Width::Half => core::ptr::with_exposed_provenance_mut::<u16>(place)
-                    .write_volatile(value as u16),
                 Width::Word | Width::Double => {
-                    core::ptr::with_exposed_provenance_mut::<u32>(place).write_volatile(value);
+                    with_exposed_provenance_mut::<u32>(place).write_volatile(value)
                 }
             }
         }

@@ -66,12 +66,9 @@ pub type Found = Vec<Option<Result<Blocked<Registers>, Unusable>>>;
 /// # Safety
 /// What the tree calls an SMMU must be one, with the registers where it says, not mapped yet.
 pub unsafe fn block(mmu: &mut Mmu, host: &Host<'_>) -> Result<Found, MapError> {
-    let mut found = Vec::new();
-    for iommu in &host.iommus {
-        // SAFETY: The caller vouches for it.
-        found.push(unsafe { block_one(mmu, iommu)? });
-    }
-    Ok(found)
+    // SAFETY: The caller vouches for it.
+    let block = |iommu| unsafe { block_one(mmu, iommu) };
+    host.iommus.iter().map(block).collect()
 }
 
 /// # Safety

@@ -211,6 +211,6 @@ impl Platform for Early {
 
     fn open_config_space(board: &mut Board, bridge: &HostBridge) -> Result<(), MapError> {
         // SAFETY: The tree says that this is a configuration space.
-        unsafe { board.open_config_space(bridge) }
+        unsafe { board.ecam.open(&mut board.mmu, bridge) }
     }
 }
