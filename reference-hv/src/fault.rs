@@ -26,7 +26,7 @@ macro_rules! faults {
 }
 
 faults! {
-    // What a partial tree says (config::partial, config::interrupts, config::host).
+    // What a partial tree says (config::partial, config::tree, config::machine).
     TupleTruncated = "tuple-truncated", assign_interrupt_less_platform_device,
         "drops what is left of xen,reg behind the last whole tuple";
     CellsWrongLevel = "cells-wrong-level", map_platform_device_mmio_region_non_ident,
@@ -215,7 +215,7 @@ faults! {
     PhandleClash = "phandle-clash", assign_interrupt_less_platform_device,
         "gives the guest's interrupt controller a phandle that another node has";
 
-    // Streams (config::iommu, assign::streams).
+    // Streams (config::tree::iommu, assign::streams).
     DisabledIommuProtects = "disabled-iommu-protects", assign_dma_platform_device_with_iommu,
         "takes a device behind an IOMMU that is off for protected";
     SecondIommuIgnored = "second-iommu-ignored", assign_dma_platform_device_with_iommu,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::domain::{DomainClaim, Names};
 use super::error::{Brief, ConfigError, Warnings};
-use super::host::Host;
+use super::machine::Host;
 use super::module::{ModuleKind, module, says_module};
 use crate::dt::{Cells, Node};
 use crate::ids::{DomainId, Privilege};

@@ -3,9 +3,9 @@
 
 use alloc::vec::Vec;
 
-use super::device::is_iommu;
 use super::error::{ConfigError, Warnings};
 use super::pci_assigned::{XEN_PCI, functions};
+use super::tree::is_iommu;
 use crate::dt::{Blob, Cells, Event, Node, Prop, Tuples};
 use crate::fault::{self, Fault};
 use crate::ids::Sbdf;

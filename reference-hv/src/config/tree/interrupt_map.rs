@@ -3,9 +3,10 @@
 
 use alloc::vec::Vec;
 
-use super::error::ConfigError;
-use super::index::{Found, Index, NodeId};
-use super::interrupts::{HostLine, line};
+use super::index::Index;
+use super::interrupts::line;
+use crate::config::error::ConfigError;
+use crate::config::machine::{Found, HostLine, NodeId};
 use crate::dt::{Node, Prop};
 
 const NAME: &str = "interrupt-map";

@@ -3,63 +3,20 @@
 //! Documentation/devicetree/bindings/pci/host-generic-pci.yaml).
 
 use alloc::vec::Vec;
-use core::ops::RangeInclusive;
 
 use super::device::is_okay;
-use super::error::{ConfigError, Warnings};
-use super::host::Host;
-use super::index::{Index, Marks, NodeId};
+use super::index::Index;
 use super::interrupt_map::{Entry, entries};
-use super::interrupts::{HostLine, line};
-use super::reg::{Reg, Window, reg, windows};
-use crate::addr::{Pa, Span};
+use super::interrupts::line;
+use super::reg::{Reg, reg, windows};
+use crate::addr::Span;
+use crate::config::error::{ConfigError, Warnings};
+use crate::config::machine::{Host, HostBridge, HostLine, MAX_BRIDGES, Marks, NodeId};
 use crate::dt::Prop;
 use crate::ids::Sbdf;
-use crate::pci::Segment;
-
-/// Most host bridges that are used.
-pub const MAX_BRIDGES: usize = 8;
 
 /// Bits of an offset into ECAM that one bus takes (PCIe 7.2.2).
 const BUS_SHIFT: u32 = 20;
-
-/// A host bridge whose configuration space is an ECAM.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HostBridge {
-    /// Its node.
-    pub id: NodeId,
-    /// The number of its configuration space.
-    pub segment: u16,
-    /// The buses behind it; the first is its own.
-    pub buses: RangeInclusive<u8>,
-    /// The configuration space of these buses.
-    pub ecam: Span<Pa>,
-    /// What of memory it passes on.
-    pub windows: Vec<Window>,
-    /// Whether what is behind it sees the caches.
-    pub coherent: bool,
-}
-
-impl HostBridge {
-    /// Returns what is behind it, to be looked through.
-    pub fn as_segment(&self) -> Segment {
-        Segment {
-            number: self.segment,
-            buses: self.buses.clone(),
-        }
-    }
-
-    /// Tells where memory on the bus lies for the CPU, where all of it is in one window.
-    pub fn to_cpu(&self, address: u64, size: u64) -> Option<Span<Pa>> {
-        let bus = Span::new(Pa::new(address), size).ok()?;
-        self.windows.iter().find_map(|window| {
-            let offset = address.checked_sub(window.bus)?;
-            let at = Pa::new(window.cpu.first().raw().checked_add(offset)?);
-            let span = Span::new(at, bus.size()).ok()?;
-            window.cpu.covers(span).then_some(span)
-        })
-    }
-}
 
 /// Finds the host bridges that are on and can be understood. What is said of the others goes into `warnings`.
 pub fn bridges(index: &Index<'_>, warnings: &mut Warnings) -> Vec<HostBridge> {
@@ -146,12 +103,6 @@ fn bridge(index: &Index<'_>, id: NodeId, before: usize) -> Result<HostBridge, Co
 }
 
 impl Host<'_> {
-    /// Finds the host bridge of a segment.
-    pub fn bridge(&self, segment: u16) -> Option<&HostBridge> {
-        let mut all = self.bridges.iter();
-        all.find(|bridge| bridge.segment == segment)
-    }
-
     /// Returns the line on which a pin arrives that is raised by a device on the host bridge's own bus; nothing where
     /// the map names none (Devicetree Specification 2.4.3).
     ///

@@ -4,8 +4,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::error::ConfigError;
-use super::index::{Found, Index, NodeId};
+use super::index::Index;
+use crate::config::error::ConfigError;
+use crate::config::machine::{Found, HostLine, Interrupts, NodeId};
 use crate::dt::{MAX_DEPTH, Node, Prop, PropFlaw};
 use crate::fault::{self, Fault};
 use crate::ids::{IrqLine, Trigger};
@@ -13,24 +14,6 @@ use crate::ids::{IrqLine, Trigger};
 /// Most steps from a device to its controller. The chain may be as long as a tree is deep;
 /// anything longer runs in a circle.
 const MAX_STEPS: usize = MAX_DEPTH;
-
-/// A line of the GIC as a node names it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct HostLine {
-    /// The line.
-    pub line: IrqLine,
-    /// How it triggers.
-    pub trigger: Trigger,
-}
-
-/// What the interrupt properties of a node come to.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Interrupts {
-    /// Its shared lines of the GIC.
-    pub lines: Vec<HostLine>,
-    /// A controller other than the GIC that its interrupts go to instead.
-    pub elsewhere: Option<String>,
-}
 
 /// Where a chain of interrupt parents ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

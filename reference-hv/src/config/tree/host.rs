@@ -2,80 +2,21 @@
 
 use alloc::vec::Vec;
 
-use super::bridge::{self, HostBridge};
-use super::device::is_okay;
-use super::error::{ConfigError, HostError, Warnings};
-use super::index::{Found, Index, Marks, NodeId};
+use super::index::Index;
 use super::interrupt_map::mapped_lines;
-use super::interrupts::{HostLine, Interrupts, interrupts};
-use super::iommu::{self, Iommu, Master};
-use super::platform::{self, Console, Gic, Timer, one};
+use super::interrupts::interrupts;
+use super::platform::one;
 use super::reg::{EMPTY, Reg, reg, reserved_reg, windows};
+use super::{bridge, iommu, is_okay, platform};
 use crate::addr::{Pa, Span};
+use crate::config::error::{ConfigError, HostError, Warnings};
+use crate::config::machine::{
+    Found, Host, HostLine, Interrupts, MAX_REGIONS, Marks, NodeId, Owner, Region,
+};
 use crate::dt::{Blob, Node, Prop};
-use crate::fault::{self, Fault};
-use crate::ids::IrqLine;
-
-/// Most ranges that the nodes of a host tree may name; large boards name some thousand.
-pub const MAX_REGIONS: usize = 16384;
 
 /// Nodes of which a second one would have to be guessed at: what it says would be lost in silence.
 const ONCE: [&str; 3] = ["/chosen", "/aliases", "/reserved-memory"];
-
-/// What something in the host's address space is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Owner {
-    /// Registers of a device.
-    Device,
-    /// Addresses that a PCI host bridge passes on to whatever sits behind it.
-    PciWindow,
-    /// Something that the hypervisor keeps, and what.
-    Hypervisor(&'static str),
-    /// RAM, enabled or not.
-    Memory,
-    /// Memory that is somebody else's.
-    Reserved,
-}
-
-/// A range of the host's address space about which something is known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Region {
-    /// The range, byte-exact as the tree says it.
-    pub span: Span<Pa>,
-    /// The node that says it; none for the memory reservation block.
-    pub node: Option<NodeId>,
-    /// What lies there.
-    pub owner: Owner,
-}
-
-/// The machine as its tree describes it.
-#[derive(Clone, Debug)]
-pub struct Host<'t> {
-    /// The hypervisor's own arguments.
-    pub arguments: &'t str,
-    /// RAM, sorted and disjoint.
-    pub ram: Vec<Span<Pa>>,
-    /// The interrupt controller.
-    pub gic: Gic,
-    /// The UART to print on.
-    pub console: Option<Console<'t>>,
-    /// The timers.
-    pub timer: Timer,
-    /// Every IOMMU.
-    pub iommus: Vec<Iommu>,
-    /// Every PCI host bridge that can be used.
-    pub bridges: Vec<HostBridge>,
-    /// Every node that IOMMUs stand before or that has parts before which they stand, in the order of the tree.
-    pub masters: Vec<Master>,
-    /// Everything known about the address space, in the order of the tree.
-    pub regions: Vec<Region>,
-    /// The first node whose registers lie nobody knows where: what no node describes may be its.
-    pub unreadable: Option<NodeId>,
-    /// What in the tree could not be understood and is therefore nobody's.
-    pub warnings: Warnings,
-    /// Every node.
-    pub index: Index<'t>,
-}
 
 impl<'t> Host<'t> {
     /// Reads the host tree.
@@ -140,27 +81,9 @@ impl<'t> Host<'t> {
         Ok(host)
     }
 
-    /// Returns the value of the hypervisor's argument `name`, written `name=value`.
-    pub fn argument(&self, name: &str) -> Option<&'t str> {
-        self.arguments
-            .split_ascii_whitespace()
-            .find_map(|argument| argument.strip_prefix(name)?.strip_prefix('='))
-    }
-
     /// Returns the node.
     pub fn node(&self, id: NodeId) -> Node<'t> {
         self.index.node(id)
-    }
-
-    /// Returns what a node says about the address space.
-    pub fn regions_of(&self, id: NodeId) -> &[Region] {
-        // Nodes come in their own order; what no node says comes behind them all.
-        let start = self
-            .regions
-            .partition_point(|region| region.node.is_some_and(|node| node < id));
-        let rest = self.regions.get(start..).unwrap_or_default();
-        let length = rest.partition_point(|region| region.node == Some(id));
-        rest.get(..length).unwrap_or_default()
     }
 
     /// Reads the interrupts of a node.
@@ -177,40 +100,6 @@ impl<'t> Host<'t> {
     /// Refuses what cannot be read and lines that no domain can have.
     pub fn mapped_lines(&self, id: NodeId) -> Result<Vec<HostLine>, ConfigError> {
         mapped_lines(&self.index, self.gic.id, id)
-    }
-
-    /// Names the use that the hypervisor has for a line.
-    pub fn use_of(&self, line: IrqLine) -> Option<&'static str> {
-        let console = self
-            .console
-            .as_ref()
-            .is_some_and(|console| console.lines.contains(&line));
-        if console && !fault::on(Fault::ConsoleGivenAway) {
-            return Some("the hypervisor's console");
-        }
-        let iommu = self.iommus.iter().any(|iommu| iommu.lines.contains(&line));
-        let given = fault::on(Fault::IommuGivenAway) || fault::on(Fault::IommuLineGivenAway);
-        (iommu && !given).then_some("an IOMMU")
-    }
-
-    /// Tells whether a seeded fault takes this part of the hypervisor's for anybody's.
-    pub fn is_given_away(&self, id: NodeId) -> bool {
-        (fault::on(Fault::GicGivenAway) && self.index.marks(id).contains(Marks::GIC_PART))
-            || (self.index.marks(id).contains(Marks::IOMMU) && self.is_iommu_given_away(id))
-            || (fault::on(Fault::ConsoleGivenAway) && self.is_console(id))
-    }
-
-    fn is_iommu_given_away(&self, id: NodeId) -> bool {
-        let node = self.index.node(id);
-        fault::on(Fault::IommuGivenAway)
-            || (fault::on(Fault::DisabledIommuGivenAway) && !is_okay(node))
-            || (fault::on(Fault::MarkedIommuGivenAway) && node.has("xen,passthrough"))
-    }
-
-    fn is_console(&self, id: NodeId) -> bool {
-        self.console
-            .as_ref()
-            .is_some_and(|console| console.id == id)
     }
 
     /// Adds what one node says.

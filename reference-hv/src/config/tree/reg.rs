@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::index::{Index, Marks, NodeId};
+use super::index::Index;
 use crate::addr::{Address, Pa, Span};
+use crate::config::machine::{Marks, NodeId, Window};
 use crate::dt::{MAX_DEPTH, read_cells};
 
 /// What the `reg` of a node says to the CPU.
@@ -146,21 +147,6 @@ fn through(ranges: &[u8], widths: [usize; 3], span: Span<Pa>) -> Option<Span<Pa>
         }
     }
     None
-}
-
-/// A part of an address space that a PCI host bridge passes on to what is behind it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Window {
-    /// Whether it is memory; I/O space otherwise.
-    pub memory: bool,
-    /// Whether its addresses on the bus are of 64 bits.
-    pub wide: bool,
-    /// Whether what lies there may be read ahead.
-    pub prefetchable: bool,
-    /// Where it begins on the bus.
-    pub bus: u64,
-    /// Where it lies for the CPU.
-    pub cpu: Span<Pa>,
 }
 
 /// Returns the windows that a PCI host bridge opens; `None` where they cannot be understood.

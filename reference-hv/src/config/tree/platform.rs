@@ -1,49 +1,11 @@
 //! The parts of the machine that the hypervisor keeps for itself.
 
-use alloc::vec::Vec;
-
-use super::error::{ConfigError, HostError};
-use super::index::{Found, Index, Marks, NodeId};
+use super::index::Index;
 use super::interrupts::{kept_lines, private_lines};
 use super::reg::{Reg, reg};
-use crate::addr::{Pa, Span};
+use crate::config::error::{ConfigError, HostError};
+use crate::config::machine::{Console, Found, Gic, Marks, NodeId, Timer};
 use crate::dt::Prop;
-use crate::ids::IrqLine;
-
-/// The interrupt controller.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Gic {
-    /// Its node.
-    pub id: NodeId,
-    /// Where its distributor lies.
-    pub distributor: Span<Pa>,
-    /// Where its redistributors lie.
-    pub redistributors: Vec<Span<Pa>>,
-    /// The line of its own interrupt, which the virtual CPU interface raises.
-    pub maintenance: Option<IrqLine>,
-}
-
-/// The UART that the hypervisor prints on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Console<'t> {
-    /// Its node.
-    pub id: NodeId,
-    /// Its path as `stdout-path` or the alias names it.
-    pub path: &'t str,
-    /// Where its registers lie.
-    pub span: Span<Pa>,
-    /// Its shared lines.
-    pub lines: Vec<IrqLine>,
-}
-
-/// The private lines of the architected timer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Timer {
-    /// Virtual timer.
-    pub virtual_: IrqLine,
-    /// Hypervisor's timer.
-    pub hypervisor: IrqLine,
-}
 
 /// Finds the GICv3.
 pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {

@@ -2,74 +2,13 @@
 
 use alloc::vec::Vec;
 
-use super::HostError;
 use super::device::is_iommu_model;
+use crate::config::error::HostError;
+use crate::config::machine::{Found, Marks, NodeId};
 use crate::dt::{Blob, Event, Node, Prop};
 
 /// Most nodes of a host tree; large boards have some thousand.
 pub const MAX_NODES: usize = 16384;
-
-/// A node of an [`Index`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct NodeId(u32);
-
-impl NodeId {
-    /// The root.
-    pub const ROOT: Self = Self(0);
-
-    fn place(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-
-    fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-/// What a search that should find one thing found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Found {
-    /// Nothing.
-    Nothing,
-    /// The one.
-    One(NodeId),
-    /// More than one, so that taking the first would be a guess.
-    Several,
-}
-
-impl Found {
-    fn add(&mut self, id: NodeId) {
-        *self = match *self {
-            Self::Nothing => Self::One(id),
-            Self::One(_) | Self::Several => Self::Several,
-        };
-    }
-}
-
-bitflags::bitflags! {
-    /// What a node says it is, as far as this hypervisor cares.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub struct Marks: u16 {
-        /// A GICv3.
-        const GIC = 1 << 0;
-        /// A GICv3 or a part of one.
-        const GIC_PART = 1 << 1;
-        /// An IOMMU.
-        const IOMMU = 1 << 2;
-        /// The architected timer.
-        const TIMER = 1 << 3;
-        /// A PL011.
-        const PL011 = 1 << 4;
-        /// RAM.
-        const MEMORY = 1 << 5;
-        /// A bus of PCI's addresses.
-        const PCI = 1 << 6;
-        /// A PCI host bridge by its model.
-        const BRIDGE = 1 << 7;
-        /// Something that an IOMMU stands before.
-        const MASTER = 1 << 8;
-    }
-}
 
 /// A node, with what everybody asks about every node noted on the way.
 #[derive(Clone, Copy, Debug)]

@@ -4,43 +4,18 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::device::is_okay;
-use super::error::ConfigError;
-use super::host::Host;
-use super::index::{Found, Index, Marks, NodeId};
+use super::index::Index;
 use super::interrupts::kept_lines;
 use super::reg::{Reg, reg};
-use crate::addr::{Pa, Span};
+use crate::config::error::ConfigError;
+use crate::config::machine::{Found, Host, Iommu, Marks, Master, NodeId};
 use crate::dt::{Node, Prop};
 use crate::fault::{self, Fault};
-use crate::ids::{IrqLine, Stream, StreamId};
+use crate::ids::{Stream, StreamId};
 
 const IOMMUS: &str = "iommus";
 const MAP: &str = "iommu-map";
 const MAP_MASK: &str = "iommu-map-mask";
-
-/// An IOMMU, usable or not: its registers are nobody's either way.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Iommu {
-    /// Its node.
-    pub id: NodeId,
-    /// Where its registers lie.
-    pub spans: Vec<Span<Pa>>,
-    /// Its shared lines.
-    pub lines: Vec<IrqLine>,
-    /// Whether it and every bus on the way to it are on. One that is off is as good as none.
-    pub active: bool,
-    /// Whether it is of the one kind that this hypervisor drives.
-    pub smmuv3: bool,
-}
-
-/// A node that IOMMUs stand before, or that has parts before which they stand.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Master {
-    /// The node.
-    pub id: NodeId,
-    /// By what active IOMMUs know it and its parts, each once, in order; or why nobody can tell.
-    pub streams: Result<Vec<Stream>, ConfigError>,
-}
 
 /// Finds every IOMMU.
 pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
@@ -64,22 +39,6 @@ pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
 }
 
 impl Host<'_> {
-    /// Returns the streams by which active IOMMUs know a device and its parts, each once, in order.
-    ///
-    /// # Errors
-    /// Refuses what cannot be understood, a device that goes through two IOMMUs, and one that goes around
-    /// one: the tree does not say which of its accesses take which way.
-    pub fn streams(&self, id: NodeId) -> Result<&[Stream], ConfigError> {
-        let place = self.masters.binary_search_by_key(&id, |master| master.id);
-        let Some(master) = place.ok().and_then(|place| self.masters.get(place)) else {
-            return Ok(&[]);
-        };
-        match &master.streams {
-            Ok(streams) => Ok(streams),
-            Err(flaw) => Err(flaw.clone()),
-        }
-    }
-
     /// Finds every node that IOMMUs stand before, and what they are in, in the order of the tree.
     pub(super) fn find_masters(&self) -> Vec<Master> {
         let index = &self.index;
