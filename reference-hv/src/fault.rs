@@ -43,7 +43,7 @@ faults! {
         "takes an IOMMU that is marked xen,passthrough for any device";
     IommuLineGivenAway = "iommu-line-given-away", hide_iommu_from_domain,
         "takes an interrupt of an IOMMU for that of any device";
-    GicGivenAway = "gic-given-away", assign_interrupt_less_platform_device,
+    ControllerGivenAway = "gic-given-away", assign_interrupt_less_platform_device,
         "takes the registers of the interrupt controller for those of any device";
     ConsoleGivenAway = "console-given-away", assign_non_dma_platform_device,
         "takes the hypervisor's console, registers and interrupt, for any device";

@@ -117,8 +117,10 @@ fn own<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>, Tree
         None => None,
         Some(span) => {
             let bytes = modules.bytes(span).ok_or(TreeError::Changed)?;
+            let blob = Blob::new(bytes).map_err(|_| TreeError::Changed)?;
             Some(Partial::read(
-                Blob::new(bytes).map_err(|_| TreeError::Changed)?,
+                blob,
+                &crate::arch::aarch64::bindings::BINDINGS,
             )?)
         }
     };
@@ -172,7 +174,7 @@ impl Phandles {
                 .find(|phandle| *phandle != but && used.binary_search(phandle).is_err())
                 .unwrap_or(GIC_PHANDLE)
         };
-        let gic = match partial.and_then(|partial| partial.gic) {
+        let gic = match partial.and_then(|partial| partial.controller) {
             _ if fault::on(Fault::PhandleClash) => GIC_PHANDLE,
             Some(stated) => stated,
             None => free(0),

@@ -1,5 +1,6 @@
 //! AArch64: layouts and decoders, and the drivers of the machine.
 
+pub mod bindings;
 pub mod esr;
 pub mod gic;
 pub mod inject;

@@ -34,7 +34,7 @@ pub(super) fn nr_spis(
                 "is {stated}, more than the {} of any GIC",
                 IrqLine::MAX_SPIS
             );
-            return Err(ConfigError::new(claim.node, "nr_spis", what));
+            return Err(ConfigError::new(claim.origin, "nr_spis", what));
         }
         Some(stated) => stated,
         None => machine.spis.min(IrqLine::MAX_SPIS),

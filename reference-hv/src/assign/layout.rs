@@ -95,7 +95,7 @@ pub struct Uart {
 impl Uart {
     /// Puts the imitated UART where the host has its console, which no domain gets.
     fn of_host(claim: &DomainClaim<'_>, host: &Host<'_>) -> Result<Self, ConfigError> {
-        let refuse = |what: &str| Err(ConfigError::new(claim.node, "vpl011", what));
+        let refuse = |what: &str| Err(ConfigError::new(claim.origin, "vpl011", what));
         let Some(console) = &host.console else {
             return refuse("asks for a UART where the host has its console, and it has none");
         };
@@ -142,16 +142,16 @@ impl Layout {
         }
         let needed = u64::from(claim.cpus) * REDISTRIBUTOR;
         let fits = |frames: &&Span<Pa>| frames.size() >= needed;
-        let Some(redistributors) = host.gic.redistributors.iter().find(fits) else {
+        let Some(redistributors) = host.controller.per_cpu.iter().find(fits) else {
             let cpus = claim.cpus;
             let what = format_args!(
                 "is {cpus}, more redistributors than the host has in one place to imitate"
             );
-            return Err(ConfigError::new(claim.node, claim.names.cpus, what));
+            return Err(ConfigError::new(claim.origin, claim.names.cpus, what));
         };
         let uart = claim.vpl011.then(|| Uart::of_host(claim, host));
         Ok(Self {
-            distributor: host.gic.distributor.direct(),
+            distributor: host.controller.shared.direct(),
             redistributors: redistributors.direct(),
             uart: uart.transpose()?,
             // Where the hypervisor lies nothing of the host can be in the way. Xen does the same.

@@ -42,7 +42,7 @@ pub(super) fn place<'t>(
 ) -> Result<Load, ConfigError> {
     let Some(kernel) = claim.module(ModuleKind::Kernel) else {
         return Err(ConfigError::new(
-            claim.node,
+            claim.origin,
             "compatible",
             "is that of a domain without a kernel",
         ));
@@ -51,7 +51,7 @@ pub(super) fn place<'t>(
     let kib = claim.memory_kib;
     let too_small = |what: &str| {
         ConfigError::new(
-            claim.node,
+            claim.origin,
             claim.names.memory,
             format_args!("is {kib} KiB, too little for {what}"),
         )
@@ -105,7 +105,7 @@ fn kernel_room<'t>(
     kernel: &Module<'t>,
     modules: &dyn Modules<'t>,
 ) -> Result<(u64, u64), ConfigError> {
-    let refuse = |what: core::fmt::Arguments<'_>| ConfigError::new(kernel.node, "reg", what);
+    let refuse = |what: core::fmt::Arguments<'_>| ConfigError::new(kernel.origin, "reg", what);
     let bytes = modules
         .bytes(kernel.span)
         .ok_or_else(|| super::module_claims::unreachable(kernel))?;

@@ -1,11 +1,10 @@
-//! What is known of the host, whoever says it: what is RAM, what is whose, what lies where. [`super::tree`] reads it
+//! What the host machine has, whoever says it: what is RAM, what is whose, what lies where. [`super::tree`] reads it
 //! from a device tree.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::error::{ConfigError, Warnings};
-use super::tree::{Index, is_okay};
 use crate::addr::{Pa, Span};
 use crate::fault::{self, Fault};
 use crate::ids::{IrqLine, Stream, Trigger};
@@ -13,14 +12,8 @@ use crate::ids::{IrqLine, Stream, Trigger};
 mod bridge;
 mod node;
 
-pub use bridge::{HostBridge, Window};
+pub use bridge::{HostBridge, LineMap, StreamMap, StreamRange, Window};
 pub use node::{Found, Marks, NodeId};
-
-/// Most ranges that the nodes of a host tree may name; large boards name some thousand.
-pub const MAX_REGIONS: usize = 16384;
-
-/// Most host bridges that are used.
-pub const MAX_BRIDGES: usize = 8;
 
 /// What something in the host's address space is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,23 +33,23 @@ pub enum Owner {
 /// A range of the host's address space about which something is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Region {
-    /// The range, byte-exact as the tree says it.
+    /// The range, byte-exact as it is said.
     pub span: Span<Pa>,
-    /// The node that says it; none for the memory reservation block.
+    /// The node that says it; nothing where no node does.
     pub node: Option<NodeId>,
     /// What lies there.
     pub owner: Owner,
 }
 
-/// The machine as its tree describes it.
+/// The machine as it is described.
 #[derive(Clone, Debug)]
-pub struct Host<'t> {
+pub struct HostMachine<'t> {
     /// The hypervisor's own arguments.
     pub arguments: &'t str,
     /// RAM, sorted and disjoint.
     pub ram: Vec<Span<Pa>>,
     /// The interrupt controller.
-    pub gic: Gic,
+    pub controller: Controller,
     /// The UART to print on.
     pub console: Option<Console<'t>>,
     /// The timers.
@@ -65,27 +58,25 @@ pub struct Host<'t> {
     pub iommus: Vec<Iommu>,
     /// Every PCI host bridge that can be used.
     pub bridges: Vec<HostBridge>,
-    /// Every node that IOMMUs stand before or that has parts before which they stand, in the order of the tree.
+    /// Every node that IOMMUs stand before or that has parts before which they stand, in their order.
     pub masters: Vec<Master>,
-    /// Everything known about the address space, in the order of the tree.
+    /// Everything known about the address space, in the order of the nodes.
     pub regions: Vec<Region>,
     /// The first node whose registers lie nobody knows where: what no node describes may be its.
     pub unreadable: Option<NodeId>,
-    /// What in the tree could not be understood and is therefore nobody's.
+    /// What could not be understood and is therefore nobody's.
     pub warnings: Warnings,
-    /// Every node.
-    pub index: Index<'t>,
 }
 
 /// The interrupt controller.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Gic {
+pub struct Controller {
     /// Its node.
     pub id: NodeId,
-    /// Where its distributor lies.
-    pub distributor: Span<Pa>,
-    /// Where its redistributors lie.
-    pub redistributors: Vec<Span<Pa>>,
+    /// Where the registers lie that CPUs share.
+    pub shared: Span<Pa>,
+    /// Where the registers of single CPUs lie.
+    pub per_cpu: Vec<Span<Pa>>,
     /// The line of its own interrupt, which the virtual CPU interface raises.
     pub maintenance: Option<IrqLine>,
 }
@@ -95,7 +86,7 @@ pub struct Gic {
 pub struct Console<'t> {
     /// Its node.
     pub id: NodeId,
-    /// Its path as `stdout-path` or the alias names it.
+    /// Its path as the description names it.
     pub path: &'t str,
     /// Where its registers lie.
     pub span: Span<Pa>,
@@ -103,12 +94,12 @@ pub struct Console<'t> {
     pub lines: Vec<IrqLine>,
 }
 
-/// The private lines of the architected timer.
+/// The lines of the timers of each CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timer {
-    /// Virtual timer.
+    /// The guest's.
     pub virtual_: IrqLine,
-    /// Hypervisor's timer.
+    /// The hypervisor's.
     pub hypervisor: IrqLine,
 }
 
@@ -124,7 +115,7 @@ pub struct Iommu {
     /// Whether it and every bus on the way to it are on. One that is off is as good as none.
     pub active: bool,
     /// Whether it is of the one kind that this hypervisor drives.
-    pub smmuv3: bool,
+    pub driven: bool,
 }
 
 /// A node that IOMMUs stand before, or that has parts before which they stand.
@@ -136,7 +127,7 @@ pub struct Master {
     pub streams: Result<Vec<Stream>, ConfigError>,
 }
 
-/// A line of the GIC as a node names it.
+/// A line of the interrupt controller as a node names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HostLine {
     /// The line.
@@ -148,13 +139,13 @@ pub struct HostLine {
 /// What the interrupt properties of a node come to.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Interrupts {
-    /// Its shared lines of the GIC.
+    /// Its shared lines of the interrupt controller.
     pub lines: Vec<HostLine>,
-    /// A controller other than the GIC that its interrupts go to instead.
+    /// Another controller that its interrupts go to instead.
     pub elsewhere: Option<String>,
 }
 
-impl<'t> Host<'t> {
+impl<'t> HostMachine<'t> {
     /// Returns the value of the hypervisor's argument `name`, written `name=value`.
     pub fn argument(&self, name: &str) -> Option<&'t str> {
         self.arguments
@@ -177,7 +168,7 @@ impl<'t> Host<'t> {
     ///
     /// # Errors
     /// Refuses what cannot be understood, a device that goes through two IOMMUs, and one that goes around
-    /// one: the tree does not say which of its accesses take which way.
+    /// one: nothing says which of its accesses take which way.
     pub fn streams(&self, id: NodeId) -> Result<&[Stream], ConfigError> {
         let place = self.masters.binary_search_by_key(&id, |master| master.id);
         let Some(master) = place.ok().and_then(|place| self.masters.get(place)) else {
@@ -207,20 +198,6 @@ impl<'t> Host<'t> {
         let iommu = self.iommus.iter().any(|iommu| iommu.lines.contains(&line));
         let given = fault::on(Fault::IommuGivenAway) || fault::on(Fault::IommuLineGivenAway);
         (iommu && !given).then_some("an IOMMU")
-    }
-
-    /// Tells whether a seeded fault takes this part of the hypervisor's for anybody's.
-    pub fn is_given_away(&self, id: NodeId) -> bool {
-        (fault::on(Fault::GicGivenAway) && self.index.marks(id).contains(Marks::GIC_PART))
-            || (self.index.marks(id).contains(Marks::IOMMU) && self.is_iommu_given_away(id))
-            || (fault::on(Fault::ConsoleGivenAway) && self.is_console(id))
-    }
-
-    fn is_iommu_given_away(&self, id: NodeId) -> bool {
-        let node = self.index.node(id);
-        fault::on(Fault::IommuGivenAway)
-            || (fault::on(Fault::DisabledIommuGivenAway) && !is_okay(node))
-            || (fault::on(Fault::MarkedIommuGivenAway) && node.has("xen,passthrough"))
     }
 
     /// Tells whether this is the UART that the hypervisor prints on.

@@ -11,5 +11,6 @@ mod platform;
 mod reg;
 
 pub use device::{dma_indicator, is_iommu, is_okay};
-pub use index::{Index, MAX_NODES};
+pub use host::Host;
+pub use index::Index;
 pub use platform::one;

@@ -97,7 +97,9 @@ fn resources_with(
     }
     change(&mut tree);
     let blob = Blob::new(tree.blob().leak()).unwrap();
-    let host = Box::leak(Box::new(Host::read(blob).unwrap()));
+    let host = Box::leak(Box::new(
+        Host::read(blob, &crate::arch::aarch64::bindings::BINDINGS).unwrap(),
+    ));
     let machine = assign::Machine {
         taken: Vec::new(),
         pa_bits: 44,

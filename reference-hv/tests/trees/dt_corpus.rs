@@ -77,7 +77,7 @@ fn a_real_tree_is_read() {
     assert_eq!(names, ["uartclk", "apb_pclk"]);
     assert_eq!(
         uart.prop("clock-names").expect("there").text(),
-        Err(PropFlaw::Strings { is: 2 })
+        Err(PropFlaw::Strings(2))
     );
     assert_eq!(
         Tree::read(VIRT).blob().len(),

@@ -1,6 +1,7 @@
 //! A machine to prove assignments on: QEMU's virt board, some domains, and their modules.
 
 use refhv::addr::{Pa, Span};
+use refhv::arch::aarch64::bindings::BINDINGS;
 use refhv::assign::{Assignment, DomainPlan, Machine, ResourceTable, Taken, prove};
 use refhv::config::{Host, HostError, Modules};
 use refhv::dt::Blob;
@@ -120,7 +121,7 @@ impl Rig {
     pub fn judge<T>(&self, look: impl FnOnce(&Host<'_>, &Assignment) -> T) -> Result<T, HostError> {
         let bytes = self.host.blob();
         let blob = Blob::new(&bytes).expect("a sound tree");
-        let host = Host::read(blob)?;
+        let host = Host::read(blob, &BINDINGS)?;
         let (proven, _) = prove(&host, &self, &self.machine);
         Ok(look(&host, &proven))
     }
@@ -135,7 +136,7 @@ impl Rig {
     pub fn resources<T>(&self, look: impl FnOnce(&mut ResourceTable<'_>) -> T) -> T {
         let bytes = self.host.blob();
         let blob = Blob::new(&bytes).expect("a sound tree");
-        let host = Host::read(blob).expect("a host tree that can be read");
+        let host = Host::read(blob, &BINDINGS).expect("a host tree that can be read");
         look(&mut prove(&host, &self, &self.machine).1)
     }
 

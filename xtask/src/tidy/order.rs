@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("paging", &["addr", "fault"]),
     ("hal", &["addr", "arch", "exit", "ids", "paging"]),
     ("pci", &["addr", "exit", "fault", "hal", "ids"]),
-    ("arch", &["addr", "exit", "fault", "ids", "paging"]),
+    ("arch", &["addr", "config", "exit", "fault", "ids", "paging"]),
     ("config", &["addr", "dt", "fault", "ids", "pci"]),
     (
         "assign",

@@ -1,10 +1,14 @@
-//! PCI host bridges whose configuration space is an ECAM.
+//! PCI host bridges whose configuration space is an ECAM, and where what is behind them comes out: its memory, its
+//! interrupts, its accesses.
 
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
-use super::NodeId;
+use super::{HostLine, NodeId};
 use crate::addr::{Pa, Span};
+use crate::config::error::ConfigError;
+use crate::config::flaw::Flaw;
+use crate::ids::{Stream, StreamId};
 use crate::pci::Segment;
 
 /// A host bridge whose configuration space is an ECAM.
@@ -22,6 +26,10 @@ pub struct HostBridge {
     pub windows: Vec<Window>,
     /// Whether what is behind it sees the caches.
     pub coherent: bool,
+    /// On which lines pins of devices on its own bus arrive; or why nobody can tell.
+    pub lines: Result<LineMap, ConfigError>,
+    /// By what IOMMUs know what is behind it; or why nobody can tell.
+    pub streams: Result<StreamMap, ConfigError>,
 }
 
 impl HostBridge {
@@ -58,4 +66,75 @@ pub struct Window {
     pub bus: u64,
     /// Where it lies for the CPU.
     pub cpu: Span<Pa>,
+}
+
+/// On which line a pin arrives that is raised by a device on a host bridge's own bus.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LineMap {
+    /// The bits of device and function that count.
+    pub devices: u8,
+    /// The bits of the pin that count.
+    pub pins: u8,
+    /// Device and function, pin, and the line or why it is none; the first that fits counts.
+    pub entries: Vec<(u8, u8, Result<Option<HostLine>, Flaw>)>,
+}
+
+impl LineMap {
+    /// Returns the line of a pin; nothing where the map names none.
+    pub(in crate::config) fn line(&self, devfn: u8, pin: u8) -> Result<Option<HostLine>, Flaw> {
+        let raised = (devfn & self.devices, pin & self.pins);
+        let mut entries = self.entries.iter();
+        let found = entries.find(|(devfn, pin, _)| (*devfn, *pin) == raised);
+        found.map_or(Ok(None), |(.., line)| line.clone())
+    }
+}
+
+/// By what IOMMUs know what is behind a host bridge.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StreamMap {
+    /// The bits of a requester (bus, device and function) that count.
+    pub mask: u32,
+    /// The first that fits counts.
+    pub entries: Vec<StreamRange>,
+}
+
+/// Requesters behind one IOMMU.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamRange {
+    /// The first requester.
+    pub first: u32,
+    /// How many there are.
+    pub count: u32,
+    /// The stream of the first; those of the others follow.
+    pub stream: u32,
+    /// The IOMMU by its place among all, nothing for one that is off; or why nobody can tell.
+    pub iommu: Result<Option<usize>, Flaw>,
+}
+
+impl StreamMap {
+    /// Returns the stream of a requester; nothing where no active IOMMU stands before it.
+    pub(in crate::config) fn stream(&self, requester: u16) -> Result<Option<Stream>, Flaw> {
+        let wanted = u32::from(requester) & self.mask;
+        for entry in &self.entries {
+            let iommu = entry.iommu.clone()?;
+            let offset = wanted.checked_sub(entry.first);
+            let Some(offset) = offset.filter(|offset| *offset < entry.count) else {
+                continue;
+            };
+            let id = entry.stream.checked_add(offset);
+            let id = StreamId(id.ok_or(Flaw::BeyondStreams(wanted))?);
+            return Ok(iommu.map(|iommu| Stream { iommu, id }));
+        }
+        Ok(None)
+    }
+
+    /// Returns the first active IOMMU.
+    pub(in crate::config) fn first(&self) -> Result<Option<usize>, Flaw> {
+        for entry in &self.entries {
+            if let Some(iommu) = entry.iommu.clone()? {
+                return Ok(Some(iommu));
+            }
+        }
+        Ok(None)
+    }
 }

@@ -41,23 +41,27 @@ bitflags::bitflags! {
     /// What a node says it is, as far as this hypervisor cares.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct Marks: u16 {
-        /// A GICv3.
-        const GIC = 1 << 0;
-        /// A GICv3 or a part of one.
-        const GIC_PART = 1 << 1;
+        /// The interrupt controller.
+        const CONTROLLER = 1 << 0;
+        /// The interrupt controller or a part of it.
+        const CONTROLLER_PART = 1 << 1;
         /// An IOMMU.
         const IOMMU = 1 << 2;
-        /// The architected timer.
-        const TIMER = 1 << 3;
-        /// A PL011.
-        const PL011 = 1 << 4;
+        /// An IOMMU of the one kind that this hypervisor drives.
+        const DRIVEN = 1 << 3;
+        /// The timer.
+        const TIMER = 1 << 4;
+        /// A UART that this hypervisor drives.
+        const UART = 1 << 5;
+        /// A way to call the firmware.
+        const FIRMWARE = 1 << 6;
         /// RAM.
-        const MEMORY = 1 << 5;
+        const MEMORY = 1 << 7;
         /// A bus of PCI's addresses.
-        const PCI = 1 << 6;
+        const PCI = 1 << 8;
         /// A PCI host bridge by its model.
-        const BRIDGE = 1 << 7;
+        const BRIDGE = 1 << 9;
         /// Something that an IOMMU stands before.
-        const MASTER = 1 << 8;
+        const MASTER = 1 << 10;
     }
 }

@@ -1,15 +1,15 @@
 //! The interrupts of a host node: from its own properties up to the controller that they reach.
 
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::index::Index;
+use crate::config::bindings::Specifier;
 use crate::config::error::ConfigError;
-use crate::config::machine::{Found, HostLine, Interrupts, NodeId};
+use crate::config::flaw::Flaw;
+use crate::config::machine::{Found, Interrupts, NodeId};
 use crate::dt::{MAX_DEPTH, Node, Prop, PropFlaw};
-use crate::fault::{self, Fault};
-use crate::ids::{IrqLine, Trigger};
+use crate::ids::IrqLine;
 
 /// Most steps from a device to its controller. The chain may be as long as a tree is deep;
 /// anything longer runs in a circle.
@@ -18,142 +18,115 @@ const MAX_STEPS: usize = MAX_DEPTH;
 /// Where a chain of interrupt parents ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Controller {
-    Gic,
+    /// At the machine's.
+    Own,
     Other(NodeId),
 }
 
 /// What the interrupt properties of a node say, not yet understood.
 #[derive(Default)]
 struct Raw {
-    /// What they say to the GIC: type, number, flags.
-    specifiers: Vec<[u32; 3]>,
+    /// What they say to the machine's interrupt controller.
+    specifiers: Vec<Specifier>,
     elsewhere: Option<String>,
 }
 
-/// Reads the interrupts of a node. Only the GIC's shared lines can be routed, so anything else
-/// that claims to go to the GIC is refused.
+/// Reads the interrupts of a node. Only lines that CPUs share can be routed, so anything else
+/// that claims to go to the machine's interrupt controller is refused.
 ///
 /// # Errors
 /// Refuses what cannot be read, a chain of parents without end, and private lines.
-pub fn interrupts(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<Interrupts, ConfigError> {
-    let node = index.node(id);
-    let (name, raw) = raw(index, gic, id)?;
+pub fn interrupts(index: &Index<'_>, id: NodeId) -> Result<Interrupts, ConfigError> {
+    let (name, raw) = raw(index, id)?;
     let mut lines = Vec::with_capacity(raw.specifiers.len());
     for specifier in raw.specifiers {
-        lines.extend(line(node, name, specifier)?);
+        let line = (index.bindings.line)(specifier);
+        lines.extend(line.map_err(|flaw| ConfigError::new(index.node(id), name, flaw))?);
     }
     let elsewhere = raw.elsewhere;
     Ok(Interrupts { lines, elsewhere })
 }
 
 /// Returns the shared lines of a node that the hypervisor keeps, whatever else its properties say.
-pub fn kept_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Vec<IrqLine> {
-    let specifiers = raw(index, gic, id)
-        .map(|(_, raw)| raw.specifiers)
-        .unwrap_or_default();
-    let lines = specifiers.iter().map(|[kind, number, _]| match kind {
-        0 => IrqLine::spi(*number),
-        _ => None,
-    });
+pub fn kept_lines(index: &Index<'_>, id: NodeId) -> Vec<IrqLine> {
+    let specifiers = raw(index, id).map_or_else(|_| Vec::new(), |(_, raw)| raw.specifiers);
+    let lines = specifiers.into_iter().map(index.bindings.shared);
     lines.flatten().collect()
 }
 
-fn raw(index: &Index<'_>, gic: NodeId, id: NodeId) -> Result<(&'static str, Raw), ConfigError> {
+fn raw(index: &Index<'_>, id: NodeId) -> Result<(&'static str, Raw), ConfigError> {
     let node = index.node(id);
-    if let Some(prop) = node.optional("interrupts-extended")? {
-        return extended(index, gic, node, prop).map(|raw| ("interrupts-extended", raw));
+    if let Some(prop) = node.optional(EXTENDED)? {
+        return extended(index, node, prop).map(|raw| (EXTENDED, raw));
     }
-    let raw = match node.optional("interrupts")? {
-        Some(prop) => plain(index, gic, id, prop)?,
+    let raw = match node.optional(PLAIN)? {
+        Some(prop) => plain(index, id, prop)?,
         None => Raw::default(),
     };
-    Ok(("interrupts", raw))
+    Ok((PLAIN, raw))
 }
 
-fn plain(index: &Index<'_>, gic: NodeId, id: NodeId, prop: Prop<'_>) -> Result<Raw, ConfigError> {
+const PLAIN: &str = "interrupts";
+const EXTENDED: &str = "interrupts-extended";
+
+fn plain(index: &Index<'_>, id: NodeId, prop: Prop<'_>) -> Result<Raw, ConfigError> {
     let node = index.node(id);
+    let flaw = |flaw: Flaw| ConfigError::new(node, PLAIN, flaw);
     let mut found = Raw::default();
-    let Some(parent) = parent(index, id)? else {
-        return Err(ConfigError::new(
-            node,
-            "interrupts",
-            "has no interrupt parent",
-        ));
-    };
-    match follow(index, gic, node, parent)? {
-        Controller::Other(other) => found.elsewhere = Some(format!("{}", index.node(other).path())),
-        Controller::Gic => {
-            let unit = interrupt_cells(index.node(gic))?;
-            let value = prop.value();
-            if value.is_empty() {
-                return Err(ConfigError::new(node, "interrupts", PropFlaw::Empty));
+    let parent = parent(index, id)?.ok_or_else(|| flaw(Flaw::NoInterruptParent))?;
+    match follow(index, node, parent)? {
+        Controller::Other(other) => found.elsewhere = Some(index.node(other).path().to_string()),
+        Controller::Own => {
+            let count = interrupt_cells(index.node(index.controller))?;
+            let (is, unit) = (prop.value().len(), count * 4);
+            if is == 0 {
+                return Err(flaw(PropFlaw::Empty.into()));
             }
-            let is = value.len();
-            if unit == 0 || !is.is_multiple_of(unit * 4) {
-                let unit = unit * 4;
-                return Err(ConfigError::new(
-                    node,
-                    "interrupts",
-                    PropFlaw::Remainder { is, unit },
-                ));
+            if unit == 0 || !is.is_multiple_of(unit) {
+                return Err(flaw(PropFlaw::Remainder(is, unit).into()));
             }
             let words: Vec<u32> = prop.words().collect();
-            for specifier in words.chunks_exact(unit) {
+            for cells in words.chunks_exact(count) {
                 found
                     .specifiers
-                    .push(specific(node, "interrupts", specifier)?);
+                    .push(specifier(index, cells).map_err(flaw)?);
             }
         }
     }
     Ok(found)
 }
 
-fn extended(
-    index: &Index<'_>,
-    gic: NodeId,
-    node: Node<'_>,
-    prop: Prop<'_>,
-) -> Result<Raw, ConfigError> {
-    const NAME: &str = "interrupts-extended";
-    let flaw = |what: PropFlaw| ConfigError::new(node, NAME, what);
+fn extended(index: &Index<'_>, node: Node<'_>, prop: Prop<'_>) -> Result<Raw, ConfigError> {
+    let flaw = |flaw: Flaw| ConfigError::new(node, EXTENDED, flaw);
     let is = prop.value().len();
     if is == 0 {
-        return Err(flaw(PropFlaw::Empty));
+        return Err(flaw(PropFlaw::Empty.into()));
     }
     if !is.is_multiple_of(4) {
-        return Err(flaw(PropFlaw::Remainder { is, unit: 4 }));
+        return Err(flaw(PropFlaw::Remainder(is, 4).into()));
     }
     let mut found = Raw::default();
     let words: Vec<u32> = prop.words().collect();
     let mut rest = words.as_slice();
     while let Some((phandle, behind)) = rest.split_first() {
-        let parent = named(index, node, NAME, *phandle)?;
-        let controller = follow(index, gic, node, parent)?;
+        let parent = named(index, node, EXTENDED, *phandle)?;
+        let controller = follow(index, node, parent)?;
         let unit = interrupt_cells(index.node(parent))?;
-        let Some((specifier, behind)) = behind.split_at_checked(unit) else {
-            return Err(ConfigError::new(
-                node,
-                NAME,
-                "does not end with a whole interrupt",
-            ));
-        };
+        let cells = behind.split_at_checked(unit);
+        let (cells, behind) = cells.ok_or_else(|| flaw(Flaw::Interrupt))?;
         rest = behind;
         match controller {
-            Controller::Gic if parent == gic => {
-                found.specifiers.push(specific(node, NAME, specifier)?);
+            Controller::Own if parent == index.controller => {
+                found
+                    .specifiers
+                    .push(specifier(index, cells).map_err(flaw)?);
             }
-            Controller::Gic => {
-                return Err(ConfigError::new(
-                    node,
-                    NAME,
-                    format_args!(
-                        "names {}, which is no interrupt controller",
-                        index.node(parent).path()
-                    ),
-                ));
+            Controller::Own => {
+                let path = index.node(parent).path().to_string();
+                return Err(flaw(Flaw::NoController(path)));
             }
             Controller::Other(other) => {
-                found.elsewhere = Some(format!("{}", index.node(other).path()));
+                found.elsewhere = Some(index.node(other).path().to_string());
             }
         }
     }
@@ -162,17 +135,13 @@ fn extended(
 
 /// Follows interrupt parents from `start` up to the first controller, and on to the end of the
 /// chain, for a chain without end is refused wherever it bites its tail.
-fn follow(
-    index: &Index<'_>,
-    gic: NodeId,
-    device: Node<'_>,
-    start: NodeId,
-) -> Result<Controller, ConfigError> {
+fn follow(index: &Index<'_>, device: Node<'_>, start: NodeId) -> Result<Controller, ConfigError> {
+    let endless = |flaw| Err(ConfigError::new(device, "interrupt-parent", flaw));
     let mut first = None;
     let mut at = start;
     for _ in 0..MAX_STEPS {
-        if at == gic {
-            return Ok(first.map_or(Controller::Gic, Controller::Other));
+        if at == index.controller {
+            return Ok(first.map_or(Controller::Own, Controller::Other));
         }
         let node = index.node(at);
         let controls = ["interrupt-controller", "#interrupt-cells", "interrupt-map"];
@@ -183,18 +152,11 @@ fn follow(
             // The root of an interrupt tree has no parent, or is its own.
             (None, Some(first)) => return Ok(Controller::Other(first)),
             (Some(next), Some(first)) if next == at => return Ok(Controller::Other(first)),
-            (None, None) => {
-                let what = "leads to no interrupt controller";
-                return Err(ConfigError::new(device, "interrupt-parent", what));
-            }
+            (None, None) => return endless(Flaw::NoControllerAbove),
             (Some(next), _) => next,
         };
     }
-    Err(ConfigError::new(
-        device,
-        "interrupt-parent",
-        "leads through a circle of nodes to no end",
-    ))
+    endless(Flaw::InterruptCircle)
 }
 
 /// Returns the interrupt parent of a node: what it or the nearest node around it says.
@@ -221,11 +183,7 @@ fn named(
         Found::Nothing => "no node",
         Found::Several => "more than one node",
     };
-    Err(ConfigError::new(
-        node,
-        name,
-        format_args!("names phandle {phandle:#x}, which {what} has"),
-    ))
+    Err(ConfigError::new(node, name, Flaw::Phandle(phandle, what)))
 }
 
 /// Returns how many cells an interrupt of this controller takes.
@@ -239,87 +197,32 @@ fn interrupt_cells(controller: Node<'_>) -> Result<usize, ConfigError> {
         .min(usize::MAX / 8))
 }
 
-/// Takes the first three cells of what is said to the GIC; a fourth is for private lines only.
-fn specific(node: Node<'_>, name: &str, cells: &[u32]) -> Result<[u32; 3], ConfigError> {
-    cells.first_chunk().copied().ok_or_else(|| {
-        ConfigError::new(
-            node,
-            name,
-            format_args!("has interrupts of {} cells, not 3", cells.len()),
-        )
-    })
-}
-
-/// Reads one interrupt as the GIC's binding writes it: type, number, flags. Nothing comes of one
-/// only where a seeded fault lets it pass.
-pub(super) fn line(
-    node: Node<'_>,
-    name: &str,
-    [kind, number, flags]: [u32; 3],
-) -> Result<Option<HostLine>, ConfigError> {
-    let flaw = |what: String| Err(ConfigError::new(node, name, what));
-    let line = match kind {
-        0 if fault::on(Fault::SpiOffByOne) => IrqLine::spi(number.saturating_add(1)),
-        0 => IrqLine::spi(number),
-        1 if fault::on(Fault::PpiAccepted) => return Ok(None),
-        1 => {
-            return flaw(format!(
-                "names private interrupt {number}; only shared ones can be assigned"
-            ));
-        }
-        _ => {
-            return flaw(format!(
-                "names interrupt {number} of the unknown type {kind}"
-            ));
-        }
-    };
-    let Some(line) = line else {
-        return flaw(format!("names interrupt {number}, which no GIC has"));
-    };
-    // The low nibble is the trigger (1 rising, 2 falling, 4 high, 8 low); a shared line of the
-    // GIC knows only the first and the third.
-    let trigger = match flags & 0xf {
-        1 => Trigger::Edge,
-        4 => Trigger::Level,
-        other => {
-            return flaw(format!(
-                "gives interrupt {number} the trigger {other}, neither rising edge nor high level"
-            ));
-        }
-    };
-    Ok(Some(HostLine { line, trigger }))
+/// Takes the cells of what is said to the interrupt controller that say which line it is.
+fn specifier(index: &Index<'_>, cells: &[u32]) -> Result<Specifier, Flaw> {
+    let bindings = index.bindings;
+    let short = || Flaw::InterruptCells(cells.len(), bindings.cells);
+    bindings.specifier(cells).ok_or_else(short)
 }
 
 /// Returns the private lines of a node, for those that the hypervisor itself uses.
 ///
 /// # Errors
 /// Refuses an entry that is no private line.
-pub fn private_lines(
-    index: &Index<'_>,
-    gic: NodeId,
-    id: NodeId,
-) -> Result<Vec<IrqLine>, ConfigError> {
-    let node = index.node(id);
-    let unit = interrupt_cells(index.node(gic))?;
-    let Some(prop) = node.optional("interrupts")? else {
+pub fn private_lines(index: &Index<'_>, id: NodeId) -> Result<Vec<IrqLine>, ConfigError> {
+    let (node, controller) = (index.node(id), index.node(index.controller));
+    let (unit, wanted) = (interrupt_cells(controller)?, index.bindings.cells);
+    let Some(prop) = node.optional(PLAIN)? else {
         return Ok(Vec::new());
     };
-    let words: Vec<u32> = prop.words().collect();
-    if unit < 3 {
-        return Err(ConfigError::new(
-            index.node(gic),
-            "#interrupt-cells",
-            format_args!("is {unit}, not 3"),
-        ));
+    if unit < wanted {
+        let flaw = Flaw::ControllerCells(unit, wanted);
+        return Err(ConfigError::new(controller, "#interrupt-cells", flaw));
     }
-    words
+    let words: Vec<u32> = prop.words().collect();
+    let specifiers = words
         .chunks(unit)
-        .map(|specifier| match specifier {
-            [1, number, ..] => IrqLine::ppi(*number),
-            _ => None,
-        })
-        .map(|line| {
-            line.ok_or_else(|| ConfigError::new(node, "interrupts", "holds no private interrupt"))
-        })
-        .collect()
+        .map(|cells| index.bindings.specifier(cells));
+    let lines = specifiers.map(|specifier| specifier.and_then(index.bindings.private));
+    let all: Option<_> = lines.collect();
+    all.ok_or_else(|| ConfigError::new(node, PLAIN, Flaw::NoPrivateLine))
 }

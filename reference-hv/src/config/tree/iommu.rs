@@ -1,14 +1,18 @@
 //! IOMMUs, and how the tree says which device goes through which.
 
-use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::device::is_okay;
+use super::host::Host;
 use super::index::Index;
 use super::interrupts::kept_lines;
 use super::reg::{Reg, reg};
 use crate::config::error::ConfigError;
-use crate::config::machine::{Found, Host, Iommu, Marks, Master, NodeId};
+use crate::config::flaw::Flaw;
+use crate::config::machine::{
+    Found, HostBridge, Iommu, Marks, Master, NodeId, StreamMap, StreamRange,
+};
 use crate::dt::{Node, Prop};
 use crate::fault::{self, Fault};
 use crate::ids::{Stream, StreamId};
@@ -18,7 +22,7 @@ const MAP: &str = "iommu-map";
 const MAP_MASK: &str = "iommu-map-mask";
 
 /// Finds every IOMMU.
-pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
+pub fn iommus(index: &Index<'_>) -> Vec<Iommu> {
     index
         .marked(Marks::IOMMU)
         .map(|id| {
@@ -30,9 +34,9 @@ pub fn iommus(index: &Index<'_>, gic: NodeId) -> Vec<Iommu> {
             Iommu {
                 id,
                 spans,
-                lines: kept_lines(index, gic, id),
+                lines: kept_lines(index, id),
                 active: way.all(|id| is_okay(index.node(id))),
-                smmuv3: index.node(id).compatible(|model| model == "arm,smmu-v3"),
+                driven: index.marks(id).contains(Marks::DRIVEN),
             }
         })
         .collect()
@@ -75,42 +79,33 @@ impl Host<'_> {
         let Some(prop) = node.optional(IOMMUS)? else {
             return Ok(());
         };
+        let refuse = |flaw: Flaw| ConfigError::new(node, IOMMUS, flaw);
         let mut words = prop.words();
         let mut passing = None;
         while let Some(phandle) = words.next() {
-            let (iommu, number) = self.iommu(node, IOMMUS, phandle)?;
+            let (iommu, number) = named(&self.index, &self.iommus, phandle).map_err(refuse)?;
             let cells = self.node(iommu.id).read("#iommu-cells", Prop::u32)?;
             let cells = cells.unwrap_or(1);
             let mut last = None;
             for _ in 0..cells {
                 last = words.next();
                 if last.is_none() {
-                    let what = "does not end with a whole entry";
-                    return Err(ConfigError::new(node, IOMMUS, what));
+                    return Err(refuse(Flaw::Entry));
                 }
             }
-            let name = || self.node(iommu.id).path();
+            let name = |id| self.node(id).path().to_string();
             if !iommu.active && !fault::on(Fault::DisabledIommuProtects) {
                 passing = Some(iommu.id);
                 continue;
             }
             let Some(id) = last.filter(|_| cells == 1) else {
-                let what = format_args!(
-                    "names {}, whose `#iommu-cells` is {cells}, not 1: which stream it means is unknown",
-                    name()
-                );
-                return Err(ConfigError::new(node, IOMMUS, what));
+                return Err(refuse(Flaw::StreamCells(name(iommu.id), cells)));
             };
             if let Some(other) = found.iter().find(|other| other.iommu != number)
                 && !fault::on(Fault::SecondIommuIgnored)
             {
                 let other = self.iommus.get(other.iommu).map_or(NodeId::ROOT, |o| o.id);
-                let what = format_args!(
-                    "names {} besides {}: a device goes through one IOMMU",
-                    name(),
-                    self.node(other).path()
-                );
-                return Err(ConfigError::new(node, IOMMUS, what));
+                return Err(refuse(Flaw::SecondIommu(name(iommu.id), name(other))));
             }
             if found.iter().all(|other| other.iommu == number) {
                 found.push(Stream {
@@ -120,11 +115,8 @@ impl Host<'_> {
             }
         }
         if let (Some(passing), Some(_)) = (passing, found.first()) {
-            let what = format_args!(
-                "names {} besides another, which is off and lets accesses pass",
-                self.node(passing).path()
-            );
-            return Err(ConfigError::new(node, IOMMUS, what));
+            let path = self.node(passing).path().to_string();
+            return Err(refuse(Flaw::PassingIommu(path)));
         }
         Ok(())
     }
@@ -134,29 +126,14 @@ impl Host<'_> {
     ///
     /// # Errors
     /// Refuses what cannot be understood.
-    pub fn requester(&self, bridge: NodeId, requester: u16) -> Result<Option<Stream>, ConfigError> {
-        let node = self.node(bridge);
-        let Some(map) = node.optional(MAP)? else {
-            return Ok(None);
-        };
-        let mask = node.read(MAP_MASK, Prop::u32)?.unwrap_or(u32::MAX);
-        let wanted = u32::from(requester) & mask;
-        for [first, phandle, base, length] in entries(node, map)? {
-            let (iommu, number) = self.iommu(node, MAP, phandle)?;
-            let Some(offset) = wanted.checked_sub(first).filter(|offset| *offset < length) else {
-                continue;
-            };
-            let id = base.checked_add(offset).ok_or_else(|| {
-                ConfigError::new(
-                    node,
-                    MAP,
-                    format_args!("maps {wanted:#x} beyond any stream"),
-                )
-            })?;
-            let id = StreamId(id);
-            return Ok(iommu.active.then_some(Stream { iommu: number, id }));
-        }
-        Ok(None)
+    pub fn requester(
+        &self,
+        bridge: &HostBridge,
+        requester: u16,
+    ) -> Result<Option<Stream>, ConfigError> {
+        let map = bridge.streams.as_ref().map_err(Clone::clone)?;
+        let found = map.stream(requester);
+        found.map_err(|flaw| ConfigError::new(self.node(bridge.id), MAP, flaw))
     }
 
     /// Returns the first active IOMMU that an `iommu-map` names.
@@ -164,52 +141,60 @@ impl Host<'_> {
     /// # Errors
     /// Refuses what cannot be understood.
     pub fn mapped_through(&self, id: NodeId) -> Result<Option<NodeId>, ConfigError> {
-        let node = self.node(id);
-        let Some(map) = node.optional(MAP)? else {
-            return Ok(None);
-        };
-        for [_, phandle, ..] in entries(node, map)? {
-            let (iommu, _) = self.iommu(node, MAP, phandle)?;
-            if iommu.active {
-                return Ok(Some(iommu.id));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Finds the IOMMU that a property names, and its place among all.
-    fn iommu(
-        &self,
-        node: Node<'_>,
-        name: &str,
-        phandle: u32,
-    ) -> Result<(&Iommu, usize), ConfigError> {
-        let what = match self.index.by_phandle(phandle) {
-            Found::One(id) => {
-                let mut all = self.iommus.iter().zip(0..);
-                match all.find(|(iommu, _)| iommu.id == id) {
-                    Some(found) => return Ok(found),
-                    None => format!("{}, no IOMMU,", self.node(id).path()),
-                }
-            }
-            Found::Nothing => "no node".into(),
-            Found::Several => "more than one node".into(),
-        };
-        let what = format_args!("names phandle {phandle:#x}, which {what} has");
-        Err(ConfigError::new(node, name, what))
+        let first = stream_map(&self.index, &self.iommus, id)?.first();
+        let first = first.map_err(|flaw| ConfigError::new(self.node(id), MAP, flaw))?;
+        let iommu = first.and_then(|first| self.iommus.get(first));
+        Ok(iommu.map(|iommu| iommu.id))
     }
 }
 
-/// Splits an `iommu-map`: first requester, IOMMU, first stream, how many.
-fn entries(node: Node<'_>, map: Prop<'_>) -> Result<Vec<[u32; 4]>, ConfigError> {
+/// Finds the IOMMU that a phandle names, and its place among all.
+fn named<'i>(
+    index: &Index<'_>,
+    iommus: &'i [Iommu],
+    phandle: u32,
+) -> Result<(&'i Iommu, usize), Flaw> {
+    match index.by_phandle(phandle) {
+        Found::One(id) => {
+            let found = iommus.iter().zip(0..).find(|(iommu, _)| iommu.id == id);
+            let path = || index.node(id).path().to_string();
+            found.ok_or_else(|| Flaw::NoIommu(phandle, path()))
+        }
+        Found::Nothing => Err(Flaw::Phandle(phandle, "no node")),
+        Found::Several => Err(Flaw::Phandle(phandle, "more than one node")),
+    }
+}
+
+/// Reads the `iommu-map` of a node, empty where it has none: first requester, IOMMU, first stream, how many.
+///
+/// # Errors
+/// Refuses what cannot be read.
+pub fn stream_map(
+    index: &Index<'_>,
+    iommus: &[Iommu],
+    id: NodeId,
+) -> Result<StreamMap, ConfigError> {
+    let node = index.node(id);
+    let Some(map) = node.optional(MAP)? else {
+        return Ok(StreamMap::default());
+    };
     let words: Vec<u32> = map.words().collect();
     let (entries, rest) = words.as_chunks::<4>();
+    let mask = node.read(MAP_MASK, Prop::u32)?.unwrap_or(u32::MAX);
     if !rest.is_empty() || !map.value().len().is_multiple_of(16) {
-        return Err(ConfigError::new(
-            node,
-            MAP,
-            "does not end with a whole entry",
-        ));
+        return Err(ConfigError::new(node, MAP, Flaw::Entry));
     }
-    Ok(entries.to_vec())
+    let entries = entries.iter().map(|[first, phandle, stream, count]| {
+        let iommu = named(index, iommus, *phandle);
+        StreamRange {
+            first: *first,
+            count: *count,
+            stream: *stream,
+            iommu: iommu.map(|(iommu, number)| iommu.active.then_some(number)),
+        }
+    });
+    Ok(StreamMap {
+        mask,
+        entries: entries.collect(),
+    })
 }

@@ -4,79 +4,54 @@ use super::index::Index;
 use super::interrupts::{kept_lines, private_lines};
 use super::reg::{Reg, reg};
 use crate::config::error::{ConfigError, HostError};
-use crate::config::machine::{Console, Found, Gic, Marks, NodeId, Timer};
+use crate::config::flaw::Flaw;
+use crate::config::machine::{Console, Controller, Found, Marks, NodeId, Timer};
 use crate::dt::Prop;
 
-/// Finds the GICv3.
-pub fn gic(index: &Index<'_>) -> Result<Gic, HostError> {
-    let mut nodes = index.marked(Marks::GIC);
-    let (Some(id), rest) = (nodes.next(), nodes.count()) else {
-        return Err(HostError::Part {
-            part: "an arm,gic-v3",
-            count: 0,
-        });
-    };
-    if rest != 0 {
-        return Err(HostError::Part {
-            part: "an arm,gic-v3",
-            count: rest + 1,
-        });
-    }
+/// Finds the one node that is `part`, of that model.
+pub fn only(index: &Index<'_>, part: Marks, model: &'static str) -> Result<NodeId, HostError> {
+    let mut nodes = index.marked(part);
+    let (first, rest) = (nodes.next(), nodes.count());
+    first
+        .filter(|_| rest == 0)
+        .ok_or(HostError::Part(model, first.map_or(0, |_| rest + 1)))
+}
+
+/// Reads the interrupt controller.
+pub fn controller(index: &Index<'_>) -> Result<Controller, ConfigError> {
+    let id = index.controller;
     let node = index.node(id);
+    let refuse = |flaw| ConfigError::new(node, "reg", flaw);
     let regions = node
-        .read("#redistributor-regions", Prop::u32)?
+        .read(index.bindings.per_cpu_regions, Prop::u32)?
         .map_or(1, |count| usize::try_from(count).unwrap_or(usize::MAX));
     let spans = match reg(index, id) {
         Reg::Spans(spans) => spans,
-        Reg::Nothing => return Err(ConfigError::new(node, "reg", "names no memory").into()),
-        Reg::Unreadable(what) => return Err(ConfigError::new(node, "reg", what).into()),
+        Reg::Nothing => return Err(refuse(Flaw::NoMemory)),
+        Reg::Unreadable(flaw) => return Err(refuse(flaw)),
     };
-    // Distributor first, then the redistributor regions; what follows is of no use here.
-    let redistributors = spans.get(1..).and_then(|rest| rest.get(..regions));
-    let (Some(distributor), Some(redistributors @ [_, ..])) = (spans.first(), redistributors)
-    else {
-        let what = format_args!(
-            "names {} ranges, too few for {regions} regions",
-            spans.len()
-        );
-        return Err(ConfigError::new(node, "reg", what).into());
+    // What CPUs share first, then what each has; what follows is of no use here.
+    let per_cpu = spans.get(1..).and_then(|rest| rest.get(..regions));
+    let (Some(shared), Some(per_cpu @ [_, ..])) = (spans.first(), per_cpu) else {
+        return Err(refuse(Flaw::Regions(spans.len(), regions)));
     };
-    let maintenance = private_lines(index, id, id)?.first().copied();
-    Ok(Gic {
+    Ok(Controller {
         id,
-        distributor: *distributor,
-        redistributors: redistributors.to_vec(),
-        maintenance,
+        shared: *shared,
+        per_cpu: per_cpu.to_vec(),
+        maintenance: private_lines(index, id)?.first().copied(),
     })
 }
 
 /// Finds the timer's lines.
-pub fn timer(index: &Index<'_>, gic: NodeId) -> Result<Timer, HostError> {
-    let mut nodes = index.marked(Marks::TIMER);
-    let (Some(id), 0) = (nodes.next(), nodes.count()) else {
-        let count = index.marked(Marks::TIMER).count();
-        return Err(HostError::Part {
-            part: "an arm,armv8-timer",
-            count,
-        });
-    };
-    // In this order by the binding: secure, non-secure, virtual, hypervisor.
-    match private_lines(index, gic, id)?.as_slice() {
-        [_, _, virtual_, hypervisor, ..] => Ok(Timer {
-            virtual_: *virtual_,
-            hypervisor: *hypervisor,
-        }),
-        lines => Err(ConfigError::new(
-            index.node(id),
-            "interrupts",
-            format_args!("names {} timers, fewer than 4", lines.len()),
-        )
-        .into()),
-    }
+pub fn timer(index: &Index<'_>) -> Result<Timer, HostError> {
+    let id = only(index, Marks::TIMER, index.bindings.timer)?;
+    let timer = (index.bindings.timers)(&private_lines(index, id)?);
+    Ok(timer.map_err(|flaw| ConfigError::new(index.node(id), "interrupts", flaw))?)
 }
 
 /// Finds the UART that /chosen names, when there is one that this hypervisor can drive.
-pub fn console<'t>(index: &Index<'t>, gic: NodeId) -> Option<Console<'t>> {
+pub fn console<'t>(index: &Index<'t>) -> Option<Console<'t>> {
     let chosen = index.node(one(index.by_path("/chosen"))?);
     let named = chosen
         .prop("stdout-path")
@@ -92,13 +67,13 @@ pub fn console<'t>(index: &Index<'t>, gic: NodeId) -> Option<Console<'t>> {
         aliases.prop(name)?.text().ok()?
     };
     let id = one(index.by_path(path))?;
-    if !index.marks(id).contains(Marks::PL011) {
+    if !index.marks(id).contains(Marks::UART) {
         return None;
     }
     let Reg::Spans(spans) = reg(index, id) else {
         return None;
     };
-    let lines = kept_lines(index, gic, id);
+    let lines = kept_lines(index, id);
     Some(Console {
         id,
         path,

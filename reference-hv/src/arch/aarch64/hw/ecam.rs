@@ -31,8 +31,8 @@ impl Ecam {
     /// What the tree calls an ECAM must be one, or nothing that is used otherwise.
     pub unsafe fn open(mmu: &mut Mmu, host: &mut Host<'_>) -> Self {
         let mut spaces = Vec::new();
-        let Host { bridges, index, .. } = host;
-        bridges.retain(|bridge| {
+        let Host { machine, index } = host;
+        machine.bridges.retain(|bridge| {
             // SAFETY: The caller vouches for it; what is mapped already, whatever it is, is refused.
             if let Err(error) = unsafe { mmu.map(bridge.ecam, Memory::Device) } {
                 let path = index.node(bridge.id).path();

@@ -14,6 +14,7 @@ use super::ram::Ram;
 use super::sysreg::halt;
 use super::{heap, image, pl011, smmu, timer};
 use crate::addr::{PAGE_SIZE, Pa, Span};
+use crate::arch::aarch64::bindings::BINDINGS;
 use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::stage1::Memory;
 use crate::assign::{self, Taken};
@@ -143,7 +144,7 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     let tree = Some(at).filter(|at| mmu.is_mapped(Pa::new(*at)));
     let tree = tree.and_then(tree_bytes).ok_or(StartError::NoTree(at))?;
     let blob = Blob::new(tree).map_err(StartError::Tree)?;
-    let host = Host::read(blob)?;
+    let host = Host::read(blob, &BINDINGS)?;
     open_console(&mut mmu, &host)?;
     let (version, hertz) = (env!("CARGO_PKG_VERSION"), timer::frequency());
     pl011::line(format_args!(
@@ -167,7 +168,7 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     }
     let private = Private {
         alarm: host.timer.hypervisor.intid(),
-        maintenance: host.gic.maintenance.map(|line| line.intid()),
+        maintenance: host.controller.maintenance.map(|line| line.intid()),
     };
 
     let mut taken = alloc::vec![
@@ -327,7 +328,7 @@ fn open_gic(mmu: &mut Mmu, host: &Host<'_>) -> Result<Gic, StartError<'static>> 
     // SAFETY: The tree says that these are the frames of the interrupt controller.
     let map = |span| unsafe { mmu.map(span, Memory::Device) };
     // SAFETY: As above, and the frames are mapped as they are looked at.
-    Ok(unsafe { Gic::open(host.gic.distributor, &host.gic.redistributors, map)? })
+    Ok(unsafe { Gic::open(host.controller.shared, &host.controller.per_cpu, map)? })
 }
 
 /// Maps the RAM that is not in use, and cuts the heap and the pool of table frames from it.
@@ -416,7 +417,7 @@ fn select_fault(
             Ok(_) => {
                 pl011::line(format_args!("fault {name} is seeded"));
                 // Some decisions fall while the tree is read, which was before anybody knew of the fault.
-                Ok(Some(Host::read(blob)?))
+                Ok(Some(Host::read(blob, &BINDINGS)?))
             }
             Err(_) => Err(StartError::Fault(name)),
         },
