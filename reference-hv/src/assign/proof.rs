@@ -87,7 +87,7 @@ impl<'t> Proof<'_, 't> {
             return Err(ConfigError::new(origin, "capabilities", what));
         }
         let mut layout = Layout::of(claim, self.host, self.machine)?;
-        let nr_spis = irq::nr_spis(claim, self.machine, &layout)?;
+        let shared_lines = irq::shared_lines(claim, self.machine, &layout)?;
         for module in &claim.modules {
             module_claims::judge(self.host, self.machine, &self.owners, pending, module)?;
         }
@@ -102,7 +102,7 @@ impl<'t> Proof<'_, 't> {
             layout.bridge = self.bridge(claim, partial, &banks)?;
             let room = irq::Room {
                 layout: &layout,
-                spis: nr_spis,
+                lines: shared_lines,
             };
             self.devices(claim, partial, &room, pending)?;
         }
@@ -123,7 +123,7 @@ impl<'t> Proof<'_, 't> {
             (None, Some(_)) => self.host.node(NodeId::ROOT).blob().bytes().len(),
             (None, None) => 0,
         };
-        let load = load::place(claim, &banks, self.modules, described)?;
+        let load = load::place(claim, &banks, self.modules, self.machine, described)?;
         let ram = match memory {
             Some((_, ram)) => ram,
             None => free.take(claim, &banks)?,
@@ -142,7 +142,7 @@ impl<'t> Proof<'_, 't> {
             layout,
             privilege: claim.privilege,
             static_memory: claim.static_memory.is_some(),
-            nr_spis,
+            shared_lines,
             mmio,
             irqs: pending.lines.clone(),
             streams: pending.streams.clone(),
@@ -274,7 +274,7 @@ impl<'t> Proof<'_, 't> {
             return Err(ConfigError::new(claim.origin, "passthrough", what));
         }
         if !claim.direct_map || fault::on(Fault::PciBridgeMoved) {
-            return Ok(Some(Bridge::GUEST));
+            return Ok(Some(self.machine.guest.bridge));
         }
         let mut functions = partial.functions.iter();
         if let Some(other) = functions.find(|other| other.segment != first.segment) {

@@ -1,6 +1,7 @@
 //! The device tree bindings that AArch64 machines use (Linux, Documentation/devicetree/bindings:
 //! interrupt-controller/arm,gic-v3.yaml, timer/arm,arch_timer.yaml, iommu/arm,smmu-v3.yaml).
 
+use super::gic::{ppi, spi};
 use crate::config::{Bindings, Flaw, HostLine, Marks, Specifier, Timer};
 use crate::fault::{self, Fault};
 use crate::ids::{IrqLine, Trigger};
@@ -11,8 +12,8 @@ pub static BINDINGS: Bindings = Bindings {
     per_cpu_regions: "#redistributor-regions",
     cells: 3,
     line,
-    shared: |[kind, number, _]| IrqLine::spi(number).filter(|_| kind == SHARED),
-    private: |[kind, number, _]| IrqLine::ppi(number).filter(|_| kind == PRIVATE),
+    shared: |[kind, number, _]| spi(number).filter(|_| kind == SHARED),
+    private: |[kind, number, _]| ppi(number).filter(|_| kind == PRIVATE),
     timer: "an arm,armv8-timer",
     timers,
     models,
@@ -55,8 +56,8 @@ fn timers(lines: &[IrqLine]) -> Result<Timer, Flaw> {
 /// Reads one interrupt: type, number, flags. Nothing comes of one only where a seeded fault lets it pass.
 fn line([kind, number, flags]: Specifier) -> Result<Option<HostLine>, Flaw> {
     let line = match kind {
-        SHARED if fault::on(Fault::SpiOffByOne) => IrqLine::spi(number.saturating_add(1)),
-        SHARED => IrqLine::spi(number),
+        SHARED if fault::on(Fault::SpiOffByOne) => spi(number.saturating_add(1)),
+        SHARED => spi(number),
         PRIVATE if fault::on(Fault::PpiAccepted) => return Ok(None),
         PRIVATE => return Err(Flaw::PrivateLine(number)),
         _ => return Err(Flaw::LineType(number, kind)),

@@ -8,7 +8,7 @@ use super::{HostLine, NodeId};
 use crate::addr::{Pa, Span};
 use crate::config::error::ConfigError;
 use crate::config::flaw::Flaw;
-use crate::ids::{Stream, StreamId};
+use crate::ids::{SourceId, Stream};
 use crate::pci::Segment;
 
 /// A host bridge whose configuration space is an ECAM.
@@ -122,7 +122,7 @@ impl StreamMap {
                 continue;
             };
             let id = entry.stream.checked_add(offset);
-            let id = StreamId(id.ok_or(Flaw::BeyondStreams(wanted))?);
+            let id = SourceId(id.ok_or(Flaw::BeyondStreams(wanted))?);
             return Ok(iommu.map(|iommu| Stream { iommu, id }));
         }
         Ok(None)

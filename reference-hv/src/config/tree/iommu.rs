@@ -15,7 +15,7 @@ use crate::config::machine::{
 };
 use crate::dt::{Node, Prop};
 use crate::fault::{self, Fault};
-use crate::ids::{Stream, StreamId};
+use crate::ids::{SourceId, Stream};
 
 const IOMMUS: &str = "iommus";
 const MAP: &str = "iommu-map";
@@ -110,7 +110,7 @@ impl Host<'_> {
             if found.iter().all(|other| other.iommu == number) {
                 found.push(Stream {
                     iommu: number,
-                    id: StreamId(id),
+                    id: SourceId(id),
                 });
             }
         }

@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::bindings::BINDINGS;
 use crate::assign::DomainPlan;
 use crate::config::{
     ConfigError, Host, Modules, Partial, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH, XEN_REG,
@@ -118,10 +119,7 @@ fn own<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>, Tree
         Some(span) => {
             let bytes = modules.bytes(span).ok_or(TreeError::Changed)?;
             let blob = Blob::new(bytes).map_err(|_| TreeError::Changed)?;
-            Some(Partial::read(
-                blob,
-                &crate::arch::aarch64::bindings::BINDINGS,
-            )?)
+            Some(Partial::read(blob, &BINDINGS)?)
         }
     };
     let phandles = Phandles::choose(partial.as_ref());
