@@ -56,9 +56,9 @@ fn timers(lines: &[IrqLine]) -> Result<Timer, Flaw> {
 /// Reads one interrupt: type, number, flags. Nothing comes of one only where a seeded fault lets it pass.
 fn line([kind, number, flags]: Specifier) -> Result<Option<HostLine>, Flaw> {
     let line = match kind {
-        SHARED if fault::on(Fault::SpiOffByOne) => spi(number.saturating_add(1)),
+        SHARED if fault::on(Fault::LineOffByOne) => spi(number.saturating_add(1)),
         SHARED => spi(number),
-        PRIVATE if fault::on(Fault::PpiAccepted) => return Ok(None),
+        PRIVATE if fault::on(Fault::PrivateLineAccepted) => return Ok(None),
         PRIVATE => return Err(Flaw::PrivateLine(number)),
         _ => return Err(Flaw::LineType(number, kind)),
     };

@@ -2,20 +2,29 @@
 
 use core::fmt;
 
+use aarch64_cpu::asm::barrier::{SY, dsb, isb};
+use aarch64_cpu::registers::{
+    ICH_HCR_EL2, ID_AA64DFR0_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1,
+    ID_AA64MMFR1_EL1, ID_AA64MMFR2_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, Readable, Writeable,
+};
+use arm_sysregs::el1::accessors::read_id_aa64isar2_el1;
+use arm_sysregs::el2::accessors::read_ich_vmcr_el2;
+use arm_sysregs::el2::registers::IchVmcrEl2;
+
 use super::ecam::Ecam;
 use super::el2::{self, Stage2};
 use super::gicv3::{self, Features, Gic};
 use super::mmu::Mmu;
 use super::ram::{self, Frames, Ram};
 use super::smmu::Registers;
-use super::sysreg::{self, read, set};
+use super::sysreg;
 use super::vcpu::{Left, Vcpu, el1};
 use super::{heap, pl011, timer};
 use crate::access::Width;
 use crate::addr::{Ipa, Pa, Span};
 use crate::arch::aarch64::VcpuContext;
 use crate::arch::aarch64::esr;
-use crate::arch::aarch64::gic::{VIRTUAL_TIMER, eoi_count};
+use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::guest_layout::LINES;
 use crate::arch::aarch64::inject::{self, Exception, Interrupted};
 use crate::arch::aarch64::smmu::{Owner, Set};
@@ -30,9 +39,6 @@ use crate::hal::{
 };
 use crate::ids::{DomainId, IommuDomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::Shape;
-
-/// ICH_VMCR_EL2.VEOIM: the guest's EOI drops the priority only.
-const VEOIM: u64 = 1 << 9;
 
 /// PSTATE.SS and BTYPE, which completing an instruction clears.
 const STEP_AND_BRANCH: u64 = 1 << 21 | 0b11 << 10;
@@ -139,7 +145,7 @@ impl Board {
             if self.gic.is_private_active(VIRTUAL_TIMER) != active {
                 self.gic.set_private_active(VIRTUAL_TIMER, active);
                 // The redistributor has it before the guest can look.
-                sysreg::dsb_sy();
+                dsb(SY);
             }
             self.timer_active = active;
         }
@@ -153,7 +159,7 @@ impl Board {
             gicv3::set_list_register(n, 0);
         }
         self.listed = lists.used;
-        set_interface_control(lists.hcr);
+        ICH_HCR_EL2.set(lists.hcr);
     }
 
     /// Reads the list registers back and switches the virtual interface off, so that it asks for no
@@ -162,18 +168,14 @@ impl Board {
         for (n, register) in lists.lr.iter_mut().take(lists.used).enumerate() {
             *register = gicv3::list_register(n);
         }
-        lists.unlisted = match eoi_count(read!("ich_hcr_el2")) {
+        lists.unlisted = match ICH_HCR_EL2.read(ICH_HCR_EL2::EOIcount) {
             0 => 0,
-            _ if read!("ich_vmcr_el2") & VEOIM != 0 => 0,
+            // The guest's EOI drops the priority only.
+            _ if read_ich_vmcr_el2().contains(IchVmcrEl2::VEOIM) => 0,
             count => count,
         };
-        set_interface_control(0);
+        ICH_HCR_EL2.set(0);
     }
-}
-
-fn set_interface_control(control: u64) {
-    // SAFETY: ICH_HCR_EL2 only says whether and how the guest's interface works.
-    unsafe { set!("ich_hcr_el2", control) }
 }
 
 impl crate::hal::Ram for Board {
@@ -223,7 +225,7 @@ impl Clock for Board {
 
     fn idle(&mut self, until: Option<u64>) {
         self.set_alarm(self.until(until));
-        sysreg::isb();
+        isb(SY);
         sysreg::wait_for_interrupt();
     }
 }
@@ -271,7 +273,7 @@ impl InterruptController for Board {
         if intid == self.private.alarm {
             // The line is level: it must be low before the interrupt is over.
             self.set_alarm(None);
-            sysreg::isb();
+            isb(SY);
             if self.smmus.due().is_some() {
                 self.look_at_smmus();
             }
@@ -426,15 +428,15 @@ impl Cpu for Board {
 
     fn identify(&self, register: IdRegister) -> u64 {
         match register {
-            IdRegister::Pfr0 => read!("id_aa64pfr0_el1"),
-            IdRegister::Pfr1 => read!("id_aa64pfr1_el1"),
-            IdRegister::Dfr0 => read!("id_aa64dfr0_el1"),
-            IdRegister::Isar0 => read!("id_aa64isar0_el1"),
-            IdRegister::Isar1 => read!("id_aa64isar1_el1"),
-            IdRegister::Isar2 => read!("s3_0_c0_c6_2"),
-            IdRegister::Mmfr0 => read!("id_aa64mmfr0_el1"),
-            IdRegister::Mmfr1 => read!("id_aa64mmfr1_el1"),
-            IdRegister::Mmfr2 => read!("s3_0_c0_c7_2"),
+            IdRegister::Pfr0 => ID_AA64PFR0_EL1.get(),
+            IdRegister::Pfr1 => ID_AA64PFR1_EL1.get(),
+            IdRegister::Dfr0 => ID_AA64DFR0_EL1.get(),
+            IdRegister::Isar0 => ID_AA64ISAR0_EL1.get(),
+            IdRegister::Isar1 => ID_AA64ISAR1_EL1.get(),
+            IdRegister::Isar2 => read_id_aa64isar2_el1().bits(),
+            IdRegister::Mmfr0 => ID_AA64MMFR0_EL1.get(),
+            IdRegister::Mmfr1 => ID_AA64MMFR1_EL1.get(),
+            IdRegister::Mmfr2 => ID_AA64MMFR2_EL1.get(),
         }
     }
 

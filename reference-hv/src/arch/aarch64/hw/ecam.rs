@@ -3,8 +3,10 @@
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 
+use aarch64_cpu::asm::barrier::{SY, dsb};
+
 use super::mmu::Mmu;
-use super::{pl011, sysreg};
+use super::pl011;
 use crate::access::Width;
 use crate::arch::aarch64::stage1::Memory;
 use crate::config::Host;
@@ -109,6 +111,6 @@ impl ConfigSpace for Ecam {
             }
         }
         // It has arrived before anything that follows, a read of memory behind a decoder included.
-        sysreg::dsb_sy();
+        dsb(SY);
     }
 }

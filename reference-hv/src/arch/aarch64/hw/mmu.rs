@@ -3,8 +3,10 @@
 use core::cell::UnsafeCell;
 use core::ops::Range;
 
+use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable};
+
 use super::ram::Frames;
-use super::sysreg::{publish_tables, read};
+use super::sysreg::publish_tables;
 use super::{image, start};
 use crate::addr::{PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::stage1::{self, Memory, Stage1};
@@ -77,7 +79,7 @@ struct Registers {
 extern "C" fn refhv_early_tables(tree: u64) -> Registers {
     // SAFETY: The start code calls this function once.
     let mut frames = unsafe { Frames::early() };
-    let pa_range = read!("id_aa64mmfr0_el1") & 0xf;
+    let pa_range = ID_AA64MMFR0_EL1.read(ID_AA64MMFR0_EL1::PARange);
     let mut registers = Registers {
         ttbr0: 0,
         tcr: stage1::control(pa_range),

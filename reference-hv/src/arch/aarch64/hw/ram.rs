@@ -3,8 +3,10 @@
 use alloc::vec::Vec;
 use core::arch::asm;
 
-use super::sysreg::read;
-use super::{image, sysreg};
+use aarch64_cpu::asm::barrier::{SY, isb};
+use arm_sysregs::el0::accessors::read_ctr_el0;
+
+use super::image;
 use crate::addr::{Address, PAGE_SIZE, Pa, Span};
 use crate::paging::{ENTRIES, Tables};
 
@@ -231,7 +233,7 @@ impl Ram {
     /// They must be RAM, mapped read-write as Normal memory, with no reference into them anywhere;
     /// what is later lent as a slice must not be mapped writable to a guest while the slice lives.
     pub unsafe fn new(windows: Vec<Span<Pa>>, coherent: bool) -> Self {
-        let line = (4 << (read!("ctr_el0") >> 16 & 0xf)).min(PAGE_SIZE / 8);
+        let line = (4 << read_ctr_el0().dminline()).min(PAGE_SIZE / 8);
         Self {
             windows,
             coherent,
@@ -365,5 +367,5 @@ pub fn invalidate_icache() {
     // SAFETY: Invalidating instruction caches loses nothing; the barriers order it after the cleaning
     // and before any fetch.
     unsafe { asm!("dsb ish", "ic ialluis", "dsb ish", options(nostack)) }
-    sysreg::isb();
+    isb(SY);
 }

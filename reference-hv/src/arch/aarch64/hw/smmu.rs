@@ -3,9 +3,12 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use aarch64_cpu::asm::barrier::{SY, dsb};
+use aarch64_cpu::registers::{Readable, VTCR_EL2};
+
 use super::el2::Stage2;
 use super::mmu::Mmu;
-use super::{pl011, probe, sysreg, timer};
+use super::{pl011, probe, timer};
 use crate::addr::Span;
 use crate::arch::aarch64::smmu::{
     AttachError, Blocked, Context, PROBED, Port, REGISTERS, Set, Smmu, Unit, Unusable,
@@ -48,7 +51,7 @@ impl Port for Registers {
     }
 
     fn order(&mut self) {
-        sysreg::dsb_sy();
+        dsb(SY);
     }
 }
 
@@ -105,7 +108,7 @@ unsafe fn block_one(
 /// Has the SMMUs translate, with nothing to translate yet, and says of those that cannot what they lack.
 pub fn open(mmu: &mut Mmu, host: &Host<'_>, found: Found, stage2: &Stage2) -> Set<Registers> {
     let context = Context {
-        control: sysreg::read!("vtcr_el2"),
+        control: VTCR_EL2.get(),
         forced: stage2.format.forced,
     };
     let memory = host.ram.iter().map(|ram| ram.last().raw()).max();
