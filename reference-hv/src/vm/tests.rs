@@ -3,7 +3,7 @@
 mod hypercalls;
 mod life;
 pub(crate) mod machine;
-#[path = "../../tests/trees/tree.rs"]
+#[path = "../../tests/arch/trees/tree.rs"]
 #[expect(dead_code, reason = "the proof's tests use more of it")]
 mod tree;
 

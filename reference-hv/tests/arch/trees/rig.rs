@@ -13,7 +13,7 @@ use refhv::pci::Inventory;
 use crate::tree::Tree;
 
 /// The board's tree as QEMU describes it.
-pub const VIRT: &[u8] = include_bytes!("../../testdata/virt.dtb");
+pub const VIRT: &[u8] = include_bytes!("../../../testdata/virt.dtb");
 
 /// A device without DMA and with interrupt 7, level: a GPIO block of one page.
 pub const GPIO: &str = "/pl061@9030000";

@@ -4,7 +4,7 @@ use crate::tree::{Tree, be};
 use proptest::prelude::*;
 use refhv::dt::{Blob, Event, MAX_DEPTH, MAX_SIZE, Node, PropFlaw, total_size};
 
-const VIRT: &[u8] = include_bytes!("../../testdata/virt.dtb");
+const VIRT: &[u8] = include_bytes!("../../../testdata/virt.dtb");
 
 /// A tree of a root with a property and a child with one.
 fn small() -> Vec<u8> {
