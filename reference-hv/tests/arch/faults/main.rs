@@ -1,11 +1,11 @@
 //! Each seeded fault of the trees and the proof changes what comes of a configuration that is
 //! judged rightly without it. One test, for the selection is one for the whole process.
 
-#[path = "../arch/trees/check.rs"]
+#[path = "../trees/check.rs"]
 mod check;
-#[path = "../arch/trees/rig.rs"]
+#[path = "../trees/rig.rs"]
 mod rig;
-#[path = "../arch/trees/tree.rs"]
+#[path = "../trees/tree.rs"]
 mod tree;
 
 mod pci;
