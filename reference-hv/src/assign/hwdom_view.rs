@@ -166,7 +166,7 @@ impl<'s, 't> Survey<'s, 't> {
             let span = region.span.widened_to_pages();
             let free = span.last().raw() <= last_address(machine.guest_bits())
                 && !self.others.iter().any(|other| other.overlaps(span))
-                && self.owners.of_pages(span).is_none();
+                && self.owners.pages.owner(span).is_none();
             if !free {
                 return None;
             }
@@ -187,7 +187,7 @@ impl<'s, 't> Survey<'s, 't> {
             let free = host.use_of(line).is_none()
                 && line.intid() - IrqLine::FIRST_SPI < machine.spis
                 && (!self.reserved.contains(&line) || fault::on(Fault::ReservedLineToHardware))
-                && self.owners.of_line(line).is_none()
+                && self.owners.lines.owner(line).is_none()
                 && known.is_none_or(|known| known.trigger == trigger);
             if !free {
                 return None;
@@ -208,7 +208,7 @@ impl<'s, 't> Survey<'s, 't> {
         let streams = self.host.streams(id);
         streams.is_ok_and(|streams| {
             let mut streams = streams.iter().copied();
-            streams.all(|stream| self.owners.of_stream(stream).is_none() && !reserved(stream))
+            streams.all(|stream| self.owners.streams.owner(stream).is_none() && !reserved(stream))
         })
     }
 }

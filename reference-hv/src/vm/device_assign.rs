@@ -18,11 +18,11 @@ use crate::paging::Memory;
 const MOST: u64 = 64;
 
 impl<M: Machine> Hypervisor<M> {
-    /// Says on the console why a domain does not get something, and returns that for the guest.
-    fn refused(&mut self, id: DomainId, refused: &AssignError) -> Errno {
+    /// Says on the console why a domain is not given something, and returns that for the guest.
+    pub(super) fn refused(&mut self, id: DomainId, what: &str, error: &AssignError<'_>) -> Errno {
         self.machine
-            .line(format_args!("{id} is not given a device: {refused}"));
-        errno(refused)
+            .line(format_args!("{id} is not given {what}: {error}"));
+        error.errno()
     }
 
     /// Lets a domain have pages of devices, or takes them from it.
@@ -41,7 +41,7 @@ impl<M: Machine> Hypervisor<M> {
         if allow {
             self.roomy()?;
             let claimed = self.resources.claim_pages(id, span);
-            return claimed.map_err(|refused| self.refused(id, &refused));
+            return claimed.map_err(|error| self.refused(id, "a device", &error));
         }
         let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
         let mut mapped = domain.memory.devices.iter();
@@ -75,7 +75,7 @@ impl<M: Machine> Hypervisor<M> {
             self.roomy()?;
         }
         let permitted = self.resources.has_pages(id, host);
-        permitted.map_err(|refused| self.refused(id, &refused))?;
+        permitted.map_err(|error| self.refused(id, "a device", &error))?;
         let (machine, domain, resources) = self.parts_of(place)?;
         if !domain.memory.devices.reserve() {
             return Err(Errno::ENOMEM);
@@ -120,7 +120,7 @@ impl<M: Machine> Hypervisor<M> {
         }
         self.roomy()?;
         let claimed = self.resources.claim_line(id, line);
-        let trigger = claimed.map_err(|refused| self.refused(id, &refused))?;
+        let trigger = claimed.map_err(|error| self.refused(id, "a device", &error))?;
         let (machine, domain, resources) = self.parts_of(place)?;
         machine.configure(line, trigger);
         if domain.vgic.connect(machine, line, trigger).is_err() {
@@ -163,7 +163,7 @@ impl<M: Machine> Hypervisor<M> {
     pub fn assign_device(&mut self, id: DomainId, path: &str) -> Result<(), Errno> {
         let place = self.living(id)?;
         let claimed = self.resources.claim_streams(id, path);
-        let streams = claimed.map_err(|refused| self.refused(id, &refused))?;
+        let streams = claimed.map_err(|error| self.refused(id, "a device", &error))?;
         let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
         let (root, tag) = (domain.memory.space.root(), domain.memory.tag);
         let attach = |stream: &Stream| self.machine.attach(*stream, id, root, tag);
@@ -184,10 +184,10 @@ impl<M: Machine> Hypervisor<M> {
     /// Refuses what is no protected device, may not be given, or is somebody's.
     pub fn test_assign(&mut self, path: &str) -> Result<(), Errno> {
         let free = self.resources.is_free(path);
-        free.map_err(|refused| match refused {
+        free.map_err(|error| match error.errno() {
             // Whether it is taken is the question here, so that is no other answer (and Xen's).
-            AssignError::Owned(_) => Errno::EINVAL,
-            other => errno(&other),
+            Errno::EBUSY => Errno::EINVAL,
+            other => other,
         })
     }
 
@@ -198,22 +198,10 @@ impl<M: Machine> Hypervisor<M> {
     pub fn deassign_device(&mut self, id: DomainId, path: &str) -> Result<(), Errno> {
         self.living(id)?;
         let waived = self.resources.release_streams(id, path);
-        for stream in waived.map_err(|refused| self.refused(id, &refused))? {
+        for stream in waived.map_err(|error| self.refused(id, "a device", &error))? {
             self.machine.detach(*stream);
         }
         Ok(())
-    }
-}
-
-/// Says in a number why a domain does not get something.
-fn errno(refused: &AssignError) -> Errno {
-    match refused {
-        AssignError::Forbidden(_) => Errno::EPERM,
-        AssignError::Owned(_) => Errno::EBUSY,
-        AssignError::Absent(_) => Errno::ESRCH,
-        AssignError::Unprotected(_) => Errno::EINVAL,
-        AssignError::Range(_) => Errno::ERANGE,
-        AssignError::Broken(_) => Errno::EBADF,
     }
 }
 

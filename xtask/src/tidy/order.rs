@@ -25,7 +25,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["addr", "dt", "fault", "ids", "pci"]),
     (
         "assign",
-        &["addr", "span_set", "config", "dt", "fault", "ids", "pci"],
+        &[
+            "addr", "span_set", "config", "dt", "errno", "fault", "ids", "pci",
+        ],
     ),
     (
         "guest_tree",
