@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::guest_ranges::last_address;
 use super::owner_table::{Mapping, OwnerTable, PendingClaims};
-use super::{IrqAssignment, Machine, MmioMapping, streams};
+use super::{IrqAssignment, Machine, streams};
 use crate::addr::{Pa, Span};
 use crate::config::{Host, HostLine, Marks, NodeId, Owner, XEN_PASSTHROUGH, is_okay};
 use crate::dt::Node;
@@ -232,28 +232,4 @@ fn is_made(host: &Host<'_>, id: NodeId) -> bool {
     node.compatible(|model| model.starts_with("arm,psci"))
         || host.index.parent(id) == Some(NodeId::ROOT)
             && NAMES.iter().any(|name| node.is_called(name))
-}
-
-/// Adds to the pages of the hardware domain what a seeded fault gives it besides.
-pub(super) fn add_strays(host: &Host<'_>, mmio: &mut Vec<MmioMapping>) {
-    let reserved = host.regions.iter().filter(|region| {
-        let marked = |id| host.node(id).has(XEN_PASSTHROUGH);
-        fault::on(Fault::ReservedToHardware)
-            && region.owner == Owner::Device
-            && region.node.is_some_and(marked)
-    });
-    let iommus = host.regions.iter().filter(|region| {
-        let iommu = |id| host.index.marks(id).contains(Marks::IOMMU);
-        fault::on(Fault::IommuMappedToHardware) && region.node.is_some_and(iommu)
-    });
-    let strays = reserved
-        .chain(iommus)
-        .map(|region| region.span.widened_to_pages());
-    for span in Span::merged(strays.collect()) {
-        mmio.push(MmioMapping {
-            ipa: span.direct().first(),
-            pa: span.first(),
-            pages: span.pages(),
-        });
-    }
 }

@@ -127,10 +127,7 @@ impl<'t> Proof<'_, 't> {
             Some((_, ram)) => ram,
             None => free.take(claim, &banks)?,
         };
-        let mut mmio = guest_ranges::mappings(pending, self.machine);
-        if view.is_some() {
-            hwdom_view::add_strays(self.host, &mut mmio);
-        }
+        let mmio = guest_ranges::mappings(pending, self.machine);
         Ok(DomainPlan {
             id: claim.id,
             name: claim.name.to_owned(),

@@ -3,7 +3,7 @@
 //! Pages and lines go through the same proof as those of the trees ([`ResourceTable`]); what is judged here is the
 //! guest's side.
 
-use super::address_space::{extent, pages};
+use super::address_space::pages;
 use super::ram::vacant;
 use super::{Domain, Hypervisor};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
@@ -12,7 +12,6 @@ use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::ids::{DomainId, IrqLine, Stream};
-use crate::paging::Memory;
 
 /// Most device pages that are mapped at once (Xen's limit too).
 const MOST: u64 = 64;
@@ -86,11 +85,7 @@ impl<M: Machine> Hypervisor<M> {
                 return Err(Errno::EINVAL);
             }
             let guest = vacant(domain, resources, gfn, count)?;
-            domain
-                .memory
-                .map(machine, guest, host.first(), Memory::Device)?;
-            domain.memory.devices.add(extent(guest, host.first(), ()));
-            return Ok(());
+            return domain.memory.map_device(machine, guest, host.first());
         }
         if !is_mapped(domain, guest, host) {
             return Err(Errno::EINVAL);

@@ -15,7 +15,7 @@ use crate::assign::{DomainPlan, Refusal};
 use crate::config::ConfigError;
 use crate::hal::Machine;
 use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, StreamId, Trigger, VcpuId, Vmid};
-use crate::paging::{MapError, Space, Tables};
+use crate::paging::{MapError, Space};
 use crate::policy;
 use crate::vdev::text_line::Line;
 use crate::vdev::vgic::{Config, Vgic};
@@ -193,18 +193,16 @@ impl<M: Machine> Domain<M> {
             cpus: plan.cpus,
             spis: plan.nr_spis,
         };
-        let mut space = new_space(machine).ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
-        let before = machine.tables().left();
-        let filled = load_images(machine, &mut space, plan, tree);
-        machine.publish();
-        let memory = AddressSpace {
-            frames: before - machine.tables().left(),
+        let space = new_space(machine).ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
+        let mut memory = AddressSpace {
             frame_limit: u64::MAX,
             ram: extents(plan.ram.iter().map(|ram| (ram.ipa, ram.pa, ram.pages))),
             max_pages: plan.ram.iter().map(|ram| ram.pages).sum(),
             devices: extents(plan.mmio.iter().map(|mmio| (mmio.ipa, mmio.pa, mmio.pages))),
             ..AddressSpace::new(space, tag)
         };
+        let filled = load_images(machine, &mut memory, plan, tree);
+        machine.publish();
         let made = filled.and_then(|()| frame.devices(machine, &lines));
         let (vgic, policy) = match made {
             Ok(made) => made,

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::Domain;
-use super::address_space::{AddressSpace, extent};
+use super::address_space::AddressSpace;
 use super::device_assign::release_line;
 use super::hwdom_pci::Buses;
 use crate::addr::{Ipa, Pa, Span};
@@ -18,7 +18,6 @@ use crate::exit::Width;
 use crate::fault::{self, Fault};
 use crate::hal::{Clock, ConfigSpace, Machine};
 use crate::ids::{IrqLine, Sbdf, Trigger};
-use crate::paging::Memory;
 use crate::pci::reset::{End, Progress as Reset, ResetRun};
 use crate::pci::{Inventory, Reset as How};
 use crate::vdev::Rejected;
@@ -64,14 +63,7 @@ impl<M: Machine> ConfigSpace for FunctionBackend<'_, M> {
 
 impl<M: Machine> Port for FunctionBackend<'_, M> {
     fn map(&mut self, guest: Span<Ipa>, host: Pa) -> bool {
-        if self.memory.meets(guest) || !self.memory.devices.reserve() {
-            return false;
-        }
-        let done = self.memory.map(self.machine, guest, host, Memory::Device);
-        if done.is_ok() {
-            self.memory.devices.add(extent(guest, host, ()));
-        }
-        done.is_ok()
+        !self.memory.meets(guest) && self.memory.map_device(self.machine, guest, host).is_ok()
     }
 
     fn unmap(&mut self, guest: Span<Ipa>) {
