@@ -10,7 +10,7 @@ use crate::addr::{Pa, Span};
 use crate::config::{ConfigError, XEN_PASSTHROUGH};
 use crate::dt::{Node, Path};
 use crate::errno::Errno;
-use crate::ids::{DomainId, IrqLine, Sbdf, StreamId, Trigger};
+use crate::ids::{DomainId, IrqLine, Sbdf, SourceId, Trigger};
 use crate::pci::{FunctionDefect, RemoveError};
 
 macro_rules! errors {
@@ -81,9 +81,9 @@ errors! {
     StreamBeyond { flaw: ConfigError } = ERANGE, "{flaw}";
     StreamShared { node: Path<'t>, other: Path<'t> } = EPERM, "names {node}, which its IOMMU cannot tell from {other}";
 
-    StreamOwned { id: StreamId, iommu: Path<'t>, owner: DomainId } = EBUSY,
+    StreamOwned { id: SourceId, iommu: Path<'t>, owner: DomainId } = EBUSY,
         "names {id} of {iommu}, which {owner} has already";
-    StreamOfOther { id: StreamId, iommu: Path<'t>, other: Path<'t> } = EPERM,
+    StreamOfOther { id: SourceId, iommu: Path<'t>, other: Path<'t> } = EPERM,
         "names {id} of {iommu}, which is that of {other} too, which this domain does not ask for";
 
     // Interrupt lines.
@@ -142,7 +142,7 @@ errors! {
     FunctionStreamBeyond { at: Sbdf, flaw: ConfigError } = ERANGE, "names {at}: {flaw}";
     HalfProtected { at: Sbdf, requester: Sbdf } = EPERM,
         "names {at}, which an IOMMU stands before as itself or as {requester}, but not as both";
-    FunctionStreamOwned { at: Sbdf, id: StreamId, owner: DomainId } = EBUSY,
+    FunctionStreamOwned { at: Sbdf, id: SourceId, owner: DomainId } = EBUSY,
         "names {at}, which its IOMMU knows by {id}, which {owner} has already";
     FunctionStreamShared { at: Sbdf, other: Path<'t> } = EPERM, "names {at}, which its IOMMU cannot tell from {other}";
 }

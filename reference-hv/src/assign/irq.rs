@@ -17,31 +17,31 @@ pub(super) struct Room<'l> {
     /// Where its imitated devices lie.
     pub layout: &'l Layout,
     /// How many shared lines there are.
-    pub spis: u32,
+    pub lines: u32,
 }
 
 /// Returns how many shared lines the domain's interrupt controller has: what its node says, or
 /// what the host has. The emulated UART
 /// needs its own.
-pub(super) fn nr_spis(
+pub(super) fn shared_lines(
     claim: &DomainClaim<'_>,
     machine: &Machine,
     layout: &Layout,
 ) -> Result<u32, ConfigError> {
-    let count = match claim.nr_spis {
-        Some(stated) if stated > IrqLine::MAX_SPIS => {
-            let what = format_args!(
-                "is {stated}, more than the {} of any GIC",
-                IrqLine::MAX_SPIS
-            );
+    let most = machine.guest.lines.most;
+    let count = match claim.shared_lines {
+        Some(stated) if stated > most => {
+            let what =
+                format_args!("is {stated}, more than the {most} of any interrupt controller");
             return Err(ConfigError::new(claim.node, "nr_spis", what));
         }
         Some(stated) => stated,
-        None => machine.spis.min(IrqLine::MAX_SPIS),
+        None => machine.lines.min(most),
     };
     let needed = layout
         .uart
-        .map_or(0, |uart| uart.line.intid() + 1 - IrqLine::FIRST_SPI);
+        .and_then(|uart| machine.guest.lines.index(uart.line))
+        .map_or(0, |index| index + 1);
     Ok(count.max(needed))
 }
 
@@ -86,13 +86,14 @@ pub(super) fn judge_wanted<'t>(
     room: &Room<'_>,
 ) -> Result<(), AssignError<'t>> {
     let HostLine { line, trigger } = wanted;
-    let count = room.spis;
+    let count = room.lines;
     let limit = count + u32::from(fault::on(Fault::SpiLimitOffByOne));
     if room.layout.uart.is_some_and(|uart| uart.line == line) && !fault::on(Fault::VirtualLineClash)
     {
         return Err(AssignError::LineOfUart { line });
     }
-    if line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= limit {
+    let index = ground.machine.guest.lines.index(line);
+    if index.is_some_and(|index| index >= limit) {
         return Err(AssignError::LineBeyondDomain { line, count });
     }
     judge_line(ground, line)?;
@@ -113,8 +114,9 @@ pub(super) fn judge_line<'t>(ground: Ground<'_, 't>, line: IrqLine) -> Result<()
     if let Some(user) = ground.host.use_of(line) {
         return Err(AssignError::LineKept { line, user });
     }
-    let count = ground.machine.spis;
-    if line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= count {
+    let count = ground.machine.lines;
+    let index = ground.machine.guest.lines.index(line);
+    if index.is_some_and(|index| index >= count) {
         return Err(AssignError::LineBeyondMachine { line, count });
     }
     match ground.owners.lines.rival(ground.by, line) {

@@ -127,7 +127,7 @@ impl<'h> ResourceTable<'h> {
         who: DomainId,
         at: Sbdf,
         layout: &Layout,
-        spis: u32,
+        lines: u32,
     ) -> Result<PciAssignment, AssignError<'h>> {
         self.judge_sound(at)?;
         let mut all: Vec<Sbdf> = self.owners.functions.of(who).collect();
@@ -141,7 +141,7 @@ impl<'h> ResourceTable<'h> {
         };
         let asker = Asker {
             direct_mapped: fault::on(Fault::PciUnprotectedLater),
-            room: Room { layout, spis },
+            room: Room { layout, lines },
             all: &all,
         };
         let plan = self.ground(by).judge(&asker, at, &[])?;

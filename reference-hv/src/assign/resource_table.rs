@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::guest_ranges::last_address;
 use super::host_ranges::{first_outside, judge_host};
+use super::layout::GuestMap;
 use super::owner_table::{Claimant, OwnerTable, PendingClaims};
 use super::ram_plan::{Block, FreeRam};
 use super::{AssignError, Ground, Machine, irq};
@@ -31,6 +32,11 @@ pub struct ResourceTable<'h> {
 }
 
 impl<'h> ResourceTable<'h> {
+    /// Returns what the architecture fixes of the machines that domains see.
+    pub fn guest(&self) -> &'static GuestMap {
+        self.machine.guest
+    }
+
     pub(super) fn new(
         host: &'h Host<'h>,
         machine: Machine,

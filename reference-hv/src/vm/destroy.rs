@@ -12,7 +12,6 @@
 //!
 //! A call does a bounded part of that, so that others get their turn in between.
 
-use super::device_assign::release_lines;
 use super::domain::TeardownStage;
 use super::page_bitmap::PORTION;
 use super::ram::release;
@@ -76,8 +75,8 @@ impl<M: Machine> Hypervisor<M> {
             }
             return;
         }
-        self.scheduler.remove(|other| other.domain == place);
-        if self.loaded.is_some_and(|loaded| loaded.domain == place) {
+        self.cpu.drop_domain(place);
+        if self.cpu.holds(place) {
             self.unload();
         }
         let Self {
@@ -91,10 +90,11 @@ impl<M: Machine> Hypervisor<M> {
             return;
         };
         domain.life = Life::Dying(TeardownStage::Functions);
-        release_lines(machine, resources, domain);
+        domain.end_lines(machine);
+        resources.release_lines(domain.id);
         console::flush(machine, domain);
         if !fault::on(Fault::ReleaseForgotten) && !fault::on(Fault::ReleaseLate) {
-            machine.release(domain.memory.tag);
+            machine.release(domain.memory.tag.iommu_domain());
         }
         if !fault::on(Fault::PciOffLate) {
             domain.detach_all_functions(machine, resources);
@@ -174,7 +174,7 @@ impl<M: Machine> Hypervisor<M> {
                 domain.detach_all_functions(&mut self.machine, &self.resources);
             }
             if fault::on(Fault::ReleaseLate) {
-                self.machine.release(domain.memory.tag);
+                self.machine.release(domain.memory.tag.iommu_domain());
             }
             if !fault::on(Fault::TablesLost) {
                 domain.memory.space.release(self.machine.tables());

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::address_space::AddressSpace;
+use super::emulated::EmulatedDevices;
 use super::extents::{Extent, Extents};
 use super::load_images::load_images;
 use super::pci_functions::Functions;
@@ -13,12 +14,10 @@ use crate::addr::{Ipa, Pa};
 use crate::assign::layout::Layout;
 use crate::assign::{DomainPlan, Refusal};
 use crate::config::ConfigError;
-use crate::hal::Machine;
-use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, StreamId, Trigger, VcpuId, Vmid};
+use crate::hal::{Arch, Cpu, Machine, VirtualInterrupts};
+use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, SourceId, Trigger, VcpuId, Vmid};
 use crate::paging::{MapError, Space};
-use crate::policy;
 use crate::vdev::text_line::Line;
-use crate::vdev::vgic::{Config, Vgic};
 use crate::vdev::vpl011::Pl011;
 
 /// What a virtual CPU is doing.
@@ -31,6 +30,9 @@ pub enum State {
     /// Waiting for an interrupt.
     Blocked,
 }
+
+/// The interrupt controller that domains of a machine see.
+pub type Interrupts<M> = <<M as Cpu>::Arch as Arch>::Interrupts;
 
 /// A virtual CPU.
 #[derive(Debug)]
@@ -82,18 +84,18 @@ pub struct Domain<M: Machine> {
     pub privilege: Privilege,
     /// What whoever made it wants to know it by.
     pub handle: [u8; 16],
-    /// Where its imitated devices lie.
+    /// Where its emulated devices lie.
     pub layout: Layout,
     /// How many virtual CPUs it is to have.
     pub cpus: u32,
-    /// How many shared lines its interrupt controller has.
-    pub spis: u32,
+    /// How many lines that it can own its interrupt controller has.
+    pub shared_lines: u32,
     /// When its clock began.
     pub since: u64,
-    /// What decisions need to know of it.
-    pub policy: policy::Domain,
+    /// Where its emulated devices lie.
+    pub emulated: EmulatedDevices,
     /// Its interrupt controller.
-    pub vgic: Vgic,
+    pub interrupts: Interrupts<M>,
     /// Its console.
     pub uart: Option<Pl011>,
     /// What it writes by hypercall.
@@ -145,7 +147,7 @@ pub(super) enum Failure {
     Map(MapError),
     NotRam(&'static str),
     Interrupts,
-    Stream(StreamId),
+    Stream(SourceId),
     Function(Sbdf),
 }
 
@@ -180,18 +182,13 @@ impl<M: Machine> Domain<M> {
         tag: Vmid,
     ) -> Result<Self, Refusal> {
         let refuse = |failure| refusal(plan, failure);
-        let lines: Vec<_> = plan
-            .irqs
-            .iter()
-            .map(|irq| (irq.line, irq.trigger))
-            .collect();
         let frame = Frame {
             id: plan.id,
             name: plan.name.clone(),
             privilege: plan.privilege,
             layout: plan.layout,
             cpus: plan.cpus,
-            spis: plan.nr_spis,
+            shared_lines: plan.shared_lines,
         };
         let space = new_space(machine).ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
         let mut memory = AddressSpace {
@@ -203,42 +200,48 @@ impl<M: Machine> Domain<M> {
         };
         let filled = load_images(machine, &mut memory, plan, tree);
         machine.publish();
-        let made = filled.and_then(|()| frame.devices(machine, &lines));
-        let (vgic, policy) = match made {
+        let made = filled.and_then(|()| frame.devices(machine));
+        let (interrupts, emulated) = match made {
             Ok(made) => made,
             Err(failure) => {
-                // No VTTBR has ever pointed at these tables.
+                // No CPU was ever told of these tables.
                 memory.space.release(machine.tables());
                 return Err(refuse(failure));
             }
         };
-        let mut domain = Self::assemble(machine, frame, memory, vgic, policy);
+        let mut domain = Self::assemble(machine, frame, memory, interrupts, emulated);
         domain.add_vcpus(machine);
         if let Some(first) = domain.vcpus.first_mut() {
             let tree = plan.load.tree.first().raw();
             machine.reset(&mut first.registers, plan.load.kernel.to, tree);
             first.state = State::Ready;
         }
-        for (line, trigger) in &lines {
-            machine.configure(*line, *trigger);
-            domain.lines.push(*line);
-        }
-        domain.vgic.attach(machine);
-        for function in &plan.functions {
-            if domain.show(machine, function).is_err() {
-                domain.memory.space.release(machine.tables());
-                return Err(refuse(Failure::Function(function.function.at)));
-            }
-        }
-        let root = domain.memory.space.root();
-        for stream in &plan.streams {
-            if !machine.attach(*stream, plan.id, root, tag) {
-                machine.release(tag);
-                domain.memory.space.release(machine.tables());
-                return Err(refuse(Failure::Stream(stream.id)));
-            }
+        if let Err(failure) = domain.give(machine, plan) {
+            domain.end_lines(machine);
+            machine.release(tag.iommu_domain());
+            domain.memory.space.release(machine.tables());
+            return Err(refuse(failure));
         }
         Ok(domain)
+    }
+
+    /// Gives a domain the lines, functions and streams that are planned for it.
+    fn give(&mut self, machine: &mut M, plan: &DomainPlan) -> Result<(), Failure> {
+        for irq in &plan.irqs {
+            let begun = self.begin_line(machine, irq.line, irq.trigger);
+            begun.map_err(|_| Failure::Interrupts)?;
+        }
+        for function in &plan.functions {
+            let shown = self.show(machine, function);
+            shown.map_err(|_| Failure::Function(function.function.at))?;
+        }
+        let (root, tag) = (self.memory.space.root(), self.memory.tag);
+        for stream in &plan.streams {
+            if !machine.attach(*stream, plan.id, root, tag.iommu_domain()) {
+                return Err(Failure::Stream(stream.id));
+            }
+        }
+        Ok(())
     }
 
     /// Makes a domain without memory, virtual CPUs and lines, for somebody else to fill.
@@ -246,18 +249,18 @@ impl<M: Machine> Domain<M> {
     /// # Errors
     /// Says why not; then nothing of it is left.
     pub(super) fn bare(machine: &mut M, frame: Frame, tag: Vmid) -> Result<Self, Failure> {
-        let (vgic, policy) = frame.devices(machine, &[])?;
+        let (interrupts, emulated) = frame.devices(machine)?;
         let space = new_space(machine).ok_or(Failure::Map(MapError::NoFrame))?;
         let memory = AddressSpace::new(space, tag);
-        Ok(Self::assemble(machine, frame, memory, vgic, policy))
+        Ok(Self::assemble(machine, frame, memory, interrupts, emulated))
     }
 
     fn assemble(
         machine: &M,
         frame: Frame,
         memory: AddressSpace<M::Format>,
-        vgic: Vgic,
-        policy: policy::Domain,
+        interrupts: Interrupts<M>,
+        emulated: EmulatedDevices,
     ) -> Self {
         let Frame {
             id,
@@ -265,7 +268,7 @@ impl<M: Machine> Domain<M> {
             privilege,
             layout,
             cpus,
-            spis,
+            shared_lines,
         } = frame;
         Self {
             id,
@@ -276,10 +279,10 @@ impl<M: Machine> Domain<M> {
             handle: [0; 16],
             layout,
             cpus,
-            spis,
+            shared_lines,
             since: machine.now(),
-            policy,
-            vgic,
+            emulated,
+            interrupts,
             uart: layout.uart.map(|_| Pl011::new()),
             text: Line::new(),
             vcpus: Vec::new(),
@@ -300,33 +303,24 @@ pub struct Frame {
     pub name: String,
     /// What it may do beyond running.
     pub privilege: Privilege,
-    /// Where its imitated devices lie.
+    /// Where its emulated devices lie.
     pub layout: Layout,
     /// How many virtual CPUs it is to have.
     pub cpus: u32,
-    /// How many shared lines its interrupt controller has.
-    pub spis: u32,
+    /// How many lines that it can own its interrupt controller has.
+    pub shared_lines: u32,
 }
 
 impl Frame {
-    /// Makes the imitated interrupt controller, and says where the imitated devices lie.
+    /// Makes the emulated interrupt controller, and says where the emulated devices lie.
     fn devices<M: Machine>(
         &self,
         machine: &M,
-        lines: &[(IrqLine, Trigger)],
-    ) -> Result<(Vgic, policy::Domain), Failure> {
-        let (list_registers, priority_bits) = machine.virtual_interface();
-        let config = Config {
-            vcpus: self.cpus,
-            spis: self.spis,
-            lines,
-            list_registers,
-            priority_bits,
-        };
-        let vgic = Vgic::new(&config).map_err(|_| Failure::Interrupts)?;
-        let policy =
-            policy::Domain::new(self.cpus, &self.layout).map_err(|_| Failure::Interrupts)?;
-        Ok((vgic, policy))
+    ) -> Result<(Interrupts<M>, EmulatedDevices), Failure> {
+        let features = machine.interrupt_features();
+        let interrupts = Interrupts::<M>::new(self.cpus, self.shared_lines, &features);
+        let emulated = EmulatedDevices::new(self.cpus, &self.layout).ok();
+        interrupts.zip(emulated).ok_or(Failure::Interrupts)
     }
 }
 

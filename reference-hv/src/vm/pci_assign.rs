@@ -2,15 +2,12 @@
 
 use super::pci_functions::PendingReset;
 use super::{Hypervisor, Progress};
-use crate::assign::layout::Bridge;
 use crate::assign::{FunctionPlan, PciAssignment};
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::ids::{DomainId, Sbdf, Stream};
 use crate::pci::quiesce;
-
-use super::device_assign::release_line;
 
 impl<M: Machine> Hypervisor<M> {
     /// Goes on with all functions that are being taken from domains that live on.
@@ -43,13 +40,13 @@ impl<M: Machine> Hypervisor<M> {
             return Err(Errno::EINVAL);
         }
         if domain.layout.bridge.is_none() {
-            let mut spans = Bridge::GUEST.spans();
+            let mut spans = domain.layout.guest.bridge.spans();
             if spans.any(|span| domain.memory.meets(span) || domain.layout.uses(span)) {
                 return Err(Errno::EBUSY);
             }
         }
-        let (layout, spis) = (domain.layout, domain.spis);
-        let claimed = self.resources.claim_function(id, at, &layout, spis);
+        let (layout, lines) = (domain.layout, domain.shared_lines);
+        let claimed = self.resources.claim_function(id, at, &layout, lines);
         let assignment = claimed.map_err(|error| self.refused(id, "a PCI function", &error))?;
         self.take_from_hardware(&assignment);
         let given = self.hand_over(place, &assignment.plan);
@@ -75,9 +72,7 @@ impl<M: Machine> Hypervisor<M> {
         if let Some(line) = assignment.line
             && let Some(domain) = self.domains.get_mut(place)
         {
-            release_line(&mut self.machine, line);
-            domain.vgic.disconnect(line);
-            domain.lines.retain(|other| *other != line);
+            domain.end_line(&mut self.machine, line);
         }
     }
 
@@ -88,12 +83,12 @@ impl<M: Machine> Hypervisor<M> {
         domain.show(machine, plan)?;
         let (root, tag, id) = (domain.memory.space.root(), domain.memory.tag, domain.id);
         for stream in &plan.streams {
-            if !machine.attach(*stream, id, root, tag) {
+            if !machine.attach(*stream, id, root, tag.iommu_domain()) {
                 return Err(Errno::EIO);
             }
         }
         if let Some(line) = plan.line {
-            domain.join(machine, line.line, line.trigger)?;
+            domain.begin_line(machine, line.line, line.trigger)?;
         }
         Ok(())
     }
@@ -145,7 +140,7 @@ impl<M: Machine> Hypervisor<M> {
             .iter()
             .any(|other| other.line.map(|line| line.line) == line);
         if let Some(line) = line.filter(|_| !shared) {
-            domain.leave(machine, line);
+            domain.end_line(machine, line);
         }
     }
 

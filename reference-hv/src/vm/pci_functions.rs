@@ -7,17 +7,16 @@ use alloc::vec::Vec;
 
 use super::Domain;
 use super::address_space::AddressSpace;
-use super::device_assign::release_line;
 use super::hwdom_pci::Buses;
+use crate::access::Width;
 use crate::addr::{Ipa, Pa, Span};
 use crate::assign::layout::Bridge;
 use crate::assign::{DomainPlan, FunctionPlan, ResourceTable};
 use crate::config::HostBridge;
 use crate::errno::Errno;
-use crate::exit::Width;
 use crate::fault::{self, Fault};
 use crate::hal::{Clock, ConfigSpace, Machine};
-use crate::ids::{IrqLine, Sbdf, Trigger};
+use crate::ids::Sbdf;
 use crate::pci::reset::{End, Progress as Reset, ResetRun};
 use crate::pci::{Inventory, Reset as How};
 use crate::vdev::Rejected;
@@ -80,9 +79,9 @@ impl<M: Machine> Domain<M> {
     /// # Errors
     /// Refuses one more function than a bus has room for.
     pub(super) fn show(&mut self, machine: &mut M, plan: &FunctionPlan) -> Result<(), Errno> {
-        let bridge = self.layout.bridge.unwrap_or(Bridge::GUEST);
+        let bridge = self.layout.bridge.unwrap_or(self.layout.guest.bridge);
         self.layout.bridge = Some(bridge);
-        self.policy.set_bridge(0, bridge.ecam);
+        self.emulated.set_bridge(0, bridge.ecam);
         let Self {
             functions, memory, ..
         } = self;
@@ -107,7 +106,7 @@ impl<M: Machine> Domain<M> {
             .filter_map(|number| Some((*number, bridges.get(*number)?)))
             .collect();
         for (number, bridge) in &shown {
-            self.policy.set_bridge(*number, bridge.ecam.direct());
+            self.emulated.set_bridge(*number, bridge.ecam.direct());
         }
         if !shown.is_empty() {
             self.functions.buses = Some(Buses::backend(shown.iter().map(|(_, bridge)| *bridge)));
@@ -225,33 +224,5 @@ fn windows(bridge: &Bridge) -> Windows {
             .chain(high)
             .collect(),
         direct: bridge.direct,
-    }
-}
-
-impl<M: Machine> Domain<M> {
-    /// Connects a line that the domain got with a function, unless it has it already.
-    pub(super) fn join(
-        &mut self,
-        machine: &mut M,
-        line: IrqLine,
-        trigger: Trigger,
-    ) -> Result<(), Errno> {
-        if self.lines.contains(&line) {
-            return Ok(());
-        }
-        machine.configure(line, trigger);
-        let connected = self.vgic.connect(machine, line, trigger);
-        connected.map_err(|_| Errno::EBUSY)?;
-        self.lines.push(line);
-        Ok(())
-    }
-
-    /// Takes a line from the domain that it got with a function.
-    pub(super) fn leave(&mut self, machine: &mut M, line: IrqLine) {
-        if self.lines.contains(&line) {
-            release_line(machine, line);
-            self.vgic.disconnect(line);
-            self.lines.retain(|other| *other != line);
-        }
     }
 }
