@@ -7,10 +7,9 @@ use super::address_space::pages;
 use super::ram::vacant;
 use super::{Domain, Hypervisor};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
-use crate::assign::{AssignError, ResourceTable};
+use crate::assign::AssignError;
 use crate::errno::Errno;
-use crate::fault::{self, Fault};
-use crate::hal::{Machine, VirtualInterrupts};
+use crate::hal::Machine;
 use crate::ids::{DomainId, IrqLine, Stream};
 
 /// Most device pages that are mapped at once (Xen's limit too).

@@ -15,7 +15,7 @@ use crate::assign::layout::Layout;
 use crate::assign::{DomainPlan, Refusal};
 use crate::config::ConfigError;
 use crate::hal::{Arch, Cpu, Machine, VirtualInterrupts};
-use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, SourceId, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, SourceId, VcpuId, Vmid};
 use crate::paging::{MapError, Space};
 use crate::vdev::text_line::Line;
 use crate::vdev::vpl011::Pl011;

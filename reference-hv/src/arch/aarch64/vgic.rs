@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 
 use super::gic::{self, Sgi, SgiTarget};
 use super::guest_layout::LINES;
+use crate::fault::{self, Fault};
 use crate::hal::{IrqChip, NotOwned, VirtualInterrupts};
 use crate::ids::{IrqLine, MAX_VCPUS, Trigger};
 

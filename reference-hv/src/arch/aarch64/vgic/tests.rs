@@ -22,8 +22,9 @@ fn gic(
     };
     let mut made = Vgic::new(vcpus, shared, &features)?;
     for (line, trigger) in lines {
-        made.connect(&mut rig::Chip::default(), *line, *trigger)
-            .ok()?;
+        let mut chip = rig::Chip::default();
+        chip.lines.insert(line.number(), rig::Line::default());
+        made.connect(&mut chip, *line, *trigger).ok()?;
     }
     Some(made)
 }
