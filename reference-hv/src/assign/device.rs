@@ -4,10 +4,10 @@ use super::dma::{self, Reach};
 use super::owner_table::PendingClaims;
 use super::{AssignError, Ground};
 use crate::config::{
-    Brief, ConfigError, DeviceClaim, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PASSTHROUGH,
-    XEN_PATH, XEN_REG, is_okay,
+    Brief, ConfigError, DeviceClaim, Found, Host, NodeId, Origin, Owner, XEN_FORCE,
+    XEN_PASSTHROUGH, XEN_PATH, XEN_REG, is_okay,
 };
-use crate::dt::{Node, Prop};
+use crate::dt::Prop;
 use crate::fault::{self, Fault};
 
 /// Judges what a node of a partial tree asks for, but for its ranges and interrupts, and returns
@@ -17,9 +17,9 @@ pub(super) fn judge<'t>(
     device: &DeviceClaim<'t>,
     direct_mapped: bool,
 ) -> Result<Option<NodeId>, ConfigError> {
-    let node = device.node;
+    let origin = device.origin;
     let refuse =
-        |property, what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, property, what));
+        |property, what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, property, what));
     match (&device.tuples, device.path, device.forced) {
         (None, Some(path), _) => {
             let path = Brief(path);
@@ -38,10 +38,10 @@ pub(super) fn judge<'t>(
         ),
         (Some(_), None, true) => Ok(None),
         (Some(_), Some(path), forced) => {
-            let id = resolve(ground.host, node, path)?;
+            let id = resolve(ground.host, origin, path)?;
             let reach = judge_named(ground, id, direct_mapped);
             // Force says that nobody minds the lack of protection; where it is not lacking it says nothing.
-            let required = match reach.map_err(|error| error.at(node, XEN_PATH))? {
+            let required = match reach.map_err(|error| error.at(origin, XEN_PATH))? {
                 Reach::None => !fault::on(Fault::ForceNotRequired),
                 Reach::All => !fault::on(Fault::DmaForceNotRequired),
                 Reach::Own => false,
@@ -59,9 +59,9 @@ pub(super) fn judge<'t>(
 }
 
 /// Finds the host node of exactly this path.
-fn resolve(host: &Host<'_>, node: Node<'_>, path: &str) -> Result<NodeId, ConfigError> {
+fn resolve(host: &Host<'_>, origin: Origin<'_>, path: &str) -> Result<NodeId, ConfigError> {
     let brief = Brief(path);
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, XEN_PATH, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, XEN_PATH, what));
     match host.index.by_path(path) {
         Found::One(id) => return Ok(id),
         Found::Several => return refuse(format_args!("is {brief}, which several host nodes are")),
@@ -146,7 +146,7 @@ pub(super) fn judge_neighbours(
             "names the page of {}, in which {path} lies too, which this domain does not ask for",
             neighbour.at
         );
-        return Err(ConfigError::new(neighbour.node, XEN_REG, what));
+        return Err(ConfigError::new(neighbour.origin, XEN_REG, what));
     }
     Ok(())
 }

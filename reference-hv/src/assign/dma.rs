@@ -77,7 +77,7 @@ pub(super) fn judge<'t>(
         // To be known to an IOMMU is sign enough.
         for stream in streams {
             let covered = streams::covered(ground, id, *stream);
-            covered.map_err(|error| error.at(host.node(id), streams::IOMMUS))?;
+            covered.map_err(|error| error.at(host.node(id).into(), streams::IOMMUS))?;
         }
         return Ok(Reach::Own);
     }

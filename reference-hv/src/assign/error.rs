@@ -2,13 +2,14 @@
 //! whoever asked by hypercall.
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use core::fmt;
 
 use super::dma::DmaIndicator;
 use super::host_ranges::Place;
 use crate::addr::{Pa, Span};
-use crate::config::{ConfigError, XEN_PASSTHROUGH};
-use crate::dt::{Node, Path};
+use crate::config::{ConfigError, Flaw, Origin, XEN_PASSTHROUGH};
+use crate::dt::Path;
 use crate::errno::Errno;
 use crate::ids::{DomainId, IrqLine, Sbdf, SourceId, Trigger};
 use crate::pci::{FunctionDefect, RemoveError};
@@ -149,12 +150,12 @@ errors! {
 
 impl<'t> AssignError<'t> {
     /// Says where a tree asks for it: at this property, unless the host's tree is wrong somewhere itself.
-    pub(super) fn at(self, node: Node<'_>, property: &str) -> ConfigError {
+    pub(super) fn at(self, origin: Origin<'_>, property: &str) -> ConfigError {
         match self {
             Self::TreeFlaw { flaw }
             | Self::IommuUnusable { flaw }
             | Self::StreamBeyond { flaw } => flaw,
-            error => ConfigError::new(node, property, error),
+            error => ConfigError::new(origin, property, Flaw::Refused(error.to_string())),
         }
     }
 

@@ -9,8 +9,10 @@ use super::guest_ranges::last_address;
 use super::owner_table::{Mapping, Neighbour, PendingClaims};
 use super::{AssignError, Ground};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
-use crate::config::{ConfigError, DeviceClaim, NodeId, Owner, Region, Tuple, XEN_PATH, XEN_REG};
-use crate::dt::{Node, Path};
+use crate::config::{
+    ConfigError, DeviceClaim, NodeId, Origin, Owner, Region, Tuple, XEN_PATH, XEN_REG,
+};
+use crate::dt::Path;
 use crate::fault::{self, Fault};
 
 /// Judges the ranges of one node of a partial tree.
@@ -20,25 +22,29 @@ pub(super) fn judge<'t>(
     device: &DeviceClaim<'t>,
     named: Option<NodeId>,
 ) -> Result<(), ConfigError> {
-    let node = device.node;
+    let origin = device.origin;
     let tuples = device.tuples.as_deref().unwrap_or_default();
-    let own = named.map(|id| Extent::of(ground, id, node));
+    let own = named.map(|id| Extent::of(ground, id, origin));
     if let Some(id) = named
         && let Some((id, owner)) = ground.owners.devices.rival(ground.by, id)
     {
         let node = ground.path(id);
-        return Err(AssignError::NamedOwned { node, owner }.at(device.node, XEN_PATH));
+        return Err(AssignError::NamedOwned { node, owner }.at(origin, XEN_PATH));
     }
     for (place, tuple) in tuples.iter().enumerate() {
         if fault::on(Fault::LastTupleLost) && place != 0 && place + 1 == tuples.len() {
             continue;
         }
-        let Some((host, guest)) = ranges(node, *tuple)? else {
+        let Some((host, guest)) = ranges(origin, *tuple)? else {
             continue;
         };
         let judged = judge_host(ground, pending, host, own.as_ref());
-        judged.map_err(|error| error.at(node, XEN_REG))?;
-        pending.mappings.push(Mapping { node, host, guest });
+        judged.map_err(|error| error.at(origin, XEN_REG))?;
+        pending.mappings.push(Mapping {
+            origin,
+            host,
+            guest,
+        });
     }
     Ok(())
 }
@@ -48,13 +54,13 @@ type Pair = (Span<Pa>, Span<Ipa>);
 
 /// Makes ranges of the numbers of a tuple: page-exact, not empty, without wrap. Nothing comes of
 /// a tuple only where a seeded fault lets it pass.
-fn ranges(node: Node<'_>, tuple: Tuple) -> Result<Option<Pair>, ConfigError> {
+fn ranges(origin: Origin<'_>, tuple: Tuple) -> Result<Option<Pair>, ConfigError> {
     let Tuple {
         mut host,
         mut size,
         mut guest,
     } = tuple;
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, XEN_REG, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, XEN_REG, what));
     if size == 0 && fault::on(Fault::SizeZeroAccepted) {
         return Ok(None);
     }
@@ -173,10 +179,10 @@ fn judge_resident<'t>(
     }
     judge_kind(ground, id, pending.direct_mapped)?;
     let shared = region.span.widened_to_pages().intersection(span);
-    let exposed = own.and_then(|own| Some((own.node, first_outside(shared?, &own.whole)?)));
+    let exposed = own.and_then(|own| Some((own.origin, first_outside(shared?, &own.whole)?)));
     match exposed {
         // The page holds bytes that the named node does not describe.
-        Some((node, at)) => pending.neighbours.push(Neighbour { node, id, at }),
+        Some((origin, at)) => pending.neighbours.push(Neighbour { origin, id, at }),
         // Without a name, what is asked for is what lies there; with one, it is the same registers under a second.
         None => pending.name(id),
     }
@@ -219,7 +225,7 @@ impl fmt::Display for Place<'_> {
 pub(super) struct Extent<'t> {
     id: NodeId,
     /// The node of the partial tree that names it.
-    node: Node<'t>,
+    origin: Origin<'t>,
     /// Every page in which it has a byte.
     rounded: Vec<Span<Pa>>,
     /// Every page of which it has all bytes.
@@ -227,7 +233,7 @@ pub(super) struct Extent<'t> {
 }
 
 impl<'t> Extent<'t> {
-    fn of(ground: Ground<'_, 't>, id: NodeId, node: Node<'t>) -> Self {
+    fn of(ground: Ground<'_, 't>, id: NodeId, origin: Origin<'t>) -> Self {
         let own = |region: &&Region| {
             region.owner == Owner::Device
                 || region.owner == Owner::Memory && fault::on(Fault::RamGivenAway)
@@ -236,7 +242,7 @@ impl<'t> Extent<'t> {
         let spans: Vec<Span<Pa>> = regions.map(|region| region.span).collect();
         Self {
             id,
-            node,
+            origin,
             rounded: spans.iter().map(|span| span.widened_to_pages()).collect(),
             whole: spans
                 .iter()

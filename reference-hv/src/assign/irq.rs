@@ -33,7 +33,7 @@ pub(super) fn shared_lines(
         Some(stated) if stated > most => {
             let what =
                 format_args!("is {stated}, more than the {most} of any interrupt controller");
-            return Err(ConfigError::new(claim.node, "nr_spis", what));
+            return Err(ConfigError::new(claim.origin, "nr_spis", what));
         }
         Some(stated) => stated,
         None => machine.lines.min(most),
@@ -63,7 +63,7 @@ pub(super) fn judge(
     };
     for wanted in found.lines {
         judge_wanted(ground, &pending.lines, wanted, room)
-            .map_err(|error| error.at(node, property))?;
+            .map_err(|error| error.at(node.into(), property))?;
         if pending.lines.iter().all(|known| known.line != wanted.line) {
             let HostLine { line, trigger } = wanted;
             pending.lines.push(IrqAssignment { line, trigger });
@@ -87,7 +87,7 @@ pub(super) fn judge_wanted<'t>(
 ) -> Result<(), AssignError<'t>> {
     let HostLine { line, trigger } = wanted;
     let count = room.lines;
-    let limit = count + u32::from(fault::on(Fault::SpiLimitOffByOne));
+    let limit = count + u32::from(fault::on(Fault::LineLimitOffByOne));
     if room.layout.uart.is_some_and(|uart| uart.line == line) && !fault::on(Fault::VirtualLineClash)
     {
         return Err(AssignError::LineOfUart { line });

@@ -291,7 +291,7 @@ pub(super) fn streams_of<'t>(
     }
     names.dedup();
     for name in &names {
-        let stream = host.requester(bridge.id, name.requester());
+        let stream = host.requester(bridge, name.requester());
         found.extend(stream.map_err(|flaw| AssignError::FunctionUnreadable { at, flaw })?);
     }
     if !found.is_empty() && found.len() != names.len() {

@@ -45,13 +45,13 @@ pub(super) fn judge(
             let (node, iommu) = (host.node(id), ground.path(ground.iommu(stream)));
             let id = stream.id;
             if let Some((_, owner)) = ground.owners.streams.rival(ground.by, stream) {
-                return Err(AssignError::StreamOwned { id, iommu, owner }.at(node, IOMMUS));
+                return Err(AssignError::StreamOwned { id, iommu, owner }.at(node.into(), IOMMUS));
             }
             if let Some(other) = sharers(host, stream, &pending.devices).next()
                 && !fault::on(Fault::StreamSharerForgotten)
             {
                 let other = ground.path(other);
-                return Err(AssignError::StreamOfOther { id, iommu, other }.at(node, IOMMUS));
+                return Err(AssignError::StreamOfOther { id, iommu, other }.at(node.into(), IOMMUS));
             }
             if !pending.streams.contains(&stream) {
                 pending.streams.push(stream);

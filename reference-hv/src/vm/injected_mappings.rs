@@ -17,8 +17,8 @@ pub fn with_injected_mappings<'p>(
 ) -> Cow<'p, DomainPlan> {
     let (mmio, marked) = (&plan.mmio, |id| host.node(id).has(XEN_PASSTHROUGH));
     let mut strays = Vec::new();
-    if fault::on(Fault::GicMapped) {
-        strays.push(identity(host.gic.distributor));
+    if fault::on(Fault::ControllerMapped) {
+        strays.push(identity(host.controller.shared));
     }
     let hardware = plan.view.is_some();
     if fault::on(Fault::IommuMapped) || hardware && fault::on(Fault::IommuMappedToHardware) {

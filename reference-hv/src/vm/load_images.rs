@@ -41,7 +41,7 @@ const OVERLAPPING: [Fault; 10] = [
     Fault::GuestRangesOverlap,
     Fault::ColumnsSwapped,
     Fault::IdentityToo,
-    Fault::GicMapped,
+    Fault::ControllerMapped,
     Fault::IommuMapped,
     Fault::ReservedToHardware,
     Fault::IommuMappedToHardware,

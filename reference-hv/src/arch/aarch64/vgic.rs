@@ -128,7 +128,7 @@ impl VirtualInterrupts for Vgic {
             return Err(NotOwned(line));
         }
         bank.own(bit, trigger == Trigger::Edge);
-        let enabled = bank.enabled & bit != 0 || fault::on(Fault::VgicDisabledDelivered);
+        let enabled = bank.enabled & bit != 0 || fault::on(Fault::InterruptDisabledDelivered);
         chip.set_enabled(line, enabled);
         Ok(())
     }

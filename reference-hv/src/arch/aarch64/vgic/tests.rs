@@ -8,6 +8,7 @@ mod registers;
 mod rig;
 
 use super::*;
+use crate::hal::fake;
 
 /// Makes a GIC on a CPU with so many list registers.
 fn gic(
@@ -22,8 +23,9 @@ fn gic(
     };
     let mut made = Vgic::new(vcpus, shared, &features)?;
     for (line, trigger) in lines {
-        let mut chip = rig::Chip::default();
-        chip.lines.insert(line.number(), rig::Line::default());
+        let mut chip = fake::lines::Lines::default();
+        chip.lines
+            .insert(line.number(), fake::lines::Line::default());
         made.connect(&mut chip, *line, *trigger).ok()?;
     }
     Some(made)
