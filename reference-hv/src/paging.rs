@@ -25,8 +25,6 @@ pub trait Tables {
     fn left(&self) -> u64;
     /// Reads entry `index` of the table.
     fn load(&self, table: Pa, index: u64) -> u64;
-    /// Writes entry `index` of the table.
-    fn store(&mut self, table: Pa, index: u64, entry: u64);
     /// Replaces `count` entries in a row, until `new` has none for the number in the row and the entry there. Returns
     /// how many were replaced.
     fn replace(
@@ -34,14 +32,11 @@ pub trait Tables {
         table: Pa,
         first: u64,
         count: u64,
-        mut new: impl FnMut(u64, u64) -> Option<u64>,
-    ) -> u64 {
-        let mut all = first..first + count;
-        let kept = all.find(|&index| {
-            let new = new(index - first, self.load(table, index));
-            new.map(|new| self.store(table, index, new)).is_none()
-        });
-        kept.map_or(count, |kept| kept - first)
+        new: impl FnMut(u64, u64) -> Option<u64>,
+    ) -> u64;
+    /// Writes entry `index` of the table.
+    fn store(&mut self, table: Pa, index: u64, entry: u64) {
+        self.replace(table, index, 1, |_, _| Some(entry));
     }
 }
 

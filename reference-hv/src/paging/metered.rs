@@ -36,9 +36,6 @@ impl<T: Tables> Tables for Metered<'_, T> {
     fn load(&self, table: Pa, index: u64) -> u64 {
         self.tables.load(table, index)
     }
-    fn store(&mut self, table: Pa, index: u64, entry: u64) {
-        self.tables.store(table, index, entry);
-    }
     fn replace(
         &mut self,
         table: Pa,

@@ -203,13 +203,6 @@ impl Tables for Frames {
         unsafe { entry.read_volatile() }
     }
 
-    fn store(&mut self, table: Pa, index: u64, value: u64) {
-        let entry = self.row(table, index, 1);
-        debug_assert!(index < 16 * ENTRIES);
-        // SAFETY: As for `load`. The table walkers read it as one 64-bit access, and so it is written.
-        unsafe { entry.write_volatile(value) }
-    }
-
     fn replace(
         &mut self,
         table: Pa,
@@ -218,15 +211,17 @@ impl Tables for Frames {
         mut new: impl FnMut(u64, u64) -> Option<u64>,
     ) -> u64 {
         let row = self.row(table, first, count);
+        debug_assert!(first + count <= 16 * ENTRIES);
         for nth in 0..count {
-            // SAFETY: As for `load` and `store`; `row` checked all `count` entries.
-            let entry = unsafe { row.add(nth as usize) };
-            // SAFETY: As above.
-            let Some(new) = new(nth, unsafe { entry.read_volatile() }) else {
-                return nth;
-            };
-            // SAFETY: As above.
-            unsafe { entry.write_volatile(new) }
+            // SAFETY: As for `load`; `row` checked all `count` entries. The table walkers read each as one 64-bit
+            // access, and so it is written.
+            unsafe {
+                let entry = row.add(nth as usize);
+                let Some(new) = new(nth, entry.read_volatile()) else {
+                    return nth;
+                };
+                entry.write_volatile(new);
+            }
         }
         count
     }
