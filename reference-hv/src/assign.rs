@@ -36,12 +36,14 @@ mod resource_table;
 mod static_mem;
 mod streams;
 
+use layout::GuestMap;
 use owner_table::OwnerTable;
 use proof::Proof;
 use ram_plan::FreeRam;
 use static_mem::StaticMemory;
 
 pub use hwdom_view::View;
+pub use load::{KernelError, KernelRoom};
 pub use pci_claims::described;
 pub use pci_ownership::PciAssignment;
 pub use plan::{
@@ -52,17 +54,21 @@ pub use ram_plan::Block;
 pub use resource_table::{AssignError, ResourceTable};
 
 /// What the machine is, beyond what its tree says.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Machine {
     /// Host memory that nobody may get: the hypervisor itself, its heap, the host tree.
     pub taken: Vec<Taken>,
     /// Bits in a host-physical address.
     pub pa_bits: u32,
     /// Bits in a guest-physical address that this CPU can translate; more than
-    /// [`layout::MAX_IPA_BITS`] are not offered.
+    /// [`GuestMap::address_bits`] are not offered.
     pub ipa_bits: u32,
-    /// Shared lines of the interrupt controller.
-    pub spis: u32,
+    /// How many of the interrupts that domains can own the controller has.
+    pub lines: u32,
+    /// What the architecture fixes of the machines that domains see.
+    pub guest: &'static GuestMap,
+    /// How the architecture's kernels say where they want to lie.
+    pub kernel: fn(&[u8], u64) -> Result<KernelRoom, KernelError>,
     /// How many streams each IOMMU of the host can tell apart, in the order of its tree; nothing for one
     /// that does not translate.
     pub streams: Vec<Option<u64>>,
@@ -82,7 +88,7 @@ pub struct Taken {
 impl Machine {
     /// Returns the bits of a guest-physical address that domains get.
     pub fn guest_bits(&self) -> u32 {
-        self.ipa_bits.min(layout::MAX_IPA_BITS)
+        self.ipa_bits.min(self.guest.address_bits)
     }
 }
 

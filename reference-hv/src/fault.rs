@@ -195,7 +195,7 @@ faults! {
 
     // Interrupts (assign::irq).
     SpiLimitOffByOne = "spi-limit-off-by-one", assign_non_dma_platform_device,
-        "accepts the first interrupt that the domain's nr_spis leaves out";
+        "accepts the first interrupt that the domain's shared_lines leaves out";
     TriggerConflict = "trigger-conflict", assign_non_dma_platform_device,
         "accepts two devices that want one line to trigger in two ways";
     VirtualLineClash = "virtual-line-clash", assign_non_dma_platform_device,

@@ -5,16 +5,40 @@
 
 use core::fmt;
 
+use crate::access::Width;
 use crate::addr::{Ipa, Pa, Span};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::sysreg::IdRegister;
-use crate::exit::{Exit, Width};
-use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IommuDomainId, Sbdf, Stream, VcpuId, Vmid};
 use crate::paging::{Format, Memory, Shape, Tables};
 
-pub mod irqchip;
+mod interrupts;
 
-pub use irqchip::IrqChip;
+pub use interrupts::{Interrupt, InterruptController, IrqChip, NotOwned, VirtualInterrupts};
+
+/// What an architecture has in place of the others' own: [`crate::vm::Guest`] adds what it does with them.
+pub trait Arch: Sized + fmt::Debug + 'static {
+    /// Why a guest was left.
+    type Exit;
+    /// An exception that a guest can be made to take.
+    type Exception;
+    /// Names a register that says what the CPU is.
+    type Identity;
+    /// What a virtual CPU is set to before it runs for the first time.
+    type Context: Context;
+    /// The interrupt controller that a domain sees.
+    type Interrupts: VirtualInterrupts;
+}
+
+/// The registers of a virtual CPU as a control domain sets them.
+pub trait Context: Sized {
+    /// Bytes of their layout in the hypercall interface.
+    const SIZE: usize;
+    /// Reads them; bytes that are not there are zero.
+    fn decode(bytes: &[u8]) -> Self;
+    /// Tells whether the CPU is switched on.
+    fn is_online(&self) -> bool;
+    /// Leaves what a guest may set, `None` where it asks for a mode that no guest has.
+    fn confined(self) -> Option<Self>;
+}
 
 /// RAM that domains own or that is loaded for them. Each function returns whether it could: false
 /// means that a range was none of that, and that nothing was touched.
@@ -56,107 +80,50 @@ pub trait Clock {
     fn idle(&mut self, until: Option<u64>);
 }
 
-/// An interrupt that was taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Interrupt {
-    /// A shared line. It is active until it is deactivated.
-    Line(IrqLine),
-    /// One that the machine has dealt with itself: the alarm, a virtual timer, the upkeep of list
-    /// registers. There is something to look at again.
-    Own,
-}
-
-/// The physical interrupt controller.
-pub trait InterruptController: IrqChip {
-    /// Prepares a disabled line for its owner: trigger, priority, route.
-    fn configure(&mut self, line: IrqLine, trigger: Trigger);
-    /// Takes the route away that [`Self::configure`] has set.
-    fn unroute(&mut self, line: IrqLine);
-    /// Takes the next interrupt, if there is one.
-    fn acknowledge(&mut self) -> Option<Interrupt>;
-    /// Returns the number of list registers and of the bits of a priority.
-    fn virtual_interface(&self) -> (u8, u8);
-}
-
 /// How a guest was left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
+pub enum Event<E> {
     /// It did something that needs an answer.
-    Exit(Exit),
+    Exit(E),
     /// An interrupt is waiting for [`InterruptController::acknowledge`].
     Interrupt,
     /// The memory system reported an error after the fact.
     Error,
 }
 
-/// What the virtual interrupt interface holds during one stay in a guest.
-#[derive(Debug)]
-pub struct VgicState<'a> {
-    /// The list registers in use; read back when the guest is left.
-    pub registers: &'a mut [u64],
-    /// The interface's control register.
-    pub control: u64,
-    /// Whether the virtual timer's physical line is to be active.
-    pub timer_active: bool,
-}
-
-/// What a virtual CPU is set to before it runs for the first time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Context {
-    /// Whether it is switched on.
-    pub online: bool,
-    /// X0 to X30.
-    pub x: [u64; 31],
-    /// Where it begins.
-    pub pc: u64,
-    /// PSTATE: the exception level, and what is masked.
-    pub pstate: u64,
-    /// SP_EL0.
-    pub sp_el0: u64,
-    /// SP_EL1.
-    pub sp_el1: u64,
-    /// ELR_EL1.
-    pub elr_el1: u64,
-    /// SPSR_EL1.
-    pub spsr_el1: u64,
-    /// SCTLR_EL1.
-    pub sctlr: u64,
-    /// TCR_EL1.
-    pub tcr: u64,
-    /// TTBR0_EL1.
-    pub ttbr0: u64,
-    /// TTBR1_EL1.
-    pub ttbr1: u64,
-}
+/// What the CPU holds of a domain's interrupt controller while a virtual CPU of an architecture runs.
+pub type InterruptState<A> = <<A as Arch>::Interrupts as VirtualInterrupts>::State;
+/// What the CPU can do for the interrupt controllers of domains.
+pub type InterruptFeatures<A> = <<A as Arch>::Interrupts as VirtualInterrupts>::Features;
 
 /// The physical CPU and the virtual ones it plays.
 pub trait Cpu {
+    /// The architecture.
+    type Arch: Arch;
     /// A virtual CPU's registers.
-    type Vcpu;
-    /// An exception that a guest can be made to take.
-    type Exception;
-    /// Names an identification register.
-    type Identity;
+    type Vcpu: fmt::Debug;
     /// Makes the registers of a virtual CPU of a domain whose second-stage tables begin at `root` and
     /// are tagged with `tag`, and whose clock began at `since`.
     fn create(&mut self, id: VcpuId, root: Pa, tag: Vmid, since: u64) -> Self::Vcpu;
     /// Puts a virtual CPU that is not loaded back to reset, to start at `entry`.
     fn reset(&mut self, vcpu: &mut Self::Vcpu, entry: Ipa, context: u64);
     /// Puts a virtual CPU that is not loaded back to reset, and then sets what `context` says.
-    fn set_context(&mut self, vcpu: &mut Self::Vcpu, context: &Context);
+    fn set_context(&mut self, vcpu: &mut Self::Vcpu, context: &<Self::Arch as Arch>::Context);
     /// Makes a virtual CPU's registers the physical one's. No other may be loaded.
     fn load(&mut self, id: VcpuId, vcpu: &mut Self::Vcpu);
     /// Takes them back. Returns whether an error that it caused has yet to be reported.
     #[must_use]
     fn save(&mut self, vcpu: &mut Self::Vcpu) -> bool;
-    /// Runs the virtual CPU that is loaded, until `until` at the latest. Returns how it was left and
-    /// how many ends of interrupts found no list register.
+    /// Runs the virtual CPU that is loaded, until `until` at the latest, with the interrupts that `state` says, and brings
+    /// that up to date. Returns how it was left.
     fn enter(
         &mut self,
         vcpu: &mut Self::Vcpu,
-        lines: &mut VgicState<'_>,
+        state: &mut InterruptState<Self::Arch>,
         until: Option<u64>,
-    ) -> (Event, u64);
+    ) -> Event<<Self::Arch as Arch>::Exit>;
+    /// Returns what the CPU can do for the interrupt controllers of domains.
+    fn interrupt_features(&self) -> InterruptFeatures<Self::Arch>;
     /// Tells whether the virtual timer's line is high, and when it will be.
     fn timer(&self, vcpu: &Self::Vcpu) -> (bool, Option<u64>);
     /// Returns a general register; a number past the last reads as zero.
@@ -166,12 +133,12 @@ pub trait Cpu {
     /// Has the guest go on some bytes further.
     fn skip(&mut self, vcpu: &mut Self::Vcpu, bytes: u64);
     /// Has the guest, whose virtual CPU is loaded, take an exception.
-    fn inject(&mut self, vcpu: &mut Self::Vcpu, exception: &Self::Exception);
+    fn inject(&mut self, vcpu: &mut Self::Vcpu, exception: &<Self::Arch as Arch>::Exception);
     /// Translates an address as the guest's own tables do for its kernel, whose virtual CPU is loaded;
     /// `None` where they would fault.
     fn stage1(&mut self, va: u64, write: bool) -> Option<Ipa>;
     /// Reads an identification register of the physical CPU.
-    fn identify(&self, register: Self::Identity) -> u64;
+    fn identify(&self, register: <Self::Arch as Arch>::Identity) -> u64;
     /// Describes where a guest stands, for a report.
     fn describe(&self, vcpu: &Self::Vcpu, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
@@ -201,12 +168,12 @@ pub trait Iommu {
     /// begin at `root`, with translations tagged `tag`. Returns whether it could; the device reaches nothing
     /// otherwise.
     #[must_use]
-    fn attach(&mut self, stream: Stream, domain: DomainId, root: Pa, tag: Vmid) -> bool;
+    fn attach(&mut self, stream: Stream, domain: DomainId, root: Pa, tag: IommuDomainId) -> bool;
     /// Has a device reach nothing. Nothing of it is on its way to memory when this returns.
     fn detach(&mut self, stream: Stream);
     /// Has every device whose translations are tagged `tag` reach nothing, and drops these. Nothing of any is
     /// on its way to memory when this returns.
-    fn release(&mut self, tag: Vmid);
+    fn release(&mut self, tag: IommuDomainId);
 }
 
 /// The configuration space of PCI functions. Offsets are below 4096 and aligned to the width, which is that of
@@ -233,15 +200,7 @@ pub trait Board {
 
 /// A whole machine.
 pub trait Machine:
-    Ram
-    + Console
-    + Clock
-    + InterruptController
-    + Cpu<Exception = Exception, Identity = IdRegister>
-    + Translation
-    + Iommu
-    + ConfigSpace
-    + Board
+    Ram + Console + Clock + InterruptController + Cpu + Translation + Iommu + ConfigSpace + Board
 {
 }
 
@@ -250,7 +209,7 @@ impl<T> Machine for T where
         + Console
         + Clock
         + InterruptController
-        + Cpu<Exception = Exception, Identity = IdRegister>
+        + Cpu
         + Translation
         + Iommu
         + ConfigSpace

@@ -5,7 +5,7 @@
 
 use crate::errno::Errno;
 use crate::hal::Machine;
-use crate::vm::{Hypervisor, Outcome, VcpuRef};
+use crate::vm::{Guest, Hypervisor, Outcome, VcpuRef};
 
 pub mod abi;
 mod console;
@@ -17,12 +17,12 @@ mod sched;
 mod sysctl;
 mod version;
 
-/// X0 to X4.
+/// The arguments, in order.
 type Arguments = [u64; 5];
 /// What becomes of a call, or why it was refused.
 type Answer = Result<Outcome, Errno>;
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     /// Serves a hypercall of the virtual CPU that is loaded.
     pub(crate) fn hypercall(&mut self, caller: VcpuRef, number: u64, args: &Arguments) -> Outcome {
         let answer = match number {

@@ -39,8 +39,8 @@ impl fmt::Display for DomainId {
     }
 }
 
-/// The tag that tells the translations of one address space from those of another. A domain has one
-/// apart from its number: it is in use until the last translation that carries it is gone.
+/// The tag that tells the translations of one address space from those of another in a CPU: a VMID (Arm) or an ASID
+/// (AMD64). A domain has one apart from its number: it is in use until the last translation that carries it is gone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Vmid(u8);
 
@@ -60,15 +60,31 @@ impl Vmid {
     pub const fn number(self) -> u8 {
         self.0
     }
+    /// Returns what IOMMUs tag the translations of the same address space with. An address space has one of both, so
+    /// the numbers can be equal; where an IOMMU listens to the CPU's invalidations they have to be.
+    pub const fn iommu_domain(self) -> IommuDomainId {
+        IommuDomainId(self.0)
+    }
 }
 
-/// How an IOMMU knows a device that accesses memory.
+/// The tag that tells the translations of one address space from those of another in an IOMMU.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct StreamId(pub u32);
+pub struct IommuDomainId(u8);
 
-impl fmt::Display for StreamId {
+impl IommuDomainId {
+    /// Tells the number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// How an IOMMU knows a device that accesses memory: its stream number (SMMU), DeviceID (AMD-Vi) or source-id (VT-d).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SourceId(pub u32);
+
+impl fmt::Display for SourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StreamID {:#x}", self.0)
+        write!(f, "stream {:#x}", self.0)
     }
 }
 
@@ -78,7 +94,7 @@ pub struct Stream {
     /// The IOMMU.
     pub iommu: usize,
     /// The stream there.
-    pub id: StreamId,
+    pub id: SourceId,
 }
 
 /// A PCI function: the segment, and there the bus, the device and the function (PCI 3.0, 3.2.2.3.4).
@@ -152,61 +168,48 @@ impl fmt::Display for VcpuId {
     }
 }
 
-/// An interrupt line of the GIC by its INTID.
+/// An interrupt of the machine, by the number that its controller gives it: that of a line, or of a message. Which
+/// numbers are what, and which of them a domain can own, is the architecture's ([`Lines`]).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IrqLine(u32);
 
 impl IrqLine {
-    /// First INTID that all CPUs share.
-    pub const FIRST_SPI: u32 = 32;
-    /// Last INTID that all CPUs share; 1020 and up mean something else (GIC specification,
-    /// "INTIDs").
-    pub const LAST_SPI: u32 = 1019;
-    /// Most shared lines a GIC can have.
-    pub const MAX_SPIS: u32 = Self::LAST_SPI - Self::FIRST_SPI + 1;
-
-    /// Names the line with this INTID; `None` where the GIC has no line.
-    pub const fn new(intid: u32) -> Option<Self> {
-        if intid > Self::LAST_SPI {
-            None
-        } else {
-            Some(Self(intid))
-        }
+    /// Names the interrupt with this number.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
     }
-    /// Names the shared line `number`, counted from zero as device trees do.
-    pub const fn spi(number: u32) -> Option<Self> {
-        match number.checked_add(Self::FIRST_SPI) {
-            Some(intid) => Self::new(intid),
-            None => None,
-        }
-    }
-    /// Names the private line `number`, counted from zero as device trees do.
-    pub const fn ppi(number: u32) -> Option<Self> {
-        if number > 15 {
-            None
-        } else {
-            Self::new(number + 16)
-        }
-    }
-    /// Tells the INTID.
-    pub const fn intid(self) -> u32 {
+    /// Tells the number.
+    pub const fn number(self) -> u32 {
         self.0
-    }
-    /// Tells whether all CPUs share the line.
-    pub const fn is_spi(self) -> bool {
-        self.0 >= Self::FIRST_SPI
     }
 }
 
 impl fmt::Display for IrqLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "INTID {}", self.0)
+        write!(f, "interrupt {}", self.0)
     }
 }
 
 impl fmt::Debug for IrqLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+/// The interrupts that domains can own: all CPUs share them, and they are numbered one after the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lines {
+    /// The number of the first.
+    pub first: u32,
+    /// How many there can be.
+    pub most: u32,
+}
+
+impl Lines {
+    /// Tells which of them an interrupt is, counted from zero; `None` for one that no domain can own.
+    pub fn index(self, line: IrqLine) -> Option<u32> {
+        let index = line.number().checked_sub(self.first)?;
+        (index < self.most).then_some(index)
     }
 }
 

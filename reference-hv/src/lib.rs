@@ -12,21 +12,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate self as refhv;
 
+pub mod access;
 pub mod addr;
 pub mod arch;
 pub mod assign;
 pub mod config;
 pub mod dt;
 pub mod errno;
-pub mod exit;
 pub mod fault;
-pub mod guest_tree;
 pub mod hal;
 pub mod hypercall;
 pub mod ids;
 pub mod paging;
 pub mod pci;
-pub mod policy;
 pub mod span_set;
 pub mod vdev;
 pub mod vm;

@@ -2,7 +2,6 @@
 //! but the seams [`crate::hal::irqchip`] and [`crate::hal::ConfigSpace`].
 
 pub mod text_line;
-pub mod vgic;
 pub mod vpci;
 pub mod vpl011;
 

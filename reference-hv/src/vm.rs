@@ -6,9 +6,8 @@ use core::fmt;
 
 use crate::assign::{DomainPlan, Refusal, ResourceTable};
 use crate::fault::{self, Fault};
-use crate::hal::{Event, Interrupt, Machine, VgicState};
+use crate::hal::{Event, Interrupt, Machine, VirtualInterrupts};
 use crate::ids::{IrqLine, VcpuId};
-use crate::vdev::vgic::Vgic;
 
 mod address_space;
 mod cache_flush;
@@ -18,8 +17,10 @@ mod destroy;
 mod device_assign;
 mod domain;
 mod domain_info;
+mod emulated;
 mod exits;
 mod extents;
+mod guest;
 mod hwdom_pci;
 mod injected_mappings;
 mod life_cycle;
@@ -37,11 +38,14 @@ pub use create::NewDomain;
 pub use destroy::Progress;
 pub use domain::{Domain, Life, State, Vcpu};
 pub use domain_info::DomainInfo;
+pub use emulated::{Device, EmulatedDevices};
 pub use exits::Outcome;
+pub use guest::Guest;
 pub use injected_mappings::with_injected_mappings;
+pub use life_cycle::{CRASH, POWER_OFF, REBOOT};
+pub use power::StartError;
 
 use domain::refusal;
-use life_cycle::CRASH;
 use scheduler::Scheduler;
 use slab::Slab;
 use vmid_allocator::VmidAllocator;
@@ -71,9 +75,9 @@ impl fmt::Display for CreatedMessage<'_> {
         )?;
         for (irq, between) in irqs
             .iter()
-            .zip(core::iter::once(", INTIDs ").chain(core::iter::repeat(" ")))
+            .zip(core::iter::once(", interrupts ").chain(core::iter::repeat(" ")))
         {
-            write!(f, "{between}{}", irq.line.intid())?;
+            write!(f, "{between}{}", irq.line.number())?;
         }
         Ok(())
     }
@@ -86,20 +90,50 @@ pub struct VcpuRef {
     vcpu: usize,
 }
 
-/// Runs domains on a machine.
+impl VcpuRef {
+    /// Returns the place of its domain among the domains.
+    pub const fn domain(self) -> usize {
+        self.domain
+    }
+}
+
+/// What one physical CPU is doing; no other one knows.
+#[derive(Debug)]
+struct PhysicalCpu {
+    scheduler: Scheduler<VcpuRef>,
+    /// Whose registers it holds.
+    loaded: Option<VcpuRef>,
+    /// When the first timer of a blocked virtual CPU fires.
+    wake: Option<u64>,
+    /// An error that was laid at its author's door before it was reported.
+    settled_error: bool,
+}
+
+impl PhysicalCpu {
+    /// Has it look again at what waits when this timer fires, if there is one.
+    fn wake_by(&mut self, due: Option<u64>) {
+        self.wake = self.wake.into_iter().chain(due).min();
+    }
+
+    /// Gives no turn to anything of a domain any more.
+    fn drop_domain(&mut self, domain: usize) {
+        self.scheduler.remove(|vcpu| vcpu.domain == domain);
+    }
+
+    /// Tells whether it holds the registers of a domain's virtual CPU.
+    fn holds(&self, domain: usize) -> bool {
+        self.loaded.is_some_and(|vcpu| vcpu.domain == domain)
+    }
+}
+
+/// Runs domains on a machine: what all its CPUs share, and the one that is in use.
 pub struct Hypervisor<M: Machine> {
     machine: M,
     domains: Slab<Domain<M>>,
     /// Who owns what.
     resources: ResourceTable<'static>,
     vmids: VmidAllocator,
-    scheduler: Scheduler<VcpuRef>,
-    /// Whose registers the CPU holds.
-    loaded: Option<VcpuRef>,
-    /// When the first timer of a blocked virtual CPU fires.
-    wake: Option<u64>,
-    /// An error that was laid at its author's door before it was reported.
-    settled_error: bool,
+    cpu: PhysicalCpu,
 }
 
 impl<M: Machine> fmt::Debug for Hypervisor<M> {
@@ -108,7 +142,7 @@ impl<M: Machine> fmt::Debug for Hypervisor<M> {
             f,
             "Hypervisor({} domains, {:?} loaded)",
             self.domains.iter().count(),
-            self.loaded
+            self.cpu.loaded
         )
     }
 }
@@ -122,10 +156,12 @@ impl<M: Machine> Hypervisor<M> {
             domains: Slab::new(),
             resources,
             vmids: VmidAllocator::new(),
-            scheduler: Scheduler::new(slice),
-            loaded: None,
-            wake: None,
-            settled_error: false,
+            cpu: PhysicalCpu {
+                scheduler: Scheduler::new(slice),
+                loaded: None,
+                wake: None,
+                settled_error: false,
+            },
         }
     }
 
@@ -145,7 +181,7 @@ impl<M: Machine> Hypervisor<M> {
             Some(Ok(mut domain)) => {
                 domain.show_buses(plan, self.resources.bridges());
                 let domain = self.domains.put(domain);
-                self.scheduler.add(VcpuRef { domain, vcpu: 0 });
+                self.cpu.scheduler.add(VcpuRef { domain, vcpu: 0 });
                 self.machine.line(format_args!("{}", CreatedMessage(plan)));
                 Ok(())
             }
@@ -178,88 +214,77 @@ impl<M: Machine> Hypervisor<M> {
     }
 
     /// Runs the next virtual CPU until it is left once, or waits until one can run.
-    pub fn step(&mut self) {
+    pub fn step(&mut self)
+    where
+        M::Arch: Guest,
+    {
         let now = self.machine.now();
-        match self.scheduler.pick(now) {
-            Some(place) => self.turn(place),
+        match self.cpu.scheduler.pick(now) {
+            Some(at) => self.turn(at),
             None => {
-                self.machine.idle(self.wake);
+                self.machine.idle(self.cpu.wake);
                 self.interrupts();
             }
         }
     }
 
-    fn turn(&mut self, place: VcpuRef) {
-        if !self.load(place) {
+    fn turn(&mut self, at: VcpuRef)
+    where
+        M::Arch: Guest,
+    {
+        if !self.load(at) {
             return;
         }
-        let until = [self.scheduler.deadline(), self.wake]
-            .into_iter()
-            .flatten()
-            .min();
-        let Self {
-            machine, domains, ..
-        } = self;
-        let Some((vgic, vcpu, index)) = parts(domains, place) else {
+        let deadline = self.cpu.scheduler.deadline();
+        let until = deadline.into_iter().chain(self.cpu.wake).min();
+        let Some((machine, interrupts, vcpu, index)) = self.vcpu_parts(at) else {
             return;
         };
-        let mut lists = vgic.load(machine, index);
-        let used = lists.used.min(lists.lr.len());
-        let (registers, _) = lists.lr.split_at_mut(used);
-        let mut lines = VgicState {
-            registers,
-            control: lists.hcr,
-            timer_active: lists.timer_active,
-        };
-        let (event, unlisted) = machine.enter(&mut vcpu.registers, &mut lines, until);
-        vgic.fold(machine, index, &lists, unlisted);
-        vgic.set_timer(index, machine.timer(&vcpu.registers).0);
+        let mut state = interrupts.load(machine, index);
+        let event = machine.enter(&mut vcpu.registers, &mut state, until);
+        interrupts.fold(machine, index, &state);
+        interrupts.set_timer(index, machine.timer(&vcpu.registers).0);
         match event {
-            Event::Exit(exit) => self.answer(place, &exit),
+            Event::Exit(exit) => M::Arch::answer(self, at, &exit),
             Event::Interrupt => self.interrupts(),
-            Event::Error if self.settled_error => self.settled_error = false,
-            Event::Error => self.stop(place.domain, CRASH, format_args!("caused a system error")),
+            Event::Error if self.cpu.settled_error => self.cpu.settled_error = false,
+            Event::Error => self.stop(at.domain, CRASH, format_args!("caused a system error")),
         }
     }
 
     /// Makes the virtual CPU's registers the machine's. Returns false when it must not run yet.
-    fn load(&mut self, place: VcpuRef) -> bool {
-        if self.loaded == Some(place) {
+    fn load(&mut self, at: VcpuRef) -> bool {
+        if self.cpu.loaded == Some(at) {
             return true;
         }
         if !self.unload() {
             return false;
         }
-        let Some(domain) = self.domains.get(place.domain).map(|domain| domain.id) else {
-            return false;
-        };
-        let Self {
-            machine, domains, ..
-        } = self;
-        let Some((vgic, vcpu, index)) = parts(domains, place) else {
+        let domain = self.id_of(at);
+        let Some((machine, interrupts, vcpu, index)) = self.vcpu_parts(at) else {
             return false;
         };
         machine.load(VcpuId { domain, index }, &mut vcpu.registers);
-        vgic.set_timer(index, machine.timer(&vcpu.registers).0);
-        self.loaded = Some(place);
+        interrupts.set_timer(index, machine.timer(&vcpu.registers).0);
+        self.cpu.loaded = Some(at);
         true
     }
 
     /// Takes the registers of whoever is loaded back. Returns false when that showed an error, which
     /// has stopped its author; whose turn it is has to be asked again.
     fn unload(&mut self) -> bool {
-        let Some(place) = self.loaded.take() else {
+        let Some(at) = self.cpu.loaded.take() else {
             return true;
         };
-        let Some((_, vcpu, _)) = parts(&mut self.domains, place) else {
+        let Some((machine, _, vcpu, _)) = self.vcpu_parts(at) else {
             return true;
         };
         // An error still on its way would be reported in the next guest's time.
-        if !self.machine.save(&mut vcpu.registers) || self.settled_error {
+        if !machine.save(&mut vcpu.registers) || self.cpu.settled_error {
             return true;
         }
-        self.settled_error = true;
-        self.stop(place.domain, CRASH, format_args!("caused a system error"));
+        self.cpu.settled_error = true;
+        self.stop(at.domain, CRASH, format_args!("caused a system error"));
         false
     }
 
@@ -283,7 +308,7 @@ impl<M: Machine> Hypervisor<M> {
             d.life == Life::Alive
                 && (d.lines.contains(&line) || fault::on(Fault::LineToFirstDomain))
         });
-        if owner.is_some_and(|(_, domain)| domain.vgic.physical(machine, line).is_ok()) {
+        if owner.is_some_and(|(_, domain)| domain.interrupts.raise(machine, line).is_ok()) {
             return;
         }
         // Nobody has enabled it, so it is firmware's or a fault's: it must not come again.
@@ -294,48 +319,33 @@ impl<M: Machine> Hypervisor<M> {
 
     /// Wakes every blocked virtual CPU that an interrupt waits for, timers included.
     fn wake_due(&mut self) {
-        self.wake = None;
         let Self {
             machine,
             domains,
-            scheduler,
-            wake,
+            cpu,
             ..
         } = self;
-        for (at, domain) in domains.iter_mut().filter(|(_, domain)| domain.runs()) {
-            let Domain { vcpus, vgic, .. } = domain;
-            for ((vcpu, index), place) in vcpus.iter_mut().zip(0u32..).zip(0..) {
-                if vcpu.state != State::Blocked {
+        cpu.wake = None;
+        for (domain, found) in domains.iter_mut().filter(|(_, domain)| domain.runs()) {
+            let Domain {
+                vcpus, interrupts, ..
+            } = found;
+            for ((sibling, index), vcpu) in vcpus.iter_mut().zip(0u32..).zip(0..) {
+                if sibling.state != State::Blocked {
                     continue;
                 }
-                let (high, due) = machine.timer(&vcpu.registers);
-                vgic.set_timer(index, high);
-                if vgic.pending(index) {
-                    vcpu.state = State::Ready;
-                    scheduler.add(VcpuRef {
-                        domain: at,
-                        vcpu: place,
-                    });
-                } else if let Some(due) = due.filter(|_| !high) {
+                let (high, due) = machine.timer(&sibling.registers);
+                interrupts.set_timer(index, high);
+                if interrupts.pending(index) {
+                    sibling.state = State::Ready;
+                    cpu.scheduler.add(VcpuRef { domain, vcpu });
+                } else {
                     // A line that is high and waits for nothing is one that the guest has disabled.
-                    *wake = Some(wake.map_or(due, |first| first.min(due)));
+                    cpu.wake_by(due.filter(|_| !high));
                 }
             }
         }
     }
-}
-
-/// Finds a virtual CPU, its interrupt controller and its number within the domain.
-fn parts<M: Machine>(
-    domains: &mut Slab<Domain<M>>,
-    place: VcpuRef,
-) -> Option<(&mut Vgic, &mut Vcpu<M::Vcpu>, u32)> {
-    let Domain { vgic, vcpus, .. } = domains.get_mut(place.domain)?;
-    Some((
-        vgic,
-        vcpus.get_mut(place.vcpu)?,
-        u32::try_from(place.vcpu).ok()?,
-    ))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::layout::{Bridge, Layout};
 use super::owner_table::{Mapping, PendingClaims};
-use super::{Machine, MmioMapping, layout};
+use super::{Machine, MmioMapping};
 use crate::addr::{Ipa, Pa, Span};
 use crate::config::{ConfigError, XEN_REG};
 use crate::fault::{self, Fault};
@@ -62,13 +62,16 @@ pub(super) fn judge(
 fn emulated(layout: &Layout) -> Vec<(&'static str, Span<Ipa>)> {
     let uart = layout.uart.map(|uart| uart.registers);
     // The host's map has no place for these.
-    let own = layout.distributor == Layout::GUEST.distributor;
+    let own = layout.controller == layout.guest.controller;
     let fixed = [
-        ("its interrupt distributor", Some(layout.distributor)),
-        ("its interrupt redistributors", Some(layout.redistributors)),
+        ("its interrupt controller", Some(layout.controller.shared)),
+        (
+            "its CPUs' interrupt controllers",
+            Some(layout.controller.per_cpu),
+        ),
         ("its emulated UART", uart),
         ("its grant tables", Some(layout.grant)),
-        ("its shared pages", own.then_some(layout::MAGIC)),
+        ("its shared pages", own.then_some(layout.guest.magic)),
     ];
     let bridge = layout.bridge.iter().flat_map(Bridge::spans);
     fixed

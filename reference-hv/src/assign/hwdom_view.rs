@@ -185,7 +185,11 @@ impl<'s, 't> Survey<'s, 't> {
                 .chain(&pending.lines)
                 .find(|known| known.line == line);
             let free = host.use_of(line).is_none()
-                && line.intid() - IrqLine::FIRST_SPI < machine.spis
+                && machine
+                    .guest
+                    .lines
+                    .index(line)
+                    .is_some_and(|index| index < machine.lines)
                 && (!self.reserved.contains(&line) || fault::on(Fault::ReservedLineToHardware))
                 && self.owners.of_line(line).is_none()
                 && known.is_none_or(|known| known.trigger == trigger);

@@ -17,31 +17,31 @@ pub(super) struct Room<'l> {
     /// Where its imitated devices lie.
     pub layout: &'l Layout,
     /// How many shared lines there are.
-    pub spis: u32,
+    pub lines: u32,
 }
 
 /// Returns how many shared lines the domain's interrupt controller has: what its node says, or
 /// what the host has. The emulated UART
 /// needs its own.
-pub(super) fn nr_spis(
+pub(super) fn shared_lines(
     claim: &DomainClaim<'_>,
     machine: &Machine,
     layout: &Layout,
 ) -> Result<u32, ConfigError> {
-    let count = match claim.nr_spis {
-        Some(stated) if stated > IrqLine::MAX_SPIS => {
-            let what = format_args!(
-                "is {stated}, more than the {} of any GIC",
-                IrqLine::MAX_SPIS
-            );
+    let most = machine.guest.lines.most;
+    let count = match claim.shared_lines {
+        Some(stated) if stated > most => {
+            let what =
+                format_args!("is {stated}, more than the {most} of any interrupt controller");
             return Err(ConfigError::new(claim.node, "nr_spis", what));
         }
         Some(stated) => stated,
-        None => machine.spis.min(IrqLine::MAX_SPIS),
+        None => machine.lines.min(most),
     };
     let needed = layout
         .uart
-        .map_or(0, |uart| uart.line.intid() + 1 - IrqLine::FIRST_SPI);
+        .and_then(|uart| machine.guest.lines.index(uart.line))
+        .map_or(0, |index| index + 1);
     Ok(count.max(needed))
 }
 
@@ -90,11 +90,11 @@ pub(super) fn judge_wanted(
     room: &Room<'_>,
 ) -> Result<(), String> {
     let line = wanted.line;
-    let nr_spis = room.spis;
+    let shared_lines = room.lines;
     let limit = if fault::on(Fault::SpiLimitOffByOne) {
-        nr_spis + 1
+        shared_lines + 1
     } else {
-        nr_spis
+        shared_lines
     };
     if let Some(flaw) = in_use(host, line) {
         return Err(flaw);
@@ -103,8 +103,11 @@ pub(super) fn judge_wanted(
     {
         return Err(format!("names {line}, which is that of the emulated UART"));
     }
-    if line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= limit {
-        return Err(format!("names {line}, beyond the {nr_spis} of the domain"));
+    let index = machine.guest.lines.index(line);
+    if index.is_some_and(|index| index >= limit) {
+        return Err(format!(
+            "names {line}, beyond the {shared_lines} of the domain"
+        ));
     }
     if let Some(flaw) = beyond(machine, line) {
         return Err(flaw);
@@ -132,9 +135,9 @@ fn in_use(host: &Host<'_>, line: IrqLine) -> Option<String> {
 
 /// Says that the machine's interrupt controller does not reach a line.
 fn beyond(machine: &Machine, line: IrqLine) -> Option<String> {
-    let spis = machine.spis;
-    (line.is_spi() && line.intid() - IrqLine::FIRST_SPI >= spis)
-        .then(|| format!("names {line}, beyond the {spis} of this machine"))
+    let lines = machine.lines;
+    let index = machine.guest.lines.index(line)?;
+    (index >= lines).then(|| format!("names {line}, beyond the {lines} of this machine"))
 }
 
 /// Judges a line by itself, whoever may have it.

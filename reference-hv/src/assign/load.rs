@@ -1,6 +1,6 @@
 //! What lies where in a domain's RAM when it starts.
 
-use super::{Load, Placed};
+use super::{Load, Machine, Placed};
 use crate::addr::{Address, BLOCK_SIZE, Ipa, PAGE_SIZE, Span};
 use crate::config::{ConfigError, DomainClaim, Module, ModuleKind, Modules};
 
@@ -8,28 +8,22 @@ use crate::config::{ConfigError, DomainClaim, Module, ModuleKind, Modules};
 /// last decade maps them early.
 const REACH: u64 = 256 * 1024 * 1024;
 
-/// The header of a Linux Image (Linux, Documentation/arch/arm64/booting.rst).
-struct Header {
-    text_offset: u64,
-    image_size: u64,
-    flags: u64,
+/// What a kernel says of where it wants to lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KernelRoom {
+    /// Bytes from a multiple of 2 MiB on to its own start; less than 2 MiB, and whole pages.
+    pub offset: u64,
+    /// Bytes that it needs from there on.
+    pub size: u64,
 }
 
-impl Header {
-    const MAGIC_AT: usize = 56;
-    const MAGIC: &[u8] = b"ARM\x64";
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let word = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-        if bytes.get(Self::MAGIC_AT..)?.first_chunk::<4>()? != Self::MAGIC {
-            return None;
-        }
-        Some(Self {
-            text_offset: word(8)?,
-            image_size: word(16)?,
-            flags: word(24)?,
-        })
-    }
+/// Why a kernel cannot be started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KernelError {
+    /// It has not the format that it should have.
+    NoImage(&'static str),
+    /// It says something of itself, with this value, that is not supported.
+    Unsupported(&'static str, u64),
 }
 
 /// Places kernel, RAM disk and tree in the first bank: the kernel where its header wants it, the
@@ -38,6 +32,7 @@ pub(super) fn place<'t>(
     claim: &DomainClaim<'t>,
     banks: &[Span<Ipa>],
     modules: &dyn Modules<'t>,
+    machine: &Machine,
     partial: usize,
 ) -> Result<Load, ConfigError> {
     let Some(kernel) = claim.module(ModuleKind::Kernel) else {
@@ -61,7 +56,7 @@ pub(super) fn place<'t>(
         .copied()
         .ok_or_else(|| too_small("anything"))?;
 
-    let (offset, size) = kernel_room(kernel, modules)?;
+    let KernelRoom { offset, size } = kernel_room(kernel, modules, machine)?;
     // From a multiple of 2 MiB on, wherever RAM begins.
     let base = bank.first().raw().checked_next_multiple_of(BLOCK_SIZE);
     let start = base.and_then(|base| Ipa::new(base).checked_add(offset));
@@ -100,38 +95,22 @@ pub(super) fn place<'t>(
     })
 }
 
-/// Returns where the kernel wants to lie from the start of RAM on and how much it needs there.
+/// Returns where the kernel wants to lie, as its own header says.
 fn kernel_room<'t>(
     kernel: &Module<'t>,
     modules: &dyn Modules<'t>,
-) -> Result<(u64, u64), ConfigError> {
+    machine: &Machine,
+) -> Result<KernelRoom, ConfigError> {
     let refuse = |what: core::fmt::Arguments<'_>| ConfigError::new(kernel.node, "reg", what);
     let bytes = modules
         .bytes(kernel.span)
         .ok_or_else(|| super::module_claims::unreachable(kernel))?;
-    let header = Header::read(bytes).ok_or_else(|| {
-        refuse(format_args!(
-            "names {}, which is no arm64 Image",
-            kernel.span
-        ))
-    })?;
-    if header.flags & 1 != 0 {
-        return Err(refuse(format_args!(
-            "names a big-endian kernel, flags {:#x}",
-            header.flags
-        )));
-    }
-    // Images of before Linux 3.17 do not say their size and mean this offset.
-    let (offset, size) = match header.image_size {
-        0 => (0x8_0000, kernel.span.size()),
-        stated => (header.text_offset, stated.max(kernel.span.size())),
-    };
-    if !offset.is_multiple_of(PAGE_SIZE) || offset >= BLOCK_SIZE {
-        return Err(refuse(format_args!(
-            "names a kernel with the text offset {offset:#x}"
-        )));
-    }
-    Ok((offset, size))
+    (machine.kernel)(bytes, kernel.span.size()).map_err(|error| match error {
+        KernelError::NoImage(format) => {
+            refuse(format_args!("names {}, which is no {format}", kernel.span))
+        }
+        KernelError::Unsupported(what, value) => refuse(format_args!("names {what} {value:#x}")),
+    })
 }
 
 /// Returns how much room the domain's tree gets: what may come from a partial tree of `partial`

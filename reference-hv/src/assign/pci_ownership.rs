@@ -127,7 +127,7 @@ impl ResourceTable<'_> {
         who: DomainId,
         at: Sbdf,
         layout: &Layout,
-        spis: u32,
+        lines: u32,
     ) -> Result<PciAssignment, AssignError> {
         self.judge_sound(at)?;
         let mut all: Vec<Sbdf> = self.owners.functions_of(who).collect();
@@ -141,7 +141,7 @@ impl ResourceTable<'_> {
         let asker = Asker {
             who: Some(who),
             direct_mapped: fault::on(Fault::PciUnprotectedLater),
-            room: Room { layout, spis },
+            room: Room { layout, lines },
             all: &all,
             yields: self.hardware,
         };
@@ -245,7 +245,7 @@ impl ResourceTable<'_> {
         if self.owners.of_function(at) == Some(hardware) {
             return Ok(None);
         }
-        let layout = Layout::GUEST;
+        let layout = Layout::own(self.machine.guest, false);
         let Some(function) = self.machine.functions.get(at) else {
             return Ok(None);
         };
@@ -254,7 +254,7 @@ impl ResourceTable<'_> {
             direct_mapped: true,
             room: Room {
                 layout: &layout,
-                spis: self.machine.spis,
+                lines: self.machine.lines,
             },
             all: &[],
             yields: None,

@@ -33,8 +33,8 @@ pub struct DomainPlan {
     pub privilege: Privilege,
     /// Whether its RAM is memory that its node names, which no other domain ever gets.
     pub static_memory: bool,
-    /// Shared interrupt lines of its GIC: INTIDs 32 to 31 + `nr_spis` exist.
-    pub nr_spis: u32,
+    /// How many interrupts that domains can own its interrupt controller has.
+    pub shared_lines: u32,
     /// Device pages.
     pub mmio: Vec<MmioMapping>,
     /// Host lines that are delivered to it under the same number, each once.

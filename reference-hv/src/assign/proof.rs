@@ -86,7 +86,7 @@ impl<'t> Proof<'_, 't> {
             return Err(ConfigError::new(node, "capabilities", what));
         }
         let mut layout = Layout::of(claim, self.host, self.machine)?;
-        let nr_spis = irq::nr_spis(claim, self.machine, &layout)?;
+        let shared_lines = irq::shared_lines(claim, self.machine, &layout)?;
         for module in &claim.modules {
             module_claims::judge(self.host, self.machine, &self.owners, pending, module)?;
         }
@@ -101,7 +101,7 @@ impl<'t> Proof<'_, 't> {
             layout.bridge = self.bridge(claim, partial, &banks)?;
             let room = irq::Room {
                 layout: &layout,
-                spis: nr_spis,
+                lines: shared_lines,
             };
             self.devices(claim, partial, &room, pending)?;
         }
@@ -122,7 +122,7 @@ impl<'t> Proof<'_, 't> {
             (None, Some(_)) => node.blob().bytes().len(),
             (None, None) => 0,
         };
-        let load = load::place(claim, &banks, self.modules, described)?;
+        let load = load::place(claim, &banks, self.modules, self.machine, described)?;
         let ram = match memory {
             Some((_, ram)) => ram,
             None => free.take(claim, &banks)?,
@@ -141,7 +141,7 @@ impl<'t> Proof<'_, 't> {
             layout,
             privilege: claim.privilege,
             static_memory: claim.static_memory.is_some(),
-            nr_spis,
+            shared_lines,
             mmio,
             irqs: pending.lines.clone(),
             streams: pending.streams.clone(),
@@ -276,7 +276,7 @@ impl<'t> Proof<'_, 't> {
             return Err(ConfigError::new(claim.node, "passthrough", what));
         }
         if !claim.direct_map || fault::on(Fault::PciBridgeMoved) {
-            return Ok(Some(Bridge::GUEST));
+            return Ok(Some(self.machine.guest.bridge));
         }
         let mut functions = partial.functions.iter();
         if let Some(other) = functions.find(|other| other.segment != first.segment) {

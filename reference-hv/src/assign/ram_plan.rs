@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::guest_ranges::last_address;
-use super::{Machine, RamMapping, layout};
+use super::{Machine, RamMapping};
 use crate::addr::{Address, BLOCK_SIZE, Ipa, PAGE_SIZE, Pa, Span};
 use crate::config::{ConfigError, DomainClaim, Host, Owner};
 use crate::fault::{self, Fault};
@@ -32,15 +32,12 @@ pub(super) fn banks(
     }
     let mut left = bytes;
     let mut banks = Vec::new();
-    for (base, size) in [
-        (layout::RAM0_BASE, layout::RAM0_SIZE),
-        (layout::RAM1_BASE, layout::RAM1_SIZE),
-    ] {
+    for most in machine.guest.ram {
         let room = last_address(machine.guest_bits())
             .saturating_add(1)
-            .saturating_sub(base.raw());
-        let here = left.min(size).min(room);
-        if let Ok(bank) = Span::new(base, here) {
+            .saturating_sub(most.first().raw());
+        let here = left.min(most.size()).min(room);
+        if let Ok(bank) = Span::new(most.first(), here) {
             banks.push(bank);
             left -= here;
         }

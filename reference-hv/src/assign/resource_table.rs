@@ -9,6 +9,7 @@ use core::fmt;
 
 use super::guest_ranges::last_address;
 use super::host_ranges::{first_outside, judge_host};
+use super::layout::GuestMap;
 use super::owner_table::{OwnerTable, PendingClaims};
 use super::ram_plan::{Block, FreeRam};
 use super::{Machine, irq, taken_by};
@@ -65,6 +66,11 @@ pub struct ResourceTable<'h> {
 }
 
 impl<'h> ResourceTable<'h> {
+    /// Returns what the architecture fixes of the machines that domains see.
+    pub fn guest(&self) -> &'static GuestMap {
+        self.machine.guest
+    }
+
     pub(super) fn new(
         host: &'h Host<'h>,
         machine: Machine,

@@ -50,7 +50,7 @@ fn read<'t>(
         memory_kib: MEMORY_KIB,
         cpus: 1,
         vpl011: false,
-        nr_spis: None,
+        shared_lines: None,
         no_passthrough: false,
         privilege: Privilege {
             control: true,

@@ -46,7 +46,7 @@ pub struct DomainClaim<'t> {
     /// Whether it wants an emulated PL011.
     pub vpl011: bool,
     /// Shared interrupt lines, when it says how many.
-    pub nr_spis: Option<u32>,
+    pub shared_lines: Option<u32>,
     /// Whether its node says that it gets no devices.
     pub no_passthrough: bool,
     /// What it may do beyond what every domain may.
@@ -95,7 +95,7 @@ impl<'t> DomainClaim<'t> {
             memory_kib,
             cpus: number("cpus")?.unwrap_or(0),
             vpl011: node.read("vpl011", Prop::flag)?.unwrap_or(false),
-            nr_spis: number("nr_spis")?,
+            shared_lines: number("nr_spis")?,
             no_passthrough: false,
             privilege: Privilege::default(),
             direct_map: node.read(DIRECT_MAP, Prop::flag)?.unwrap_or(false),

@@ -69,7 +69,7 @@ pub fn kept_lines(index: &Index<'_>, gic: NodeId, id: NodeId) -> Vec<IrqLine> {
         .map(|(_, raw)| raw.specifiers)
         .unwrap_or_default();
     let lines = specifiers.iter().map(|[kind, number, _]| match kind {
-        0 => IrqLine::spi(*number),
+        0 => crate::arch::aarch64::gic::spi(*number),
         _ => None,
     });
     lines.flatten().collect()
@@ -276,8 +276,10 @@ pub(super) fn line(
 ) -> Result<Option<HostLine>, ConfigError> {
     let flaw = |what: String| Err(ConfigError::new(node, name, what));
     let line = match kind {
-        0 if fault::on(Fault::SpiOffByOne) => IrqLine::spi(number.saturating_add(1)),
-        0 => IrqLine::spi(number),
+        0 if fault::on(Fault::SpiOffByOne) => {
+            crate::arch::aarch64::gic::spi(number.saturating_add(1))
+        }
+        0 => crate::arch::aarch64::gic::spi(number),
         1 if fault::on(Fault::PpiAccepted) => return Ok(None),
         1 => {
             return flaw(format!(
@@ -332,7 +334,7 @@ pub fn private_lines(
     words
         .chunks(unit)
         .map(|specifier| match specifier {
-            [1, number, ..] => IrqLine::ppi(*number),
+            [1, number, ..] => crate::arch::aarch64::gic::ppi(*number),
             _ => None,
         })
         .map(|line| {

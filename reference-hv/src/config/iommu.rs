@@ -12,7 +12,7 @@ use super::reg::{Reg, reg};
 use crate::addr::{Pa, Span};
 use crate::dt::{Node, Prop};
 use crate::fault::{self, Fault};
-use crate::ids::{IrqLine, Stream, StreamId};
+use crate::ids::{IrqLine, SourceId, Stream};
 
 const IOMMUS: &str = "iommus";
 const MAP: &str = "iommu-map";
@@ -156,7 +156,7 @@ impl Host<'_> {
             if found.iter().all(|other| other.iommu == number) {
                 found.push(Stream {
                     iommu: number,
-                    id: StreamId(id),
+                    id: SourceId(id),
                 });
             }
         }
@@ -194,7 +194,7 @@ impl Host<'_> {
                     format_args!("maps {wanted:#x} beyond any stream"),
                 )
             })?;
-            let id = StreamId(id);
+            let id = SourceId(id);
             return Ok(iommu.active.then_some(Stream { iommu: number, id }));
         }
         Ok(None)

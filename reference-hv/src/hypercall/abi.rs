@@ -1,10 +1,10 @@
-//! The structures, numbers and sizes of Xen's hypercalls on arm64, as of release 4.20.
+//! The structures, numbers and sizes of Xen's hypercalls, as of release 4.20. What an architecture has of its
+//! own ([`crate::hal::Context`], [`crate::vm::Guest`]) is elsewhere.
 //!
 //! Each layout is written down twice, as C would lay it out and as a table of offsets, and the two are
 //! compared when this is compiled. Reading is total: what a guest's bytes say is a number at worst.
 
 mod bytes;
-pub mod context;
 pub mod create;
 pub mod domctl;
 pub mod memory_op;

@@ -5,14 +5,14 @@ use super::{Answer, Arguments};
 use crate::addr::PAGE_SIZE;
 use crate::errno::Errno;
 use crate::hal::Machine;
-use crate::vm::{Hypervisor, Outcome, VcpuRef};
+use crate::vm::{Guest, Hypervisor, Outcome, VcpuRef};
 
 /// Bytes that are taken from the caller's memory at a time.
 const PIECE: usize = 256;
 /// Longest text that can be read: what is read is counted in the positive half of an int.
 const LONGEST_READ: u64 = 0x7fff_ffff;
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     /// Serves console_io.
     pub(super) fn console_io(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let &[command, count, at, rest @ ..] = args;

@@ -1,7 +1,8 @@
 //! domctl: the life of domains, in the hands of a control domain.
 
-use super::abi::context::{ONLINE, VcpuContext};
-use super::abi::create::{CreateDomain, GIC_V3};
+use alloc::vec;
+
+use super::abi::create::CreateDomain;
 use super::abi::domctl::{
     self as abi, DomainInfo, Domctl, INTERFACE, MaxMem, MaxVcpus, REST, TablePool, VcpuContextAt,
     state,
@@ -10,9 +11,9 @@ use super::{Answer, Arguments, offset};
 use crate::addr::PAGE_SIZE;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
-use crate::hal::{Context, Machine};
+use crate::hal::{Arch, Context, Machine};
 use crate::ids::{DomainId, MAX_VCPUS};
-use crate::vm::{self, Hypervisor, NewDomain, Outcome, Progress, VcpuRef};
+use crate::vm::{self, Guest, Hypervisor, NewDomain, Outcome, Progress, VcpuRef};
 
 mod device;
 
@@ -39,7 +40,7 @@ impl Call {
     }
 }
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     /// Serves domctl.
     pub(super) fn domctl(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let control = self.privilege(caller).control;
@@ -76,7 +77,7 @@ impl<M: Machine> Hypervisor<M> {
             abi::GET_INFO => {
                 self.check_answer(&call)?;
                 let info = self.info(call.target()?)?;
-                self.answer_with(&call, info.id, &describe(&info).encode())?;
+                self.answer_with(&call, info.id, &describe::<M::Arch>(&info).encode())?;
             }
             abi::MAX_MEM => {
                 let wanted = MaxMem::decode(&call.rest);
@@ -142,7 +143,8 @@ impl<M: Machine> Hypervisor<M> {
     }
 
     fn create_call(&mut self, call: &Call) -> Result<(), Errno> {
-        let wanted = CreateDomain::decode(&call.rest);
+        let mut wanted = CreateDomain::decode(&call.rest);
+        let shared_lines = M::Arch::configure(&mut wanted.arch).ok_or(Errno::EINVAL)?;
         if !wanted.is_possible(self.has_iommu()) || !(1..=MAX_VCPUS).contains(&wanted.max_vcpus) {
             return Err(Errno::EINVAL);
         }
@@ -153,38 +155,20 @@ impl<M: Machine> Hypervisor<M> {
         self.check_answer(call)?;
         let new = NewDomain {
             cpus: wanted.max_vcpus,
-            nr_spis: wanted.nr_spis,
+            shared_lines,
             handle: wanted.handle,
         };
         let id = self.create_domain(id, &new)?;
-        let answer = CreateDomain {
-            gic_version: GIC_V3,
-            clock_frequency: 0,
-            ..wanted
-        };
-        self.answer_with(call, id, &answer.encode())
+        self.answer_with(call, id, &wanted.encode())
     }
 
     fn set_context_call(&mut self, call: &Call) -> Result<(), Errno> {
         let wanted = VcpuContextAt::decode(&call.rest);
         let target = self.other(call)?;
-        let bytes = self.read_guest::<{ VcpuContext::SIZE }>(call.caller, wanted.context)?;
-        let context = VcpuContext::decode(&bytes);
-        let context = Context {
-            online: context.flags & ONLINE != 0,
-            x: context.x,
-            pc: context.pc,
-            pstate: context.cpsr,
-            sp_el0: context.sp_el0,
-            sp_el1: context.sp_el1,
-            elr_el1: context.elr_el1,
-            spsr_el1: context.spsr_el1,
-            sctlr: context.sctlr,
-            tcr: context.ttbcr,
-            ttbr0: context.ttbr0,
-            ttbr1: context.ttbr1,
-        };
-        self.set_context(target, wanted.vcpu, &context)
+        let mut bytes = vec![0; <M::Arch as Arch>::Context::SIZE];
+        self.read_guest_into(call.caller, wanted.context, &mut bytes)?;
+        let context = Context::decode(&bytes);
+        self.set_context(target, wanted.vcpu, context)
     }
 }
 
@@ -200,7 +184,7 @@ fn left_open(command: u32) -> bool {
 }
 
 /// Puts what there is to know of a domain as Xen does.
-pub(super) fn describe(info: &vm::DomainInfo) -> DomainInfo {
+pub(super) fn describe<A: Guest>(info: &vm::DomainInfo) -> DomainInfo {
     let bit = |set, flag| if set { flag } else { 0 };
     let reason = info.shutdown.map_or(state::NO_REASON, |reason| {
         state::SHUTDOWN | u32::from(reason) << state::REASON_SHIFT
@@ -222,7 +206,7 @@ pub(super) fn describe(info: &vm::DomainInfo) -> DomainInfo {
         max_vcpu_id: info.max_vcpu.unwrap_or(u32::MAX),
         handle: info.handle,
         gpaddr_bits: ADDRESS_BITS,
-        gic_version: GIC_V3,
+        arch: A::INFO,
         ..DomainInfo::decode(&[])
     }
 }

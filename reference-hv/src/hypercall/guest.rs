@@ -7,9 +7,9 @@ use crate::addr::{PAGE_SIZE, Pa};
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
-use crate::vm::{Hypervisor, VcpuRef};
+use crate::vm::{Guest, Hypervisor, VcpuRef};
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     /// Reads `N` bytes of the caller's, whose virtual CPU is loaded.
     pub(super) fn read_guest<const N: usize>(
         &mut self,

@@ -9,7 +9,7 @@ use super::{Answer, Arguments};
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
-use crate::vm::{Hypervisor, Outcome, VcpuRef};
+use crate::vm::{Guest, Hypervisor, Outcome, VcpuRef};
 
 /// Pages that one call gives before others have their turn.
 const PAGES_AT_ONCE: u64 = 512;
@@ -20,7 +20,7 @@ const MOST_EXTENTS: u64 = 0xffff_ffff >> COMMAND_BITS;
 /// Largest extent, as a power of two pages: one block.
 const MAX_ORDER: u32 = 9;
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     /// Serves memory_op.
     pub(super) fn memory_op(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         self.require_control(caller)?;

@@ -8,9 +8,9 @@ use crate::errno::Errno;
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
 use crate::ids::Sbdf;
-use crate::vm::{Hypervisor, Outcome, VcpuRef};
+use crate::vm::{Guest, Hypervisor, Outcome, VcpuRef};
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     /// Serves physdev_op.
     pub(super) fn physdev_op(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         if !self.privilege(caller).hardware && !fault::on(Fault::DiscoveryByAnyone) {

@@ -5,9 +5,9 @@ use super::{Answer, Arguments};
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
-use crate::vm::{Hypervisor, Outcome, VcpuRef};
+use crate::vm::{Guest, Hypervisor, Outcome, VcpuRef};
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     /// Serves sched_op.
     pub(super) fn sched_op(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let &[command, at, ..] = args;

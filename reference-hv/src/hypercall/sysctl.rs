@@ -11,12 +11,12 @@ use super::{Answer, Arguments, offset};
 use crate::errno::Errno;
 use crate::hal::Machine;
 use crate::ids::DomainId;
-use crate::vm::{Hypervisor, Outcome, VcpuRef};
+use crate::vm::{Guest, Hypervisor, Outcome, VcpuRef};
 
 /// Most functions that one call looks at.
 const MOST_FUNCTIONS: u32 = 256;
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     /// Serves sysctl.
     pub(super) fn sysctl(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         self.require_control(caller)?;
@@ -87,7 +87,7 @@ impl<M: Machine> Hypervisor<M> {
             let Some(info) = from.and_then(|from| self.infos_from(from).next()) else {
                 break;
             };
-            self.write_guest(caller, at, &describe(&info).encode())?;
+            self.write_guest(caller, at, &describe::<M::Arch>(&info).encode())?;
             count += 1;
             next = info.id.number().checked_add(1);
             at = at.saturating_add(u64::try_from(DomainInfo::SIZE).unwrap_or_default());

@@ -1,14 +1,14 @@
 //! xen_version: what the hypervisor says of itself, to every domain.
 
 use super::abi::version::{
-    AUTO_TRANSLATED, DOM0, EXTRA, EXTRA_VERSION, FEATURES, FeatureInfo, RELEASE, SMCCC, VERSION,
+    AUTO_TRANSLATED, DOM0, EXTRA, EXTRA_VERSION, FEATURES, FeatureInfo, RELEASE, VERSION,
 };
 use super::{Answer, Arguments};
 use crate::errno::Errno;
 use crate::hal::Machine;
-use crate::vm::{Hypervisor, Outcome, VcpuRef};
+use crate::vm::{Guest, Hypervisor, Outcome, VcpuRef};
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     /// Serves xen_version.
     pub(super) fn xen_version(&mut self, caller: VcpuRef, args: &Arguments) -> Answer {
         let &[command, at, ..] = args;
@@ -21,7 +21,7 @@ impl<M: Machine> Hypervisor<M> {
                 if info.index != 0 {
                     return Err(Errno::EINVAL);
                 }
-                info.map = AUTO_TRANSLATED | SMCCC;
+                info.map = AUTO_TRANSLATED | M::Arch::FEATURES;
                 if self.privilege(caller).hardware {
                     info.map |= DOM0;
                 }

@@ -1,6 +1,6 @@
 //! Reading and writing one function's registers.
 
-use crate::exit::Width;
+use crate::access::Width;
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
 

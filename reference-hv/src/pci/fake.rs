@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::vec::Vec;
 
 // The tests of the seeded faults use this from outside.
-use refhv::exit::Width;
+use refhv::access::Width;
 use refhv::hal::ConfigSpace;
 use refhv::ids::Sbdf;
 use refhv::pci::registers as at;

@@ -28,8 +28,8 @@
 use alloc::vec::Vec;
 
 use super::Rejected;
+use crate::access::Width;
 use crate::addr::{Ipa, Pa, Span};
-use crate::exit::Width;
 use crate::fault::{self, Fault};
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;

@@ -4,7 +4,7 @@
 //! DDI 0183. What is sent leaves at once, so the transmitter is never full and never busy.
 
 use super::text_line::Line;
-use crate::exit::Width;
+use crate::access::Width;
 
 /// Bytes that the receiver holds (r1p4 and earlier).
 const FIFO: usize = 16;
@@ -107,8 +107,8 @@ impl Pl011 {
         if !offset.is_multiple_of(4) {
             return None;
         }
-        let low = crate::arch::aarch64::gic::low32(value & width.mask());
-        let high = crate::arch::aarch64::gic::low32(value >> 32);
+        let low = crate::access::low32(value & width.mask());
+        let high = crate::access::low32(value >> 32);
         let sent = self.write_register(offset, low);
         if width == Width::Double {
             // The register behind UARTDR is no data register, so that one byte is sent at most.

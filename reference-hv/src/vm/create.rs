@@ -8,7 +8,7 @@ use crate::addr::PAGE_SIZE;
 use crate::assign::layout::Layout;
 use crate::errno::Errno;
 use crate::hal::Machine;
-use crate::ids::{DomainId, IrqLine, MAX_DOMAINS, MAX_VCPUS, Privilege};
+use crate::ids::{DomainId, MAX_DOMAINS, MAX_VCPUS, Privilege};
 use crate::paging::Tables;
 
 /// What the hypervisor must be able to allocate before it makes a domain, or notes what one gets: more than
@@ -21,7 +21,7 @@ pub struct NewDomain {
     /// How many virtual CPUs it is to have.
     pub cpus: u32,
     /// How many shared lines its interrupt controller has.
-    pub nr_spis: u32,
+    pub shared_lines: u32,
     /// What its maker wants to know it by.
     pub handle: [u8; 16],
 }
@@ -38,7 +38,9 @@ impl<M: Machine> Hypervisor<M> {
         wanted: Option<DomainId>,
         new: &NewDomain,
     ) -> Result<DomainId, Errno> {
-        if new.cpus == 0 || new.cpus > MAX_VCPUS || new.nr_spis > IrqLine::MAX_SPIS {
+        let guest = self.resources.guest();
+        let lines = guest.lines;
+        if new.cpus == 0 || new.cpus > MAX_VCPUS || new.shared_lines > lines.most {
             return Err(Errno::EINVAL);
         }
         let id = match wanted {
@@ -52,9 +54,9 @@ impl<M: Machine> Hypervisor<M> {
             id,
             name: format!("{id}"),
             privilege: Privilege::default(),
-            layout: Layout::GUEST,
+            layout: Layout::own(guest, false),
             cpus: new.cpus,
-            spis: new.nr_spis.next_multiple_of(32).min(IrqLine::MAX_SPIS),
+            shared_lines: new.shared_lines.next_multiple_of(32).min(lines.most),
         };
         match Domain::bare(&mut self.machine, frame, tag) {
             Ok(mut domain) => {

@@ -76,8 +76,8 @@ impl<M: Machine> Hypervisor<M> {
             }
             return;
         }
-        self.scheduler.remove(|other| other.domain == place);
-        if self.loaded.is_some_and(|loaded| loaded.domain == place) {
+        self.cpu.drop_domain(place);
+        if self.cpu.holds(place) {
             self.unload();
         }
         let Self {
@@ -94,7 +94,7 @@ impl<M: Machine> Hypervisor<M> {
         release_lines(machine, resources, domain);
         console::flush(machine, domain);
         if !fault::on(Fault::ReleaseForgotten) && !fault::on(Fault::ReleaseLate) {
-            machine.release(domain.memory.tag);
+            machine.release(domain.memory.tag.iommu_domain());
         }
         if !fault::on(Fault::PciOffLate) {
             domain.detach_all_functions(machine, resources);
@@ -174,7 +174,7 @@ impl<M: Machine> Hypervisor<M> {
                 domain.detach_all_functions(&mut self.machine, &self.resources);
             }
             if fault::on(Fault::ReleaseLate) {
-                self.machine.release(domain.memory.tag);
+                self.machine.release(domain.memory.tag.iommu_domain());
             }
             if !fault::on(Fault::TablesLost) {
                 domain.memory.space.release(self.machine.tables());

@@ -10,7 +10,7 @@ use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
 use crate::assign::{AssignError, ResourceTable};
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
-use crate::hal::Machine;
+use crate::hal::{Machine, VirtualInterrupts};
 use crate::ids::{DomainId, IrqLine, Stream};
 use crate::paging::Memory;
 
@@ -100,19 +100,17 @@ impl<M: Machine> Hypervisor<M> {
         Ok(())
     }
 
-    /// Gives a domain the shared line with this INTID, under the same number.
+    /// Gives a domain the line with this number, under the same number.
     ///
     /// # Errors
     /// Refuses a line of no device that the domain has, one that another has, and one that the domain's
-    /// interrupt controller lacks or imitates.
-    pub fn bind_line(&mut self, id: DomainId, intid: u32) -> Result<(), Errno> {
+    /// interrupt controller lacks or emulates.
+    pub fn bind_line(&mut self, id: DomainId, line: IrqLine) -> Result<(), Errno> {
         let place = self.living(id)?;
-        let line = IrqLine::new(intid)
-            .filter(|line| line.is_spi())
-            .ok_or(Errno::EINVAL)?;
         let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
-        let imitated = domain.policy.uart_line() == Some(line);
-        if imitated || intid - IrqLine::FIRST_SPI >= domain.spis {
+        let index = domain.layout.guest.lines.index(line);
+        let reached = index.is_some_and(|index| index < domain.shared_lines);
+        if domain.emulated.uart_line() == Some(line) || !reached {
             return Err(Errno::EINVAL);
         }
         if domain.lines.contains(&line) {
@@ -123,7 +121,7 @@ impl<M: Machine> Hypervisor<M> {
         let trigger = claimed.map_err(|refused| self.refused(id, &refused))?;
         let (machine, domain, resources) = self.parts_of(place)?;
         machine.configure(line, trigger);
-        if domain.vgic.connect(machine, line, trigger).is_err() {
+        if domain.interrupts.connect(machine, line, trigger).is_err() {
             resources.release_line(id, line);
             return Err(Errno::EBUSY);
         }
@@ -135,17 +133,17 @@ impl<M: Machine> Hypervisor<M> {
     ///
     /// # Errors
     /// Refuses a line that the domain does not have, and a domain that runs.
-    pub fn unbind_line(&mut self, id: DomainId, intid: u32) -> Result<(), Errno> {
+    pub fn unbind_line(&mut self, id: DomainId, line: IrqLine) -> Result<(), Errno> {
         let place = self.living(id)?;
         let (machine, domain, resources) = self.parts_of(place)?;
-        let line = IrqLine::new(intid)
-            .filter(|line| domain.lines.contains(line))
-            .ok_or(Errno::EINVAL)?;
+        if !domain.lines.contains(&line) {
+            return Err(Errno::EINVAL);
+        }
         if domain.runs() {
             return Err(Errno::EBUSY);
         }
         release_line(machine, line);
-        domain.vgic.disconnect(line);
+        domain.interrupts.disconnect(line);
         domain.lines.retain(|other| *other != line);
         resources.release_line(id, line);
         Ok(())
@@ -166,7 +164,7 @@ impl<M: Machine> Hypervisor<M> {
         let streams = claimed.map_err(|refused| self.refused(id, &refused))?;
         let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
         let (root, tag) = (domain.memory.space.root(), domain.memory.tag);
-        let attach = |stream: &Stream| self.machine.attach(*stream, id, root, tag);
+        let attach = |stream: &Stream| self.machine.attach(*stream, id, root, tag.iommu_domain());
         if streams.iter().all(attach) {
             return Ok(());
         }
@@ -246,7 +244,7 @@ pub fn release_lines<M: Machine>(
 ) {
     for line in domain.lines.drain(..) {
         release_line(machine, line);
-        domain.vgic.disconnect(line);
+        domain.interrupts.disconnect(line);
     }
     resources.release_lines(domain.id);
 }

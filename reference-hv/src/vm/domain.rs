@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::address_space::AddressSpace;
+use super::emulated::EmulatedDevices;
 use super::extents::{Extent, Extents};
 use super::load_images::load_images;
 use super::pci_functions::Functions;
@@ -13,12 +14,10 @@ use crate::addr::{Ipa, Pa};
 use crate::assign::layout::Layout;
 use crate::assign::{DomainPlan, Refusal};
 use crate::config::ConfigError;
-use crate::hal::Machine;
-use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, StreamId, Trigger, VcpuId, Vmid};
+use crate::hal::{Arch, Cpu, Machine, VirtualInterrupts};
+use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, SourceId, Trigger, VcpuId, Vmid};
 use crate::paging::{MapError, Space, Tables};
-use crate::policy;
 use crate::vdev::text_line::Line;
-use crate::vdev::vgic::{Config, Vgic};
 use crate::vdev::vpl011::Pl011;
 
 /// What a virtual CPU is doing.
@@ -31,6 +30,9 @@ pub enum State {
     /// Waiting for an interrupt.
     Blocked,
 }
+
+/// The interrupt controller that domains of a machine see.
+pub type Interrupts<M> = <<M as Cpu>::Arch as Arch>::Interrupts;
 
 /// A virtual CPU.
 #[derive(Debug)]
@@ -82,18 +84,18 @@ pub struct Domain<M: Machine> {
     pub privilege: Privilege,
     /// What whoever made it wants to know it by.
     pub handle: [u8; 16],
-    /// Where its imitated devices lie.
+    /// Where its emulated devices lie.
     pub layout: Layout,
     /// How many virtual CPUs it is to have.
     pub cpus: u32,
-    /// How many shared lines its interrupt controller has.
-    pub spis: u32,
+    /// How many lines that it can own its interrupt controller has.
+    pub shared_lines: u32,
     /// When its clock began.
     pub since: u64,
-    /// What decisions need to know of it.
-    pub policy: policy::Domain,
+    /// Where its emulated devices lie.
+    pub emulated: EmulatedDevices,
     /// Its interrupt controller.
-    pub vgic: Vgic,
+    pub interrupts: Interrupts<M>,
     /// Its console.
     pub uart: Option<Pl011>,
     /// What it writes by hypercall.
@@ -145,7 +147,7 @@ pub(super) enum Failure {
     Map(MapError),
     NotRam(&'static str),
     Interrupts,
-    Stream(StreamId),
+    Stream(SourceId),
     Function(Sbdf),
 }
 
@@ -191,7 +193,7 @@ impl<M: Machine> Domain<M> {
             privilege: plan.privilege,
             layout: plan.layout,
             cpus: plan.cpus,
-            spis: plan.nr_spis,
+            shared_lines: plan.shared_lines,
         };
         let mut space = new_space(machine).ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
         let before = machine.tables().left();
@@ -206,15 +208,15 @@ impl<M: Machine> Domain<M> {
             ..AddressSpace::new(space, tag)
         };
         let made = filled.and_then(|()| frame.devices(machine, &lines));
-        let (vgic, policy) = match made {
+        let (interrupts, emulated) = match made {
             Ok(made) => made,
             Err(failure) => {
-                // No VTTBR has ever pointed at these tables.
+                // No CPU was ever told of these tables.
                 memory.space.release(machine.tables());
                 return Err(refuse(failure));
             }
         };
-        let mut domain = Self::assemble(machine, frame, memory, vgic, policy);
+        let mut domain = Self::assemble(machine, frame, memory, interrupts, emulated);
         domain.add_vcpus(machine);
         if let Some(first) = domain.vcpus.first_mut() {
             let tree = plan.load.tree.first().raw();
@@ -225,7 +227,7 @@ impl<M: Machine> Domain<M> {
             machine.configure(*line, *trigger);
             domain.lines.push(*line);
         }
-        domain.vgic.attach(machine);
+        domain.interrupts.attach(machine);
         for function in &plan.functions {
             if domain.show(machine, function).is_err() {
                 domain.memory.space.release(machine.tables());
@@ -234,8 +236,8 @@ impl<M: Machine> Domain<M> {
         }
         let root = domain.memory.space.root();
         for stream in &plan.streams {
-            if !machine.attach(*stream, plan.id, root, tag) {
-                machine.release(tag);
+            if !machine.attach(*stream, plan.id, root, tag.iommu_domain()) {
+                machine.release(tag.iommu_domain());
                 domain.memory.space.release(machine.tables());
                 return Err(refuse(Failure::Stream(stream.id)));
             }
@@ -248,18 +250,18 @@ impl<M: Machine> Domain<M> {
     /// # Errors
     /// Says why not; then nothing of it is left.
     pub(super) fn bare(machine: &mut M, frame: Frame, tag: Vmid) -> Result<Self, Failure> {
-        let (vgic, policy) = frame.devices(machine, &[])?;
+        let (interrupts, emulated) = frame.devices(machine, &[])?;
         let space = new_space(machine).ok_or(Failure::Map(MapError::NoFrame))?;
         let memory = AddressSpace::new(space, tag);
-        Ok(Self::assemble(machine, frame, memory, vgic, policy))
+        Ok(Self::assemble(machine, frame, memory, interrupts, emulated))
     }
 
     fn assemble(
         machine: &M,
         frame: Frame,
         memory: AddressSpace<M::Format>,
-        vgic: Vgic,
-        policy: policy::Domain,
+        interrupts: Interrupts<M>,
+        emulated: EmulatedDevices,
     ) -> Self {
         let Frame {
             id,
@@ -267,7 +269,7 @@ impl<M: Machine> Domain<M> {
             privilege,
             layout,
             cpus,
-            spis,
+            shared_lines,
         } = frame;
         Self {
             id,
@@ -278,10 +280,10 @@ impl<M: Machine> Domain<M> {
             handle: [0; 16],
             layout,
             cpus,
-            spis,
+            shared_lines,
             since: machine.now(),
-            policy,
-            vgic,
+            emulated,
+            interrupts,
             uart: layout.uart.map(|_| Pl011::new()),
             text: Line::new(),
             vcpus: Vec::new(),
@@ -302,33 +304,25 @@ pub struct Frame {
     pub name: String,
     /// What it may do beyond running.
     pub privilege: Privilege,
-    /// Where its imitated devices lie.
+    /// Where its emulated devices lie.
     pub layout: Layout,
     /// How many virtual CPUs it is to have.
     pub cpus: u32,
-    /// How many shared lines its interrupt controller has.
-    pub spis: u32,
+    /// How many lines that it can own its interrupt controller has.
+    pub shared_lines: u32,
 }
 
 impl Frame {
-    /// Makes the imitated interrupt controller, and says where the imitated devices lie.
+    /// Makes the emulated interrupt controller, and says where the emulated devices lie.
     fn devices<M: Machine>(
         &self,
         machine: &M,
         lines: &[(IrqLine, Trigger)],
-    ) -> Result<(Vgic, policy::Domain), Failure> {
-        let (list_registers, priority_bits) = machine.virtual_interface();
-        let config = Config {
-            vcpus: self.cpus,
-            spis: self.spis,
-            lines,
-            list_registers,
-            priority_bits,
-        };
-        let vgic = Vgic::new(&config).map_err(|_| Failure::Interrupts)?;
-        let policy =
-            policy::Domain::new(self.cpus, &self.layout).map_err(|_| Failure::Interrupts)?;
-        Ok((vgic, policy))
+    ) -> Result<(Interrupts<M>, EmulatedDevices), Failure> {
+        let features = machine.interrupt_features();
+        let interrupts = Interrupts::<M>::new(self.cpus, self.shared_lines, lines, &features);
+        let emulated = EmulatedDevices::new(self.cpus, &self.layout).ok();
+        interrupts.zip(emulated).ok_or(Failure::Interrupts)
     }
 }
 

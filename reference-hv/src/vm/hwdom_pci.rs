@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use super::pci_assign::errno;
 use super::pci_functions::FunctionBackend;
 use super::{Hypervisor, VcpuRef};
+use crate::access::{Access, Width};
 use crate::addr::{Ipa, Pa, Span};
 use crate::assign::{FunctionPlan, ResourceTable};
 use crate::config::HostBridge;
 use crate::errno::Errno;
-use crate::exit::{Access, Width};
 use crate::fault::{self, Fault};
 use crate::hal::{ConfigSpace, Machine};
 use crate::ids::Sbdf;
@@ -20,7 +20,7 @@ use crate::vdev::vpci::{Access as May, Hardware, HostWindow, Port};
 
 impl<M: Machine> Hypervisor<M> {
     /// Carries out an access to the configuration space behind the host bridge with this number that a domain sees.
-    pub(super) fn configuration(
+    pub fn configuration(
         &mut self,
         place: VcpuRef,
         bridge: usize,
@@ -256,7 +256,7 @@ impl<M: Machine> Hypervisor<M> {
         let (root, tag, id) = (domain.memory.space.root(), domain.memory.tag, domain.id);
         for stream in &plan.streams {
             // Where an IOMMU does not translate, it stops what is behind it.
-            let _ = machine.attach(*stream, id, root, tag);
+            let _ = machine.attach(*stream, id, root, tag.iommu_domain());
         }
         if let Some(line) = plan.line {
             // Without its line it can be used all the same.

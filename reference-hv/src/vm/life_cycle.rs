@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-use super::{Hypervisor, Life, State, VcpuRef, console};
+use super::{Domain, Hypervisor, Life, State, VcpuRef, console};
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
-use crate::hal::{Context, Machine};
+use crate::hal::{Arch, Context, Machine, VirtualInterrupts};
 use crate::ids::DomainId;
 
 /// The guest switched itself off (xen/include/public/sched.h, SHUTDOWN_poweroff).
@@ -15,18 +15,11 @@ pub const REBOOT: u8 = 1;
 /// The guest did what no guest may (SHUTDOWN_crash).
 pub const CRASH: u8 = 3;
 
-/// PSTATE of a 64-bit guest: flags, masks, and the exception level.
-const PSTATE: u64 = 0xf << 28 | 0xf << 6 | 0xf;
-/// `M[4]`: the guest is of 32 bits.
-const NARROW: u64 = 1 << 4;
-/// `M[3:0]` of EL0t, EL1t and EL1h.
-const LEVELS: [u64; 3] = [0, 4, 5];
-
 impl<M: Machine> Hypervisor<M> {
     /// Finds a domain that was not destroyed.
     pub(super) fn living(&self, id: DomainId) -> Result<usize, Errno> {
         let place = self.find_domain(id).ok_or(Errno::ESRCH)?;
-        let dying = self.domains.get(place).is_none_or(super::Domain::is_dying);
+        let dying = self.domains.get(place).is_none_or(Domain::is_dying);
         if dying { Err(Errno::EINVAL) } else { Ok(place) }
     }
 
@@ -45,7 +38,7 @@ impl<M: Machine> Hypervisor<M> {
         let place = self.living(id)?;
         let domain = self.domains.get_mut(place).ok_or(Errno::ESRCH)?;
         domain.pauses = domain.pauses.checked_add(1).ok_or(Errno::EOVERFLOW)?;
-        self.scheduler.remove(|other| other.domain == place);
+        self.cpu.drop_domain(place);
         Ok(())
     }
 
@@ -65,24 +58,18 @@ impl<M: Machine> Hypervisor<M> {
     }
 
     /// Gives turns to what is ready of a domain that runs.
-    fn resume_turns(&mut self, place: usize) {
-        let Self {
-            domains, scheduler, ..
-        } = self;
-        let Some(domain) = domains.get_mut(place).filter(|domain| domain.runs()) else {
+    fn resume_turns(&mut self, domain: usize) {
+        let found = self.domains.get_mut(domain);
+        let Some(found) = found.filter(|found| found.runs()) else {
             return;
         };
-        for (index, vcpu) in domain.vcpus.iter_mut().enumerate() {
+        for ((vcpu, index), at) in found.vcpus.iter_mut().zip(0u32..).zip(0..) {
             // What came meanwhile has woken nobody.
-            let waits = u32::try_from(index).is_ok_and(|index| domain.vgic.pending(index));
-            if vcpu.state == State::Blocked && waits {
+            if vcpu.state == State::Blocked && found.interrupts.pending(index) {
                 vcpu.state = State::Ready;
             }
             if vcpu.state == State::Ready {
-                scheduler.add(VcpuRef {
-                    domain: place,
-                    vcpu: index,
-                });
+                self.cpu.scheduler.add(VcpuRef { domain, vcpu: at });
             }
         }
         // Timers of those that stay blocked were not looked at while the domain stood still.
@@ -92,40 +79,30 @@ impl<M: Machine> Hypervisor<M> {
     /// Sets the registers of a virtual CPU.
     ///
     /// # Errors
-    /// Refuses a virtual CPU that is not there, and an exception level that no guest has.
-    pub fn set_context(&mut self, id: DomainId, vcpu: u32, context: &Context) -> Result<(), Errno> {
+    /// Refuses a virtual CPU that is not there, and a mode that no guest has.
+    pub fn set_context(
+        &mut self,
+        id: DomainId,
+        vcpu: u32,
+        context: <M::Arch as Arch>::Context,
+    ) -> Result<(), Errno> {
         let domain = self.living(id)?;
         let vcpu = usize::try_from(vcpu).map_err(|_| Errno::EINVAL)?;
-        let level = context.pstate & 0xf;
-        let possible = LEVELS.contains(&level) || fault::on(Fault::LevelUnchecked);
-        if context.pstate & NARROW != 0 || !possible {
+        let context = context.confined().ok_or(Errno::EINVAL)?;
+        let at = VcpuRef { domain, vcpu };
+        if self.cpu.loaded == Some(at) && !self.unload() {
             return Err(Errno::EINVAL);
         }
-        let place = VcpuRef { domain, vcpu };
-        if self.loaded == Some(place) && !self.unload() {
-            return Err(Errno::EINVAL);
-        }
-        let Self {
-            machine,
-            domains,
-            scheduler,
-            ..
-        } = self;
-        let owner = domains.get_mut(domain).ok_or(Errno::ESRCH)?;
-        let target = owner.vcpus.get_mut(vcpu).ok_or(Errno::EINVAL)?;
-        let context = Context {
-            pstate: context.pstate & PSTATE,
-            ..*context
-        };
+        let (machine, _, target, _) = self.vcpu_parts(at).ok_or(Errno::EINVAL)?;
         machine.set_context(&mut target.registers, &context);
-        target.state = if context.online {
+        target.state = if context.is_online() {
             State::Ready
         } else {
             State::Off
         };
-        scheduler.remove(|other| other == place);
-        if context.online && owner.runs() {
-            scheduler.add(place);
+        self.cpu.scheduler.remove(|other| other == at);
+        if context.is_online() && self.domains.get(domain).is_some_and(Domain::runs) {
+            self.cpu.scheduler.add(at);
         }
         Ok(())
     }
@@ -145,22 +122,20 @@ impl<M: Machine> Hypervisor<M> {
     }
 
     /// Stops a domain: nothing of it runs any more, and its lines are quiet. What it has stays its own.
-    pub(super) fn stop(&mut self, domain: usize, reason: u8, why: fmt::Arguments<'_>) {
+    pub fn stop(&mut self, domain: usize, reason: u8, why: fmt::Arguments<'_>) {
         let Self {
             machine,
             domains,
-            scheduler,
+            cpu,
             ..
         } = self;
-        let Some(found) = domains
-            .get_mut(domain)
-            .filter(|found| found.life == Life::Alive)
-        else {
+        let found = domains.get_mut(domain);
+        let Some(found) = found.filter(|found| found.life == Life::Alive) else {
             return;
         };
         found.life = Life::ShutDown(reason);
-        scheduler.remove(|place| place.domain == domain);
-        found.vgic.release(machine);
+        cpu.drop_domain(domain);
+        found.interrupts.release(machine);
         console::flush(machine, found);
         machine.line(format_args!(
             "domain {} ({}) stopped: {why}",
@@ -173,7 +148,7 @@ impl<M: Machine> Hypervisor<M> {
         if found.privilege.hardware {
             machine.off();
         }
-        if self.loaded.is_some_and(|place| place.domain == domain) {
+        if self.cpu.holds(domain) {
             self.unload();
         }
     }

@@ -2,11 +2,10 @@
 
 use super::pci_functions::PendingReset;
 use super::{Hypervisor, Progress};
-use crate::assign::layout::Bridge;
 use crate::assign::{AssignError, FunctionPlan, PciAssignment};
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
-use crate::hal::Machine;
+use crate::hal::{Machine, VirtualInterrupts};
 use crate::ids::{DomainId, Sbdf, Stream};
 use crate::pci::quiesce;
 
@@ -50,13 +49,13 @@ impl<M: Machine> Hypervisor<M> {
             return Err(Errno::EINVAL);
         }
         if domain.layout.bridge.is_none() {
-            let mut spans = Bridge::GUEST.spans();
+            let mut spans = domain.layout.guest.bridge.spans();
             if spans.any(|span| domain.memory.meets(span) || domain.layout.uses(span)) {
                 return Err(Errno::EBUSY);
             }
         }
-        let (layout, spis) = (domain.layout, domain.spis);
-        let claimed = self.resources.claim_function(id, at, &layout, spis);
+        let (layout, lines) = (domain.layout, domain.shared_lines);
+        let claimed = self.resources.claim_function(id, at, &layout, lines);
         let assignment = claimed.map_err(|refused| self.withheld(id, &refused))?;
         self.take_from_hardware(&assignment);
         let given = self.hand_over(place, &assignment.plan);
@@ -83,7 +82,7 @@ impl<M: Machine> Hypervisor<M> {
             && let Some(domain) = self.domains.get_mut(place)
         {
             release_line(&mut self.machine, line);
-            domain.vgic.disconnect(line);
+            domain.interrupts.disconnect(line);
             domain.lines.retain(|other| *other != line);
         }
     }
@@ -95,7 +94,7 @@ impl<M: Machine> Hypervisor<M> {
         domain.show(machine, plan)?;
         let (root, tag, id) = (domain.memory.space.root(), domain.memory.tag, domain.id);
         for stream in &plan.streams {
-            if !machine.attach(*stream, id, root, tag) {
+            if !machine.attach(*stream, id, root, tag.iommu_domain()) {
                 return Err(Errno::EIO);
             }
         }

@@ -9,14 +9,14 @@ use super::Domain;
 use super::address_space::{AddressSpace, extent};
 use super::device_assign::release_line;
 use super::hwdom_pci::Buses;
+use crate::access::Width;
 use crate::addr::{Ipa, Pa, Span};
 use crate::assign::layout::Bridge;
 use crate::assign::{DomainPlan, FunctionPlan, ResourceTable};
 use crate::config::HostBridge;
 use crate::errno::Errno;
-use crate::exit::Width;
 use crate::fault::{self, Fault};
-use crate::hal::{Clock, ConfigSpace, Machine};
+use crate::hal::{Clock, ConfigSpace, Machine, VirtualInterrupts};
 use crate::ids::{IrqLine, Sbdf, Trigger};
 use crate::paging::Memory;
 use crate::pci::reset::{End, Progress as Reset, ResetRun};
@@ -88,9 +88,9 @@ impl<M: Machine> Domain<M> {
     /// # Errors
     /// Refuses one more function than a bus has room for.
     pub(super) fn show(&mut self, machine: &mut M, plan: &FunctionPlan) -> Result<(), Errno> {
-        let bridge = self.layout.bridge.unwrap_or(Bridge::GUEST);
+        let bridge = self.layout.bridge.unwrap_or(self.layout.guest.bridge);
         self.layout.bridge = Some(bridge);
-        self.policy.set_bridge(0, bridge.ecam);
+        self.emulated.set_bridge(0, bridge.ecam);
         let Self {
             functions, memory, ..
         } = self;
@@ -115,7 +115,7 @@ impl<M: Machine> Domain<M> {
             .filter_map(|number| Some((*number, bridges.get(*number)?)))
             .collect();
         for (number, bridge) in &shown {
-            self.policy.set_bridge(*number, bridge.ecam.direct());
+            self.emulated.set_bridge(*number, bridge.ecam.direct());
         }
         if !shown.is_empty() {
             self.functions.buses = Some(Buses::backend(shown.iter().map(|(_, bridge)| *bridge)));
@@ -248,7 +248,7 @@ impl<M: Machine> Domain<M> {
             return Ok(());
         }
         machine.configure(line, trigger);
-        let connected = self.vgic.connect(machine, line, trigger);
+        let connected = self.interrupts.connect(machine, line, trigger);
         connected.map_err(|_| Errno::EBUSY)?;
         self.lines.push(line);
         Ok(())
@@ -258,7 +258,7 @@ impl<M: Machine> Domain<M> {
     pub(super) fn leave(&mut self, machine: &mut M, line: IrqLine) {
         if self.lines.contains(&line) {
             release_line(machine, line);
-            self.vgic.disconnect(line);
+            self.interrupts.disconnect(line);
             self.lines.retain(|other| *other != line);
         }
     }

@@ -12,13 +12,16 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::*;
+use crate::access::{Access, Width};
 use crate::addr::{Ipa, Pa, Span};
+use crate::arch::aarch64::exit::{Cause, Conduit, Exit, MemoryFault, WaitKind};
+use crate::arch::aarch64::guest_layout::GUEST;
 use crate::arch::aarch64::inject::Exception;
+use crate::arch::aarch64::linux_image;
 use crate::assign::layout::Layout;
 use crate::assign::{self, IrqAssignment, Load, MmioMapping, Placed, RamMapping};
 use crate::config::{Host, Modules};
 use crate::dt::Blob;
-use crate::exit::{Access, Cause, Conduit, Exit, MemoryFault, WaitKind, Width};
 use crate::ids::{DomainId, Privilege, Trigger};
 use crate::paging::Memory;
 use crate::pci::Inventory;
@@ -29,7 +32,7 @@ const TREE: u64 = 0x403f_0000;
 const KERNEL: u64 = 0x80f0_0000;
 
 fn line(intid: u32) -> IrqLine {
-    IrqLine::new(intid).unwrap()
+    IrqLine::new(intid)
 }
 
 /// A domain with 4 MiB of RAM, one device page and one line.
@@ -47,10 +50,10 @@ pub(crate) fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
             pages: 1024,
         }],
         cpus,
-        layout: Layout::guest(true),
+        layout: Layout::own(&GUEST, true),
         privilege: Privilege::default(),
         static_memory: false,
-        nr_spis: 64,
+        shared_lines: 64,
         mmio: vec![MmioMapping {
             ipa: Ipa::new(0x3a00_0000),
             pa: pa(0x0903_0000),
@@ -102,7 +105,9 @@ fn resources_with(
         taken: Vec::new(),
         pa_bits: 44,
         ipa_bits: 40,
-        spis: 256,
+        lines: 256,
+        guest: &GUEST,
+        kernel: linux_image::room,
         streams: vec![Some(0x1_0000)],
         functions,
     };
@@ -238,7 +243,7 @@ fn a_domain_is_what_its_plan_says() {
     assert_eq!((first.pc, first.x[0]), (ENTRY, TREE));
     assert_eq!(
         machine.console,
-        ["domain guest1 is d1: 4096 KiB, 1 CPUs, 1 device pages, INTIDs 39"]
+        ["domain guest1 is d1: 4096 KiB, 1 CPUs, 1 device pages, interrupts 39"]
     );
     assert!(
         machine.lines.starts_with(&[(line(39), "level")]),
@@ -321,7 +326,7 @@ fn off_is_for_one_domain() {
     let lines = hypervisor.machine().lines.clone();
     assert!(lines.contains(&(line(39), "off")), "{lines:?}");
     assert!(
-        lines.iter().all(|(line, _)| line.intid() == 39),
+        lines.iter().all(|(line, _)| line.number() == 39),
         "{lines:?}"
     );
 }
@@ -391,7 +396,7 @@ fn lines_of_nobody_are_silenced() {
     assert_eq!(machine.lines, [(line(77), "off"), (line(77), "deactivate")]);
     assert_eq!(
         machine.console[1],
-        "INTID 77 came and belongs to nobody; disabled"
+        "interrupt 77 came and belongs to nobody; disabled"
     );
 }
 

@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "the unit tests of the filters use the rest")]
 mod rig;
 
-use refhv::exit::Width;
+use refhv::access::Width;
 use refhv::fault::{self, ALL};
 use refhv::pci::{BarKind, Kind};
 use refhv::vdev::vpci::{Access, Hardware, HostWindow};

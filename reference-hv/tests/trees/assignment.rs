@@ -55,12 +55,12 @@ fn a_device_is_mapped_and_its_interrupt_routed() {
     let lines: Vec<_> = plan
         .irqs
         .iter()
-        .map(|irq| (irq.line.intid(), irq.trigger))
+        .map(|irq| (irq.line.number(), irq.trigger))
         .collect();
     assert_eq!(lines, [(39, Trigger::Level)]);
     assert_eq!(plan.memory, 16 * 1024 * 1024);
     assert_eq!(
-        (plan.layout.uart.is_some(), plan.nr_spis, plan.cpus),
+        (plan.layout.uart.is_some(), plan.shared_lines, plan.cpus),
         (true, 256, 1)
     );
     assert_eq!(plan.load.kernel.to.raw(), 0x4000_0000);
@@ -270,19 +270,19 @@ fn guest_ranges_are_free() {
         (0x40ff_f000, "its RAM at 0x40000000-0x40ffffff"),
         (
             0x0300_1000,
-            "its interrupt distributor at 0x3001000-0x3010fff",
+            "its interrupt controller at 0x3001000-0x3010fff",
         ),
         (
             0x0301_0000,
-            "its interrupt distributor at 0x3001000-0x3010fff",
+            "its interrupt controller at 0x3001000-0x3010fff",
         ),
         (
             0x0302_0000,
-            "its interrupt redistributors at 0x3020000-0x401ffff",
+            "its CPUs' interrupt controllers at 0x3020000-0x401ffff",
         ),
         (
             0x0401_f000,
-            "its interrupt redistributors at 0x3020000-0x401ffff",
+            "its CPUs' interrupt controllers at 0x3020000-0x401ffff",
         ),
         (0x2200_0000, "its emulated UART at 0x22000000-0x22000fff"),
         (0x3800_0000, "its grant tables at 0x38000000-0x38ffffff"),

@@ -1,11 +1,11 @@
 //! What holds of every assignment, whatever the trees claimed.
 
 use refhv::addr::{Ipa, Pa, Span};
-use refhv::assign::layout::Layout;
+use refhv::arch::aarch64::guest_layout::GUEST;
+use refhv::arch::aarch64::guest_tree::build;
 use refhv::assign::{Assignment, DomainPlan};
 use refhv::config::{Host, Owner, domain_requests};
 use refhv::dt::{Blob, Event};
-use refhv::guest_tree::build;
 
 use crate::rig::Rig;
 
@@ -24,7 +24,10 @@ pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
     for plan in proven.domains() {
         let owner = plan.id.number();
         let mut guest: Vec<Span<Ipa>> = plan.banks.clone();
-        guest.extend([plan.layout.distributor, plan.layout.redistributors]);
+        guest.extend([
+            plan.layout.controller.shared,
+            plan.layout.controller.per_cpu,
+        ]);
         guest.extend(plan.layout.uart.map(|uart| uart.registers));
         for map in &plan.mmio {
             let (pa, ipa) = (map.host().expect("a range"), map.guest().expect("a range"));
@@ -76,7 +79,7 @@ pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
             "{guest:?}"
         );
         for irq in &plan.irqs {
-            assert!(irq.line.is_spi() && irq.line.intid() < 32 + plan.nr_spis);
+            assert!(irq.line.number() >= 32 && irq.line.number() < 32 + plan.shared_lines);
             assert!(
                 lines.iter().all(|line| *line != irq.line),
                 "{} twice",
@@ -120,5 +123,5 @@ pub fn check(rig: &Rig, host: &Host<'_>, proven: &Assignment) {
 
 /// Tells whether a domain's addresses are the host's.
 fn is_direct(plan: &DomainPlan) -> bool {
-    plan.layout.distributor != Layout::GUEST.distributor
+    plan.layout.controller.shared != GUEST.controller.shared
 }

@@ -67,7 +67,7 @@ fn domain_nodes_are_read_to_the_letter() {
         (
             "nr_spis",
             Some(be(&[989])),
-            "is 989, more than the 988 of any GIC",
+            "is 989, more than the 988 of any interrupt controller",
         ),
         (
             "passthrough",

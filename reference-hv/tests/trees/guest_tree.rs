@@ -1,8 +1,8 @@
 //! The tree that a guest gets: what is made for it, what is copied, and what it must not see.
 
 use refhv::addr::{Pa, Span};
+use refhv::arch::aarch64::guest_tree::{GIC_PHANDLE, TreeError};
 use refhv::assign::{Assignment, DomainPlan};
-use refhv::guest_tree::{GIC_PHANDLE, TreeError};
 
 use crate::rig::*;
 use crate::tree::{Tree, be};

@@ -43,19 +43,19 @@ fn interrupts_are_the_hosts() {
         (vec![], "is empty"),
         (
             vec![0, 1, 4],
-            "names INTID 33, which is that of the hypervisor's console",
+            "names interrupt 33, which is that of the hypervisor's console",
         ),
         (
             vec![0, 0x4a, 1],
-            "names INTID 106, which is that of an IOMMU",
+            "names interrupt 106, which is that of an IOMMU",
         ),
         (
             vec![0, 0, 4],
-            "names INTID 32, which is that of the emulated UART",
+            "names interrupt 32, which is that of the emulated UART",
         ),
         (
             vec![0, 256, 4],
-            "names INTID 288, beyond the 256 of the domain",
+            "names interrupt 288, beyond the 256 of the domain",
         ),
     ] {
         let rig = with(&|host| host.at(GPIO).put("interrupts", &be(&cells)));
@@ -70,7 +70,7 @@ fn interrupts_are_the_hosts() {
     let lines: Vec<_> = rig.prove().domains()[0]
         .irqs
         .iter()
-        .map(|irq| irq.line.intid())
+        .map(|irq| irq.line.number())
         .collect();
     assert_eq!(
         lines,
@@ -104,7 +104,7 @@ fn nr_spis_is_a_limit() {
     }
     let rig = plain(|node| node.put("nr_spis", &be(&[0])));
     assert_eq!(
-        rig.prove().domains()[0].nr_spis,
+        rig.prove().domains()[0].shared_lines,
         1,
         "the emulated UART needs a line"
     );
@@ -189,13 +189,13 @@ fn lines_are_the_machines() {
     rig.host.at(GPIO).put("interrupts", &be(&[0, 256, 4]));
     refused(
         &rig,
-        &format!("{GPIO}: `interrupts` names INTID 288, beyond the 256 of this machine"),
+        &format!("{GPIO}: `interrupts` names interrupt 288, beyond the 256 of this machine"),
     );
     rig.host.at(GPIO).put("interrupts", &be(&[0, 0x4b, 1]));
     let odd = be(&[1, 3, 4, 0, 0x4b, 0, 7, 7, 7]);
     rig.host.at("/smmuv3@9050000").put("interrupts", &odd);
     refused(
         &rig,
-        &format!("{GPIO}: `interrupts` names INTID 107, which is that of an IOMMU"),
+        &format!("{GPIO}: `interrupts` names interrupt 107, which is that of an IOMMU"),
     );
 }

@@ -241,7 +241,7 @@ fn a_line_has_one_owner() {
             std::slice::from_ref(&a),
             std::slice::from_ref(&b),
         ),
-        "/b@b001000: `interrupts` names INTID 133, which d1 has already",
+        "/b@b001000: `interrupts` names interrupt 133, which d1 has already",
     );
     let mut shared = rig();
     shared.with("one", &[a.clone(), b.clone()]);
@@ -250,7 +250,7 @@ fn a_line_has_one_owner() {
     let lines: Vec<_> = proven.domains()[0]
         .irqs
         .iter()
-        .map(|irq| irq.line.intid())
+        .map(|irq| irq.line.number())
         .collect();
     assert_eq!(lines, [132, 133]);
     let mut conflict = rig();
@@ -262,7 +262,7 @@ fn a_line_has_one_owner() {
     assert_eq!(
         conflict.refusal().as_deref(),
         Some(
-            "refuse domain one: /b@b001000: `interrupts` gives INTID 133 the trigger level, another device of the domain edge"
+            "refuse domain one: /b@b001000: `interrupts` gives interrupt 133 the trigger level, another device of the domain edge"
         )
     );
     // A sharer that is nobody's is in nobody's way.

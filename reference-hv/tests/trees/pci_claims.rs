@@ -91,7 +91,7 @@ fn a_function_comes_with_all_that_is_its() {
     assert_eq!(function.function.at, bdf(0, 3, 0));
     assert_eq!(function.bars[0], Some(span(WINDOW, 0x10_0000)));
     assert_eq!(function.bars[1..], [None; 5]);
-    let lines: Vec<u32> = plan.irqs.iter().map(|irq| irq.line.intid()).collect();
+    let lines: Vec<u32> = plan.irqs.iter().map(|irq| irq.line.number()).collect();
     assert_eq!(lines, [38]);
     let streams: Vec<u32> = plan.streams.iter().map(|stream| stream.id.0).collect();
     assert_eq!(streams, [0x18]);
@@ -192,7 +192,7 @@ fn what_cannot_be_kept_apart_stays_together() {
             line,
             bdf(0, 3, 0),
             bdf(0, 7, 0),
-            "whose interrupt names INTID 38",
+            "whose interrupt names interrupt 38",
         ),
     ] {
         let apart = machine(found(fake.clone()), &[&[first], &[second]]);
@@ -358,7 +358,7 @@ fn lines_are_promised() {
         let proven = rig.prove();
         assert_eq!(proven.refusals(), []);
         let mut zero = proven.domains()[0].irqs.iter();
-        zero.any(|irq| irq.line.intid() == 38)
+        zero.any(|irq| irq.line.number() == 38)
     };
     assert!(line(false) && !line(true));
 }

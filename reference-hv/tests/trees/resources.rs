@@ -14,7 +14,7 @@ fn d(number: u16) -> DomainId {
 }
 
 fn line(spi: u32) -> IrqLine {
-    IrqLine::spi(spi).expect("a line")
+    refhv::arch::aarch64::gic::spi(spi).expect("a line")
 }
 
 /// A marked host node of these registers and lines.
@@ -59,7 +59,7 @@ fn the_trees_come_first() {
         );
         owned(
             resources.claim_line(d(2), line(7)).map(drop),
-            "names INTID 39, which d1 has already",
+            "names interrupt 39, which d1 has already",
         );
         resources.release_lines(d(1));
         resources.release_devices(d(1));
@@ -153,7 +153,7 @@ fn triggers_must_agree() {
             .expect("a device");
         forbidden(
             resources.claim_line(d(2), line(100)).map(drop),
-            "names INTID 132, which two devices of d2 want to trigger in two ways",
+            "names interrupt 132, which two devices of d2 want to trigger in two ways",
         );
     });
 }

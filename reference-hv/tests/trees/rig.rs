@@ -1,10 +1,12 @@
 //! A machine to prove assignments on: QEMU's virt board, some domains, and their modules.
 
 use refhv::addr::{Pa, Span};
+use refhv::arch::aarch64::guest_layout::GUEST;
+use refhv::arch::aarch64::guest_tree::{TreeError, build};
+use refhv::arch::aarch64::linux_image;
 use refhv::assign::{Assignment, DomainPlan, Machine, ResourceTable, Taken, prove};
 use refhv::config::{Host, HostError, Modules};
 use refhv::dt::Blob;
-use refhv::guest_tree::{TreeError, build};
 use refhv::pci::Inventory;
 
 use crate::tree::Tree;
@@ -65,7 +67,9 @@ impl Rig {
                 ],
                 pa_bits: 44,
                 ipa_bits: 44,
-                spis: 256,
+                lines: 256,
+                guest: &GUEST,
+                kernel: linux_image::room,
                 streams: vec![Some(0x1_0000)],
                 functions: Inventory::default(),
             },

@@ -233,7 +233,7 @@ fn the_hardware_domain_has_what_is_left() {
     for map in &plan.mmio {
         assert_eq!(map.ipa.raw(), map.pa.raw());
     }
-    let has = |intid: u32| plan.irqs.iter().any(|irq| irq.line.intid() == intid);
+    let has = |intid: u32| plan.irqs.iter().any(|irq| irq.line.number() == intid);
     assert!((48..80).all(has), "virtio's lines");
     assert!((35..39).all(has), "those of PCI's pins");
     assert!(!has(33) && !has(34) && !has(39) && !(106..110).any(has));
@@ -364,7 +364,7 @@ fn what_is_shared_with_a_reserved_device_is_withheld() {
         !plan
             .irqs
             .iter()
-            .any(|irq| [39, 48, 56].contains(&irq.line.intid()))
+            .any(|irq| [39, 48, 56].contains(&irq.line.number()))
     );
 }
 

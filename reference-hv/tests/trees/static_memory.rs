@@ -1,5 +1,6 @@
 //! Memory that a domain's node names as its own, and domains whose addresses are the host's.
 
+use refhv::arch::aarch64::guest_layout::GUEST;
 use refhv::assign::DomainPlan;
 use refhv::assign::layout::Layout;
 
@@ -48,7 +49,7 @@ fn named_memory_is_behind_the_guests_own_banks() {
     let banks = [(0x4d00_1000, 0x7f_f000), (0x4c00_0000, 0x80_1000)];
     let plan = only(&plain(|node| own_memory(node, &banks)));
     assert!(plan.static_memory);
-    assert_eq!(plan.layout, Layout::guest(true));
+    assert_eq!(plan.layout, Layout::own(&GUEST, true));
     assert_eq!(
         backed(&plan),
         [
@@ -70,11 +71,11 @@ fn direct_mapped_domains_have_the_hosts_addresses() {
     let seen: Vec<u64> = plan.banks.iter().map(|bank| bank.first().raw()).collect();
     assert_eq!(seen, [0x4d00_0000, 0x4c00_0000]);
     let layout = plan.layout;
-    assert_eq!(layout.distributor.first().raw(), 0x0800_0000);
-    assert_eq!(layout.redistributors.first().raw(), 0x080a_0000);
+    assert_eq!(layout.controller.shared.first().raw(), 0x0800_0000);
+    assert_eq!(layout.controller.per_cpu.first().raw(), 0x080a_0000);
     let uart = layout.uart.expect("a UART");
     assert_eq!(
-        (uart.registers.first().raw(), uart.line.intid()),
+        (uart.registers.first().raw(), uart.line.number()),
         (0x0900_0000, 33)
     );
     assert_eq!(plan.load.kernel.to.raw(), 0x4d00_0000);
@@ -283,11 +284,11 @@ fn direct_mapped_devices_keep_clear_of_the_hosts_layout() {
     for (guest, what) in [
         (
             0x0800_f000,
-            "its interrupt distributor at 0x8000000-0x800ffff",
+            "its interrupt controller at 0x8000000-0x800ffff",
         ),
         (
             0x080a_0000,
-            "its interrupt redistributors at 0x80a0000-0x8ffffff",
+            "its CPUs' interrupt controllers at 0x80a0000-0x8ffffff",
         ),
         (0x0900_0000, "its emulated UART at 0x9000000-0x9000fff"),
         (0x4d00_0000, "its RAM at 0x4d000000-0x4d7fffff"),

@@ -2,7 +2,7 @@
 
 use refhv::config::{Found, Host};
 use refhv::dt::Blob;
-use refhv::ids::{Stream, StreamId};
+use refhv::ids::{SourceId, Stream};
 
 use crate::assignment::refused;
 use crate::rig::*;
@@ -79,15 +79,15 @@ fn odd_streams_are_refused() {
     let table: &[(&[u32], &str)] = &[
         (
             &[0x8004, 0x1_0000],
-            "names StreamID 0x10000 of /smmuv3@9050000, beyond the 0x10000 that it has",
+            "names stream 0x10000 of /smmuv3@9050000, beyond the 0x10000 that it has",
         ),
         (
             &[0x8004, u32::MAX],
-            "names StreamID 0xffffffff of /smmuv3@9050000, beyond the 0x10000 that it has",
+            "names stream 0xffffffff of /smmuv3@9050000, beyond the 0x10000 that it has",
         ),
         (
             &[0x9004, 0x100],
-            "names StreamID 0x100 of /smmuv3@b000000, beyond the 0x100 that it has",
+            "names stream 0x100 of /smmuv3@b000000, beyond the 0x100 that it has",
         ),
         (
             &[0x8004, 1, 0x9004, 1],
@@ -150,7 +150,7 @@ fn shared_streams_have_one_owner() {
     rig.with("one", &[gpio(GPIO_AT), rtc(RTC_AT)]);
     assert_eq!(streams(&rig, 0), [(0, 0x400)]);
     let lonely = format!(
-        "{GPIO}: `iommus` names StreamID 0x400 of {SMMU}, which is that of {RTC} too, which this domain does not ask for"
+        "{GPIO}: `iommus` names stream 0x400 of {SMMU}, which is that of {RTC} too, which this domain does not ask for"
     );
     let mut rig = shared();
     rig.with("one", &[gpio(GPIO_AT)]);
@@ -267,7 +267,7 @@ fn requesters_are_mapped() {
     let stream = |id| {
         Ok(Some(Stream {
             iommu: 0,
-            id: StreamId(id),
+            id: SourceId(id),
         }))
     };
     for (requester, wanted) in [

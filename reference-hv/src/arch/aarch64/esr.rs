@@ -2,9 +2,10 @@
 //!
 //! Clauses are those of the Arm architecture reference manual, DDI 0487, "ESR_EL2".
 
-use super::gic::low32;
+use crate::access::low32;
+use crate::access::{Access, Width};
 use crate::addr::Ipa;
-use crate::exit::{Access, Cause, Conduit, Exit, MemoryFault, SysReg, WaitKind, Width};
+use crate::arch::aarch64::exit::{Cause, Conduit, Exit, MemoryFault, SysReg, WaitKind};
 
 /// The registers that describe one exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,27 @@
 //!
 //! Clauses are those of the GIC architecture specification, Arm IHI 0069.
 
-use crate::exit::SysReg;
+use super::guest_layout::LINES;
+use crate::access::low32;
+use crate::arch::aarch64::exit::SysReg;
+use crate::ids::IrqLine;
+
+/// Names the shared line with this number, counted from zero as device trees do; `None` where no GIC has it.
+pub const fn spi(number: u32) -> Option<IrqLine> {
+    if number < LINES.most {
+        Some(IrqLine::new(LINES.first + number))
+    } else {
+        None
+    }
+}
+/// Names the private line with this number, counted from zero as device trees do; `None` where no GIC has it.
+pub const fn ppi(number: u32) -> Option<IrqLine> {
+    if number < LINES.first - FIRST_PPI {
+        Some(IrqLine::new(FIRST_PPI + number))
+    } else {
+        None
+    }
+}
 
 /// First INTID of the peripherals private to a CPU; those below are software generated.
 pub const FIRST_PPI: u32 = 16;
@@ -150,12 +170,6 @@ impl ListRegister {
             active: raw & LR_ACTIVE != 0,
         }
     }
-}
-
-/// Returns the low half of a register.
-pub const fn low32(value: u64) -> u32 {
-    let [a, b, c, d, ..] = value.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 /// To whom a software generated interrupt goes.

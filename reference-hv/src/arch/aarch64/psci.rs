@@ -1,7 +1,7 @@
 //! Power State Coordination Interface 1.1 (Arm DEN 0022) and the discovery calls of the SMC calling
 //! convention 1.1 (Arm DEN 0028): function numbers, arguments, answers.
 
-use super::gic::low32;
+use crate::access::low32;
 
 /// PSCI_VERSION of this implementation: 1.1.
 pub const VERSION: u64 = 0x0001_0001;

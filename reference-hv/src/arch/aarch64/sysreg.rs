@@ -5,7 +5,7 @@
 //! an identification register means that the feature is absent (DDI 0487, "Principles of the ID
 //! scheme").
 
-use crate::exit::SysReg;
+use crate::arch::aarch64::exit::SysReg;
 
 /// An identification register of which a guest sees a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

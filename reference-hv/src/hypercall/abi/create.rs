@@ -8,11 +8,6 @@ pub const HVM: u32 = 1;
 pub const HAP: u32 = 2;
 /// Devices behind an IOMMU may be assigned to it (XEN_DOMCTL_CDF_iommu).
 pub const IOMMU: u32 = 0x20;
-/// The interrupt controller is what the machine has (XEN_DOMCTL_CONFIG_GIC_NATIVE).
-pub const GIC_NATIVE: u8 = 0;
-/// The interrupt controller is a GICv3 (XEN_DOMCTL_CONFIG_GIC_V3).
-pub const GIC_V3: u8 = 2;
-
 layout! {
     /// Everything about a new domain.
     CreateDomain: 72 {
@@ -40,16 +35,8 @@ layout! {
         vmtrace_size: u32 = 52,
         /// CPU pool.
         cpupool_id: u32 = 56,
-        /// See [`GIC_NATIVE`] and [`GIC_V3`]; answered with what it became.
-        gic_version: u8 = 60,
-        /// Vector length of SVE in 128 bits.
-        sve_vl: u8 = 61,
-        /// Trusted execution environment.
-        tee_type: u16 = 62,
-        /// Shared interrupts.
-        nr_spis: u32 = 64,
-        /// Answered with the timer's frequency where the device tree overrides it, else with zero.
-        clock_frequency: u32 = 68,
+        /// The architecture's own ([`crate::vm::Guest::configure`]).
+        arch: [u8; 12] = 60,
     }
 }
 
@@ -63,8 +50,5 @@ impl CreateDomain {
             && self.altp2m_opts == 0
             && self.vmtrace_size == 0
             && self.cpupool_id == 0
-            && self.sve_vl == 0
-            && self.tee_type == 0
-            && matches!(self.gic_version, GIC_NATIVE | GIC_V3)
     }
 }

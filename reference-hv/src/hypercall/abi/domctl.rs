@@ -48,9 +48,7 @@ pub const SET_TABLE_POOL: u32 = 86;
 pub const DEV_PCI: u32 = 0;
 /// A device of the device tree (XEN_DOMCTL_DEV_DT).
 pub const DEV_DT: u32 = 1;
-/// A shared peripheral interrupt (PT_IRQ_TYPE_SPI).
-pub const IRQ_SPI: u32 = 4;
-/// Most pages of one [`MemoryMapping`] on Arm.
+/// Most pages of one [`MemoryMapping`].
 pub const MAX_MAPPING: u64 = 64;
 
 layout! {
@@ -113,14 +111,14 @@ layout! {
         padding: u32 = 28,
     }
 
-    /// `struct xen_domctl_bind_pt_irq`, as far as interrupts of Arm go.
+    /// `struct xen_domctl_bind_pt_irq`.
     BindPtIrq: 12 {
         /// The host's interrupt.
         machine_irq: u32 = 0,
-        /// What kind the guest's is, [`IRQ_SPI`].
+        /// What kind the guest's is.
         kind: u32 = 4,
-        /// The guest's interrupt.
-        spi: u16 = 8,
+        /// The guest's interrupt, as its kind says.
+        guest: [u8; 4] = 8,
     }
 
     /// `struct xen_domctl_assign_device` with a device of the device tree.
@@ -209,16 +207,8 @@ layout! {
         gpaddr_bits: u8 = 96,
         /// Unused.
         padding: [u8; 7] = 97,
-        /// Version of its GIC.
-        gic_version: u8 = 104,
-        /// Vector length of SVE.
-        sve_vl: u8 = 105,
-        /// Trusted execution environment.
-        tee_type: u16 = 106,
-        /// Shared interrupts.
-        nr_spis: u32 = 108,
-        /// Frequency of its timer, where that is not the machine's.
-        clock_frequency: u32 = 112,
+        /// The architecture's own, as in [`super::create::CreateDomain`].
+        arch: [u8; 12] = 104,
         /// Unused.
         end: u32 = 116,
     }

@@ -18,8 +18,6 @@ pub const EXTRA_VERSION: &[u8; 16] = b"-refhv\0\0\0\0\0\0\0\0\0\0";
 pub const AUTO_TRANSLATED: u32 = 1 << 2;
 /// The domain has the hardware (XENFEAT_dom0).
 pub const DOM0: u32 = 1 << 11;
-/// SMCCC calls are answered (XENFEAT_ARM_SMCCC_supported).
-pub const SMCCC: u32 = 1 << 14;
 
 layout! {
     /// Thirty-two features (`struct xen_feature_info`).

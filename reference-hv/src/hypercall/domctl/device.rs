@@ -10,17 +10,17 @@ use crate::hal::Machine;
 use crate::hypercall::abi::DOMID_INVALID;
 use crate::hypercall::abi::domctl::{
     ASSIGN_DEVICE, AssignDevice, AssignFunction, BIND_PT_IRQ, BindPtIrq, CacheFlush, DEV_DT,
-    DEV_PCI, DeviceGroup, IRQ_SPI, IomemPermission, MAX_MAPPING, MemoryMapping, TEST_ASSIGN_DEVICE,
+    DEV_PCI, DeviceGroup, IomemPermission, MAX_MAPPING, MemoryMapping, TEST_ASSIGN_DEVICE,
 };
 use crate::ids::Sbdf;
-use crate::vm::{Hypervisor, Progress};
+use crate::vm::{Guest, Hypervisor, Progress};
 
 /// Longest path: a page.
 const LONGEST_PATH: usize = 4096;
-/// First frame number that no physical address has (Arm ARM D8.1.8: 52 bits at most).
+/// First frame number that no physical address has (52 bits at most on any).
 const FRAME_LIMIT: u64 = 1 << (52 - 12);
 
-impl<M: Machine> Hypervisor<M> {
+impl<M: Machine<Arch: Guest>> Hypervisor<M> {
     pub(super) fn iomem_permission(&mut self, call: &Call) -> Result<(), Errno> {
         let what = IomemPermission::decode(&call.rest);
         check_frames(what.first, what.count)?;
@@ -48,20 +48,14 @@ impl<M: Machine> Hypervisor<M> {
 
     pub(super) fn pt_irq(&mut self, call: &Call) -> Result<(), Errno> {
         let what = BindPtIrq::decode(&call.rest);
-        if what.kind != IRQ_SPI {
-            return Err(Errno::EOPNOTSUPP);
-        }
-        // A line has the same number for the guest and for the host.
-        if u32::from(what.spi) != what.machine_irq {
-            return Err(Errno::EINVAL);
-        }
+        let line = M::Arch::bound_line(what.kind, what.machine_irq, what.guest)?;
         let target = call.target()?;
         if call.argument.command == BIND_PT_IRQ {
-            self.bind_line(target, what.machine_irq)
+            self.bind_line(target, line)
         } else if fault::on(Fault::UnbindForgotten) {
             Ok(())
         } else {
-            self.unbind_line(target, what.machine_irq)
+            self.unbind_line(target, line)
         }
     }
 

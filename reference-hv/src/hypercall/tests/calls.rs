@@ -151,7 +151,7 @@ fn a_life() {
     make(&mut rig, 9, 4096);
     let made = info(&mut rig, 9).unwrap();
     assert_eq!((made.domain, made.tot_pages, made.max_pages), (9, 0, 1024));
-    assert_eq!((made.gic_version, made.max_vcpu_id), (2, 0));
+    assert_eq!((made.arch[0], made.max_vcpu_id), (2, 0));
     assert_eq!(
         made.flags & (state::PAUSED | state::HVM | state::HAP),
         0x10a

@@ -3,7 +3,7 @@
 use core::ops::RangeInclusive;
 use std::vec::Vec;
 
-use refhv::exit::Width;
+use refhv::access::Width;
 use refhv::pci::registers as at;
 use refhv::pci::{BarKind, Port};
 

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::exit::Width;
+use crate::access::Width;
 use crate::hal::ConfigSpace;
 
 const PLACE: Sbdf = bdf(0, 1, 0);

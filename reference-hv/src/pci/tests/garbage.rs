@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::exit::Width;
+use crate::access::Width;
 use crate::hal::ConfigSpace;
 use crate::pci::reset::{End, Progress, ResetRun};
 

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::byte_lanes::merge;
 use super::window::{PAST_32_BITS, Wanted, Windows};
 use super::{Given, Port};
+use crate::access::low32;
 use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
-use crate::arch::aarch64::gic::low32;
 use crate::fault::{self, Fault};
 use crate::pci::{Bar, BarKind};
 

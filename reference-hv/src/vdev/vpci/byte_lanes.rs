@@ -1,7 +1,7 @@
 //! An access to configuration space as the double words that it touches.
 
-use crate::arch::aarch64::gic::low32;
-use crate::exit::Width;
+use crate::access::Width;
+use crate::access::low32;
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
 use crate::pci::registers::SPACE;

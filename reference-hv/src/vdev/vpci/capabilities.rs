@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::exit::Width;
+use crate::access::Width;
 use crate::fault::{self, Fault};
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;

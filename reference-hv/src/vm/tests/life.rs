@@ -1,8 +1,9 @@
 //! Domains that are made, changed and destroyed at run time.
 
 use super::*;
+use crate::arch::aarch64::VcpuContext;
 use crate::errno::Errno;
-use crate::hal::{Context, Ram};
+use crate::hal::Ram;
 use crate::paging::Tables;
 
 mod devices;
@@ -16,6 +17,23 @@ const RTC: u64 = 0x9010;
 /// The GPIO block's line and the clock's.
 const GPIO_LINE: u32 = 39;
 const RTC_LINE: u32 = 34;
+
+/// The registers of a virtual CPU that is switched off.
+fn switched_off(cpsr: u64) -> VcpuContext {
+    VcpuContext {
+        cpsr,
+        ..VcpuContext::decode(&[])
+    }
+}
+
+/// The registers of one that starts here.
+fn context(pc: u64, cpsr: u64) -> VcpuContext {
+    VcpuContext {
+        flags: 1,
+        pc,
+        ..switched_off(cpsr)
+    }
+}
 
 fn id(number: u16) -> DomainId {
     DomainId::new(number).unwrap()
@@ -35,7 +53,7 @@ fn board(plans: &[DomainPlan]) -> Hypervisor<Fake> {
 
 const NEW: NewDomain = NewDomain {
     cpus: 1,
-    nr_spis: 64,
+    shared_lines: 64,
     handle: [7; 16],
 };
 
@@ -52,13 +70,8 @@ fn made(hypervisor: &mut Hypervisor<Fake>) -> DomainId {
 fn running(hypervisor: &mut Hypervisor<Fake>) -> DomainId {
     let id = made(hypervisor);
     hypervisor.populate(id, RAM, 4).expect("RAM");
-    let context = Context {
-        online: true,
-        pc: ENTRY,
-        pstate: 0x1c5,
-        ..Context::default()
-    };
-    hypervisor.set_context(id, 0, &context).expect("a context");
+    let context = context(ENTRY, 0x1c5);
+    hypervisor.set_context(id, 0, context).expect("a context");
     hypervisor.unpause(id).expect("a start");
     id
 }
@@ -118,7 +131,7 @@ fn refused_creations_leave_nothing() {
         NewDomain { cpus: 0, ..NEW },
         NewDomain { cpus: 9, ..NEW },
         NewDomain {
-            nr_spis: 989,
+            shared_lines: 989,
             ..NEW
         },
     ] {
@@ -152,7 +165,7 @@ fn the_heap_is_not_used_up() {
     assert_eq!(hypervisor.map_foreign(id(1), 0x9_0000, one, RAM), none);
     assert_eq!(hypervisor.permit_pages(one, GPIO, 1, true), none);
     assert_eq!(hypervisor.map_pages(one, 0x3_a000, RTC, 1, true), none);
-    assert_eq!(hypervisor.bind_line(one, RTC_LINE), none);
+    assert_eq!(hypervisor.bind_line(one, line(RTC_LINE)), none);
     assert_eq!(hypervisor.permit_pages(one, RTC, 1, false), Ok(()));
     assert_eq!(hypervisor.unpopulate(one, RAM), Ok(()));
     destroyed(&mut hypervisor, one);
@@ -190,7 +203,7 @@ fn nothing_leaks() {
         hypervisor
             .map_pages(child, 0x3_a000, GPIO, 1, true)
             .unwrap();
-        hypervisor.bind_line(child, GPIO_LINE).unwrap();
+        hypervisor.bind_line(child, line(GPIO_LINE)).unwrap();
         hypervisor
             .map_foreign(id(1), 0x9_0000, child, RAM + 3)
             .unwrap();
@@ -217,13 +230,8 @@ fn pauses_are_counted() {
         entered(hypervisor)
     };
     assert_eq!(steps(&mut hypervisor), "d1v0 d1v0 d1v0 d1v0");
-    let context = Context {
-        online: true,
-        pc: 0x4000_1000,
-        pstate: 0x3c5,
-        ..Context::default()
-    };
-    assert_eq!(hypervisor.set_context(one, 0, &context), Ok(()));
+    let context = context(0x4000_1000, 0x3c5);
+    assert_eq!(hypervisor.set_context(one, 0, context), Ok(()));
     assert_eq!(steps(&mut hypervisor), "d1v0 d1v0 d1v0 d1v0");
     assert_eq!(hypervisor.pause(one), Ok(()));
     assert_eq!(hypervisor.unpause(one), Ok(()));
@@ -288,18 +296,14 @@ fn contexts_are_judged() {
         (0, 0x1cd, Err(Errno::EINVAL)),
         (1, 0x1c5, Err(Errno::EINVAL)),
     ] {
-        let context = Context {
-            pstate,
-            ..Context::default()
-        };
         assert_eq!(
-            hypervisor.set_context(one, vcpu, &context),
+            hypervisor.set_context(one, vcpu, switched_off(pstate)),
             wanted,
             "{vcpu} {pstate:#x}"
         );
     }
     assert_eq!(hypervisor.info(one).unwrap().online, 0);
-    let unknown = hypervisor.set_context(id(9), 0, &Context::default());
+    let unknown = hypervisor.set_context(id(9), 0, switched_off(0));
     assert_eq!(unknown, Err(Errno::ESRCH));
 }
 
@@ -309,7 +313,7 @@ fn power_off_keeps_everything() {
     let mut hypervisor = board(&[plan(1, 1, 45)]);
     let child = running(&mut hypervisor);
     hypervisor.permit_pages(child, GPIO, 1, true).unwrap();
-    hypervisor.bind_line(child, GPIO_LINE).unwrap();
+    hypervisor.bind_line(child, line(GPIO_LINE)).unwrap();
     let before = free(&mut hypervisor);
     told(&mut hypervisor, 2, 0, &[call(SYSTEM_OFF, [0; 3])]);
     let noise = (1..5).map(|n| (1000 + n * 300, Interrupt::Own));
@@ -325,7 +329,10 @@ fn power_off_keeps_everything() {
     assert_eq!(free(&mut hypervisor), before);
     let again = hypervisor.permit_pages(id(1), GPIO, 1, true);
     assert_eq!(again, Err(Errno::EBUSY));
-    assert_eq!(hypervisor.bind_line(id(1), GPIO_LINE), Err(Errno::EBUSY));
+    assert_eq!(
+        hypervisor.bind_line(id(1), line(GPIO_LINE)),
+        Err(Errno::EBUSY)
+    );
     assert!(!hypervisor.machine().off);
     // The first reason stands.
     assert_eq!(hypervisor.shut_down(child, 3), Ok(()));
@@ -378,9 +385,12 @@ fn what_is_given_up_is_free() {
     assert_eq!(namesake, id(1));
     let mapped = hypervisor.map_pages(namesake, 0x3_a000, GPIO, 1, true);
     assert_eq!(mapped, Err(Errno::EPERM));
-    assert_eq!(hypervisor.bind_line(namesake, GPIO_LINE), Err(Errno::EPERM));
+    assert_eq!(
+        hypervisor.bind_line(namesake, line(GPIO_LINE)),
+        Err(Errno::EPERM)
+    );
     assert_eq!(hypervisor.permit_pages(other, GPIO, 1, true), Ok(()));
-    assert_eq!(hypervisor.bind_line(other, GPIO_LINE), Ok(()));
+    assert_eq!(hypervisor.bind_line(other, line(GPIO_LINE)), Ok(()));
 }
 
 /// Memory that a device may read past the caches is empty in memory itself before its domain runs.

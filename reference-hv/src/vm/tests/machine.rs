@@ -6,13 +6,16 @@ use std::vec::Vec;
 
 use core::fmt;
 
+use crate::access::Width;
 use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
+use crate::arch::aarch64::exit::Exit;
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::stage2::Stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
-use crate::exit::{Exit, Width};
+use crate::arch::aarch64::vgic::{Features, Lists};
+use crate::arch::aarch64::{Aarch64, VcpuContext};
 use crate::hal::*;
-use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IommuDomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::{ENTRIES, Shape, Tables};
 
 /// Frames for tables.
@@ -305,9 +308,6 @@ impl InterruptController for Fake {
     fn acknowledge(&mut self) -> Option<Interrupt> {
         self.arriving.pop_front()
     }
-    fn virtual_interface(&self) -> (u8, u8) {
-        (4, 5)
-    }
 }
 
 impl Translation for Fake {
@@ -329,7 +329,7 @@ impl Translation for Fake {
 }
 
 impl Iommu for Fake {
-    fn attach(&mut self, stream: Stream, domain: DomainId, _: Pa, tag: Vmid) -> bool {
+    fn attach(&mut self, stream: Stream, domain: DomainId, _: Pa, tag: IommuDomainId) -> bool {
         let Stream { iommu, id } = stream;
         self.log
             .push(format!("attach {iommu} {id} to {domain} {}", tag.number()));
@@ -339,7 +339,7 @@ impl Iommu for Fake {
         let Stream { iommu, id } = stream;
         self.log.push(format!("detach {iommu} {id}"));
     }
-    fn release(&mut self, tag: Vmid) {
+    fn release(&mut self, tag: IommuDomainId) {
         self.log.push(format!("release {}", tag.number()));
     }
 }
@@ -354,9 +354,8 @@ impl Board for Fake {
 }
 
 impl Cpu for Fake {
+    type Arch = Aarch64;
     type Vcpu = Registers;
-    type Exception = Exception;
-    type Identity = IdRegister;
 
     fn create(&mut self, id: VcpuId, _: Pa, tag: Vmid, _: u64) -> Registers {
         Registers {
@@ -375,7 +374,7 @@ impl Cpu for Fake {
         vcpu.pc = entry.raw();
         vcpu.x[0] = context;
     }
-    fn set_context(&mut self, vcpu: &mut Registers, context: &Context) {
+    fn set_context(&mut self, vcpu: &mut Registers, context: &VcpuContext) {
         self.reset(vcpu, Ipa::new(context.pc), 0);
         vcpu.x = context.x;
     }
@@ -392,12 +391,12 @@ impl Cpu for Fake {
     fn enter(
         &mut self,
         vcpu: &mut Registers,
-        lines: &mut VgicState<'_>,
+        lists: &mut Lists,
         until: Option<u64>,
-    ) -> (Event, u64) {
+    ) -> Event<Exit> {
         assert!(vcpu.loaded, "entered without being loaded");
         self.entered.push(vcpu.id);
-        self.shown = lines.registers.to_vec();
+        self.shown = lists.lr[..lists.used].to_vec();
         loop {
             let key = (vcpu.id.domain.number(), vcpu.id.index);
             // Who has nothing left to do computes for ever.
@@ -405,9 +404,9 @@ impl Cpu for Fake {
             match deed.unwrap_or(Deed::Compute(u64::MAX)) {
                 Deed::Exit(exit) => {
                     self.pass_time(1);
-                    return (Event::Exit(exit), 0);
+                    return Event::Exit(exit);
                 }
-                Deed::Error => return (Event::Error, 0),
+                Deed::Error => return Event::Error,
                 Deed::Arm(at) => vcpu.due = Some(at),
                 Deed::LateError => vcpu.late_error = true,
                 Deed::Compute(ticks) => {
@@ -421,10 +420,16 @@ impl Cpu for Fake {
                     self.pass_time(left.min(ticks));
                     if ticks >= left {
                         self.arriving.push_back(Interrupt::Own);
-                        return (Event::Interrupt, 0);
+                        return Event::Interrupt;
                     }
                 }
             }
+        }
+    }
+    fn interrupt_features(&self) -> Features {
+        Features {
+            list_registers: 4,
+            priority_bits: 5,
         }
     }
     fn timer(&self, vcpu: &Registers) -> (bool, Option<u64>) {

@@ -11,22 +11,25 @@ use super::smmu::Registers;
 use super::sysreg::{self, read, set};
 use super::vcpu::{Left, Vcpu, el1};
 use super::{heap, pl011, timer};
+use crate::access::Width;
 use crate::addr::{Ipa, Pa, Span};
+use crate::arch::aarch64::VcpuContext;
 use crate::arch::aarch64::esr;
 use crate::arch::aarch64::gic::{VIRTUAL_TIMER, eoi_count};
+use crate::arch::aarch64::guest_layout::LINES;
 use crate::arch::aarch64::inject::{self, Exception, Interrupted};
 use crate::arch::aarch64::smmu::{Owner, Set};
 use crate::arch::aarch64::stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
+use crate::arch::aarch64::vgic::{self, Lists};
+use crate::arch::aarch64::{Aarch64, exit::Exit};
 use crate::config::HostLine;
-use crate::exit::Width;
 use crate::hal::{
-    Clock, ConfigSpace, Console, Context, Cpu, Event, Interrupt, InterruptController, Iommu,
-    IrqChip, Translation, VgicState,
+    Clock, ConfigSpace, Console, Cpu, Event, Interrupt, InterruptController, Iommu, IrqChip,
+    Translation,
 };
-use crate::ids::{DomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
+use crate::ids::{DomainId, IommuDomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::Shape;
-use crate::vdev::vgic;
 
 /// ICH_VMCR_EL2.VEOIM: the guest's EOI drops the priority only.
 const VEOIM: u64 = 1 << 9;
@@ -142,30 +145,29 @@ impl Board {
         }
     }
 
-    fn fill_lists(&mut self, lines: &VgicState<'_>) {
-        for (n, &register) in lines.registers.iter().enumerate() {
+    fn fill_lists(&mut self, lists: &Lists) {
+        for (n, &register) in lists.lr.iter().take(lists.used).enumerate() {
             gicv3::set_list_register(n, register);
         }
-        for n in lines.registers.len()..self.listed {
+        for n in lists.used..self.listed {
             gicv3::set_list_register(n, 0);
         }
-        self.listed = lines.registers.len();
-        set_interface_control(lines.control);
+        self.listed = lists.used;
+        set_interface_control(lists.hcr);
     }
 
     /// Reads the list registers back and switches the virtual interface off, so that it asks for no
-    /// upkeep meanwhile. Returns how many ends of interrupts found no list register.
-    fn drain_lists(&self, lines: &mut VgicState<'_>) -> u64 {
-        for (n, register) in lines.registers.iter_mut().enumerate() {
+    /// upkeep meanwhile.
+    fn drain_lists(lists: &mut Lists) {
+        for (n, register) in lists.lr.iter_mut().take(lists.used).enumerate() {
             *register = gicv3::list_register(n);
         }
-        let unlisted = match eoi_count(read!("ich_hcr_el2")) {
+        lists.unlisted = match eoi_count(read!("ich_hcr_el2")) {
             0 => 0,
             _ if read!("ich_vmcr_el2") & VEOIM != 0 => 0,
             count => count,
         };
         set_interface_control(0);
-        unlisted
     }
 }
 
@@ -257,7 +259,8 @@ impl InterruptController for Board {
             self.timer_active = true;
             return Some(Interrupt::Own);
         }
-        if let Some(line) = IrqLine::new(intid).filter(|line| line.is_spi()) {
+        let line = IrqLine::new(intid);
+        if LINES.index(line).is_some() {
             if !self.smmus.has_line(line) {
                 return Some(Interrupt::Line(line));
             }
@@ -276,10 +279,6 @@ impl InterruptController for Board {
         self.gic.deactivate_own(intid);
         Some(Interrupt::Own)
     }
-
-    fn virtual_interface(&self) -> (u8, u8) {
-        (self.features.list_registers, self.features.priority_bits)
-    }
 }
 
 impl Translation for Board {
@@ -297,7 +296,8 @@ impl Translation for Board {
     }
     fn invalidate(&mut self, root: Pa, tag: Vmid) {
         el2::invalidate_space(stage2::base(root, tag));
-        self.smmus.invalidate(&mut self.mmu.frames, tag);
+        self.smmus
+            .invalidate(&mut self.mmu.frames, tag.iommu_domain());
     }
     fn retire(&mut self, root: Pa, tag: Vmid) {
         el2::retire_space(stage2::base(root, tag));
@@ -309,7 +309,7 @@ impl Translation for Board {
 }
 
 impl Iommu for Board {
-    fn attach(&mut self, stream: Stream, domain: DomainId, root: Pa, tag: Vmid) -> bool {
+    fn attach(&mut self, stream: Stream, domain: DomainId, root: Pa, tag: IommuDomainId) -> bool {
         let owner = Owner { domain, tag, root };
         let done = self.smmus.attach(&mut self.mmu.frames, stream, owner);
         if let Err(error) = done {
@@ -320,7 +320,7 @@ impl Iommu for Board {
     fn detach(&mut self, stream: Stream) {
         self.smmus.detach(&mut self.mmu.frames, stream);
     }
-    fn release(&mut self, tag: Vmid) {
+    fn release(&mut self, tag: IommuDomainId) {
         self.smmus.release(&mut self.mmu.frames, tag);
     }
 }
@@ -344,9 +344,8 @@ impl crate::hal::Board for Board {
 }
 
 impl Cpu for Board {
+    type Arch = Aarch64;
     type Vcpu = Vcpu;
-    type Exception = Exception;
-    type Identity = IdRegister;
 
     fn create(&mut self, id: VcpuId, root: Pa, tag: Vmid, since: u64) -> Vcpu {
         Vcpu::new(vgic::mpidr(id.index), root, tag, since)
@@ -356,7 +355,7 @@ impl Cpu for Board {
         vcpu.reset(entry.raw(), context);
     }
 
-    fn set_context(&mut self, vcpu: &mut Vcpu, context: &Context) {
+    fn set_context(&mut self, vcpu: &mut Vcpu, context: &VcpuContext) {
         vcpu.set_context(context);
     }
 
@@ -373,24 +372,22 @@ impl Cpu for Board {
         vcpu.save(&self.features)
     }
 
-    fn enter(
-        &mut self,
-        vcpu: &mut Vcpu,
-        lines: &mut VgicState<'_>,
-        until: Option<u64>,
-    ) -> (Event, u64) {
+    fn enter(&mut self, vcpu: &mut Vcpu, lists: &mut Lists, until: Option<u64>) -> Event<Exit> {
         self.set_alarm(self.until(until));
-        self.set_timer_active(lines.timer_active);
-        self.fill_lists(lines);
+        self.set_timer_active(lists.timer_active);
+        self.fill_lists(lists);
         // The exception return is a context synchronization event: all of the above holds in the guest.
         let left = vcpu.enter();
-        let unlisted = self.drain_lists(lines);
-        let event = match left {
+        Self::drain_lists(lists);
+        match left {
             Left::Exception => Event::Exit(esr::decode(vcpu.syndrome(), vcpu.registers())),
             Left::Interrupt => Event::Interrupt,
             Left::Error => Event::Error,
-        };
-        (event, unlisted)
+        }
+    }
+
+    fn interrupt_features(&self) -> vgic::Features {
+        self.features.guest
     }
 
     fn timer(&self, vcpu: &Vcpu) -> (bool, Option<u64>) {

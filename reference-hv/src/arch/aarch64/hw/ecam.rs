@@ -5,9 +5,9 @@ use core::ops::RangeInclusive;
 
 use super::mmu::Mmu;
 use super::{pl011, sysreg};
+use crate::access::Width;
 use crate::arch::aarch64::stage1::Memory;
 use crate::config::Host;
-use crate::exit::Width;
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
 use crate::pci::registers::SPACE;

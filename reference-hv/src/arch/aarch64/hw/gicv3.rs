@@ -9,6 +9,8 @@ use crate::arch::aarch64::gic::{
     GICD_ISENABLER, GICD_ISPENDR, GICD_TYPER, GICR_TYPER, GICR_TYPER_LAST, PIDR2,
     REDISTRIBUTOR_STRIDE,
 };
+use crate::arch::aarch64::guest_layout::LINES;
+use crate::arch::aarch64::vgic;
 use crate::fault::{self, Fault};
 use crate::hal::IrqChip;
 use crate::ids::{IrqLine, Trigger};
@@ -210,7 +212,7 @@ impl Gic {
 
     /// Returns the number of shared lines, INTIDs 32 and up.
     pub fn shared_lines(&self) -> u32 {
-        self.limit - IrqLine::FIRST_SPI
+        (self.limit - LINES.first).min(LINES.most)
     }
 
     /// Switches on a private interrupt of the hypervisor's own.
@@ -238,7 +240,7 @@ impl Gic {
 
     /// Prepares a shared line for a domain: trigger, priority, route to this CPU. It stays disabled.
     pub fn configure(&self, line: IrqLine, trigger: Trigger) {
-        let intid = line.intid();
+        let intid = line.number();
         let register = GICD_ICFGR + u64::from(intid / 16 * 4);
         let bit = 2 << (intid % 16 * 2);
         let others = self.distributor.read(register) & !bit;
@@ -254,7 +256,7 @@ impl Gic {
 
     /// Puts the route of a shared line that is off back to what it is after reset.
     pub fn unroute(&self, line: IrqLine) {
-        let route = GICD_IROUTER + u64::from(line.intid()) * 8;
+        let route = GICD_IROUTER + u64::from(line.number()) * 8;
         self.distributor.write(route, 0);
         self.distributor.write(route + 4, 0);
     }
@@ -322,7 +324,7 @@ impl IrqChip for Gic {
     fn set_enabled(&mut self, line: IrqLine, on: bool) {
         self.distributor.write_bit(
             if on { GICD_ISENABLER } else { GICD_ICENABLER },
-            line.intid(),
+            line.number(),
         );
         if !on {
             self.wait_rwp();
@@ -330,15 +332,15 @@ impl IrqChip for Gic {
     }
 
     fn is_pending(&mut self, line: IrqLine) -> bool {
-        self.distributor.bit(GICD_ISPENDR, line.intid())
+        self.distributor.bit(GICD_ISPENDR, line.number())
     }
 
     fn clear_pending(&mut self, line: IrqLine) {
-        self.distributor.write_bit(GICD_ICPENDR, line.intid());
+        self.distributor.write_bit(GICD_ICPENDR, line.number());
     }
 
     fn deactivate(&mut self, line: IrqLine) {
-        self.distributor.write_bit(GICD_ICACTIVER, line.intid());
+        self.distributor.write_bit(GICD_ICACTIVER, line.number());
     }
 }
 
@@ -375,10 +377,8 @@ list_registers!(
 /// What ICH_VTR_EL2 says of the virtual CPU interface.
 #[derive(Clone, Copy, Debug)]
 pub struct Features {
-    /// Number of list registers.
-    pub list_registers: u8,
-    /// Bits of a priority.
-    pub priority_bits: u8,
+    /// What it has for guests.
+    pub guest: vgic::Features,
     /// Number of active-priority registers of each group.
     pub active_priorities: usize,
 }
@@ -388,8 +388,10 @@ pub fn features() -> Features {
     let vtr = read!("ich_vtr_el2");
     let preemption = (vtr >> 26 & 7) + 1;
     Features {
-        list_registers: (vtr & 0x1f) as u8 + 1,
-        priority_bits: (vtr >> 29 & 7) as u8 + 1,
+        guest: vgic::Features {
+            list_registers: (vtr & 0x1f) as u8 + 1,
+            priority_bits: (vtr >> 29 & 7) as u8 + 1,
+        },
         active_priorities: if preemption > 5 {
             1 << (preemption - 5)
         } else {

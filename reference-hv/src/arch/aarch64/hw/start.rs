@@ -16,6 +16,7 @@ use super::{heap, image, pl011, smmu, timer};
 use crate::addr::{PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::stage1::Memory;
+use crate::arch::aarch64::{Aarch64, guest_layout, linux_image};
 use crate::assign::{self, Taken};
 use crate::config::{DomainRequest, Host, HostBridge, HostError, Modules, Owner, domain_requests};
 use crate::dt::{self, Blob, DtError};
@@ -24,8 +25,8 @@ use crate::fault;
 use crate::paging::MapError;
 
 use crate::pci::{Function, Inventory, Kind, quiesce};
-use crate::vm::{self, Hypervisor};
-use crate::{guest_tree, span_set};
+use crate::span_set;
+use crate::vm::{self, Guest, Hypervisor};
 
 /// Where QEMU's `virt` has its PL011. Used only while the tree has not told where the console is:
 /// without it a bad tree, or a start at the wrong exception level, could not be reported at all.
@@ -162,12 +163,12 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
     let mut usable = smmus.iter().flatten().flatten();
     let stage2 = el2::configure(usable.all(|smmu| smmu.features().forces_write_back))?;
     let gic = open_gic(&mut mmu, &host)?;
-    if host.timer.virtual_.intid() != VIRTUAL_TIMER {
-        return Err(StartError::Timer(host.timer.virtual_.intid()));
+    if host.timer.virtual_.number() != VIRTUAL_TIMER {
+        return Err(StartError::Timer(host.timer.virtual_.number()));
     }
     let private = Private {
-        alarm: host.timer.hypervisor.intid(),
-        maintenance: host.gic.maintenance.map(|line| line.intid()),
+        alarm: host.timer.hypervisor.number(),
+        maintenance: host.gic.maintenance.map(|line| line.number()),
     };
 
     let mut taken = alloc::vec![
@@ -192,7 +193,9 @@ fn start(at: u64) -> Result<Option<Hypervisor<Board>>, StartError<'static>> {
         taken,
         pa_bits: u32::from(stage2.pa_bits),
         ipa_bits: u32::from(stage2.shape.bits),
-        spis: gic.shared_lines().min(crate::ids::IrqLine::MAX_SPIS),
+        lines: gic.shared_lines(),
+        guest: &guest_layout::GUEST,
+        kernel: linux_image::room,
         streams: smmus.streams(),
         functions,
     };
@@ -266,7 +269,7 @@ fn populate(
     let mut hypervisor = Hypervisor::new(board, resources);
     for (plan, before) in assignment.domains().iter().zip(0..) {
         let plan = &*vm::with_injected_mappings(plan, &assignment.domains()[..before], host);
-        let tree = guest_tree::build(plan, host, &Loaded(&hypervisor.machine().ram));
+        let tree = Aarch64::describe(plan, host, &Loaded(&hypervisor.machine().ram));
         let done = match tree {
             Ok(tree) => hypervisor.create(plan, &tree),
             Err(error) => Err(hypervisor.give_up(plan, error)),

@@ -4,9 +4,9 @@ use super::gicv3::Features;
 use super::sysreg::{self, read, set};
 use super::{el2, timer};
 use crate::addr::Pa;
+use crate::arch::aarch64::VcpuContext;
 use crate::arch::aarch64::esr::Syndrome;
 use crate::arch::aarch64::{stage1, stage2};
-use crate::hal;
 use crate::ids::Vmid;
 
 /// What every exit saves and every entry restores; vectors.S knows the offsets.
@@ -181,16 +181,16 @@ impl Vcpu {
     }
 
     /// Puts everything back to reset and then to what `context` says. It must not be loaded.
-    pub fn set_context(&mut self, context: &hal::Context) {
+    pub fn set_context(&mut self, context: &VcpuContext) {
         self.reset(context.pc, 0);
         self.context.x = context.x;
-        self.context.pstate = context.pstate;
+        self.context.pstate = context.cpsr;
         self.bank.sp_el0 = context.sp_el0;
         self.bank.sp_el1 = context.sp_el1;
         self.bank.elr_el1 = context.elr_el1;
         self.bank.spsr_el1 = context.spsr_el1;
         self.bank.sctlr_el1 = context.sctlr | SCTLR_RESET;
-        self.bank.tcr_el1 = context.tcr;
+        self.bank.tcr_el1 = context.ttbcr;
         self.bank.ttbr0_el1 = context.ttbr0;
         self.bank.ttbr1_el1 = context.ttbr1;
     }

@@ -8,7 +8,7 @@ use super::table::{Entry, Geometry, Streams, Translated};
 use super::{Port, register};
 use crate::addr::{Ipa, Pa};
 use crate::fault::{self, Fault};
-use crate::ids::{StreamId, Vmid};
+use crate::ids::{IommuDomainId, SourceId};
 use crate::paging::{Shape, Tables};
 
 /// CR0 (6.3.9).
@@ -226,13 +226,13 @@ impl<P: Port> Smmu<P> {
     }
 
     /// Tells whether the stream table covers a stream.
-    pub fn covers(&self, id: StreamId) -> bool {
+    pub fn covers(&self, id: SourceId) -> bool {
         self.streams.geometry().covers(id)
     }
 
     /// Returns the stream whose number is what the table's width leaves of this one's.
-    pub fn cut(&self, id: StreamId) -> StreamId {
-        StreamId(id.0 & ((1 << self.streams.geometry().log2) - 1))
+    pub fn cut(&self, id: SourceId) -> SourceId {
+        SourceId(id.0 & ((1 << self.streams.geometry().log2) - 1))
     }
 
     /// Returns how many streams the table covers.
@@ -312,7 +312,7 @@ impl<P: Port> Smmu<P> {
     ///
     /// # Errors
     /// Fails when there is no room now.
-    pub fn prepare(&mut self, tables: &mut impl Tables, id: StreamId) -> Result<(), Dead> {
+    pub fn prepare(&mut self, tables: &mut impl Tables, id: SourceId) -> Result<(), Dead> {
         let Self { port, streams, .. } = self;
         if streams.reach(tables, id, || port.order()) {
             Ok(())
@@ -329,9 +329,9 @@ impl<P: Port> Smmu<P> {
     pub fn attach(
         &mut self,
         tables: &mut impl Tables,
-        id: StreamId,
+        id: SourceId,
         root: Pa,
-        tag: Vmid,
+        tag: IommuDomainId,
     ) -> Result<(), Dead> {
         self.prepare(tables, id)?;
         if self.streams.first(tables, id) != 0 {
@@ -360,7 +360,7 @@ impl<P: Port> Smmu<P> {
         self.carry_out(tables, &[Command::ForgetStream(id)])
     }
 
-    fn become_invalid(&mut self, tables: &mut impl Tables, id: StreamId) -> Result<(), Dead> {
+    fn become_invalid(&mut self, tables: &mut impl Tables, id: SourceId) -> Result<(), Dead> {
         let [invalid, ..] = Entry::Nobody.encode();
         self.streams.set_first(tables, id, invalid);
         if fault::on(Fault::AttachNotInvalidated) {
@@ -374,7 +374,7 @@ impl<P: Port> Smmu<P> {
     ///
     /// # Errors
     /// Fails when the SMMU fails; it stops every access then.
-    pub fn detach(&mut self, tables: &mut impl Tables, id: StreamId) -> Result<(), Dead> {
+    pub fn detach(&mut self, tables: &mut impl Tables, id: SourceId) -> Result<(), Dead> {
         let released = Entry::Released.encode();
         self.streams.set_first(tables, id, released[0]);
         if fault::on(Fault::ReleaseNotInvalidated) {
@@ -389,7 +389,7 @@ impl<P: Port> Smmu<P> {
     ///
     /// # Errors
     /// Fails when the SMMU fails; it stops every access then.
-    pub fn invalidate(&mut self, tables: &mut impl Tables, tag: Vmid) -> Result<(), Dead> {
+    pub fn invalidate(&mut self, tables: &mut impl Tables, tag: IommuDomainId) -> Result<(), Dead> {
         self.carry_out(tables, &[Command::ForgetTag(tag)])
     }
 
@@ -400,7 +400,7 @@ impl<P: Port> Smmu<P> {
     pub fn invalidate_page(
         &mut self,
         tables: &mut impl Tables,
-        tag: Vmid,
+        tag: IommuDomainId,
         at: Ipa,
     ) -> Result<(), Dead> {
         self.carry_out(tables, &[Command::ForgetPage(tag, at)])

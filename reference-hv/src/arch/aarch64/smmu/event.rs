@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::ids::StreamId;
+use crate::ids::SourceId;
 
 /// Double words of an event.
 pub const WORDS: usize = 4;
@@ -33,7 +33,7 @@ pub struct Event {
     /// Why.
     pub reason: Reason,
     /// Whose access it was.
-    pub stream: StreamId,
+    pub stream: SourceId,
     /// What it was, in events that are about an access (7.3.12 to 7.3.16).
     pub access: Option<Access>,
 }
@@ -49,7 +49,7 @@ impl Event {
         let access = matches!(kind, 0x01 | 0x05 | 0x07 | 0x0b | 0x10..=0x13 | 0x20);
         Self {
             reason: Reason(kind),
-            stream: StreamId(u32::from_le_bytes([a, b, c, d])),
+            stream: SourceId(u32::from_le_bytes([a, b, c, d])),
             access: access.then_some(Access {
                 address,
                 read: bit(35),

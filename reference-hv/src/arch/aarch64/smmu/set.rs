@@ -9,7 +9,7 @@ use super::driver::{Dead, Smmu};
 use super::watch::Burst;
 use crate::addr::{Ipa, Pa};
 use crate::fault::{self, Fault};
-use crate::ids::{DomainId, IrqLine, Stream, StreamId, Vmid};
+use crate::ids::{DomainId, IommuDomainId, IrqLine, SourceId, Stream};
 use crate::paging::Tables;
 
 /// SMMU_GERROR.EVENTQ_ABT_ERR: an event could not be written (7.5).
@@ -21,7 +21,7 @@ pub struct Owner {
     /// The domain.
     pub domain: DomainId,
     /// The tag of its translations.
-    pub tag: Vmid,
+    pub tag: IommuDomainId,
     /// Its tables.
     pub root: Pa,
 }
@@ -32,9 +32,9 @@ pub enum AttachError {
     /// No SMMU that works has it.
     NoSmmu,
     /// It lies beyond the stream table.
-    Range(StreamId),
+    Range(SourceId),
     /// Another domain has it.
-    Owned(StreamId, DomainId),
+    Owned(SourceId, DomainId),
     /// The SMMU fails, or has no room.
     Dead,
 }
@@ -64,7 +64,7 @@ pub struct Unit<P> {
     smmu: Smmu<P>,
     /// The lines of its interrupts.
     lines: Vec<IrqLine>,
-    streams: Vec<(StreamId, Owner)>,
+    streams: Vec<(SourceId, Owner)>,
     /// When to look for events again. Until then it does not interrupt for them.
     again: Option<u64>,
 }
@@ -105,14 +105,14 @@ impl<P> Unit<P> {
         }
     }
 
-    fn owner(&self, id: StreamId) -> Option<DomainId> {
+    fn owner(&self, id: SourceId) -> Option<DomainId> {
         let mut owned = self.streams.iter();
         owned
             .find(|(stream, _)| *stream == id)
             .map(|(_, owner)| owner.domain)
     }
 
-    fn serves(&self, tag: Vmid) -> bool {
+    fn serves(&self, tag: IommuDomainId) -> bool {
         self.streams.iter().any(|(_, owner)| owner.tag == tag)
     }
 }
@@ -121,7 +121,7 @@ impl<P: Port> Unit<P> {
     fn attach(
         &mut self,
         tables: &mut impl Tables,
-        id: StreamId,
+        id: SourceId,
         owner: Owner,
     ) -> Result<(), AttachError> {
         let id = match self.smmu.covers(id) {
@@ -145,7 +145,7 @@ impl<P: Port> Unit<P> {
     fn release(
         &mut self,
         tables: &mut impl Tables,
-        of: impl Fn(StreamId, &Owner) -> bool,
+        of: impl Fn(SourceId, &Owner) -> bool,
     ) -> Result<(), Dead> {
         let mut tags = Vec::new();
         let mut done = Ok(());
@@ -279,14 +279,14 @@ impl<P: Port> Set<P> {
 
     /// Stops every stream whose translations have this tag, and forgets these; when this returns, no access
     /// that made use of one is on its way any more.
-    pub fn release(&mut self, tables: &mut impl Tables, tag: Vmid) {
+    pub fn release(&mut self, tables: &mut impl Tables, tag: IommuDomainId) {
         for unit in self.units.iter_mut().flatten() {
             let _ = unit.release(tables, |_, owner| owner.tag == tag);
         }
     }
 
     /// Forgets the translations with this tag, after a change of the tables.
-    pub fn invalidate(&mut self, tables: &mut impl Tables, tag: Vmid) {
+    pub fn invalidate(&mut self, tables: &mut impl Tables, tag: IommuDomainId) {
         if fault::on(Fault::UnmapTranslationsKept) {
             return;
         }
@@ -297,7 +297,7 @@ impl<P: Port> Set<P> {
     }
 
     /// Forgets the translation of one page with this tag, after a change of the tables.
-    pub fn invalidate_page(&mut self, tables: &mut impl Tables, tag: Vmid, at: Ipa) {
+    pub fn invalidate_page(&mut self, tables: &mut impl Tables, tag: IommuDomainId, at: Ipa) {
         if fault::on(Fault::UnmapTranslationsKept) {
             return;
         }

@@ -3,7 +3,7 @@
 use super::features::{Features, size_field};
 use crate::addr::Pa;
 use crate::fault::{self, Fault};
-use crate::ids::{StreamId, Vmid};
+use crate::ids::{IommuDomainId, SourceId};
 use crate::paging::{ENTRIES, Tables};
 
 /// Double words of a stream table entry.
@@ -45,7 +45,7 @@ pub struct Translated {
     /// The first table.
     pub root: Pa,
     /// The tag of the translations: that of the CPUs' for the same tables, so that one number names them.
-    pub tag: Vmid,
+    pub tag: IommuDomainId,
     /// VTCR_EL2, which says how the tables are laid out.
     pub control: u64,
     /// Whether the entries force write-back memory (HCR_EL2.FWB).
@@ -151,7 +151,7 @@ impl Geometry {
     }
 
     /// Tells whether the table covers a stream.
-    pub fn covers(self, id: StreamId) -> bool {
+    pub fn covers(self, id: SourceId) -> bool {
         u64::from(id.0) < 1 << self.log2
     }
 }
@@ -183,7 +183,7 @@ impl Streams {
     }
 
     /// Finds the entry of a stream; `None` beyond the table, and where no table of the second level is.
-    fn find(&self, tables: &impl Tables, id: StreamId) -> Option<(Pa, u64)> {
+    fn find(&self, tables: &impl Tables, id: SourceId) -> Option<(Pa, u64)> {
         if !self.geometry.covers(id) {
             return None;
         }
@@ -198,7 +198,7 @@ impl Streams {
 
     /// Makes sure that there is an entry for a stream that the table covers, and tells whether there is.
     /// `order` stands between the making of a table and the pointer to it.
-    pub fn reach<T: Tables>(&mut self, tables: &mut T, id: StreamId, order: impl FnOnce()) -> bool {
+    pub fn reach<T: Tables>(&mut self, tables: &mut T, id: SourceId, order: impl FnOnce()) -> bool {
         if self.find(tables, id).is_some() {
             return true;
         }
@@ -223,20 +223,20 @@ impl Streams {
     }
 
     /// Returns the first double word of the entry of a stream.
-    pub fn first(&self, tables: &impl Tables, id: StreamId) -> u64 {
+    pub fn first(&self, tables: &impl Tables, id: SourceId) -> u64 {
         self.find(tables, id)
             .map_or(0, |(table, at)| tables.load(table, at))
     }
 
     /// Writes the first double word of an entry: what becomes valid or invalid does so at once (3.21.3.1).
-    pub fn set_first(&self, tables: &mut impl Tables, id: StreamId, word: u64) {
+    pub fn set_first(&self, tables: &mut impl Tables, id: SourceId, word: u64) {
         if let Some((table, at)) = self.find(tables, id) {
             tables.store(table, at, word);
         }
     }
 
     /// Writes what follows the first double word of an entry that the SMMU takes for invalid.
-    pub fn set_rest(&self, tables: &mut impl Tables, id: StreamId, words: &[u64; 8]) {
+    pub fn set_rest(&self, tables: &mut impl Tables, id: SourceId, words: &[u64; 8]) {
         if let Some((table, at)) = self.find(tables, id) {
             for (word, place) in words.iter().zip(at..).skip(1) {
                 tables.store(table, place, *word);

@@ -9,7 +9,7 @@ use super::features::{Identity, Unusable};
 use super::queue::{Index, Ring};
 use super::table::{Entry, Translated};
 use crate::addr::{Ipa, Pa};
-use crate::ids::{StreamId, Vmid};
+use crate::ids::{IommuDomainId, SourceId, Vmid};
 use crate::paging::Shape;
 
 mod driver;
@@ -25,8 +25,8 @@ const QEMU: Identity = Identity {
     idr5: 0x0000_0074,
 };
 
-fn tag(number: u8) -> Vmid {
-    Vmid::new(number).unwrap()
+fn tag(number: u8) -> IommuDomainId {
+    Vmid::new(number).unwrap().iommu_domain()
 }
 
 /// What the driver cannot do without is missed by name.
@@ -135,7 +135,7 @@ fn widths_must_fit() {
 #[test]
 fn commands() {
     let table: &[(Command, [u64; 2])] = &[
-        (Command::ForgetStream(StreamId(0x18)), [0x18_0000_0003, 0]),
+        (Command::ForgetStream(SourceId(0x18)), [0x18_0000_0003, 0]),
         (Command::ForgetAllStreams, [0x04, 31]),
         (Command::ForgetHypervisorTranslations, [0x20, 0]),
         (Command::ForgetTag(tag(0xab)), [0xab_0000_0028, 0]),
@@ -194,10 +194,10 @@ fn events() {
         class: 2,
     };
     assert_eq!(event.reason, Reason(0x10));
-    assert_eq!(event.stream, StreamId(0x18));
+    assert_eq!(event.stream, SourceId(0x18));
     assert_eq!(event.access, Some(access));
     let bad = Event::decode([0x1234_0000_0002, 0, 0, 0]);
-    assert_eq!((bad.stream, bad.access), (StreamId(0x1234), None));
+    assert_eq!((bad.stream, bad.access), (SourceId(0x1234), None));
     assert_eq!(bad.reason.to_string(), "C_BAD_STREAMID");
     assert_eq!(Reason(0x7f).to_string(), "event 0x7f");
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::event::Event;
-use crate::ids::{DomainId, StreamId};
+use crate::ids::{DomainId, SourceId};
 
 /// Most streams that one line names.
 const MOST: usize = 4;
@@ -49,7 +49,7 @@ impl Burst {
     pub fn describe(
         &self,
         f: &mut fmt::Formatter<'_>,
-        owner: impl Fn(StreamId) -> Option<DomainId>,
+        owner: impl Fn(SourceId) -> Option<DomainId>,
     ) -> fmt::Result {
         let mut between = "";
         for (event, count) in self.streams.iter().flatten() {

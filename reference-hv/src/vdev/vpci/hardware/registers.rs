@@ -1,6 +1,6 @@
 //! What the hardware's registers say at this moment, and where they are.
 
-use crate::exit::Width;
+use crate::access::Width;
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
 use crate::pci::registers::{

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use refhv::access::Width;
 use refhv::addr::{Ipa, Pa, Span};
-use refhv::exit::Width;
 use refhv::hal::ConfigSpace;
 use refhv::ids::Sbdf;
 use refhv::pci::registers::{COMMAND, STATUS};

@@ -105,7 +105,10 @@ fn owners_of_the_trees_count() {
         hypervisor.permit_pages(one, GPIO, 1, true),
         Err(Errno::EBUSY)
     );
-    assert_eq!(hypervisor.bind_line(one, GPIO_LINE), Err(Errno::EBUSY));
+    assert_eq!(
+        hypervisor.bind_line(one, line(GPIO_LINE)),
+        Err(Errno::EBUSY)
+    );
     assert_eq!(hypervisor.permit_pages(one, RTC, 1, true), Ok(()));
 }
 
@@ -114,7 +117,10 @@ fn owners_of_the_trees_count() {
 fn lines_go_with_their_devices() {
     let mut hypervisor = board(&[]);
     let (one, other) = (running(&mut hypervisor), running(&mut hypervisor));
-    assert_eq!(hypervisor.bind_line(one, GPIO_LINE), Err(Errno::EPERM));
+    assert_eq!(
+        hypervisor.bind_line(one, line(GPIO_LINE)),
+        Err(Errno::EPERM)
+    );
     hypervisor.permit_pages(one, GPIO, 1, true).unwrap();
     for (intid, wanted) in [
         (27, Err(Errno::EINVAL)),
@@ -125,22 +131,34 @@ fn lines_go_with_their_devices() {
         (GPIO_LINE, Ok(())),
         (GPIO_LINE, Ok(())),
     ] {
-        assert_eq!(hypervisor.bind_line(one, intid), wanted, "{intid}");
+        assert_eq!(hypervisor.bind_line(one, line(intid)), wanted, "{intid}");
     }
     hypervisor
         .machine()
         .lines
         .retain(|(_, what)| *what == "level");
     assert_eq!(hypervisor.machine().lines, [(line(GPIO_LINE), "level")]);
-    assert_eq!(hypervisor.bind_line(other, GPIO_LINE), Err(Errno::EBUSY));
-    assert_eq!(hypervisor.unbind_line(other, GPIO_LINE), Err(Errno::EINVAL));
-    assert_eq!(hypervisor.unbind_line(one, GPIO_LINE), Err(Errno::EBUSY));
+    assert_eq!(
+        hypervisor.bind_line(other, line(GPIO_LINE)),
+        Err(Errno::EBUSY)
+    );
+    assert_eq!(
+        hypervisor.unbind_line(other, line(GPIO_LINE)),
+        Err(Errno::EINVAL)
+    );
+    assert_eq!(
+        hypervisor.unbind_line(one, line(GPIO_LINE)),
+        Err(Errno::EBUSY)
+    );
     hypervisor.pause(one).unwrap();
     hypervisor.machine().lines.clear();
-    assert_eq!(hypervisor.unbind_line(one, GPIO_LINE), Ok(()));
+    assert_eq!(hypervisor.unbind_line(one, line(GPIO_LINE)), Ok(()));
     let quiet = ["off", "clear", "deactivate", "unroute"].map(|what| (line(GPIO_LINE), what));
     assert_eq!(hypervisor.machine().lines, quiet);
-    assert_eq!(hypervisor.unbind_line(one, GPIO_LINE), Err(Errno::EINVAL));
+    assert_eq!(
+        hypervisor.unbind_line(one, line(GPIO_LINE)),
+        Err(Errno::EINVAL)
+    );
     // With the line the device is not gone, and with the page it is.
     assert_eq!(
         hypervisor.permit_pages(other, GPIO, 1, true),
@@ -148,7 +166,7 @@ fn lines_go_with_their_devices() {
     );
     hypervisor.permit_pages(one, GPIO, 1, false).unwrap();
     assert_eq!(hypervisor.permit_pages(other, GPIO, 1, true), Ok(()));
-    assert_eq!(hypervisor.bind_line(other, GPIO_LINE), Ok(()));
+    assert_eq!(hypervisor.bind_line(other, line(GPIO_LINE)), Ok(()));
 }
 
 /// A board whose GPIO block and clock are behind an SMMU, with one domain.
@@ -182,8 +200,8 @@ fn protected_devices_are_assigned() {
     assert_eq!(
         log,
         [
-            "attach 0 StreamID 0x18 to d1 1",
-            "attach 0 StreamID 0x19 to d1 1"
+            "attach 0 stream 0x18 to d1 1",
+            "attach 0 stream 0x19 to d1 1"
         ]
     );
     assert_eq!(hypervisor.test_assign(path), Err(Errno::EINVAL));
@@ -196,7 +214,7 @@ fn protected_devices_are_assigned() {
     hypervisor.machine().log.clear();
     assert_eq!(hypervisor.deassign_device(one, path), Ok(()));
     let log = core::mem::take(&mut hypervisor.machine().log);
-    assert_eq!(log, ["detach 0 StreamID 0x18", "detach 0 StreamID 0x19"]);
+    assert_eq!(log, ["detach 0 stream 0x18", "detach 0 stream 0x19"]);
     assert_eq!(hypervisor.deassign_device(one, path), Err(Errno::ESRCH));
     // The registers are still the one domain's, so what the device does is nobody else's.
     assert_eq!(hypervisor.assign_device(two, path), busy);
@@ -229,7 +247,7 @@ fn a_broken_stream_is_nobodys() {
     let path = "/pl061@9030000";
     assert_eq!(hypervisor.assign_device(one, path), Err(Errno::EIO));
     let last = hypervisor.machine().log.last().cloned();
-    assert_eq!(last.as_deref(), Some("detach 0 StreamID 0x19"));
+    assert_eq!(last.as_deref(), Some("detach 0 stream 0x19"));
     hypervisor.machine().broken_stream = u32::MAX;
     assert_eq!(hypervisor.assign_device(two, path), Ok(()));
 }

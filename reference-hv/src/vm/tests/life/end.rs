@@ -7,7 +7,7 @@ fn busy(hypervisor: &mut Hypervisor<Fake>) -> DomainId {
     let one = running(hypervisor);
     hypervisor.permit_pages(one, GPIO, 1, true).unwrap();
     hypervisor.map_pages(one, 0x3_a000, GPIO, 1, true).unwrap();
-    hypervisor.bind_line(one, GPIO_LINE).unwrap();
+    hypervisor.bind_line(one, line(GPIO_LINE)).unwrap();
     one
 }
 
@@ -37,10 +37,10 @@ fn the_order_of_the_end() {
     assert_eq!(
         before,
         [
-            "INTID 39 off",
-            "INTID 39 clear",
-            "INTID 39 deactivate",
-            "INTID 39 unroute",
+            "interrupt 39 off",
+            "interrupt 39 clear",
+            "interrupt 39 deactivate",
+            "interrupt 39 unroute",
             "release 1",
             "retire 1"
         ]
@@ -162,7 +162,7 @@ fn lines_of_the_gone_reach_the_next() {
     assert!(hypervisor.machine().shown.is_empty());
 
     hypervisor.permit_pages(other, GPIO, 1, true).unwrap();
-    hypervisor.bind_line(other, GPIO_LINE).unwrap();
+    hypervisor.bind_line(other, line(GPIO_LINE)).unwrap();
     hypervisor.machine().deeds.clear();
     enable(&mut hypervisor, other.number());
     assert!(

@@ -92,7 +92,7 @@ fn a_function_comes_and_goes() {
     assert_eq!(hypervisor.test_function(EDU), Ok(()));
     hypervisor.machine().log.clear();
     assert_eq!(hypervisor.assign_function(one, EDU), Ok(()));
-    let attached = "attach 0 StreamID 0x18 to d1 1".to_owned();
+    let attached = "attach 0 stream 0x18 to d1 1".to_owned();
     assert!(hypervisor.machine().log.contains(&attached));
     assert_eq!(hypervisor.test_function(EDU), Err(Errno::EINVAL));
     assert_eq!(hypervisor.assign_function(one, EDU), Err(Errno::EBUSY));
@@ -115,7 +115,7 @@ fn a_function_comes_and_goes() {
         hypervisor
             .machine()
             .log
-            .contains(&"detach 0 StreamID 0x18".to_owned())
+            .contains(&"detach 0 stream 0x18".to_owned())
     );
     // It is nobody else's while it is being reset.
     assert_eq!(hypervisor.assign_function(other, EDU), Err(Errno::EBUSY));
@@ -232,7 +232,7 @@ fn the_hardware_domain_reports_functions() {
     for _ in 0..2 {
         assert_eq!(hypervisor.add_function(EDU, None), Ok(()));
     }
-    let attached = "attach 0 StreamID 0x18 to d0 1".to_owned();
+    let attached = "attach 0 stream 0x18 to d0 1".to_owned();
     assert!(hypervisor.machine().log.contains(&attached));
     configure(&mut hypervisor, zero, edu + 4, Width::Half, Some(6));
     assert_eq!(host(&hypervisor, zero, BAR >> 12), Some(BAR));
@@ -248,7 +248,7 @@ fn the_hardware_domain_reports_functions() {
     let log = hypervisor.machine().log.clone();
     let place = |what: &str| log.iter().position(|line| line == what);
     assert!(
-        place("detach 0 StreamID 0x18") < place("attach 0 StreamID 0x18 to d1 2"),
+        place("detach 0 stream 0x18") < place("attach 0 stream 0x18 to d1 2"),
         "{log:?}"
     );
     assert_eq!(hypervisor.remove_function(EDU), Err(Errno::EBUSY));
@@ -263,7 +263,7 @@ fn the_hardware_domain_reports_functions() {
     );
     hypervisor.machine().log.clear();
     assert_eq!(hypervisor.remove_function(EDU), Ok(()));
-    assert_eq!(hypervisor.machine().log, ["detach 0 StreamID 0x18"]);
+    assert_eq!(hypervisor.machine().log, ["detach 0 stream 0x18"]);
     assert_eq!(hypervisor.remove_function(EDU), Err(Errno::ENODEV));
     assert_eq!(hypervisor.assign_function(one, EDU), Err(Errno::ENODEV));
 }

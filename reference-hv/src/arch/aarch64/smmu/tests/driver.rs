@@ -8,7 +8,7 @@ use super::model::{Fate, Model};
 use super::{QEMU, SHAPE, tag};
 use crate::addr::Pa;
 use crate::arch::aarch64::smmu::*;
-use crate::ids::{DomainId, IrqLine, Stream, StreamId};
+use crate::ids::{DomainId, IrqLine, SourceId, Stream};
 
 const CONTEXT: Context = Context {
     control: 0x8005_3558,
@@ -23,7 +23,7 @@ fn open(model: &Model) -> Result<Smmu<Model>, Unusable> {
 
 /// One SMMU that is called `smmu`, with line 106.
 fn set(model: &Model) -> Set<Model> {
-    let lines = vec![IrqLine::new(106).unwrap()];
+    let lines = vec![IrqLine::new(106)];
     let unit = Unit::new("smmu".into(), open(model).unwrap(), lines);
     Set::new(vec![None, Some(unit)], PAUSE)
 }
@@ -31,7 +31,7 @@ fn set(model: &Model) -> Set<Model> {
 fn stream(id: u32) -> Stream {
     Stream {
         iommu: 1,
-        id: StreamId(id),
+        id: SourceId(id),
     }
 }
 
@@ -123,9 +123,9 @@ fn tables_are_as_large_as_the_streams_are_many() {
         let mut smmu = open(&model).unwrap();
         assert_eq!(smmu.count(), 1 << log2);
         assert_eq!(model.get(register::STRTAB_BASE_CFG) >> 16 == 1, two);
-        let last = StreamId((1 << log2) - 1);
+        let last = SourceId((1 << log2) - 1);
         assert!(smmu.covers(last));
-        assert!(!smmu.covers(StreamId(1 << log2)));
+        assert!(!smmu.covers(SourceId(1 << log2)));
         let mut tables = model.clone();
         smmu.attach(&mut tables, last, Pa::new(0x1000_0000), tag(1))
             .unwrap();
@@ -196,20 +196,20 @@ fn streams_have_one_owner() {
     let mut set = set(&model);
     assert_eq!(set.streams(), [None, Some(0x1_0000)]);
     set.attach(&mut tables, stream(0x18), owner(1, 1)).unwrap();
-    let taken = AttachError::Owned(StreamId(0x18), DomainId::new(1).unwrap());
+    let taken = AttachError::Owned(SourceId(0x18), DomainId::new(1).unwrap());
     assert_eq!(
         set.attach(&mut tables, stream(0x18), owner(2, 2)),
         Err(taken)
     );
     assert_eq!(model.access(0x18), Fate::Translated(0x1000_0000, 1));
-    let beyond = Err(AttachError::Range(StreamId(0x1_0000)));
+    let beyond = Err(AttachError::Range(SourceId(0x1_0000)));
     assert_eq!(
         set.attach(&mut tables, stream(0x1_0000), owner(2, 2)),
         beyond
     );
     assert_eq!(set.prepare(&mut tables, stream(0x1_0000)), beyond);
     for iommu in [0, 2] {
-        let id = StreamId(1);
+        let id = SourceId(1);
         let stream = Stream { iommu, id };
         assert_eq!(
             set.attach(&mut tables, stream, owner(2, 2)),
@@ -276,8 +276,8 @@ fn a_burst_is_one_line() {
     let mut tables = model.clone();
     let mut set = set(&model);
     set.attach(&mut tables, stream(0x18), owner(3, 1)).unwrap();
-    assert!(set.has_line(IrqLine::new(106).unwrap()));
-    assert!(!set.has_line(IrqLine::new(107).unwrap()));
+    assert!(set.has_line(IrqLine::new(106)));
+    assert!(!set.has_line(IrqLine::new(107)));
     assert_eq!(look(&mut set, &model, 0), Vec::<String>::new());
     assert_eq!(set.due(), None);
     model.event(fault(0x18, 0x5000_0000));
@@ -287,7 +287,7 @@ fn a_burst_is_one_line() {
     assert_eq!(
         look(&mut set, &model, 1),
         [
-            "smmu: StreamID 0x18 (d3): write at 0x50000000 stopped, F_TRANSLATION, and 1 more; StreamID 0x99 (nobody): stopped, C_BAD_STE"
+            "smmu: stream 0x18 (d3): write at 0x50000000 stopped, F_TRANSLATION, and 1 more; stream 0x99 (nobody): stopped, C_BAD_STE"
         ]
     );
     assert_eq!(model.log(), ["IRQ_CTRL 0x1"]);
@@ -299,7 +299,7 @@ fn a_burst_is_one_line() {
     let lines = look(&mut set, &model, 1 + PAUSE);
     assert_eq!(
         lines,
-        ["smmu: StreamID 0x18 (d3): write at 0x60000000 stopped, F_TRANSLATION; more were lost"]
+        ["smmu: stream 0x18 (d3): write at 0x60000000 stopped, F_TRANSLATION; more were lost"]
     );
     assert_eq!(model.log(), Vec::<String>::new());
     assert_eq!(look(&mut set, &model, 1 + 2 * PAUSE).len(), 0);
@@ -323,7 +323,7 @@ fn a_storm_is_not_a_flood() {
     assert_eq!(lines.len(), 100);
     assert_eq!(
         lines[0],
-        "smmu: StreamID 0x18 (nobody): write at 0x0 stopped, F_TRANSLATION, and 126 more; StreamID 0x7 (nobody): write at 0xc stopped, F_TRANSLATION; more were lost"
+        "smmu: stream 0x18 (nobody): write at 0x0 stopped, F_TRANSLATION, and 126 more; stream 0x7 (nobody): write at 0xc stopped, F_TRANSLATION; more were lost"
     );
     assert!(lines[99].ends_with("and 127 more; more were lost"));
 }

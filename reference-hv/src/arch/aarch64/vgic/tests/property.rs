@@ -1,12 +1,14 @@
 //! Whatever a guest does: no panic, no foreign line (the chip of the rig fails on one), and its own
 //! interrupts still come afterwards.
 
+use crate::hal::VirtualInterrupts;
 use proptest::prelude::*;
 
 use super::rig::{EDGE, FAR, LEVEL, Rig};
+use crate::access::Width;
 use crate::arch::aarch64::gic;
-use crate::exit::Width;
-use crate::vdev::vgic::{Frame, SgiKind};
+use crate::arch::aarch64::vgic::{Frame, SgiKind};
+use crate::ids::IrqLine;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -95,7 +97,7 @@ fn play(rig: &mut Rig, step: &Step) {
                 .write(&mut rig.chip, frame(distributor), offset, width, value);
         }
         Step::Drive(line, high) => rig.drive(line, high),
-        Step::Line(line, high) => rig.vgic.set_line(line, high),
+        Step::Line(line, high) => rig.vgic.set_line(IrqLine::new(line), high),
         Step::Timer(vcpu, high) => rig.vgic.set_timer(vcpu, high),
         Step::Sgi(from, group1, value) => {
             let kind = if group1 {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::arch::aarch64::gic::{self, ListRegister, low32};
-use crate::exit::Width;
-use crate::hal::irqchip::IrqChip;
+use crate::access::{Width, low32};
+use crate::arch::aarch64::gic::{self, ListRegister};
+use crate::arch::aarch64::vgic::{Frame, Lists, Vgic};
+use crate::hal::{IrqChip, VirtualInterrupts};
 use crate::ids::{IrqLine, Trigger};
-use crate::vdev::vgic::{Config, Frame, Lists, Vgic};
 
 /// One line of the physical GIC.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +33,7 @@ pub struct Chip {
 impl Chip {
     fn line(&mut self, line: IrqLine) -> &mut Line {
         self.lines
-            .get_mut(&line.intid())
+            .get_mut(&line.number())
             .unwrap_or_else(|| panic!("{line} is not the domain's"))
     }
 }
@@ -83,20 +83,13 @@ impl Rig {
             (LEVEL, Trigger::Level),
             (FAR, Trigger::Level),
         ]
-        .map(|(intid, trigger)| (IrqLine::new(intid).unwrap(), trigger));
-        let vgic = Vgic::new(&Config {
-            vcpus,
-            spis: 64,
-            lines: &lines,
-            list_registers,
-            priority_bits: 5,
-        })
-        .unwrap();
+        .map(|(intid, trigger)| (IrqLine::new(intid), trigger));
+        let vgic = super::gic(vcpus, 64, &lines, (list_registers, 5)).unwrap();
         let mut chip = Chip::default();
         for (line, trigger) in lines {
             let edge = trigger == Trigger::Edge;
             chip.lines.insert(
-                line.intid(),
+                line.number(),
                 Line {
                     edge,
                     enabled: true,
@@ -211,7 +204,7 @@ impl Rig {
             line.active = true;
             line.latched = false;
             self.vgic
-                .physical(&mut self.chip, IrqLine::new(intid).unwrap())
+                .raise(&mut self.chip, IrqLine::new(intid))
                 .unwrap();
         }
     }
@@ -225,9 +218,9 @@ impl Rig {
 
     /// Brings the vCPU that runs back.
     pub fn exit(&mut self) {
-        let (vcpu, lists) = self.running.take().expect("a vCPU runs");
-        let count = core::mem::take(&mut self.eoi_count);
-        self.vgic.fold(&mut self.chip, vcpu, &lists, count);
+        let (vcpu, mut lists) = self.running.take().expect("a vCPU runs");
+        lists.unlisted = core::mem::take(&mut self.eoi_count);
+        self.vgic.fold(&mut self.chip, vcpu, &lists);
     }
 
     /// The guest acknowledges (ICC_IAR1_EL1): the most urgent interrupt, if it preempts.

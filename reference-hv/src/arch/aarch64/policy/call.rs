@@ -1,9 +1,9 @@
 //! Calls: power control, discovery, and Xen's hypercalls.
 
 use super::{Action, INSTRUCTION};
+use crate::arch::aarch64::exit::Conduit;
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::psci::{self, Call};
-use crate::exit::Conduit;
 
 /// The immediate of Xen's hypercalls (XEN_HYPERCALL_TAG).
 const XEN: u16 = 0xea1;

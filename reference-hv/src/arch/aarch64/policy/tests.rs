@@ -3,12 +3,16 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::access::Width;
+use crate::addr::Ipa;
+use crate::arch::aarch64::exit::{Cause, Conduit, MemoryFault, SysReg, WaitKind};
+use crate::arch::aarch64::guest_layout::GUEST;
 use crate::arch::aarch64::inject::{Abort, Interrupted, enter};
 use crate::arch::aarch64::{esr, gic};
-use crate::exit::{Cause, Conduit, MemoryFault, SysReg, WaitKind, Width};
+use crate::assign::layout::Layout;
 
-fn domain() -> Domain {
-    Domain::new(2, &Layout::guest(true)).unwrap()
+fn domain() -> EmulatedDevices {
+    EmulatedDevices::new(2, &Layout::own(&GUEST, true)).unwrap()
 }
 
 fn fault(ipa: u64) -> MemoryFault {
@@ -61,18 +65,18 @@ fn aborted(ipa: u64, write: bool) -> Action {
 
 const UNDEFINED: Action = Action::Inject(Exception::Undefined { passed: false });
 
-/// An access to an imitated device goes there, with its place in the device; one byte outside there
+/// An access to an emulated device goes there, with its place in the device; one byte outside there
 /// is nothing.
 #[test]
 fn device_pages_are_exact() {
     let table = [
         (0x0300_0fff, None),
-        (0x0300_1000, Some((Device::Distributor, 0))),
-        (0x0301_0fff, Some((Device::Distributor, 0xffff))),
+        (0x0300_1000, Some((Device::SharedController, 0))),
+        (0x0301_0fff, Some((Device::SharedController, 0xffff))),
         (0x0301_1000, None),
         (0x0301_ffff, None),
-        (0x0302_0000, Some((Device::Redistributor, 0))),
-        (0x0305_ffff, Some((Device::Redistributor, 0x3_ffff))),
+        (0x0302_0000, Some((Device::CpuController, 0))),
+        (0x0305_ffff, Some((Device::CpuController, 0x3_ffff))),
         // The third vCPU's would be here.
         (0x0306_0000, None),
         (0x21ff_ffff, None),
@@ -106,7 +110,8 @@ fn device_pages_are_exact() {
 /// A domain without an emulated UART has nothing at its address.
 #[test]
 fn no_uart_without_asking() {
-    let domain = Domain::new(1, &Layout::GUEST).unwrap();
+    let layout = Layout::own(&GUEST, false);
+    let domain = EmulatedDevices::new(1, &layout).unwrap();
     assert_eq!(
         decide(&domain, &load(fault(0x2200_0000))),
         aborted(0x2200_0000, false)
@@ -116,7 +121,7 @@ fn no_uart_without_asking() {
         aborted(0x0304_0000, false)
     );
     assert!(
-        Domain::new(0, &Layout::GUEST).is_err(),
+        EmulatedDevices::new(0, &layout).is_err(),
         "no vCPU, no redistributor"
     );
 }
@@ -371,8 +376,8 @@ proptest! {
         match decide(&domain(), &exit) {
             Action::Emulate { device, offset, access } => {
                 let (base, size) = match device {
-                    Device::Distributor => (0x0300_1000, 0x1_0000),
-                    Device::Redistributor => (0x0302_0000, 0x4_0000),
+                    Device::SharedController => (0x0300_1000, 0x1_0000),
+                    Device::CpuController => (0x0302_0000, 0x4_0000),
                     Device::Uart => (0x2200_0000, 0x1000),
                     Device::Bridge(_) => panic!("a domain without functions"),
                 };

@@ -1,10 +1,11 @@
 //! The register pages.
 
+use super::gic as made;
 use super::rig::{EDGE, FAR, LEVEL, NOTHING, Rig};
+use crate::access::Width;
 use crate::arch::aarch64::gic;
-use crate::exit::Width;
+use crate::arch::aarch64::vgic::Frame;
 use crate::vdev::Rejected;
-use crate::vdev::vgic::{Config, Frame, Vgic};
 
 /// What a driver looks at first says: GICv3, two banks of shared interrupts, one security state.
 #[test]
@@ -156,14 +157,7 @@ fn set_and_clear_registers_mirror_each_other() {
 /// An interrupt beyond the last one of the domain is not there, also in the last bank.
 #[test]
 fn interrupts_beyond_the_last_do_not_exist() {
-    let config = Config {
-        vcpus: 1,
-        spis: 5,
-        lines: &[],
-        list_registers: 4,
-        priority_bits: 5,
-    };
-    let mut vgic = Vgic::new(&config).unwrap();
+    let mut vgic = made(1, 5, &[], (4, 5)).unwrap();
     let mut chip = super::rig::Chip::default();
     for register in [0x0084, 0x0104, 0x0204, 0x0304] {
         vgic.write(

@@ -2,8 +2,9 @@
 
 use super::rig::{EDGE, FAR, LEVEL, NOTHING, Rig, UART};
 use crate::arch::aarch64::gic::{self, ListRegister};
+use crate::arch::aarch64::vgic::NotOwned;
+use crate::hal::VirtualInterrupts;
 use crate::ids::IrqLine;
-use crate::vdev::vgic::NotOwned;
 
 /// An edge comes once, however often the guest looks, and each edge comes.
 #[test]
@@ -223,14 +224,14 @@ fn group_zero_is_told_apart() {
 fn an_emulated_level_follows_its_device() {
     let mut rig = Rig::new(1, 4);
     rig.set(gic::GICD_ISENABLER, UART);
-    rig.vgic.set_line(UART, true);
+    rig.vgic.set_line(IrqLine::new(UART), true);
     for _ in 0..3 {
         assert_eq!(rig.handle(0), Some(UART));
     }
     rig.enter(0);
     assert_eq!(rig.acknowledge(), Some(UART));
     rig.exit();
-    rig.vgic.set_line(UART, false);
+    rig.vgic.set_line(IrqLine::new(UART), false);
     rig.enter(0);
     rig.end(UART);
     assert_eq!(rig.acknowledge(), None);
@@ -244,11 +245,11 @@ fn an_emulated_edge_comes_once() {
     let mut rig = Rig::new(1, 4);
     rig.write(gic::GICD_ICFGR + 8, 2);
     rig.set(gic::GICD_ISENABLER, UART);
-    rig.vgic.set_line(UART, true);
-    rig.vgic.set_line(UART, true);
+    rig.vgic.set_line(IrqLine::new(UART), true);
+    rig.vgic.set_line(IrqLine::new(UART), true);
     assert_eq!(rig.drain(), [UART]);
-    rig.vgic.set_line(UART, false);
-    rig.vgic.set_line(UART, true);
+    rig.vgic.set_line(IrqLine::new(UART), false);
+    rig.vgic.set_line(IrqLine::new(UART), true);
     assert_eq!(rig.drain(), [UART]);
 }
 
@@ -257,10 +258,10 @@ fn an_emulated_edge_comes_once() {
 fn an_emulated_device_cannot_use_a_physical_line() {
     let mut rig = Rig::new(1, 4);
     rig.set(gic::GICD_ISENABLER, LEVEL);
-    rig.vgic.set_line(LEVEL, true);
-    rig.vgic.set_line(5, true);
-    rig.vgic.set_line(96, true);
-    rig.vgic.set_line(u32::MAX, true);
+    rig.vgic.set_line(IrqLine::new(LEVEL), true);
+    rig.vgic.set_line(IrqLine::new(5), true);
+    rig.vgic.set_line(IrqLine::new(96), true);
+    rig.vgic.set_line(IrqLine::new(u32::MAX), true);
     assert_eq!(rig.drain(), []);
 }
 
@@ -269,8 +270,8 @@ fn an_emulated_device_cannot_use_a_physical_line() {
 fn foreign_lines_are_not_taken() {
     let mut rig = Rig::new(1, 4);
     for intid in [NOTHING, UART, 27, 3, 96, 1019] {
-        let line = IrqLine::new(intid).unwrap();
-        assert_eq!(rig.vgic.physical(&mut rig.chip, line), Err(NotOwned(line)));
+        let line = IrqLine::new(intid);
+        assert_eq!(rig.vgic.raise(&mut rig.chip, line), Err(NotOwned(line)));
     }
 }
 

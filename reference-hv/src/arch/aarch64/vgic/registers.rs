@@ -6,9 +6,9 @@
 
 use super::bank::{Bits, ones};
 use super::{Frame, Vgic};
+use crate::access::Width;
 use crate::arch::aarch64::gic;
-use crate::exit::Width;
-use crate::hal::irqchip::IrqChip;
+use crate::hal::IrqChip;
 use crate::vdev::Rejected;
 
 /// GICD_IIDR and GICR_IIDR: made by Arm's code, with a product of our own, so that no driver takes
@@ -116,10 +116,10 @@ impl Vgic {
         let place = self.place(frame, offset, width)?;
         match width {
             Width::Byte => self.write_byte(place, value.to_le_bytes()[0]),
-            Width::Half | Width::Word => self.write_word(chip, place, gic::low32(value)),
+            Width::Half | Width::Word => self.write_word(chip, place, crate::access::low32(value)),
             Width::Double => {
-                self.write_word(chip, place, gic::low32(value));
-                self.write_word(chip, place.next_word(), gic::low32(value >> 32));
+                self.write_word(chip, place, crate::access::low32(value));
+                self.write_word(chip, place.next_word(), crate::access::low32(value >> 32));
             }
         }
         Ok(())
@@ -130,7 +130,7 @@ impl Vgic {
             Frame::Distributor if offset < gic::FRAME_SIZE => Place::Distributor(offset),
             Frame::Distributor => return Err(Rejected),
             Frame::Redistributor => {
-                let vcpu = gic::low32(offset / gic::REDISTRIBUTOR_STRIDE);
+                let vcpu = crate::access::low32(offset / gic::REDISTRIBUTOR_STRIDE);
                 if offset >= u64::from(self.vcpus()) * gic::REDISTRIBUTOR_STRIDE {
                     return Err(Rejected);
                 }
@@ -168,10 +168,10 @@ impl Vgic {
 
     fn read_distributor(&self, chip: &mut impl IrqChip, at: u64) -> u32 {
         match at {
-            gic::GICD_CTLR => gic::low32(self.ctlr | gic::CTLR_ARE | gic::CTLR_DS),
+            gic::GICD_CTLR => crate::access::low32(self.ctlr | gic::CTLR_ARE | gic::CTLR_DS),
             gic::GICD_TYPER => TYPER_NO_1_OF_N | TYPER_ID_BITS | self.shared_banks(),
             gic::GICD_IIDR => IIDR,
-            gic::PIDR2 => gic::low32(gic::PIDR2_GICV3),
+            gic::PIDR2 => crate::access::low32(gic::PIDR2_GICV3),
             _ => {
                 if let Some((bits, bank)) = Bits::at(at) {
                     self.shared(bank).map_or(0, |bank| bank.read(chip, bits))
@@ -187,7 +187,7 @@ impl Vgic {
                         .shared(bank)
                         .and_then(|bank| bank.route.get(place).copied())
                         .unwrap_or_default();
-                    gic::low32(if at & 4 == 0 { route } else { route >> 32 })
+                    crate::access::low32(if at & 4 == 0 { route } else { route >> 32 })
                 } else {
                     0
                 }
@@ -248,9 +248,9 @@ impl Vgic {
         };
         match at {
             gic::GICR_IIDR => IIDR,
-            gic::GICR_TYPER => vcpu << 8 | gic::low32(last),
-            0x000c => gic::low32(super::affinity(vcpu)),
-            gic::PIDR2 => gic::low32(gic::PIDR2_GICV3),
+            gic::GICR_TYPER => vcpu << 8 | crate::access::low32(last),
+            0x000c => crate::access::low32(super::affinity(vcpu)),
+            gic::PIDR2 => crate::access::low32(gic::PIDR2_GICV3),
             _ => 0,
         }
     }

@@ -3,9 +3,9 @@
 use super::bank::{Bank, ones};
 use super::{Vgic, index, target};
 use crate::arch::aarch64::gic::{self, ListRegister};
+use crate::arch::aarch64::guest_layout::LINES;
 use crate::fault::{self, Fault};
-use crate::hal::irqchip::IrqChip;
-use crate::ids::IrqLine;
+use crate::hal::IrqChip;
 
 /// Most list registers of a CPU.
 const MOST: usize = 16;
@@ -22,6 +22,9 @@ pub struct Lists {
     pub hcr: u64,
     /// Whether the virtual timer's physical line has to be active while the guest runs.
     pub timer_active: bool,
+    /// How many interrupts the guest has ended that no list register held: the count of ICH_HCR_EL2, or zero where
+    /// ICH_VMCR_EL2.VEOIM is set, because then a guest deactivates by ICC_DIR_EL1 only, which is trapped when it matters.
+    pub unlisted: u64,
     /// What each register was filled from, and with: the interrupt's number and the register.
     loaded: [(u32, u64); MOST],
 }
@@ -102,7 +105,7 @@ impl Ranking {
 
 impl Vgic {
     /// Fills the list registers for a vCPU. To be called before each entry into the guest.
-    pub fn load(&mut self, chip: &mut impl IrqChip, vcpu: u32) -> Lists {
+    pub(super) fn fill_lists(&mut self, chip: &mut impl IrqChip, vcpu: u32) -> Lists {
         let mut lists = Lists {
             lr: [0; MOST],
             used: 0,
@@ -110,6 +113,7 @@ impl Vgic {
             timer_active: self
                 .private(vcpu)
                 .is_some_and(|bank| bank.tied & 1 << gic::VIRTUAL_TIMER != 0),
+            unlisted: 0,
             loaded: [(0, 0); MOST],
         };
         // Most exits find nothing to show; they are worth a short way.
@@ -162,7 +166,7 @@ impl Vgic {
             if bank.forwarded(groups) | bank.active == 0 {
                 continue;
             }
-            let is_shared = bank.intid(0) >= IrqLine::FIRST_SPI;
+            let is_shared = bank.intid(0) >= LINES.first;
             let mine = |bank: &Bank, place: u32| {
                 if !is_shared {
                     true
@@ -186,18 +190,15 @@ impl Vgic {
     }
 
     /// Takes the list registers back after a stay in the guest. To be called first thing after each
-    /// exit, with [`Lists::lr`] read back.
-    ///
-    /// `eoi_count` is that of ICH_HCR_EL2; zero where ICH_VMCR_EL2.VEOIM is set, because then a guest
-    /// deactivates by ICC_DIR_EL1 only, which is trapped when it matters.
-    pub fn fold(&mut self, chip: &mut impl IrqChip, vcpu: u32, lists: &Lists, eoi_count: u64) {
+    /// exit, with [`Lists::lr`] and [`Lists::unlisted`] read back.
+    pub(super) fn fold_lists(&mut self, chip: &mut impl IrqChip, vcpu: u32, lists: &Lists) {
         for (raw, (intid, before)) in lists.lr.iter().zip(&lists.loaded).take(lists.used) {
             if let Some((bank, place)) = self.find(vcpu, *intid) {
                 let before = ListRegister::decode(*before);
                 take_back(bank, place, vcpu, chip, &before, ListRegister::decode(*raw));
             }
         }
-        for _ in 0..eoi_count {
+        for _ in 0..lists.unlisted {
             let Some(intid) = self.most_urgent_unlisted(vcpu, lists) else {
                 break;
             };
@@ -232,7 +233,7 @@ impl Vgic {
 fn describe(bank: &Bank, place: u32, groups: (bool, bool)) -> ListRegister {
     let bit = 1 << place;
     let intid = bank.intid(place);
-    let shared = intid >= IrqLine::FIRST_SPI;
+    let shared = intid >= LINES.first;
     let active = bank.active & bit != 0;
     let tied = bank.tied & bit != 0;
     // While a tied line is active, whatever more it wants waits in the physical GIC.

@@ -3,14 +3,15 @@
 //! What no device answers ends in an external abort at the guest's own address, as on a bus: a domain
 //! finds out by a fault, not by a made-up value, that something is not its own.
 
-use super::{Action, Domain, mmio};
+use super::{Action, EmulatedDevices};
+use crate::access::Access;
+use crate::arch::aarch64::exit::{Cause, MemoryFault};
 use crate::arch::aarch64::inject::{Abort, Exception};
-use crate::exit::{Access, Cause, MemoryFault};
 use crate::fault::{self, Fault};
 
 /// Decides about a load, a store or a cache operation.
 pub(super) fn data(
-    domain: &Domain,
+    devices: &EmulatedDevices,
     fault: MemoryFault,
     write: bool,
     access: Option<Access>,
@@ -19,9 +20,7 @@ pub(super) fn data(
     let device = match fault.cause {
         // The pages of imitated devices are left unmapped, so an access to them is this and no
         // other fault; a table walk there would have read registers.
-        Cause::Translation if !fault.walk && !cache => {
-            fault.ipa.and_then(|ipa| mmio::device(domain, ipa))
-        }
+        Cause::Translation if !fault.walk && !cache => fault.ipa.and_then(|ipa| devices.at(ipa)),
         Cause::Translation
         | Cause::AccessFlag
         | Cause::AddressSize

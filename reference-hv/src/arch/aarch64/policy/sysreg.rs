@@ -1,9 +1,9 @@
 //! Trapped system registers: known ones answer, all others do not exist.
 
 use super::{Action, irq};
+use crate::arch::aarch64::exit::SysReg;
 use crate::arch::aarch64::inject::Exception;
 use crate::arch::aarch64::sysreg::IdRegister;
-use crate::exit::SysReg;
 
 /// OSLSR_EL1 of a CPU with an OS lock that is open.
 const OSLSR_UNLOCKED: u64 = 1 << 3;

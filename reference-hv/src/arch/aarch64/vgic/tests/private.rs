@@ -2,7 +2,8 @@
 
 use super::rig::Rig;
 use crate::arch::aarch64::gic;
-use crate::vdev::vgic::SgiKind;
+use crate::arch::aarch64::vgic::SgiKind;
+use crate::hal::VirtualInterrupts;
 
 /// Software generated interrupts reach whom they name, in the groups that they may.
 #[test]

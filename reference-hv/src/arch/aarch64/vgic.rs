@@ -15,10 +15,10 @@
 //!   the guest plays with. It never reaches the physical GIC.
 
 use alloc::vec::Vec;
-use core::fmt;
 
-use crate::arch::aarch64::gic::{self, Sgi, SgiTarget};
-use crate::hal::irqchip::IrqChip;
+use super::gic::{self, Sgi, SgiTarget};
+use super::guest_layout::LINES;
+use crate::hal::{IrqChip, NotOwned, VirtualInterrupts};
 use crate::ids::{IrqLine, MAX_VCPUS, Trigger};
 
 mod bank;
@@ -29,53 +29,14 @@ pub use lists::Lists;
 
 use bank::{Bank, ones};
 
-/// What a guest's GIC is made of.
+/// What the CPU has for the GICs of guests.
 #[derive(Clone, Copy, Debug)]
-pub struct Config<'a> {
-    /// Number of vCPUs, 1 to [`MAX_VCPUS`].
-    pub vcpus: u32,
-    /// Number of shared interrupts: INTIDs 32 to 31 + `spis` exist.
-    pub spis: u32,
-    /// The physical lines that the domain owns.
-    pub lines: &'a [(IrqLine, Trigger)],
-    /// Number of list registers of the CPU (ICH_VTR_EL2.ListRegs + 1).
+pub struct Features {
+    /// Number of list registers (ICH_VTR_EL2.ListRegs + 1).
     pub list_registers: u8,
     /// Number of priority bits of the virtual CPU interface (ICH_VTR_EL2.PRIbits + 1).
     pub priority_bits: u8,
 }
-
-/// Why a guest's GIC cannot be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigError {
-    /// No vCPU, or too many.
-    Vcpus(u32),
-    /// More shared interrupts than a GIC has.
-    Spis(u32),
-    /// A line that is not shared, or beyond the guest's last.
-    Line(IrqLine),
-    /// No list register, or more than the architecture has.
-    ListRegisters(u8),
-    /// Fewer than 4 or more than 8 bits.
-    PriorityBits(u8),
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Vcpus(count) => write!(f, "{count} vCPUs, not 1 to {MAX_VCPUS}"),
-            Self::Spis(count) => write!(
-                f,
-                "{count} shared interrupts, not at most {}",
-                IrqLine::MAX_SPIS
-            ),
-            Self::Line(line) => write!(f, "{line} is no shared interrupt of this domain's GIC"),
-            Self::ListRegisters(count) => write!(f, "{count} list registers, not 1 to 16"),
-            Self::PriorityBits(count) => write!(f, "{count} priority bits, not 4 to 8"),
-        }
-    }
-}
-
-impl core::error::Error for ConfigError {}
 
 /// Which registers an access goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,16 +54,6 @@ pub enum SgiKind {
     Group1,
     /// ICC_SGI0R_EL1 and ICC_ASGI1R_EL1: reach group 0 only.
     Group0,
-}
-
-/// A physical line arrived that this domain does not own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotOwned(pub IrqLine);
-
-impl fmt::Display for NotOwned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} does not belong to this domain", self.0)
-    }
 }
 
 /// Returns the affinity of a vCPU, in the places of MPIDR_EL1.
@@ -126,87 +77,69 @@ pub struct Vgic {
     priority_mask: u8,
 }
 
-impl Vgic {
-    /// Makes the interrupt controller as it is after reset, before the guest has touched it.
-    ///
-    /// # Errors
-    /// Refuses numbers that no GIC has, and lines that the guest's GIC does not reach.
-    pub fn new(config: &Config<'_>) -> Result<Self, ConfigError> {
-        let Config {
-            vcpus,
-            spis,
-            lines,
+impl VirtualInterrupts for Vgic {
+    type Features = Features;
+    type State = Lists;
+
+    fn new(
+        vcpus: u32,
+        shared: u32,
+        lines: &[(IrqLine, Trigger)],
+        features: &Features,
+    ) -> Option<Self> {
+        let Features {
             list_registers,
             priority_bits,
-        } = *config;
-        if vcpus == 0 || vcpus > MAX_VCPUS {
-            return Err(ConfigError::Vcpus(vcpus));
-        }
-        if spis > IrqLine::MAX_SPIS {
-            return Err(ConfigError::Spis(spis));
-        }
-        if !(1..=16).contains(&list_registers) {
-            return Err(ConfigError::ListRegisters(list_registers));
-        }
-        if !(4..=8).contains(&priority_bits) {
-            return Err(ConfigError::PriorityBits(priority_bits));
+        } = *features;
+        let possible = (1..=MAX_VCPUS).contains(&vcpus)
+            && shared <= LINES.most
+            && (1..=16).contains(&list_registers)
+            && (4..=8).contains(&priority_bits);
+        if !possible {
+            return None;
         }
         let mut private = Bank::new(0, u32::MAX);
         private.edge = 0xffff;
         private.own(1 << gic::VIRTUAL_TIMER, false);
-        let mut shared: Vec<Bank> = (0..spis.div_ceil(32))
-            .map(|index| {
-                let left = spis - 32 * index;
-                let exists = if left < 32 { (1 << left) - 1 } else { u32::MAX };
-                Bank::new(32 * (index + 1), exists)
-            })
-            .collect();
-        for (line, trigger) in lines {
-            let place = 1 << (line.intid() % 32);
-            let bank = (line.intid() / 32)
-                .checked_sub(1)
-                .and_then(|index| shared.get_mut(usize::try_from(index).ok()?))
-                .filter(|bank| bank.exists() & place != 0)
-                .ok_or(ConfigError::Line(*line))?;
-            bank.own(place, *trigger == Trigger::Edge);
-        }
-        Ok(Self {
+        let banks = (0..shared.div_ceil(32)).map(|index| {
+            let left = shared - 32 * index;
+            let exists = if left < 32 { (1 << left) - 1 } else { u32::MAX };
+            Bank::new(32 * (index + 1), exists)
+        });
+        let mut made = Self {
             ctlr: 0,
             private: (0..vcpus).map(|_| private.clone()).collect(),
-            shared,
+            shared: banks.collect(),
             list_registers: usize::from(list_registers),
             priority_mask: 0xff << (8 - priority_bits),
-        })
+        };
+        for (line, trigger) in lines {
+            let (bank, bit) = made.shared_line(*line)?;
+            bank.own(bit, *trigger == Trigger::Edge);
+        }
+        Some(made)
     }
 
-    /// Puts the domain's physical lines into the state that its guest finds: off.
-    pub fn attach(&self, chip: &mut impl IrqChip) {
+    fn attach(&self, chip: &mut impl IrqChip) {
         for bank in &self.shared {
             bank.attach(chip);
         }
     }
 
-    /// Leaves the domain's physical lines quiet, for the next owner.
-    pub fn release(&mut self, chip: &mut impl IrqChip) {
+    fn release(&mut self, chip: &mut impl IrqChip) {
         for bank in &mut self.shared {
             bank.release(chip);
         }
     }
 
-    /// Puts a physical line behind the interrupt of its number, which the guest may have set up already.
-    ///
-    /// # Errors
-    /// Refuses a number that the guest's GIC lacks, and an interrupt that is pending or active: it is
-    /// none of the line's.
-    pub fn connect(
+    fn connect(
         &mut self,
         chip: &mut impl IrqChip,
         line: IrqLine,
         trigger: Trigger,
     ) -> Result<(), NotOwned> {
-        let bit = 1 << (line.intid() % 32);
-        let bank = self.bank_of(line).ok_or(NotOwned(line))?;
-        if bank.exists() & bit == 0 || (bank.pending() | bank.active) & bit != 0 {
+        let (bank, bit) = self.shared_line(line).ok_or(NotOwned(line))?;
+        if (bank.pending() | bank.active) & bit != 0 {
             return Err(NotOwned(line));
         }
         bank.own(bit, trigger == Trigger::Edge);
@@ -214,21 +147,13 @@ impl Vgic {
         Ok(())
     }
 
-    /// Takes the physical line away from an interrupt, which has never been then.
-    pub fn disconnect(&mut self, line: IrqLine) {
-        let bit = 1 << (line.intid() % 32);
-        if let Some(bank) = self.bank_of(line) {
+    fn disconnect(&mut self, line: IrqLine) {
+        if let Some((bank, bit)) = self.shared_line(line) {
             bank.disconnect(bit);
         }
     }
 
-    fn bank_of(&mut self, line: IrqLine) -> Option<&mut Bank> {
-        let spi = line.intid().checked_sub(IrqLine::FIRST_SPI)?;
-        self.shared.get_mut(index(spi / 32))
-    }
-
-    /// Puts the private interrupts of a vCPU into the state after reset.
-    pub fn reset_vcpu(&mut self, vcpu: u32) {
+    fn reset_vcpu(&mut self, vcpu: u32) {
         if let Some(bank) = self.private_mut(vcpu) {
             let mut fresh = Bank::new(0, u32::MAX);
             fresh.edge = bank.edge;
@@ -237,31 +162,19 @@ impl Vgic {
         }
     }
 
-    /// Takes note that a physical line was acknowledged. Its priority must have been dropped and
-    /// the line left active.
-    ///
-    /// # Errors
-    /// A line that the domain does not own is none of its business.
-    pub fn physical(&mut self, chip: &mut impl IrqChip, line: IrqLine) -> Result<(), NotOwned> {
-        let bit = 1 << (line.intid() % 32);
-        let bank = line
-            .intid()
-            .checked_sub(IrqLine::FIRST_SPI)
-            .and_then(|spi| self.shared.get_mut(usize::try_from(spi / 32).ok()?))
-            .filter(|bank| bank.owned() & bit != 0)
+    /// The priority of the line must have been dropped, and the line left active.
+    fn raise(&mut self, chip: &mut impl IrqChip, line: IrqLine) -> Result<(), NotOwned> {
+        let found = self.shared_line(line);
+        let (bank, bit) = found
+            .filter(|(bank, bit)| bank.owned() & bit != 0)
             .ok_or(NotOwned(line))?;
         bank.arrive(chip, bit);
         Ok(())
     }
 
-    /// Sets the line of an emulated device. A number that the guest's GIC lacks, or that has a
-    /// physical line, stays as it is.
-    pub fn set_line(&mut self, intid: u32, high: bool) {
-        let bit = 1 << (intid % 32);
-        let bank = intid
-            .checked_sub(IrqLine::FIRST_SPI)
-            .and_then(|spi| self.shared.get_mut(usize::try_from(spi / 32).ok()?));
-        if let Some(bank) = bank.filter(|bank| bank.exists() & !bank.owned() & bit != 0) {
+    fn set_line(&mut self, line: IrqLine, high: bool) {
+        let found = self.shared_line(line);
+        if let Some((bank, bit)) = found.filter(|(bank, bit)| bank.owned() & bit == 0) {
             if high && bank.high & bank.edge & bit == 0 {
                 bank.latched |= bit & bank.edge;
             }
@@ -273,8 +186,7 @@ impl Vgic {
         }
     }
 
-    /// Sets the line of a vCPU's virtual timer, as sampled from the timer itself.
-    pub fn set_timer(&mut self, vcpu: u32, high: bool) {
+    fn set_timer(&mut self, vcpu: u32, high: bool) {
         let bit = 1 << gic::VIRTUAL_TIMER;
         if let Some(bank) = self.private_mut(vcpu) {
             if high {
@@ -285,6 +197,33 @@ impl Vgic {
                 bank.tied &= !bit | bank.active;
             }
         }
+    }
+
+    fn pending(&self, vcpu: u32) -> bool {
+        let groups = self.groups();
+        let waiting = |bank: &Bank| bank.forwarded(groups) & !bank.active;
+        self.private(vcpu).is_some_and(|bank| waiting(bank) != 0)
+            || self.shared.iter().any(|bank| {
+                ones(waiting(bank)).any(|place| target(bank, place, self.vcpus()) == Some(vcpu))
+            })
+    }
+
+    fn load(&mut self, chip: &mut impl IrqChip, vcpu: u32) -> Lists {
+        self.fill_lists(chip, vcpu)
+    }
+
+    fn fold(&mut self, chip: &mut impl IrqChip, vcpu: u32, lists: &Lists) {
+        self.fold_lists(chip, vcpu, lists);
+    }
+}
+
+impl Vgic {
+    /// Finds a shared interrupt: its bank and its bit there; `None` for one that there is not.
+    fn shared_line(&mut self, line: IrqLine) -> Option<(&mut Bank, u32)> {
+        let place = line.number().checked_sub(LINES.first)?;
+        let bit = 1 << (place % 32);
+        let bank = self.shared.get_mut(index(place / 32))?;
+        (bank.exists() & bit != 0).then_some((bank, bit))
     }
 
     /// Sends a software generated interrupt, from what a vCPU wrote to one of the SGI registers.
@@ -314,22 +253,12 @@ impl Vgic {
     pub fn deactivate(&mut self, chip: &mut impl IrqChip, vcpu: u32, intid: u32) {
         if let Some((bank, place)) = self.find(vcpu, intid) {
             let bit = 1 << place;
-            let held = bank.holder.get(index(place)) == Some(&vcpu) || intid < IrqLine::FIRST_SPI;
+            let held = bank.holder.get(index(place)) == Some(&vcpu) || intid < LINES.first;
             if bank.active & bit != 0 && held {
                 bank.active &= !bit;
                 bank.untie(chip, bit);
             }
         }
-    }
-
-    /// Tells whether an interrupt waits for a vCPU, however it is masked there: enough to wake it.
-    pub fn pending(&self, vcpu: u32) -> bool {
-        let groups = self.groups();
-        let waiting = |bank: &Bank| bank.forwarded(groups) & !bank.active;
-        self.private(vcpu).is_some_and(|bank| waiting(bank) != 0)
-            || self.shared.iter().any(|bank| {
-                ones(waiting(bank)).any(|place| target(bank, place, self.vcpus()) == Some(vcpu))
-            })
     }
 
     /// Returns the number of vCPUs.
@@ -369,7 +298,7 @@ impl Vgic {
 
     /// Finds an interrupt as a vCPU sees it.
     fn find(&mut self, vcpu: u32, intid: u32) -> Option<(&mut Bank, u32)> {
-        let bank = match intid.checked_sub(IrqLine::FIRST_SPI) {
+        let bank = match intid.checked_sub(LINES.first) {
             None => self.private_mut(vcpu),
             Some(spi) => self.shared.get_mut(index(spi / 32)),
         };

@@ -4,9 +4,9 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::writer::Writer;
+use crate::arch::aarch64::guest_layout::{self, LINES};
 use crate::assign::DomainPlan;
-use crate::assign::layout::{self, Layout, Uart};
-use crate::ids::IrqLine;
+use crate::assign::layout::{Layout, Uart};
 
 /// Clock of the emulated UART, in hertz.
 const UART_CLOCK: u32 = 24_000_000;
@@ -42,13 +42,16 @@ pub(super) struct Controller {
 
 impl Controller {
     fn describe(&self, tree: &mut Writer, layout: &Layout) {
-        let base = layout.distributor.first().raw();
+        let base = layout.controller.shared.first().raw();
         tree.begin(&format!("interrupt-controller@{base:x}"));
         tree.text("compatible", &["arm,gic-v3"]);
         tree.cells("#interrupt-cells", &[self.interrupt_cells]);
         tree.cells("#address-cells", &[self.address_cells]);
         tree.empty("interrupt-controller");
-        tree.ranges("reg", &[layout.distributor, layout.redistributors]);
+        tree.ranges(
+            "reg",
+            &[layout.controller.shared, layout.controller.per_cpu],
+        );
         tree.cells("phandle", &[self.phandle]);
         // For trees and readers of before 2009; Xen writes it as well.
         tree.cells("linux,phandle", &[self.phandle]);
@@ -81,9 +84,9 @@ fn timer(tree: &mut Writer, controller: &Controller) {
     tree.begin("timer");
     tree.text("compatible", &["arm,armv8-timer"]);
     let lines = [
-        layout::SECURE_TIMER_PPI,
-        layout::PHYSICAL_TIMER_PPI,
-        layout::VIRTUAL_TIMER_PPI,
+        guest_layout::SECURE_TIMER_PPI,
+        guest_layout::PHYSICAL_TIMER_PPI,
+        guest_layout::VIRTUAL_TIMER_PPI,
     ];
     controller.lines(tree, &lines.map(line));
     tree.empty("always-on");
@@ -104,7 +107,7 @@ fn uart(tree: &mut Writer, uart: &Uart, controller: &Controller, (name, clock): 
     tree.begin(&uart_name(uart));
     tree.text("compatible", &["arm,pl011", "arm,primecell"]);
     tree.ranges("reg", &[uart.registers]);
-    let number = uart.line.intid().saturating_sub(IrqLine::FIRST_SPI);
+    let number = LINES.index(uart.line).unwrap_or_default();
     controller.lines(tree, &[[SHARED, number, LEVEL_HIGH]]);
     tree.text("clock-names", &["uartclk", "apb_pclk"]);
     tree.cells("clocks", &[clock, clock]);
@@ -120,6 +123,9 @@ fn hypervisor(tree: &mut Writer, plan: &DomainPlan, controller: &Controller) {
     tree.begin("hypervisor");
     tree.text("compatible", &["xen,xen-4.20", "xen,xen"]);
     tree.ranges("reg", &[plan.layout.grant]);
-    controller.lines(tree, &[[PRIVATE, layout::EVENT_PPI, LEVEL_LOW_ANYWHERE]]);
+    controller.lines(
+        tree,
+        &[[PRIVATE, guest_layout::EVENT_PPI, LEVEL_LOW_ANYWHERE]],
+    );
     tree.end();
 }

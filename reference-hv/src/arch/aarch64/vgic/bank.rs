@@ -1,8 +1,9 @@
 //! The state of 32 interrupts, one bit each, and what the set and clear registers do to it.
 
 use crate::arch::aarch64::gic;
+use crate::arch::aarch64::guest_layout::LINES;
 use crate::fault::{self, Fault};
-use crate::hal::irqchip::IrqChip;
+use crate::hal::IrqChip;
 use crate::ids::IrqLine;
 
 /// A register of one bit an interrupt; the set and the clear form of each state differ only when
@@ -134,8 +135,8 @@ impl Bank {
     fn lines(&self, bits: u32) -> impl Iterator<Item = IrqLine> + use<> {
         let first = self.first;
         ones(bits & self.owned)
-            .filter_map(move |place| IrqLine::new(first + place))
-            .filter(|line| line.is_spi())
+            .map(move |place| IrqLine::new(first + place))
+            .filter(|line| LINES.index(*line).is_some())
     }
 
     /// Returns what is pending as the guest sees it, without asking the physical lines.
@@ -147,7 +148,7 @@ impl Bank {
     pub(super) fn forwarded(&self, groups: (bool, bool)) -> u32 {
         let forwarded =
             if groups.0 { !self.group1 } else { 0 } | if groups.1 { self.group1 } else { 0 };
-        let shared = self.first >= IrqLine::FIRST_SPI;
+        let shared = self.first >= LINES.first;
         let enabled = if fault::on(Fault::VgicDisabledDelivered) && shared {
             self.enabled | self.owned
         } else {
@@ -204,7 +205,7 @@ impl Bank {
                 let mut pending = self.pending();
                 for line in self.lines(self.owned & !pending) {
                     if chip.is_pending(line) {
-                        pending |= 1 << (line.intid() % 32);
+                        pending |= 1 << (line.number() % 32);
                     }
                 }
                 pending
@@ -268,8 +269,8 @@ impl Bank {
             return;
         }
         let foreign = ones(value & !self.owned);
-        for line in foreign.filter_map(|place| IrqLine::new(self.first + place)) {
-            if line.is_spi() {
+        for line in foreign.map(|place| IrqLine::new(self.first + place)) {
+            if LINES.index(line).is_some() {
                 chip.set_enabled(line, on);
             }
         }

@@ -1,9 +1,9 @@
 //! Waiting for interrupts, sending them and ending them.
 
 use super::{Action, SgiRegister};
+use crate::arch::aarch64::exit::{SysReg, WaitKind};
 use crate::arch::aarch64::gic;
 use crate::arch::aarch64::inject::Exception;
-use crate::exit::{SysReg, WaitKind};
 
 /// Decides about a wait instruction. A timed one may end early, so it only gives way: nothing is
 /// awaited that the hypervisor would have to keep in mind.
@@ -26,7 +26,7 @@ pub(super) fn register(reg: SysReg, write: Option<u64>, rt: u8) -> Option<Action
             value,
         },
         (gic::ICC_DIR_EL1, Some(value)) => Action::Deactivate {
-            intid: gic::low32(value & 0xff_ffff),
+            intid: crate::access::low32(value & 0xff_ffff),
         },
         // All of these can only be written.
         (

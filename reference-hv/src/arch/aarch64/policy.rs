@@ -1,72 +1,21 @@
-//! Decides what becomes of an exit: `(Domain, Exit) -> Action`.
+//! Decides what becomes of an exit: `(EmulatedDevices, Exit) -> Action`.
 //!
 //! Nothing here touches hardware, a clock or the heap, so that every decision can be tried on any
 //! machine. What a guest may do is listed; all else is refused in the way a processor or a bus would.
 
 use core::fmt;
 
-use crate::addr::{Ipa, Span, SpanError};
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::psci;
-use crate::arch::aarch64::sysreg::IdRegister;
-use crate::assign::layout::{Layout, Uart};
-use crate::config::MAX_BRIDGES;
-use crate::exit::{Access, Exit};
-use crate::ids::IrqLine;
+use super::exit::Exit;
+use super::inject::Exception;
+use super::psci;
+use super::sysreg::IdRegister;
+use crate::access::Access;
+use crate::vm::{Device, EmulatedDevices};
 
 mod call;
 mod irq;
 mod memory;
-mod mmio;
 mod sysreg;
-
-/// What decisions need to know of a domain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Domain {
-    /// The distributor of its GIC.
-    distributor: Span<Ipa>,
-    /// The redistributors that it really has.
-    redistributors: Span<Ipa>,
-    /// Its emulated PL011.
-    uart: Option<Uart>,
-    /// Where the configuration spaces of its PCI host bridges lie.
-    bridges: [Option<Span<Ipa>>; MAX_BRIDGES],
-}
-
-impl Domain {
-    /// Describes a domain with this number of vCPUs, whose imitated devices lie like this.
-    ///
-    /// # Errors
-    /// Refuses a number of vCPUs whose redistributors would be no range.
-    pub fn new(vcpus: u32, layout: &Layout) -> Result<Self, SpanError> {
-        mmio::domain(vcpus, layout)
-    }
-
-    /// Has the domain find the configuration space of a PCI host bridge, the one with this number, here.
-    pub fn set_bridge(&mut self, number: usize, ecam: Span<Ipa>) {
-        if let Some(bridge) = self.bridges.get_mut(number) {
-            *bridge = Some(ecam);
-        }
-    }
-
-    /// Returns the line of its emulated PL011.
-    pub fn uart_line(&self) -> Option<IrqLine> {
-        self.uart.map(|uart| uart.line)
-    }
-}
-
-/// A device that the hypervisor imitates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Device {
-    /// The distributor of the GIC.
-    Distributor,
-    /// The redistributors of the GIC.
-    Redistributor,
-    /// The PL011.
-    Uart,
-    /// The configuration space of the PCI host bridge with this number.
-    Bridge(usize),
-}
 
 /// A software generated interrupt, by the register that sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +54,7 @@ impl fmt::Display for StopReason {
 /// What becomes of an exit. Unless it says otherwise the guest goes on [`INSTRUCTION`] bytes further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// An imitated device carries the access out. Where the device rejects it, [`rejected`] says what
+    /// An emulated device carries the access out. Where the device rejects it, [`rejected`] says what
     /// comes instead.
     Emulate {
         /// Which one.
@@ -178,14 +127,14 @@ pub enum Action {
 pub const INSTRUCTION: u64 = 4;
 
 /// Decides what becomes of an exit.
-pub fn decide(domain: &Domain, exit: &Exit) -> Action {
+pub fn decide(devices: &EmulatedDevices, exit: &Exit) -> Action {
     match *exit {
         Exit::Data {
             fault,
             write,
             access,
             cache,
-        } => memory::data(domain, fault, write, access, cache),
+        } => memory::data(devices, fault, write, access, cache),
         Exit::Fetch { fault } => memory::fetch(fault),
         Exit::Call {
             conduit,
@@ -200,7 +149,7 @@ pub fn decide(domain: &Domain, exit: &Exit) -> Action {
     }
 }
 
-/// Decides what becomes of an access that an imitated device rejected.
+/// Decides what becomes of an access that an emulated device rejected.
 pub fn rejected(exit: &Exit) -> Action {
     match *exit {
         Exit::Data {

@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 use super::devices::Controller;
 use super::writer::Writer;
 use crate::addr::{Ipa, Span};
+use crate::arch::aarch64::guest_layout::LINES;
 use crate::assign::DomainPlan;
 use crate::assign::layout::Bridge;
-use crate::ids::{IrqLine, Trigger};
+use crate::ids::Trigger;
 
 /// Memory with addresses of 32 bits, in the first cell of an address (PCI Bus Binding to Open Firmware, 2.2.1.1).
 const MEMORY_32: u32 = 0x0200_0000;
@@ -78,7 +79,7 @@ fn lines(plan: &DomainPlan, controller: &Controller) -> Vec<u32> {
             Trigger::Edge => 1,
             Trigger::Level => 4,
         };
-        let number = line.line.intid().saturating_sub(IrqLine::FIRST_SPI);
+        let number = LINES.index(line.line).unwrap_or_default();
         map.extend([SHARED, number, flags]);
     }
     map
