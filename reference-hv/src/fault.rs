@@ -26,7 +26,7 @@ macro_rules! faults {
 }
 
 faults! {
-    // What a partial tree says (config::partial, config::interrupts, config::host).
+    // What a partial tree says.
     TupleTruncated = "tuple-truncated", assign_interrupt_less_platform_device,
         "drops what is left of xen,reg behind the last whole tuple";
     CellsWrongLevel = "cells-wrong-level", map_platform_device_mmio_region_non_ident,
@@ -43,16 +43,16 @@ faults! {
         "takes an IOMMU that is marked xen,passthrough for any device";
     IommuLineGivenAway = "iommu-line-given-away", hide_iommu_from_domain,
         "takes an interrupt of an IOMMU for that of any device";
-    GicGivenAway = "gic-given-away", assign_interrupt_less_platform_device,
+    ControllerGivenAway = "controller-given-away", assign_interrupt_less_platform_device,
         "takes the registers of the interrupt controller for those of any device";
     ConsoleGivenAway = "console-given-away", assign_non_dma_platform_device,
         "takes the hypervisor's console, registers and interrupt, for any device";
-    SpiOffByOne = "spi-off-by-one", assign_non_dma_platform_device,
+    LineOffByOne = "line-off-by-one", assign_non_dma_platform_device,
         "assigns the interrupt behind the one that the host node names";
-    PpiAccepted = "ppi-accepted", assign_non_dma_platform_device,
+    PrivateLineAccepted = "private-line-accepted", assign_non_dma_platform_device,
         "assigns a device with a private interrupt as if it had none";
 
-    // What may be assigned at all (assign::device).
+    // What may be assigned at all.
     ForceNotRequired = "force-not-required", assign_non_dma_platform_device,
         "assigns a device that no IOMMU protects although nobody forces it";
     MarkNotRequired = "mark-not-required", assign_interrupt_less_platform_device,
@@ -66,7 +66,7 @@ faults! {
     RamGivenAway = "ram-given-away", assign_interrupt_less_platform_device,
         "maps host memory that is RAM as if it were a device";
 
-    // Static memory (assign::statics, assign::memory).
+    // Static memory.
     StaticMemoryInPool = "static-memory-in-pool", assign_dma_platform_device_without_iommu,
         "takes the RAM of other domains from memory that a domain names as its own";
     StaticOverModule = "static-over-module", assign_dma_platform_device_without_iommu,
@@ -76,7 +76,7 @@ faults! {
     SecondBankMoved = "second-bank-moved", assign_dma_platform_device_without_iommu,
         "maps the second bank of a direct-mapped domain one page off";
 
-    // The hardware domain (assign::hardware).
+    // The hardware domain.
     IommuShownToHardware = "iommu-shown-to-hardware", hide_iommu_from_domain,
         "leaves the nodes of IOMMUs in the tree of the hardware domain";
     IommuMappedToHardware = "iommu-mapped-to-hardware", hide_iommu_from_domain,
@@ -86,7 +86,7 @@ faults! {
     ReservedLineToHardware = "reserved-line-to-hardware", forbid_same_platform_device_assignment,
         "gives the hardware domain an interrupt that is reserved for others";
 
-    // PCI functions (assign::pci).
+    // PCI functions.
     FunctionOwnerForgotten = "function-owner-forgotten", forbid_same_pci_device_assignment,
         "forgets which domain has which PCI function";
     GroupForgotten = "group-forgotten", forbid_same_pci_device_assignment,
@@ -112,7 +112,7 @@ faults! {
     PciBridgeMoved = "pci-bridge-moved", assign_pci_device_without_iommu,
         "shows a direct-mapped domain its PCI host bridge where other domains have theirs";
 
-    // Ranges (assign::mmio, assign::guest).
+    // Ranges.
     AlignmentRounded = "alignment-rounded", assign_interrupt_less_platform_device,
         "rounds a misaligned range to pages instead of refusing it";
     SizeZeroAccepted = "size-zero-accepted", assign_interrupt_less_platform_device,
@@ -140,7 +140,7 @@ faults! {
     IpaWidthUnchecked = "ipa-width-unchecked", map_platform_device_mmio_region_non_ident,
         "cuts a guest address that is too wide to the width of the guest";
 
-    // Ownership (assign, assign::device, assign::irq).
+    // Ownership.
     MmioOwnerForgotten = "mmio-owner-forgotten", forbid_same_platform_device_assignment,
         "forgets which domain has which device pages";
     DeviceOwnerByNode = "owner-by-node", forbid_same_platform_device_assignment,
@@ -154,7 +154,7 @@ faults! {
     RefusedKeepsClaims = "refused-keeps-claims", forbid_same_platform_device_assignment,
         "lets a refused domain keep what it claimed";
 
-    // What lives on at run time (assign::estate, assign::memory).
+    // What lives on at run time.
     StaticMemoryMixed = "static-memory-mixed", deassign_dma_platform_device_without_iommu,
         "gives the static memory of a destroyed domain to the heap";
     PageOwnerKept = "page-owner-kept", deassign_interrupt_less_platform_device,
@@ -166,7 +166,7 @@ faults! {
     SecondLineOwner = "second-line-owner", forbid_same_platform_device_assignment,
         "lets a control domain give an interrupt to a second domain";
 
-    // The end of a domain (vm).
+    // The end of a domain.
     StaleTranslations = "stale-translations", deassign_interrupt_less_platform_device,
         "lets a guest use what it remembers of a page that was taken from it";
     DestroyedRuns = "destroyed-runs", deassign_interrupt_less_platform_device,
@@ -193,15 +193,15 @@ faults! {
     DeadLookerHolds = "dead-looker-holds", deassign_interrupt_less_platform_device,
         "keeps pages of a dead domain for another that looked at them and is dead as well";
 
-    // Interrupts (assign::irq).
-    SpiLimitOffByOne = "spi-limit-off-by-one", assign_non_dma_platform_device,
+    // Interrupts.
+    LineLimitOffByOne = "line-limit-off-by-one", assign_non_dma_platform_device,
         "accepts the first interrupt that the domain's shared_lines leaves out";
     TriggerConflict = "trigger-conflict", assign_non_dma_platform_device,
         "accepts two devices that want one line to trigger in two ways";
     VirtualLineClash = "virtual-line-clash", assign_non_dma_platform_device,
         "accepts a device on the line of the emulated UART";
 
-    // The guest's tree (guest_tree).
+    // The guest's tree.
     XenPropertyLeft = "xen-property-left", assign_interrupt_less_platform_device,
         "leaves xen,path in the guest's tree";
     IommusLeft = "iommus-left", hide_iommu_from_domain,
@@ -215,13 +215,13 @@ faults! {
     PhandleClash = "phandle-clash", assign_interrupt_less_platform_device,
         "gives the guest's interrupt controller a phandle that another node has";
 
-    // Streams (config::iommu, assign::streams).
+    // Streams.
     DisabledIommuProtects = "disabled-iommu-protects", assign_dma_platform_device_with_iommu,
         "takes a device behind an IOMMU that is off for protected";
     SecondIommuIgnored = "second-iommu-ignored", assign_dma_platform_device_with_iommu,
         "takes no notice of the second IOMMU that a device goes through";
     StreamCut = "stream-cut", assign_dma_platform_device_with_iommu,
-        "cuts a StreamID that is too wide to the width of the stream table";
+        "cuts a source id that is too wide to the width of the stream table";
     SecondStreamOwner = "second-stream-owner", forbid_same_platform_device_assignment,
         "gives a device that a domain has to another one at run time";
     DeassignedFromAnyone = "deassigned-from-anyone", deassign_dma_platform_device_with_iommu,
@@ -231,35 +231,35 @@ faults! {
     StreamSharerForgotten = "stream-sharer-forgotten", forbid_same_platform_device_assignment,
         "forgets that another device has the same stream";
 
-    // What devices reach (arch::aarch64::smmu).
-    SmmuLeftOff = "smmu-left-off", assign_dma_platform_device_with_iommu,
-        "leaves the SMMU off, and lets what it does not translate pass";
+    // What devices reach.
+    IommuLeftOff = "iommu-left-off", assign_dma_platform_device_with_iommu,
+        "leaves the IOMMU off, and lets what it does not translate pass";
     IommuNotProbed = "iommu-not-probed", assign_dma_platform_device_with_iommu,
-        "takes it for granted that an SMMU is where the tree says";
+        "takes it for granted that an IOMMU is where the tree says";
     UnownedBypass = "unowned-bypass", assign_dma_platform_device_with_iommu,
         "lets the accesses of devices that nobody owns pass as they are";
     StreamBypassed = "stream-bypassed", assign_dma_platform_device_with_iommu,
         "lets the accesses of assigned devices pass as they are";
     EventQueueOff = "event-queue-off", assign_dma_platform_device_with_iommu,
-        "leaves the event queue of the SMMU off";
+        "leaves the event queue of the IOMMU off";
     FaultsUnrecorded = "faults-unrecorded", assign_dma_platform_device_with_iommu,
-        "has the SMMU keep to itself what it stops of a domain's device";
+        "has the IOMMU keep to itself what it stops of a domain's device";
     AttachNotInvalidated = "attach-not-invalidated", assign_dma_platform_device_with_iommu,
-        "leaves the SMMU with what it remembers of a stream that is assigned";
+        "leaves the IOMMU with what it remembers of a stream that is assigned";
     UnmapTranslationsKept = "unmap-translations-kept", assign_dma_platform_device_with_iommu,
-        "leaves the SMMU with the translation of a page that was taken away";
+        "leaves the IOMMU with the translation of a page that was taken away";
     StreamKept = "stream-kept", deassign_dma_platform_device_with_iommu,
         "has a device of a destroyed domain go on being translated";
     ReleaseNotInvalidated = "release-not-invalidated", deassign_dma_platform_device_with_iommu,
-        "leaves the SMMU with what it remembers of a stream that is released";
+        "leaves the IOMMU with what it remembers of a stream that is released";
     ReleaseTranslationsKept = "release-translations-kept", deassign_dma_platform_device_with_iommu,
-        "leaves the SMMU with the translations of a destroyed domain";
+        "leaves the IOMMU with the translations of a destroyed domain";
     ReleaseForgotten = "release-forgotten", deassign_dma_platform_device_with_iommu,
         "leaves the devices of a destroyed domain where they were";
     ReleaseLate = "release-late", deassign_dma_platform_device_with_iommu,
         "stops the devices of a destroyed domain only when its memory is free for others";
 
-    // PCI functions (pci).
+    // PCI functions.
     PciHoleEndsDevice = "pci-hole-ends-device", discover_pci_devices_from_xen,
         "takes the first function that is missing for the last of its device";
     PciLastDeviceForgotten = "pci-last-device-forgotten", discover_pci_devices_from_xen,
@@ -285,7 +285,7 @@ faults! {
     PciPageShared = "pci-page-shared", forbid_same_pci_device_assignment,
         "forgets that registers of two functions lie in one page";
 
-    // The end of a PCI function's time with a domain (pci::reset).
+    // The end of a PCI function's time with a domain.
     PciResetSkipped = "pci-reset-skipped", deassign_pci_device_with_iommu,
         "leaves a function that is taken back as its domain has left it";
     PciInterruptsLeftOn = "pci-interrupts-left-on", deassign_pci_device_with_iommu,
@@ -303,13 +303,13 @@ faults! {
     PciOffLate = "pci-off-late", deassign_pci_device_without_iommu,
         "switches functions of a destroyed domain off only when nothing of its memory is left";
 
-    // Accesses that nothing answers (policy::memory).
+    // Accesses that nothing answers.
     UnmappedReadsZero = "unmapped-reads-zero", hide_iommu_from_domain,
         "reads zero where nothing is mapped instead of raising a fault";
     UnmappedWriteDropped = "unmapped-write-dropped", hide_iommu_from_domain,
         "drops what is written where nothing is mapped instead of raising a fault";
 
-    // What domains ask for (hypercall).
+    // What domains ask for.
     DestroyByAnyone = "destroy-by-anyone", deassign_interrupt_less_platform_device,
         "lets any domain destroy any other";
     DestroyHalfDone = "destroy-half-done", deassign_interrupt_less_platform_device,
@@ -329,25 +329,25 @@ faults! {
     SecondPageGuessed = "second-page-guessed", deassign_interrupt_less_platform_device,
         "takes the host page behind one of a guest's for the guest's next page";
 
-    // Delivery of interrupts (vdev::vgic).
-    VgicEnableNotMirrored = "vgic-enable-not-mirrored", assign_non_dma_platform_device,
+    // Delivery of interrupts.
+    InterruptEnableNotMirrored = "interrupt-enable-not-mirrored", assign_non_dma_platform_device,
         "leaves a physical line off although its guest enables it";
-    VgicDisabledDelivered = "vgic-disabled-delivered", assign_non_dma_platform_device,
+    InterruptDisabledDelivered = "interrupt-disabled-delivered", assign_non_dma_platform_device,
         "delivers a line that its guest has not enabled";
-    VgicEarlyLineLost = "vgic-early-line-lost", assign_non_dma_platform_device,
+    EarlyLineLost = "early-line-lost", assign_non_dma_platform_device,
         "loses an interrupt that was pending before its guest enabled the line";
-    VgicLevelNotRearmed = "vgic-level-not-rearmed", assign_non_dma_platform_device,
+    LevelNotRearmed = "level-not-rearmed", assign_non_dma_platform_device,
         "leaves the physical line of a level interrupt active after the guest ends it";
-    VgicLevelLatched = "vgic-level-latched", assign_non_dma_platform_device,
+    LevelLatched = "level-latched", assign_non_dma_platform_device,
         "keeps a level interrupt pending after the device has taken it back";
-    VgicNumberShifted = "vgic-number-shifted", assign_non_dma_platform_device,
+    InterruptNumberShifted = "interrupt-number-shifted", assign_non_dma_platform_device,
         "delivers an assigned interrupt under the number next to its own";
-    VgicDeliveredTwice = "vgic-delivered-twice", assign_non_dma_platform_device,
+    InterruptDeliveredTwice = "interrupt-delivered-twice", assign_non_dma_platform_device,
         "delivers an assigned interrupt a second time";
-    VgicForeignLineSwitched = "vgic-foreign-line-switched", hide_iommu_from_domain,
+    ForeignLineSwitched = "foreign-line-switched", hide_iommu_from_domain,
         "switches a physical line that does not belong to the domain that asks";
 
-    // Virtual configuration space (vdev::vpci).
+    // Virtual configuration space.
     PciRegistersMoved = "pci-registers-moved", assign_pci_device_without_iommu,
         "places what functions of a direct-mapped domain decode elsewhere than the host has it";
     CommandUnfiltered = "command-unfiltered", assign_pci_device_with_iommu,
@@ -403,14 +403,14 @@ faults! {
     RemovedStaysMapped = "removed-stays-mapped", deassign_pci_device_with_iommu,
         "leaves the memory of a function mapped that was taken away";
 
-    // What the machine is told (arch, vm).
+    // What the machine is told.
     DeviceExecutable = "device-executable", map_platform_device_mmio_region_ident,
         "lets a guest execute from device pages";
     DeviceReadOnly = "device-read-only", map_platform_device_mmio_region_ident,
         "lets a guest only read device pages";
     BlockMapped = "block-mapped", assign_interrupt_less_platform_device,
         "maps the whole 2 MiB block that a device page lies in";
-    GicMapped = "gic-mapped", assign_non_dma_platform_device,
+    ControllerMapped = "controller-mapped", assign_non_dma_platform_device,
         "leaves the registers of the host's interrupt controller in every guest's reach";
     IommuMapped = "iommu-mapped", hide_iommu_from_domain,
         "leaves the registers of the IOMMU in every guest's reach";

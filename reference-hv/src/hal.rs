@@ -10,6 +10,8 @@ use crate::addr::{Ipa, Pa, Span};
 use crate::ids::{DomainId, IommuDomainId, Sbdf, Stream, VcpuId, Vmid};
 use crate::paging::{Format, Memory, Shape, Tables};
 
+#[cfg(test)]
+pub(crate) mod fake;
 mod interrupts;
 
 pub use interrupts::{Interrupt, InterruptController, IrqChip, NotOwned, VirtualInterrupts};
@@ -55,6 +57,8 @@ pub trait Ram {
     /// Reads bytes.
     #[must_use]
     fn read(&self, from: Pa, bytes: &mut [u8]) -> bool;
+    /// Lends what lies there; `None` where that is not such RAM as a whole.
+    fn bytes(&self, at: Span<Pa>) -> Option<&[u8]>;
     /// Has what caches hold of whole pages reach memory, for whoever reads it past the caches.
     #[must_use]
     fn write_back(&mut self, span: Span<Pa>) -> bool;

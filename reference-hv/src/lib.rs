@@ -1,7 +1,8 @@
 //! Reference hypervisor for device passthrough.
 //!
 //! Read downward, each module knowing only those above it: [`addr`] and [`ids`], [`dt`],
-//! [`config`] (what the trees claim), [`assign`] (what of it is proven).
+//! [`config`] (what the trees claim), [`assign`] (what of it is proven), [`vm`] (the domains made of
+//! that), [`boot`] (from a bare machine to the first of them).
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
 #![deny(clippy::as_conversions)]
@@ -16,6 +17,7 @@ pub mod access;
 pub mod addr;
 pub mod arch;
 pub mod assign;
+pub mod boot;
 pub mod config;
 pub mod dt;
 pub mod errno;

@@ -12,8 +12,6 @@ mod access;
 mod bars;
 mod capabilities;
 mod change;
-#[cfg(test)]
-pub(crate) mod fake;
 mod function;
 mod iommu_groups;
 pub mod registers;

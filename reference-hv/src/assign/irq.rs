@@ -91,7 +91,7 @@ pub(super) fn judge_wanted(
 ) -> Result<(), String> {
     let line = wanted.line;
     let shared_lines = room.lines;
-    let limit = if fault::on(Fault::SpiLimitOffByOne) {
+    let limit = if fault::on(Fault::LineLimitOffByOne) {
         shared_lines + 1
     } else {
         shared_lines

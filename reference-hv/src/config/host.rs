@@ -195,7 +195,7 @@ impl<'t> Host<'t> {
 
     /// Tells whether a seeded fault takes this part of the hypervisor's for anybody's.
     pub fn is_given_away(&self, id: NodeId) -> bool {
-        (fault::on(Fault::GicGivenAway) && self.index.marks(id).contains(Marks::GIC_PART))
+        (fault::on(Fault::ControllerGivenAway) && self.index.marks(id).contains(Marks::GIC_PART))
             || (self.index.marks(id).contains(Marks::IOMMU) && self.is_iommu_given_away(id))
             || (fault::on(Fault::ConsoleGivenAway) && self.is_console(id))
     }

@@ -276,11 +276,11 @@ pub(super) fn line(
 ) -> Result<Option<HostLine>, ConfigError> {
     let flaw = |what: String| Err(ConfigError::new(node, name, what));
     let line = match kind {
-        0 if fault::on(Fault::SpiOffByOne) => {
+        0 if fault::on(Fault::LineOffByOne) => {
             crate::arch::aarch64::gic::spi(number.saturating_add(1))
         }
         0 => crate::arch::aarch64::gic::spi(number),
-        1 if fault::on(Fault::PpiAccepted) => return Ok(None),
+        1 if fault::on(Fault::PrivateLineAccepted) => return Ok(None),
         1 => {
             return flaw(format!(
                 "names private interrupt {number}; only shared ones can be assigned"

@@ -9,9 +9,9 @@ mod reset;
 
 use std::vec::Vec;
 
-use super::fake::{Device, Fake, bdf};
 use super::registers as at;
 use super::*;
+use crate::hal::fake::functions::{Device, Functions, bdf};
 
 /// An edu, as QEMU has it.
 fn edu(address: u64) -> Device {
@@ -27,11 +27,11 @@ fn root_port(secondary: u8, subordinate: u8) -> Device {
 }
 
 /// Finds what is in the one segment that there is, and what is said about it.
-fn scan(fake: &mut Fake) -> (Inventory, Vec<Warning>) {
+fn scan(fake: &mut Functions) -> (Inventory, Vec<Warning>) {
     scan_buses(fake, 0..=0xff)
 }
 
-fn scan_buses(fake: &mut Fake, buses: RangeInclusive<u8>) -> (Inventory, Vec<Warning>) {
+fn scan_buses(fake: &mut Functions, buses: RangeInclusive<u8>) -> (Inventory, Vec<Warning>) {
     let mut warnings = Vec::new();
     let segment = Segment { number: 0, buses };
     let found = Inventory::scan(fake, &[segment], &mut |warning| warnings.push(warning));

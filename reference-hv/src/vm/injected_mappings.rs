@@ -17,7 +17,7 @@ pub fn with_injected_mappings<'p>(
     let mut plan = Cow::Borrowed(plan);
     // A stray stands in front, so that what was planned goes over it.
     let mut add = |stray| plan.to_mut().mmio.insert(0, stray);
-    if fault::on(Fault::GicMapped) {
+    if fault::on(Fault::ControllerMapped) {
         add(identity(host.gic.distributor));
     }
     if fault::on(Fault::IommuMapped) {

@@ -38,7 +38,7 @@ const OVERLAPPING: [Fault; 8] = [
     Fault::GuestRangesOverlap,
     Fault::ColumnsSwapped,
     Fault::IdentityToo,
-    Fault::GicMapped,
+    Fault::ControllerMapped,
     Fault::IommuMapped,
     Fault::DeviceInLaterDomains,
     Fault::BlockMapped,

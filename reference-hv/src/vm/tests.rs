@@ -2,10 +2,10 @@
 
 mod hypercalls;
 mod life;
-pub(crate) mod machine;
+#[path = "../../tests/trees/rig.rs"]
+pub(crate) mod rig;
 #[path = "../../tests/trees/tree.rs"]
-#[expect(dead_code, reason = "the proof's tests use more of it")]
-mod tree;
+pub(crate) mod tree;
 
 use std::boxed::Box;
 use std::string::String;
@@ -22,10 +22,10 @@ use crate::assign::layout::Layout;
 use crate::assign::{self, IrqAssignment, Load, MmioMapping, Placed, RamMapping};
 use crate::config::{Host, Modules};
 use crate::dt::Blob;
+use crate::hal::fake::{Deed, Fake};
 use crate::ids::{DomainId, Privilege, Trigger};
 use crate::paging::Memory;
 use crate::pci::Inventory;
-use machine::{Deed, Fake};
 
 const ENTRY: u64 = 0x4000_0000;
 const TREE: u64 = 0x403f_0000;
@@ -351,7 +351,7 @@ fn waiting_ends_with_an_interrupt() {
         &[Deed::Arm(5000), wfi(), Deed::Arm(u64::MAX), wfi()],
     );
     told(&mut hypervisor, 2, 0, &[wfi()]);
-    hypervisor.machine().high.push(line(39));
+    hypervisor.machine().chip(line(39)).drive(line(39), true);
     hypervisor
         .machine()
         .later

@@ -127,14 +127,14 @@ fn exposing(name: &str) -> Option<Rig> {
         }
         "iommu-node-shown" => one(Tree::new("smmu").text("compatible", "arm,smmu-v3")),
         "iommu-given-away" => one(nameless(0x0905_0000)),
-        "gic-given-away" => one(nameless(0x0800_0000)),
+        "controller-given-away" => one(nameless(0x0800_0000)),
         "console-given-away" => one(device(
             "uart",
             "/pl011@9000000",
             &[(0x0900_0000, page, HOLE)],
         )),
-        "spi-off-by-one" => one(gpio(HOLE)),
-        "ppi-accepted" => host_gpio("interrupts", &be(&[1, 7, 4])),
+        "line-off-by-one" => one(gpio(HOLE)),
+        "private-line-accepted" => host_gpio("interrupts", &be(&[1, 7, 4])),
         "force-not-required" => {
             let mut device = gpio(HOLE);
             device.cut("xen,force-assign-without-iommu");
@@ -227,7 +227,7 @@ fn exposing(name: &str) -> Option<Rig> {
                 .with("two", &[gpio(HOLE)]);
             rig
         }
-        "spi-limit-off-by-one" => {
+        "line-limit-off-by-one" => {
             let mut rig = one(gpio(HOLE));
             rig.host.at("/chosen/one").put("nr_spis", &be(&[7]));
             rig
@@ -267,7 +267,7 @@ const UNIVERSAL: [&str; 22] = [
     "iommu-mapped-to-hardware",
     "reserved-to-hardware",
     "iommu-given-away",
-    "gic-given-away",
+    "controller-given-away",
     "console-given-away",
     "mark-not-required",
     "dma-accepted",
@@ -277,7 +277,7 @@ const UNIVERSAL: [&str; 22] = [
     "mmio-owner-forgotten",
     "owner-by-node",
     "irq-owner-forgotten",
-    "spi-limit-off-by-one",
+    "line-limit-off-by-one",
     "xen-property-left",
     "iommus-left",
     "iommu-map-left",

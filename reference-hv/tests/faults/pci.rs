@@ -4,14 +4,14 @@ use refhv::ids::Sbdf;
 use refhv::pci::reset::{Progress, ResetRun};
 use refhv::pci::{BarKind, Inventory, Port, Reset, Segment, registers as at};
 
-#[path = "../../src/pci/fake.rs"]
+#[path = "../../src/hal/fake/functions.rs"]
 #[expect(
     dead_code,
     reason = "the tests of the functions themselves use more of it"
 )]
 mod fake;
 
-use fake::{Device, Fake, bdf};
+use fake::{Device, Functions, bdf};
 
 fn plain() -> Device {
     Device::endpoint(0x1234, 0x11e8)
@@ -21,12 +21,12 @@ fn plain() -> Device {
 pub fn seen(fault: &str) -> Option<String> {
     let memory = |address| plain().bar(0, BarKind::Memory32, 0x100, address);
     let two = |one: Device, other: Device| {
-        Fake::default()
+        Functions::default()
             .with(bdf(0, 1, 0), one)
             .with(bdf(0, 2, 0), other)
     };
     let behind = |bridge: Device| {
-        Fake::default()
+        Functions::default()
             .with(bdf(0, 1, 0), bridge)
             .with(bdf(1, 3, 0), plain().pin(1))
             .with(bdf(1, 4, 0), plain().pin(1))
@@ -35,7 +35,7 @@ pub fn seen(fault: &str) -> Option<String> {
     used.set(at::COMMAND, 2, 7);
     let many = |functions: &[u8]| {
         let all = functions.iter();
-        all.fold(Fake::default(), |fake, function| {
+        all.fold(Functions::default(), |fake, function| {
             fake.with(bdf(0, 31, *function), plain().multifunction())
         })
     };
@@ -51,7 +51,7 @@ pub fn seen(fault: &str) -> Option<String> {
             let port = Device::bridge(0, 1, 1).express(Port::Downstream, false);
             let function = || plain().multifunction().express(Port::Endpoint, false);
             let good = || function().acs(at::Acs::empty());
-            Fake::default()
+            Functions::default()
                 .with(bdf(0, 1, 0), port)
                 .with(bdf(1, 0, 0), good())
                 .with(bdf(1, 0, 1), good())
@@ -70,7 +70,7 @@ pub fn seen(fault: &str) -> Option<String> {
 }
 
 /// Looks a machine through, and takes its first function back.
-fn described(mut fake: Fake) -> String {
+fn described(mut fake: Functions) -> String {
     let segment = Segment {
         number: 0,
         buses: 0..=1,
@@ -85,7 +85,7 @@ fn described(mut fake: Fake) -> String {
     format!("{functions} {after:x?} {taken:x?}")
 }
 
-fn take_back(fake: &mut Fake, found: &Inventory, at: Sbdf) -> (String, Vec<u8>, usize) {
+fn take_back(fake: &mut Functions, found: &Inventory, at: Sbdf) -> (String, Vec<u8>, usize) {
     let function = found.get(at).expect("it is known");
     let msi = function.capability(at::CAP_MSI).map(u16::from);
     if let Some(msi) = msi {

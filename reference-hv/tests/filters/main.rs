@@ -1,6 +1,9 @@
 //! Each seeded fault of the virtual configuration space changes what a guest sees, or what the machine sees of it. One test,
 //! for the selection is one for the whole process.
 
+#[path = "../../src/hal/fake/functions.rs"]
+#[expect(dead_code, reason = "the tests of discovery use the rest")]
+mod fake;
 #[path = "../../src/vdev/vpci/tests/rig.rs"]
 #[expect(dead_code, reason = "the unit tests of the filters use the rest")]
 mod rig;
@@ -46,7 +49,7 @@ fn look(seen: &mut Seen, rig: &Rig) {
     for (guest, host, size) in rig.machine.stage.shown() {
         seen.extend([("guest", guest), ("host", host), ("size", size)]);
     }
-    let bytes = &rig.machine.space(DISK).bytes;
+    let bytes = rig.machine.space(DISK).bytes();
     seen.extend(bytes.iter().map(|byte| ("hardware", u64::from(*byte))));
 }
 
@@ -95,7 +98,7 @@ fn hardware() -> Seen {
         subordinate: 1,
     };
     install(&mut machine, &disk(), DISK_WORDS);
-    machine.spaces.get_mut(&DISK).unwrap().set(4, 0);
+    machine.functions.device(DISK).set(4, 4, 0);
     install(&mut machine, &port, &[(0x18, 0x0001_0100)]);
     let second = endpoint(
         at(1, 0, 1),
@@ -130,7 +133,7 @@ fn hardware() -> Seen {
         for (guest, host, size) in machine.stage.shown() {
             seen.extend([("guest", guest), ("host", host), ("size", size)]);
         }
-        seen.push(("word", u64::from(machine.space(function).word(offset))));
+        seen.push(("word", u64::from(machine.space(function).get(offset, 4))));
     };
     for access in [Access::ReadOnly, Access::Hidden] {
         write(&mut machine, bridge, 0x3c, 0x55, access);

@@ -1,10 +1,10 @@
 //! PCI functions that partial trees ask for, and what the hardware domain has of the bridges.
 
-#[path = "../../src/pci/fake.rs"]
+#[path = "../../src/hal/fake/functions.rs"]
 #[expect(dead_code, reason = "the tests of discovery use the rest")]
 mod fake;
 
-use fake::{Device, Fake, bdf};
+use fake::{Device, Functions, bdf};
 use refhv::ids::Sbdf;
 use refhv::pci::{BarKind, Inventory, Port, Segment};
 
@@ -25,7 +25,7 @@ fn edu(address: u64) -> Device {
 }
 
 /// Finds the functions of a machine.
-pub fn found(mut fake: Fake) -> Inventory {
+pub fn found(mut fake: Functions) -> Inventory {
     let segment = Segment {
         number: 0,
         buses: 0..=255,
@@ -35,7 +35,7 @@ pub fn found(mut fake: Fake) -> Inventory {
 
 /// A machine whose functions 00:03.0 and 00:04.0 are alike.
 pub fn two() -> Inventory {
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 3, 0), edu(WINDOW))
         .with(bdf(0, 4, 0), edu(WINDOW + 0x10_0000));
     found(fake)
@@ -164,20 +164,21 @@ fn a_function_has_one_owner() {
 /// Functions of one device, behind one bridge that speaks for them, and on one line stay together.
 #[test]
 fn what_cannot_be_kept_apart_stays_together() {
-    let device = |fake: Fake, first: Sbdf, second: Sbdf| {
+    let device = |fake: Functions, first: Sbdf, second: Sbdf| {
         fake.with(first, edu(WINDOW).multifunction())
             .with(second, edu(WINDOW + 0x10_0000).pin(2))
     };
-    let behind = Fake::default().with(bdf(0, 1, 0), Device::port(Port::ToConventional, 0, 1, 1));
+    let behind =
+        Functions::default().with(bdf(0, 1, 0), Device::port(Port::ToConventional, 0, 1, 1));
     let conventional = behind
         .with(bdf(1, 1, 0), edu(WINDOW))
         .with(bdf(1, 2, 0), edu(WINDOW + 0x10_0000));
-    let line = Fake::default()
+    let line = Functions::default()
         .with(bdf(0, 3, 0), edu(WINDOW))
         .with(bdf(0, 7, 0), edu(WINDOW + 0x10_0000));
     for (fake, first, second, why) in [
         (
-            device(Fake::default(), bdf(0, 3, 0), bdf(0, 3, 1)),
+            device(Functions::default(), bdf(0, 3, 0), bdf(0, 3, 1)),
             bdf(0, 3, 0),
             bdf(0, 3, 1),
             "which is one device with 0000:00:03.0",
@@ -210,7 +211,7 @@ fn what_cannot_be_kept_apart_stays_together() {
 fn registers_have_a_place_of_their_own() {
     let small = |address| Device::endpoint(0x1b36, 5).bar(0, BarKind::Memory32, 0x100, address);
     let said = |first: Device, second: Option<Device>, asked: &[Sbdf]| {
-        let mut fake = Fake::default().with(bdf(0, 3, 0), first);
+        let mut fake = Functions::default().with(bdf(0, 3, 0), first);
         if let Some(second) = second {
             fake = fake.with(bdf(0, 4, 0), second);
         }

@@ -9,7 +9,7 @@ use refhv::config::{Host, HostError, Modules};
 use refhv::dt::Blob;
 use refhv::pci::Inventory;
 
-use crate::tree::Tree;
+use super::tree::Tree;
 
 /// The board's tree as QEMU describes it.
 pub const VIRT: &[u8] = include_bytes!("../../testdata/virt.dtb");

@@ -107,11 +107,6 @@ pub const ICH_HCR_NPIE: u64 = 1 << 3;
 /// Deactivations by ICC_DIR_EL1 are trapped (TDIR).
 pub const ICH_HCR_TDIR: u64 = 1 << 14;
 
-/// Returns how many EOIs found no list register (ICH_HCR_EL2.EOIcount).
-pub const fn eoi_count(hcr: u64) -> u64 {
-    (hcr >> 27) & 0x1f
-}
-
 /// One list register, taken apart (`ICH_LR<n>_EL2`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ListRegister {
@@ -322,12 +317,5 @@ mod tests {
         for (raw, intid, target) in table {
             assert_eq!(Sgi::decode(raw), Sgi { intid, target }, "{raw:#x}");
         }
-    }
-
-    /// The count of unmatched EOIs is the top five bits of the low word.
-    #[test]
-    fn eoi_count_is_bits_31_to_27() {
-        assert_eq!(eoi_count(0x1f << 27 | ICH_HCR_EN), 31);
-        assert_eq!(eoi_count(u64::MAX ^ (0x1f << 27)), 0);
     }
 }

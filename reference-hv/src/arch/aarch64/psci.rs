@@ -1,28 +1,26 @@
 //! Power State Coordination Interface 1.1 (Arm DEN 0022) and the discovery calls of the SMC calling
 //! convention 1.1 (Arm DEN 0028): function numbers, arguments, answers.
 
+use smccc::arch::{SMCCC_ARCH_FEATURES, SMCCC_VERSION};
+use smccc::error::SUCCESS;
+use smccc::psci::error::{ALREADY_ON, INVALID_ADDRESS, INVALID_PARAMETERS, NOT_SUPPORTED};
+use smccc::psci::{
+    PSCI_AFFINITY_INFO_32, PSCI_AFFINITY_INFO_64, PSCI_CPU_OFF, PSCI_CPU_ON_32, PSCI_CPU_ON_64,
+    PSCI_CPU_SUSPEND_32, PSCI_CPU_SUSPEND_64, PSCI_FEATURES, PSCI_MIGRATE_INFO_TYPE,
+    PSCI_SYSTEM_OFF, PSCI_SYSTEM_RESET, PSCI_VERSION,
+};
+
 use crate::access::low32;
 
 /// PSCI_VERSION of this implementation: 1.1.
 pub const VERSION: u64 = 0x0001_0001;
 /// SMCCC_VERSION of this implementation: 1.1.
-pub const SMCCC_VERSION: u64 = 0x0001_0001;
+pub const CONVENTION: u64 = 0x0001_0001;
 /// MIGRATE_INFO_TYPE: there is no trusted operating system to migrate.
 pub const NO_MIGRATION: u64 = 2;
 
 /// Bit 30 of a function number: arguments of 64 bits.
 const WIDE: u32 = 1 << 30;
-const PSCI_VERSION: u32 = 0x8400_0000;
-const CPU_SUSPEND: u32 = 0x8400_0001;
-const CPU_OFF: u32 = 0x8400_0002;
-const CPU_ON: u32 = 0x8400_0003;
-const AFFINITY_INFO: u32 = 0x8400_0004;
-const MIGRATE_INFO_TYPE: u32 = 0x8400_0006;
-const SYSTEM_OFF: u32 = 0x8400_0008;
-const SYSTEM_RESET: u32 = 0x8400_0009;
-const PSCI_FEATURES: u32 = 0x8400_000a;
-const SMCCC_VERSION_ID: u32 = 0x8000_0000;
-const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
 
 /// What a call answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +39,15 @@ pub enum ReturnCode {
 
 impl ReturnCode {
     /// Returns the value for X0.
-    pub const fn value(self) -> u64 {
-        let code: i64 = match self {
-            Self::Success => 0,
-            Self::NotSupported => -1,
-            Self::InvalidParameters => -2,
-            Self::AlreadyOn => -4,
-            Self::InvalidAddress => -9,
+    pub fn value(self) -> u64 {
+        let code = match self {
+            Self::Success => SUCCESS,
+            Self::NotSupported => NOT_SUPPORTED,
+            Self::InvalidParameters => INVALID_PARAMETERS,
+            Self::AlreadyOn => ALREADY_ON,
+            Self::InvalidAddress => INVALID_ADDRESS,
         };
-        code.cast_unsigned()
+        i64::from(code).cast_unsigned()
     }
 }
 
@@ -115,14 +113,19 @@ pub enum Call {
 const fn is_known(function: u32) -> bool {
     matches!(
         function,
-        PSCI_VERSION | CPU_OFF | MIGRATE_INFO_TYPE | SYSTEM_OFF | SYSTEM_RESET | PSCI_FEATURES
-    ) || is_wide_or_narrow(function, CPU_SUSPEND)
-        || is_wide_or_narrow(function, CPU_ON)
-        || is_wide_or_narrow(function, AFFINITY_INFO)
-}
-
-const fn is_wide_or_narrow(function: u32, narrow: u32) -> bool {
-    function == narrow || function == narrow | WIDE
+        PSCI_VERSION
+            | PSCI_CPU_OFF
+            | PSCI_MIGRATE_INFO_TYPE
+            | PSCI_SYSTEM_OFF
+            | PSCI_SYSTEM_RESET
+            | PSCI_FEATURES
+            | PSCI_CPU_SUSPEND_32
+            | PSCI_CPU_SUSPEND_64
+            | PSCI_CPU_ON_32
+            | PSCI_CPU_ON_64
+            | PSCI_AFFINITY_INFO_32
+            | PSCI_AFFINITY_INFO_64
+    )
 }
 
 /// Recognizes a call from X0 to X3. Total: what is not known is answered "not supported".
@@ -147,26 +150,23 @@ pub fn decode(args: &[u64; 4]) -> Call {
     };
     match function {
         PSCI_VERSION => Call::Answer(VERSION),
-        MIGRATE_INFO_TYPE => Call::Answer(NO_MIGRATION),
+        PSCI_MIGRATE_INFO_TYPE => Call::Answer(NO_MIGRATION),
         PSCI_FEATURES => {
             let asked = low32(first);
-            answer(is_known(asked) || asked == SMCCC_VERSION_ID)
+            answer(is_known(asked) || asked == SMCCC_VERSION)
         }
-        SMCCC_VERSION_ID => Call::Answer(SMCCC_VERSION),
-        SMCCC_ARCH_FEATURES => answer(matches!(
-            low32(first),
-            SMCCC_VERSION_ID | SMCCC_ARCH_FEATURES
-        )),
-        CPU_OFF => Call::Request(Request::CpuOff),
-        SYSTEM_OFF => Call::Request(Request::SystemOff),
-        SYSTEM_RESET => Call::Request(Request::SystemReset),
-        _ if is_wide_or_narrow(function, CPU_SUSPEND) => Call::Request(Request::Suspend),
-        _ if is_wide_or_narrow(function, CPU_ON) => Call::Request(Request::CpuOn {
+        SMCCC_VERSION => Call::Answer(CONVENTION),
+        SMCCC_ARCH_FEATURES => answer(matches!(low32(first), SMCCC_VERSION | SMCCC_ARCH_FEATURES)),
+        PSCI_CPU_OFF => Call::Request(Request::CpuOff),
+        PSCI_SYSTEM_OFF => Call::Request(Request::SystemOff),
+        PSCI_SYSTEM_RESET => Call::Request(Request::SystemReset),
+        PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64 => Call::Request(Request::Suspend),
+        PSCI_CPU_ON_32 | PSCI_CPU_ON_64 => Call::Request(Request::CpuOn {
             target: cut(first),
             entry: cut(second),
             context: cut(third),
         }),
-        _ if is_wide_or_narrow(function, AFFINITY_INFO) => Call::Request(Request::AffinityInfo {
+        PSCI_AFFINITY_INFO_32 | PSCI_AFFINITY_INFO_64 => Call::Request(Request::AffinityInfo {
             target: cut(first),
             level: cut(second),
         }),

@@ -3,9 +3,9 @@
 use crate::addr::{Pa, Span};
 use crate::errno::Errno;
 use crate::hal::Ram;
+use crate::hal::fake::Fake;
 use crate::hypercall::abi;
 use crate::hypercall::abi::domctl::DomainInfo;
-use crate::vm::tests::machine::Fake;
 use crate::vm::tests::{hypervisor, place, plan};
 use crate::vm::{Hypervisor, Outcome};
 

@@ -9,7 +9,7 @@ use crate::hal::ConfigSpace;
 const PLACE: Sbdf = bdf(0, 1, 0);
 
 fn bars_of(device: Device) -> (Vec<Bar>, Option<FunctionDefect>) {
-    let mut fake = Fake::default().with(PLACE, device);
+    let mut fake = Functions::default().with(PLACE, device);
     let before = fake.devices().clone();
     let (found, said) = scan(&mut fake);
     assert!(*fake.devices() == before, "something was left changed");
@@ -171,7 +171,7 @@ fn nothing_is_decoded_meanwhile() {
     for command in [0x0000, 0x0003, 0x0007, 0x0146] {
         let mut device = edu(0x1000_0000).bar(1, BarKind::Io, 8, 0x80);
         device.set(at::COMMAND, 2, command);
-        let mut fake = Fake::default().with(PLACE, device);
+        let mut fake = Functions::default().with(PLACE, device);
         let _ = scan(&mut fake);
         assert_eq!(fake.device(PLACE).get(at::COMMAND, 2), command);
         let mut decodes = command & 3 != 0;
@@ -190,7 +190,7 @@ fn bridges_have_two() {
     let bridge = root_port(1, 1).bar(0, BarKind::Memory64, 0x1000, 0x1000_0000);
     let (bars, flaw) = bars_of(bridge.clone());
     assert_eq!((bars.len(), flaw), (1, None));
-    let mut fake = Fake::default().with(PLACE, bridge);
+    let mut fake = Functions::default().with(PLACE, bridge);
     let _ = scan(&mut fake);
     let written = |offset| fake.writes.iter().any(|write| write.offset == offset);
     assert!(written(at::BAR0) && written(at::BAR0 + 4));

@@ -24,7 +24,7 @@ fn quiet(warning: Warning) {
 /// A function that comes is known as if it had been there, and a second time changes nothing.
 #[test]
 fn what_comes_is_as_if_it_had_been_there() {
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(bdf(0, 1, 0), root_port(1, 4))
         .with(bdf(0, 2, 0), edu(0x1000_0000).multifunction())
         .with(bdf(0, 2, 1), edu(0x1010_0000))
@@ -65,7 +65,7 @@ fn what_comes_is_as_if_it_had_been_there() {
 /// What cannot have come is refused, each for its own reason, and nothing changes.
 #[test]
 fn what_cannot_have_come_is_refused() {
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(bdf(0, 1, 0), root_port(1, 1))
         .with(bdf(0, 2, 0), Device::bridge(0, 2, 4))
         .with(bdf(0, 3, 0), edu(0))
@@ -110,7 +110,7 @@ fn what_cannot_have_come_is_refused() {
         assert!(found == before, "{at}");
     }
     let pulled = fake.pull(bdf(0, 3, 0)).unwrap();
-    let again = |found: &mut Inventory, fake: &mut Fake| {
+    let again = |found: &mut Inventory, fake: &mut Functions| {
         let added = found.add(fake, bdf(0, 3, 0), None, &mut quiet);
         added.map(|one| one.device)
     };
@@ -134,13 +134,13 @@ fn bridges_can_be_numbered_late() {
         (0, 9, false),
         (9, 8, false),
     ] {
-        let mut fake = Fake::default()
+        let mut fake = Functions::default()
             .with(bridge, root_port(0, 0))
             .with(bdf(0, 2, 0), root_port(3, 5));
         let (mut found, said) = scan(&mut fake);
         assert_eq!(said.len(), 1);
         let mut fake = fake.with(new, edu(0));
-        let mut add = |fake: &mut Fake| {
+        let mut add = |fake: &mut Functions| {
             let added = found.add(fake, new, None, &mut quiet);
             added.map(|one| one.above)
         };
@@ -159,7 +159,7 @@ fn bridges_can_be_numbered_late() {
 /// A bridge that comes with buses that others have is known, but nothing is looked for behind it.
 #[test]
 fn bridges_do_not_take_the_buses_of_others() {
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(bdf(0, 2, 0), root_port(3, 5))
         .with(bdf(3, 0, 0), edu(0));
     let (mut found, _) = scan(&mut fake);
@@ -186,7 +186,7 @@ fn bridges_do_not_take_the_buses_of_others() {
 #[test]
 fn virtual_functions_hang_on_their_physical_one() {
     let (owner, one) = (bdf(1, 0, 0), bdf(1, 2, 1));
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(bdf(0, 1, 0), root_port(1, 2))
         .with(owner, physical())
         .with(one, virtual_one())
@@ -221,7 +221,7 @@ fn virtual_functions_hang_on_their_physical_one() {
 /// A bridge stays known as long as something behind it is.
 #[test]
 fn bridges_stay_while_something_is_behind() {
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(bdf(0, 1, 0), root_port(1, 1))
         .with(bdf(1, 0, 0), edu(0));
     let (mut found, _) = scan(&mut fake);
@@ -235,7 +235,7 @@ fn bridges_stay_while_something_is_behind() {
 #[test]
 fn groups_follow() {
     let members = [bdf(0, 5, 0), bdf(0, 5, 1)];
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(members[0], edu(0).multifunction())
         .with(members[1], edu(0))
         .with(bdf(0, 6, 0), root_port(1, 1));
@@ -260,7 +260,7 @@ fn groups_follow() {
 /// So many functions are known and no more.
 #[test]
 fn there_is_an_end_to_functions() {
-    let mut fake = Fake::default();
+    let mut fake = Functions::default();
     for bus in 0..=4 {
         if bus > 0 {
             fake = fake.with(bdf(0, 0, bus), root_port(0, 0));

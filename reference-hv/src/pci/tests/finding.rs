@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn finds(case: &str, mut fake: Fake, wanted: &[Sbdf], said: &[Warning]) {
+fn finds(case: &str, mut fake: Functions, wanted: &[Sbdf], said: &[Warning]) {
     let before = fake.devices().clone();
     let (found, warnings) = scan(&mut fake);
     assert_eq!(places(&found), wanted, "{case}");
@@ -27,24 +27,24 @@ fn numbers(bridge: Sbdf, secondary: u8, subordinate: u8, last: u8) -> Warning {
 fn functions_are_found_where_they_may_be() {
     let many = || edu(0).multifunction();
     let all = [bdf(0, 0, 0), bdf(0, 31, 7)];
-    finds("an empty bus", Fake::default(), &[], &[]);
-    let fake = Fake::default()
+    finds("an empty bus", Functions::default(), &[], &[]);
+    let fake = Functions::default()
         .with(bdf(0, 0, 0), many())
         .with(bdf(0, 0, 7), many())
         .with(bdf(0, 31, 0), many())
         .with(bdf(0, 31, 7), many());
     let wanted = [all[0], bdf(0, 0, 7), bdf(0, 31, 0), all[1]];
     finds("holes", fake, &wanted, &[]);
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 1, 1), edu(0))
         .with(bdf(0, 2, 0), edu(0));
     finds("no function 0", fake, &[bdf(0, 2, 0)], &[]);
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 1, 0), edu(0))
         .with(bdf(0, 1, 1), edu(0));
     finds("one function, it says", fake, &[bdf(0, 1, 0)], &[]);
     for vendor in [0xffff, 0, 1] {
-        let fake = Fake::default().with(bdf(0, 1, 0), Device::endpoint(vendor, 0xffff));
+        let fake = Functions::default().with(bdf(0, 1, 0), Device::endpoint(vendor, 0xffff));
         finds("nobody", fake, &[], &[]);
     }
 }
@@ -52,7 +52,7 @@ fn functions_are_found_where_they_may_be() {
 /// What is behind bridges is found, at any depth, to the last function of the last bus.
 #[test]
 fn bridges_are_followed() {
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 1, 0), root_port(1, 1))
         .with(bdf(0, 2, 0), root_port(2, 5))
         .with(bdf(0, 3, 0), Device::bridge(0, 0xf0, 0xff))
@@ -76,7 +76,7 @@ fn bridges_are_followed() {
 /// A host bridge may have more buses of its own than the first: each that no bridge names, with all that is behind it.
 #[test]
 fn further_buses_of_a_host_bridge_are_found() {
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 1, 0), root_port(1, 4))
         .with(bdf(0, 2, 0), root_port(0, 0))
         .with(bdf(1, 0, 0), edu(0))
@@ -106,7 +106,7 @@ fn further_buses_of_a_host_bridge_are_found() {
     assert!(found.get(bdf(0x80, 0, 0)).is_some());
     assert_eq!(said[1], numbers(bdf(0x40, 1, 0), 0x78, 0x90, 0x7f));
 
-    let fake = Fake::default().with(bdf(0x20, 0, 0), edu(0));
+    let fake = Functions::default().with(bdf(0x20, 0, 0), edu(0));
     for (buses, count) in [(0..=0x1f, 0), (0x10..=0x20, 1), (0x21..=0xff, 0)] {
         let (found, _) = scan_buses(&mut fake.clone(), buses);
         assert_eq!(found.functions().len(), count);
@@ -119,7 +119,7 @@ fn impossible_buses_are_not_looked_at() {
     let bridge = bdf(0, 1, 0);
     let behind = bdf(1, 0, 0);
     for (case, secondary, subordinate) in [("its own bus", 0, 0xff), ("backwards", 2, 1)] {
-        let fake = Fake::default()
+        let fake = Functions::default()
             .with(bridge, root_port(secondary, subordinate))
             .with(behind, edu(0));
         let said = numbers(bridge, secondary, subordinate, 0xff);
@@ -132,7 +132,7 @@ fn impossible_buses_are_not_looked_at() {
         ("beyond its bridge's", 2, 4),
         ("outside its bridge's", 4, 4),
     ] {
-        let fake = Fake::default()
+        let fake = Functions::default()
             .with(bridge, Device::bridge(0, 1, 3))
             .with(inner, Device::bridge(1, secondary, subordinate))
             .with(bdf(2, 0, 0), edu(0));
@@ -144,7 +144,7 @@ fn impossible_buses_are_not_looked_at() {
         let said = numbers(inner, secondary, subordinate, 3);
         finds(case, fake, &[bridge, inner], &[said]);
     }
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(bdf(0x10, 1, 0), Device::bridge(0x10, 0x11, 0x20))
         .with(bdf(0x10, 2, 0), Device::bridge(0x10, 0x11, 0x11))
         .with(bdf(0x11, 2, 0), edu(0));
@@ -158,7 +158,7 @@ fn impossible_buses_are_not_looked_at() {
 #[test]
 fn buses_named_twice_are_not_looked_at() {
     let bridges = [bdf(0, 1, 0), bdf(0, 2, 0), bdf(0, 3, 0)];
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bridges[0], root_port(1, 2))
         .with(bridges[1], root_port(2, 3))
         .with(bridges[2], root_port(4, 4))
@@ -181,7 +181,7 @@ fn buses_named_twice_are_not_looked_at() {
 fn other_headers_are_left_alone() {
     let place = bdf(0, 1, 0);
     for kind in [2, 3, 0x7e] {
-        let mut fake = Fake::default().with(place, Device::other(kind));
+        let mut fake = Functions::default().with(place, Device::other(kind));
         let (found, said) = scan(&mut fake);
         assert_eq!(found.functions()[0].kind, Kind::Other(kind));
         assert_eq!(said, [Warning::Header { at: place, kind }]);
@@ -203,7 +203,7 @@ fn functions_are_described() {
         device.set(offset, 1, value);
     }
     let place = bdf(0, 3, 0);
-    let (found, said) = scan(&mut Fake::default().with(place, device));
+    let (found, said) = scan(&mut Functions::default().with(place, device));
     let function = found.get(place).unwrap();
     let names = (function.vendor, function.device, function.class);
     assert_eq!(names, (0x8086, 0x10d3, 0x02_0000));
@@ -243,7 +243,7 @@ fn odd_lists_are_cut() {
         let mut device = edu(0).power(true);
         device.set(0x51, 1, next);
         device.set(0x6c, 2, 0x0009);
-        let (found, said) = scan(&mut Fake::default().with(place, device));
+        let (found, said) = scan(&mut Functions::default().with(place, device));
         let count = if next == 0x6e { 3 } else { 2 };
         assert_eq!(found.functions()[0].capabilities.len(), count, "{case}");
         let wanted = cut.map(|next| Warning::List { at: place, next });
@@ -251,7 +251,7 @@ fn odd_lists_are_cut() {
     }
     let mut device = edu(0);
     device.set(at::STATUS, 2, 0);
-    let (found, _) = scan(&mut Fake::default().with(place, device));
+    let (found, _) = scan(&mut Functions::default().with(place, device));
     assert_eq!(found.functions()[0].capabilities, [], "no list at all");
 }
 
@@ -268,7 +268,7 @@ fn a_look_is_short() {
         ("one with more capabilities", Some(rich()), 23, 7),
         ("a bridge", Some(root_port(0, 0)), 15, 2),
     ] {
-        let mut fake = Fake::default();
+        let mut fake = Functions::default();
         if let Some(device) = device {
             fake = fake.with(bdf(0, 9, 0), device);
         }

@@ -259,7 +259,7 @@ proptest! {
     fn everything_is_put_back(
         headers in prop::collection::vec((0_u8..8, any::<[u8; 32]>(), any::<[u8; 64]>(), 0_u8..3), 1..6),
     ) {
-        let mut fake = Fake::default();
+        let mut fake = Functions::default();
         for (slot, (function, written, masks, header)) in headers.into_iter().enumerate() {
             let mut device = Device::other(header).multifunction();
             device.set(at::COMMAND, 2, u32::from(written[0]));

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Everything that is bound, but what is alone.
-fn groups(fake: &mut Fake) -> Vec<(Sbdf, Sbdf, IsolationReason)> {
+fn groups(fake: &mut Functions) -> Vec<(Sbdf, Sbdf, IsolationReason)> {
     let (mut found, _) = scan(fake);
     let before = found.clone();
     found.isolate(fake, &mut |warning| panic!("{warning}"));
@@ -14,12 +14,12 @@ fn groups(fake: &mut Fake) -> Vec<(Sbdf, Sbdf, IsolationReason)> {
         .collect()
 }
 
-fn bound(case: &str, mut fake: Fake, members: &[Sbdf], bond: IsolationReason) {
+fn bound(case: &str, mut fake: Functions, members: &[Sbdf], bond: IsolationReason) {
     let wanted: Vec<_> = members.iter().map(|at| (*at, members[0], bond)).collect();
     assert_eq!(groups(&mut fake), wanted, "{case}");
 }
 
-fn apart(case: &str, mut fake: Fake) {
+fn apart(case: &str, mut fake: Functions) {
     assert_eq!(groups(&mut fake), [], "{case}");
 }
 
@@ -35,7 +35,7 @@ fn capable(device: Device, can: at::Acs) -> Device {
 /// Devices of the first bus, and at the ends of links that keep them apart, are alone.
 #[test]
 fn what_is_kept_apart_is_alone() {
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 0, 0), Device::endpoint(0x1b36, 8))
         .with(bdf(0, 1, 0), edu(0x1000_0000))
         .with(bdf(0, 2, 0), edu(0x1010_0000))
@@ -65,7 +65,7 @@ fn what_has_one_voice_is_bound() {
             leaky(Port::FromConventional, 0, 4, 4),
         ),
     ] {
-        let fake = Fake::default()
+        let fake = Functions::default()
             .with(bdf(0, 1, 0), edu(0))
             .with(bdf(0, 7, 0), bridge)
             .with(members[0], edu(0))
@@ -77,7 +77,7 @@ fn what_has_one_voice_is_bound() {
             IsolationReason::Requester(bdf(0, 7, 0)),
         );
     }
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 7, 0), Device::bridge(0, 4, 4))
         .with(members[0], edu(0));
     apart("nobody else behind the bridge", fake);
@@ -88,7 +88,7 @@ fn what_has_one_voice_is_bound() {
 fn what_is_behind_a_leaky_port_is_bound() {
     let switch = |upper: Device, ports: [Device; 2]| {
         let [one, other] = ports;
-        Fake::default()
+        Functions::default()
             .with(bdf(0, 1, 0), edu(0))
             .with(bdf(0, 3, 0), upper)
             .with(bdf(1, 0, 0), Device::port(Port::Upstream, 1, 2, 4))
@@ -143,7 +143,7 @@ fn what_is_behind_a_leaky_port_is_bound() {
         IsolationReason::Port(bdf(2, 2, 0)),
     );
     // One that says that it is an endpoint promises nothing.
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 3, 0), leaky(Port::Endpoint, 0, 1, 1))
         .with(bdf(1, 0, 0), edu(0))
         .with(bdf(1, 1, 0), edu(0));
@@ -154,7 +154,7 @@ fn what_is_behind_a_leaky_port_is_bound() {
         &members,
         IsolationReason::Port(bdf(0, 3, 0)),
     );
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 3, 0), leaky(Port::Downstream, 0, 1, 1))
         .with(bdf(1, 0, 0), edu(0));
     apart("one device behind a port", fake);
@@ -165,7 +165,7 @@ fn what_is_behind_a_leaky_port_is_bound() {
 fn functions_of_one_device_are_bound() {
     let members = [bdf(0, 5, 0), bdf(0, 5, 2)];
     let pair = |one: Device, other: Device| {
-        Fake::default()
+        Functions::default()
             .with(bdf(0, 4, 0), edu(0))
             .with(members[0], one.multifunction())
             .with(members[1], other.multifunction())
@@ -194,7 +194,7 @@ fn functions_of_one_device_are_bound() {
     );
     // At the end of a link all functions are of one device.
     let port = |secondary| leaky(Port::Downstream, 0, secondary, secondary);
-    let fake = Fake::default()
+    let fake = Functions::default()
         .with(bdf(0, 5, 0), port(1).multifunction())
         .with(bdf(0, 5, 1), port(2))
         .with(bdf(1, 0, 0), edu(0))
@@ -212,7 +212,7 @@ fn registers_in_one_page_bind() {
     let small = |address| Device::endpoint(0x1234, 1).bar(0, BarKind::Memory32, 0x100, address);
     let members = [bdf(0, 1, 0), bdf(0, 3, 0)];
     let pair = |one, other| {
-        Fake::default()
+        Functions::default()
             .with(members[0], one)
             .with(bdf(0, 2, 0), small(0x1000_2000))
             .with(members[1], other)
@@ -256,7 +256,7 @@ fn registers_in_one_page_bind() {
 #[test]
 fn bonds_go_on() {
     let small = |address| Device::endpoint(0x1234, 1).bar(0, BarKind::Memory32, 0x100, address);
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(bdf(0, 1, 0), Device::bridge(0, 4, 4))
         .with(bdf(0, 6, 0), small(0x1000_0000).multifunction())
         .with(bdf(0, 6, 1), small(0x1000_8000))
@@ -292,7 +292,9 @@ fn pages_of_bridges_are_nobodys() {
     let place = bdf(0, 2, 0);
     let port = root_port(1, 1).bar(0, BarKind::Memory32, 0x100, 0x1000_0000);
     let device = Device::endpoint(0x1234, 1).bar(0, BarKind::Memory32, 0x100, 0x1000_0800);
-    let mut fake = Fake::default().with(bdf(0, 1, 0), port).with(place, device);
+    let mut fake = Functions::default()
+        .with(bdf(0, 1, 0), port)
+        .with(place, device);
     let (mut found, said) = scan(&mut fake);
     let flaw = FunctionDefect::Bridge(bdf(0, 1, 0));
     assert_eq!(said, [Warning::FunctionDefect { at: place, flaw }]);
@@ -307,7 +309,7 @@ fn pages_of_bridges_are_nobodys() {
 #[test]
 fn ports_are_told_to_keep_devices_apart() {
     let port = bdf(0, 3, 0);
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(port, root_port(1, 1))
         .with(bdf(1, 0, 0), edu(0).multifunction())
         .with(bdf(1, 0, 1), capable(edu(0), at::Acs::all()));
@@ -334,7 +336,7 @@ fn ports_are_told_to_keep_devices_apart() {
 #[test]
 fn requesters_are_found() {
     let voice = |device: Device| {
-        let mut fake = Fake::default()
+        let mut fake = Functions::default()
             .with(bdf(0, 1, 0), root_port(3, 5))
             .with(bdf(3, 0, 0), device)
             .with(bdf(4, 2, 0), Device::bridge(4, 5, 5))
@@ -362,7 +364,7 @@ fn pins_cross_in_bridges() {
         (4, (0x20, 4), (0x08, 4), (0x10, 2)),
     ] {
         let device = || edu(0).pin(pin);
-        let mut fake = Fake::default()
+        let mut fake = Functions::default()
             .with(bdf(0, 1, 0), root_port(1, 1).pin(2))
             .with(bdf(0, 2, 0), Device::bridge(0, 2, 3))
             .with(bdf(0, 4, 0), device())
@@ -386,7 +388,7 @@ fn pins_cross_in_bridges() {
         assert_eq!(found.get(bdf(0, 2, 0)).unwrap().intx_route, None);
     }
     for pin in [5, 0xff] {
-        let (found, _) = scan(&mut Fake::default().with(bdf(0, 1, 0), edu(0).pin(pin)));
+        let (found, _) = scan(&mut Functions::default().with(bdf(0, 1, 0), edu(0).pin(pin)));
         assert_eq!(
             found.functions()[0].intx_route,
             None,

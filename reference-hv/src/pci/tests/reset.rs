@@ -24,8 +24,8 @@ fn plain() -> Device {
     busy(Device::endpoint(0x1234, 0x11e8))
 }
 
-fn machine(device: Device) -> Fake {
-    Fake::default()
+fn machine(device: Device) -> Functions {
+    Functions::default()
         .with(PORT, root_port(1, 1))
         .with(PLACE, device)
 }
@@ -41,7 +41,7 @@ fn spoil(device: &mut Device) {
 }
 
 /// Carries out a reset, and returns what comes of it and for how long in all it is waited.
-fn carry_out(fake: &mut Fake, found: &Inventory, how: Reset) -> (End, u32) {
+fn carry_out(fake: &mut Functions, found: &Inventory, how: Reset) -> (End, u32) {
     let mut run = ResetRun::begin(fake, found.get(PLACE).unwrap(), how);
     let mut waited = 0;
     for _ in 0..40 {
@@ -127,13 +127,17 @@ fn the_way_is_chosen() {
         Reset::Bus(PORT),
         "half of the advanced features is none"
     );
-    let (found, _) = scan(&mut Fake::default().with(PLACE, plain()).with(PORT, plain()));
+    let (found, _) = scan(
+        &mut Functions::default()
+            .with(PLACE, plain())
+            .with(PORT, plain()),
+    );
     assert_eq!(
         found.get(PORT).unwrap().reset,
         Reset::None,
         "no bridge above"
     );
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(PORT, Device::bridge(0, 1, 2))
         .with(PLACE, plain())
         .with(bdf(1, 3, 0), Device::bridge(1, 2, 2));
@@ -239,7 +243,7 @@ fn transactions_are_waited_for() {
 #[test]
 fn a_bus_is_restored_as_a_whole() {
     let other = bdf(1, 3, 0);
-    let mut fake = Fake::default()
+    let mut fake = Functions::default()
         .with(PORT, Device::bridge(0, 1, 1))
         .with(PLACE, plain())
         .with(other, plain());

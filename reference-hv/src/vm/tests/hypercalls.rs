@@ -23,7 +23,7 @@ fn pair() -> Hypervisor<Fake> {
     hypervisor(&[control, plan(2, 1, 40)])
 }
 
-fn registers(hypervisor: &Hypervisor<Fake>, domain: usize) -> &machine::Registers {
+fn registers(hypervisor: &Hypervisor<Fake>, domain: usize) -> &crate::hal::fake::Registers {
     &hypervisor.domains.get(domain).unwrap().vcpus[0].registers
 }
 

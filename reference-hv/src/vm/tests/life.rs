@@ -262,7 +262,7 @@ fn what_comes_in_a_pause_is_kept() {
         hypervisor.step();
     }
     hypervisor.pause(id(1)).unwrap();
-    hypervisor.machine().high.push(line(39));
+    hypervisor.machine().chip(line(39)).drive(line(39), true);
     let now = hypervisor.machine().time;
     let arrival = (now + 5, Interrupt::Line(line(39)));
     hypervisor.machine().later.push(arrival);

@@ -2,20 +2,29 @@
 
 use core::fmt;
 
+use aarch64_cpu::asm::barrier::{SY, dsb, isb};
+use aarch64_cpu::registers::{
+    ICH_HCR_EL2, ID_AA64DFR0_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1,
+    ID_AA64MMFR1_EL1, ID_AA64MMFR2_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, Readable, Writeable,
+};
+use arm_sysregs::el1::accessors::read_id_aa64isar2_el1;
+use arm_sysregs::el2::accessors::read_ich_vmcr_el2;
+use arm_sysregs::el2::registers::IchVmcrEl2;
+
 use super::ecam::Ecam;
 use super::el2::{self, Stage2};
 use super::gicv3::{self, Features, Gic};
 use super::mmu::Mmu;
-use super::ram::{self, Frames, Ram};
+use super::ram::{Frames, Ram};
 use super::smmu::Registers;
-use super::sysreg::{self, read, set};
+use super::sysreg;
 use super::vcpu::{Left, Vcpu, el1};
 use super::{heap, pl011, timer};
 use crate::access::Width;
-use crate::addr::{Ipa, Pa, Span};
+use crate::addr::{Ipa, Pa};
 use crate::arch::aarch64::VcpuContext;
 use crate::arch::aarch64::esr;
-use crate::arch::aarch64::gic::{VIRTUAL_TIMER, eoi_count};
+use crate::arch::aarch64::gic::VIRTUAL_TIMER;
 use crate::arch::aarch64::guest_layout::LINES;
 use crate::arch::aarch64::inject::{self, Exception, Interrupted};
 use crate::arch::aarch64::smmu::{Owner, Set};
@@ -23,7 +32,7 @@ use crate::arch::aarch64::stage2;
 use crate::arch::aarch64::sysreg::IdRegister;
 use crate::arch::aarch64::vgic::{self, Lists};
 use crate::arch::aarch64::{Aarch64, exit::Exit};
-use crate::config::HostLine;
+use crate::config::{Host, HostLine};
 use crate::hal::{
     Clock, ConfigSpace, Console, Cpu, Event, Interrupt, InterruptController, Iommu, IrqChip,
     Translation,
@@ -31,34 +40,23 @@ use crate::hal::{
 use crate::ids::{DomainId, IommuDomainId, IrqLine, Sbdf, Stream, Trigger, VcpuId, Vmid};
 use crate::paging::Shape;
 
-/// ICH_VMCR_EL2.VEOIM: the guest's EOI drops the priority only.
-const VEOIM: u64 = 1 << 9;
-
 /// PSTATE.SS and BTYPE, which completing an instruction clears.
 const STEP_AND_BRANCH: u64 = 1 << 21 | 0b11 << 10;
-
-/// INTIDs of the private lines that the hypervisor uses.
-#[derive(Clone, Copy, Debug)]
-pub struct Private {
-    /// The hypervisor's timer.
-    pub alarm: u32,
-    /// The virtual CPU interface's upkeep, where there is one.
-    pub maintenance: Option<u32>,
-}
 
 /// The machine.
 #[derive(Debug)]
 pub struct Board {
-    mmu: Mmu,
+    pub(super) mmu: Mmu,
     /// RAM of modules and domains.
-    pub ram: Ram,
+    pub(super) ram: Ram,
     gic: Gic,
-    private: Private,
+    /// INTID of the hypervisor's timer.
+    alarm_line: u32,
     features: Features,
     stage2: Stage2,
     smmus: Set<Registers>,
     /// The configuration space of PCI functions.
-    pub ecam: Ecam,
+    pub(super) ecam: Ecam,
     /// What the alarm is set to.
     alarm: Option<u64>,
     /// List registers that may hold something.
@@ -70,44 +68,41 @@ pub struct Board {
 }
 
 impl Board {
-    /// Puts the parts together and switches the hypervisor's own lines on.
+    /// Puts the parts together and switches the hypervisor's own lines on, those of SMMUs included.
     pub fn new(
+        host: &Host<'_>,
         mmu: Mmu,
         ram: Ram,
-        gic: Gic,
-        private: Private,
+        mut gic: Gic,
         stage2: Stage2,
         smmus: Set<Registers>,
-        ecam: Ecam,
     ) -> Self {
-        gic.enable_private(private.alarm);
-        gic.enable_private(VIRTUAL_TIMER);
-        if let Some(maintenance) = private.maintenance {
-            gic.enable_private(maintenance);
+        let alarm_line = host.timer.hypervisor.number();
+        let upkeep = host.gic.maintenance.map(|line| line.number());
+        for line in [alarm_line, VIRTUAL_TIMER].into_iter().chain(upkeep) {
+            gic.enable_private(line);
+        }
+        let active = host.iommus.iter().filter(|iommu| iommu.active);
+        let read = active.map(|iommu| host.interrupts(iommu.id).unwrap_or_default());
+        for HostLine { line, trigger } in read.flat_map(|interrupts| interrupts.lines) {
+            if smmus.has_line(line) {
+                gic.configure(line, trigger);
+                gic.set_enabled(line, true);
+            }
         }
         Self {
             mmu,
             ram,
             gic,
-            private,
+            alarm_line,
             features: gicv3::features(),
             stage2,
             smmus,
-            ecam,
+            ecam: Ecam::default(),
             alarm: None,
             listed: 0,
             timer_active: false,
             last: [None; Vmid::COUNT],
-        }
-    }
-
-    /// Switches the interrupts of SMMUs on.
-    pub fn listen(&mut self, lines: &[HostLine]) {
-        for HostLine { line, trigger } in lines {
-            if self.smmus.has_line(*line) {
-                self.gic.configure(*line, *trigger);
-                self.gic.set_enabled(*line, true);
-            }
         }
     }
 
@@ -139,7 +134,7 @@ impl Board {
             if self.gic.is_private_active(VIRTUAL_TIMER) != active {
                 self.gic.set_private_active(VIRTUAL_TIMER, active);
                 // The redistributor has it before the guest can look.
-                sysreg::dsb_sy();
+                dsb(SY);
             }
             self.timer_active = active;
         }
@@ -153,7 +148,7 @@ impl Board {
             gicv3::set_list_register(n, 0);
         }
         self.listed = lists.used;
-        set_interface_control(lists.hcr);
+        ICH_HCR_EL2.set(lists.hcr);
     }
 
     /// Reads the list registers back and switches the virtual interface off, so that it asks for no
@@ -162,38 +157,13 @@ impl Board {
         for (n, register) in lists.lr.iter_mut().take(lists.used).enumerate() {
             *register = gicv3::list_register(n);
         }
-        lists.unlisted = match eoi_count(read!("ich_hcr_el2")) {
+        lists.unlisted = match ICH_HCR_EL2.read(ICH_HCR_EL2::EOIcount) {
             0 => 0,
-            _ if read!("ich_vmcr_el2") & VEOIM != 0 => 0,
+            // The guest's EOI drops the priority only.
+            _ if read_ich_vmcr_el2().contains(IchVmcrEl2::VEOIM) => 0,
             count => count,
         };
-        set_interface_control(0);
-    }
-}
-
-fn set_interface_control(control: u64) {
-    // SAFETY: ICH_HCR_EL2 only says whether and how the guest's interface works.
-    unsafe { set!("ich_hcr_el2", control) }
-}
-
-impl crate::hal::Ram for Board {
-    fn scrub(&mut self, span: Span<Pa>) -> bool {
-        self.ram.scrub(span)
-    }
-    fn copy(&mut self, from: Pa, to: Pa, size: u64) -> bool {
-        self.ram.copy(from, to, size)
-    }
-    fn write(&mut self, to: Pa, bytes: &[u8]) -> bool {
-        self.ram.write(to, bytes)
-    }
-    fn read(&self, from: Pa, bytes: &mut [u8]) -> bool {
-        self.ram.read(from, bytes)
-    }
-    fn write_back(&mut self, span: Span<Pa>) -> bool {
-        self.ram.write_back(span)
-    }
-    fn publish_code(&mut self) {
-        ram::invalidate_icache();
+        ICH_HCR_EL2.set(0);
     }
 }
 
@@ -223,7 +193,7 @@ impl Clock for Board {
 
     fn idle(&mut self, until: Option<u64>) {
         self.set_alarm(self.until(until));
-        sysreg::isb();
+        isb(SY);
         sysreg::wait_for_interrupt();
     }
 }
@@ -268,10 +238,10 @@ impl InterruptController for Board {
             self.gic.deactivate(line);
             return Some(Interrupt::Own);
         }
-        if intid == self.private.alarm {
+        if intid == self.alarm_line {
             // The line is level: it must be low before the interrupt is over.
             self.set_alarm(None);
-            sysreg::isb();
+            isb(SY);
             if self.smmus.due().is_some() {
                 self.look_at_smmus();
             }
@@ -426,15 +396,15 @@ impl Cpu for Board {
 
     fn identify(&self, register: IdRegister) -> u64 {
         match register {
-            IdRegister::Pfr0 => read!("id_aa64pfr0_el1"),
-            IdRegister::Pfr1 => read!("id_aa64pfr1_el1"),
-            IdRegister::Dfr0 => read!("id_aa64dfr0_el1"),
-            IdRegister::Isar0 => read!("id_aa64isar0_el1"),
-            IdRegister::Isar1 => read!("id_aa64isar1_el1"),
-            IdRegister::Isar2 => read!("s3_0_c0_c6_2"),
-            IdRegister::Mmfr0 => read!("id_aa64mmfr0_el1"),
-            IdRegister::Mmfr1 => read!("id_aa64mmfr1_el1"),
-            IdRegister::Mmfr2 => read!("s3_0_c0_c7_2"),
+            IdRegister::Pfr0 => ID_AA64PFR0_EL1.get(),
+            IdRegister::Pfr1 => ID_AA64PFR1_EL1.get(),
+            IdRegister::Dfr0 => ID_AA64DFR0_EL1.get(),
+            IdRegister::Isar0 => ID_AA64ISAR0_EL1.get(),
+            IdRegister::Isar1 => ID_AA64ISAR1_EL1.get(),
+            IdRegister::Isar2 => read_id_aa64isar2_el1().bits(),
+            IdRegister::Mmfr0 => ID_AA64MMFR0_EL1.get(),
+            IdRegister::Mmfr1 => ID_AA64MMFR1_EL1.get(),
+            IdRegister::Mmfr2 => ID_AA64MMFR2_EL1.get(),
         }
     }
 

@@ -2,14 +2,17 @@
 
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
+use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
+
+use aarch64_cpu::asm::barrier::{SY, dsb};
 
 use super::mmu::Mmu;
-use super::{pl011, sysreg};
 use crate::access::Width;
 use crate::arch::aarch64::stage1::Memory;
-use crate::config::Host;
+use crate::config::HostBridge;
 use crate::hal::ConfigSpace;
 use crate::ids::Sbdf;
+use crate::paging::MapError;
 use crate::pci::registers::SPACE;
 
 /// The configuration space of one segment.
@@ -25,30 +28,22 @@ struct Space {
 pub struct Ecam(Vec<Space>);
 
 impl Ecam {
-    /// Maps the configuration space of every host bridge. One whose space is used otherwise is no host bridge any more.
+    /// Maps the configuration space behind a host bridge.
+    ///
+    /// # Errors
+    /// Refuses one that is mapped already, whatever it is.
     ///
     /// # Safety
     /// What the tree calls an ECAM must be one, or nothing that is used otherwise.
-    pub unsafe fn open(mmu: &mut Mmu, host: &mut Host<'_>) -> Self {
-        let mut spaces = Vec::new();
-        let Host { bridges, index, .. } = host;
-        bridges.retain(|bridge| {
-            // SAFETY: The caller vouches for it; what is mapped already, whatever it is, is refused.
-            if let Err(error) = unsafe { mmu.map(bridge.ecam, Memory::Device) } {
-                let path = index.node(bridge.id).path();
-                pl011::line(format_args!(
-                    "{path}: `reg` cannot be mapped: {error}; nothing behind it is assignable"
-                ));
-                return false;
-            }
-            spaces.push(Space {
-                segment: bridge.segment,
-                buses: bridge.buses.clone(),
-                base: bridge.ecam.first().raw(),
-            });
-            true
+    pub unsafe fn open(&mut self, mmu: &mut Mmu, bridge: &HostBridge) -> Result<(), MapError> {
+        // SAFETY: The caller vouches for it.
+        unsafe { mmu.map(bridge.ecam, Memory::Device)? }
+        self.0.push(Space {
+            segment: bridge.segment,
+            buses: bridge.buses.clone(),
+            base: bridge.ecam.first().raw(),
         });
-        Self(spaces)
+        Ok(())
     }
 
     /// Returns where a register is; nothing where there is no such bus, and for what is no register.
@@ -77,14 +72,10 @@ impl ConfigSpace for Ecam {
         // configuration register that no function has gives all ones (PCIe 2.3.2).
         unsafe {
             match width {
-                Width::Byte => {
-                    u32::from(core::ptr::with_exposed_provenance::<u8>(place).read_volatile())
-                }
-                Width::Half => {
-                    u32::from(core::ptr::with_exposed_provenance::<u16>(place).read_volatile())
-                }
+                Width::Byte => u32::from(with_exposed_provenance::<u8>(place).read_volatile()),
+                Width::Half => u32::from(with_exposed_provenance::<u16>(place).read_volatile()),
                 Width::Word | Width::Double => {
-                    core::ptr::with_exposed_provenance::<u32>(place).read_volatile()
+                    with_exposed_provenance::<u32>(place).read_volatile()
                 }
             }
         }
@@ -98,18 +89,17 @@ impl ConfigSpace for Ecam {
         // address register of a function in use is moved over memory of somebody else's.
         unsafe {
             match width {
-                Width::Byte => {
-                    core::ptr::with_exposed_provenance_mut::<u8>(place).write_volatile(value as u8)
+                Width::Byte => with_exposed_provenance_mut::<u8>(place).write_volatile(value as u8),
+                Width::Half => {
+                    with_exposed_provenance_mut::<u16>(place).write_volatile(value as u16)
                 }
-                Width::Half => core::ptr::with_exposed_provenance_mut::<u16>(place)
-                    .write_volatile(value as u16),
                 Width::Word | Width::Double => {
-                    core::ptr::with_exposed_provenance_mut::<u32>(place).write_volatile(value);
+                    with_exposed_provenance_mut::<u32>(place).write_volatile(value)
                 }
             }
         }
         // It has arrived before anything that follows, a read of memory behind a decoder included.
-        sysreg::dsb_sy();
+        dsb(SY);
     }
 
     /// Tells it without finding the place of each register anew, four devices a turn: most buses have none.

@@ -1,39 +1,24 @@
 //! What EL2 lets guests do: the registers that are the same for every guest. Bit names are those of
 //! the Arm ARM, HCR_EL2.E2H = 0.
 
+use core::arch::asm;
 use core::fmt;
 
-use super::sysreg::{self, read, set};
+use aarch64_cpu::asm::barrier::{ISHST, SY, dsb, isb};
+use aarch64_cpu::registers::*;
+use arm_sysregs::el0::accessors::read_pmcr_el0;
+use arm_sysregs::el1::accessors::*;
+use arm_sysregs::el2::accessors::*;
+use arm_sysregs::el2::registers::*;
+use tock_registers::fields::FieldValue;
+
 use crate::arch::aarch64::stage2;
 use crate::paging::Shape;
 
-/// HCR_EL2 on every CPU: stage 2 on; interrupts and SErrors come to EL2; waiting, SMC, ID registers,
-/// auxiliary control and implementation-defined registers trap.
-const HCR: u64 = bit(0)   // VM: stage 2
-    | bit(1)              // SWIO: invalidation by set/way also cleans
-    | bit(2)              // PTW: a table walk in device memory faults
-    | bit(3) | bit(4) | bit(5) // FMO, IMO, AMO
-    | bit(9) | 0b01 << 10 // FB, BSU: maintenance and barriers reach the inner shareable domain
-    | bit(13) | bit(14)   // TWI, TWE
-    | bit(16) | bit(18)   // TID1, TID3
-    | bit(19)             // TSC
-    | bit(20)             // TIDCP
-    | bit(21)             // TACR
-    | bit(31); // RW: EL1 is AArch64
-
-/// CPTR_EL2 on every CPU: SIMD works; SVE (TZ) and SME (TSM) trap, being RES1 where they are missing.
-const CPTR: u64 = 0x33ff;
-
-/// MDCR_EL2 on every CPU: debug registers trap (TDA, TDOSA, TDRA); buffers of profiling and trace belong
-/// to EL2 (E2PB, E2TB = 0).
-const MDCR: u64 = bit(9) | bit(10) | bit(11);
-
-/// CNTHCTL_EL2: the physical counter may be read (EL1PCTEN), the physical timer traps.
-const CNTHCTL: u64 = bit(0);
-
-const fn bit(n: u32) -> u64 {
-    1 << n
-}
+/// CPTR_EL2 on every CPU: SIMD works; SVE and SME trap, their bits being RES1 where they are missing.
+const CPTR: CptrEl2 = CptrEl2::RES1.union(CptrEl2::TZ).union(CptrEl2::TSM);
+/// CPTR_EL2.TTA: trace registers trap.
+const TRACE: u64 = 1 << 20;
 
 /// Why this CPU cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,34 +62,28 @@ pub struct Stage2 {
 /// # Errors
 /// Refuses a CPU that lacks what this hypervisor is built on.
 pub fn configure(force: bool) -> Result<Stage2, CpuError> {
-    if read!("hcr_el2") & bit(34) != 0 {
+    if HCR_EL2.is_set(HCR_EL2::E2H) {
         return Err(CpuError::HostExtensionsOnly);
     }
-    let model = read!("id_aa64mmfr0_el1");
-    // TGran4: 0 and 1 are support without and with 52 bits, 0xf is none.
-    if model >> 28 & 0xf == 0xf {
+    // 0 and 1 are support without and with 52 bits.
+    if ID_AA64MMFR0_EL1.matches_all(ID_AA64MMFR0_EL1::TGran4::NotSupported) {
         return Err(CpuError::NoSmallPages);
     }
+    let model = ID_AA64MMFR0_EL1.get();
     let width = stage2::ipa_bits(model);
     let shape = Shape::shortest(width).ok_or(CpuError::Width(width))?;
-    let forced = force && forced_write_back();
-    let traps = optional_traps(forced);
-    let midr = read!("midr_el1");
-    // SAFETY: These registers only decide what a lower exception level may do; none is running, and
-    // stage 2 is not used before VTTBR_EL2 is loaded with a domain's tables.
-    unsafe {
-        set!("hcr_el2", HCR | traps.hcr);
-        set!("vtcr_el2", stage2::control(shape, model));
-        set!("cptr_el2", CPTR | traps.cptr);
-        set!("mdcr_el2", MDCR | traps.mdcr);
-        set!("cnthctl_el2", CNTHCTL);
-        set!("cnthp_ctl_el2", 0_u64);
-        set!("hstr_el2", 0_u64);
-        set!("vpidr_el2", midr);
-        set!("mdscr_el1", 0_u64);
-    }
-    withhold_extensions(model);
-    sysreg::isb();
+    let forced = force && ID_AA64MMFR2_EL1.is_set(ID_AA64MMFR2_EL1::FWB);
+    // What is written here only decides what a lower exception level may do; none is running, and stage 2 is
+    // not used before VTTBR_EL2 is loaded with a domain's tables.
+    set_traps(forced);
+    VTCR_EL2.set(stage2::control(shape, model));
+    CNTHCTL_EL2.write(CNTHCTL_EL2::EL1PCTEN::SET);
+    CNTHP_CTL_EL2.set(0);
+    write_hstr_el2(0);
+    write_vpidr_el2(VpidrEl2::from_bits_retain(MIDR_EL1.get()));
+    MDSCR_EL1.set(0);
+    withhold_extensions();
+    isb(SY);
     invalidate_all();
     Ok(Stage2 {
         shape,
@@ -113,91 +92,90 @@ pub fn configure(force: bool) -> Result<Stage2, CpuError> {
     })
 }
 
-/// Tells whether the CPU has FEAT_S2FWB (ID_AA64MMFR2_EL1.FWB).
-fn forced_write_back() -> bool {
-    read!("s3_0_c0_c7_2") >> 40 & 0xf != 0
-}
-
-/// Bits of features that not every CPU has; they are RES0 where the feature is missing.
-#[derive(Default)]
-struct Traps {
-    hcr: u64,
-    cptr: u64,
-    mdcr: u64,
-}
-
-fn optional_traps(forced: bool) -> Traps {
-    let field = |register: u64, shift: u32| register >> shift & 0xf;
-    let (pfr0, pfr1) = (read!("id_aa64pfr0_el1"), read!("id_aa64pfr1_el1"));
-    let (dfr0, mmfr1) = (read!("id_aa64dfr0_el1"), read!("id_aa64mmfr1_el1"));
-    let mut traps = Traps::default();
-    if field(mmfr1, 16) != 0 {
-        traps.hcr |= bit(35); // TLOR: limited ordering regions
-    }
-    if forced {
-        traps.hcr |= bit(46); // FWB: a guest's RAM is write-back, whatever the guest says
-    }
-    if field(pfr0, 28) != 0 {
-        traps.hcr |= bit(36); // TERR: error records
-    }
-    if field(pfr1, 8) >= 2 {
-        traps.hcr |= bit(58); // TID5: memory tagging
-    }
-    if field(pfr0, 44) != 0 {
-        traps.cptr |= bit(30); // TAM: activity monitors
-    }
-    if field(dfr0, 4) != 0 {
-        traps.cptr |= bit(20); // TTA: trace registers
-    }
-    if !matches!(field(dfr0, 8), 0 | 0xf) {
-        // TPMCR, TPM: performance monitors; HPMN stays at all counters, its reset value.
-        traps.mdcr |= bit(5) | bit(6) | read!("pmcr_el0") >> 11 & 0x1f;
-    }
-    if field(dfr0, 32) != 0 {
-        traps.mdcr |= bit(14); // TPMS: statistical profiling
-    }
-    if field(dfr0, 40) != 0 {
-        traps.mdcr |= bit(19); // TTRF: trace filter
-    }
-    traps
+/// Sets what traps, on every CPU alike. Bits of features that a CPU lacks are RES0 there. The physical timer
+/// traps for want of CNTHCTL_EL2.EL1PCEN; profiling and trace buffers belong to EL2 (MDCR_EL2.E2PB, E2TB = 0).
+fn set_traps(forced: bool) {
+    let pfr0 = read_id_aa64pfr0_el1();
+    let dfr0 = ID_AA64DFR0_EL1.extract();
+    // Stage 2 on, walks in device memory fault; interrupts and SErrors come to EL2; set/way maintenance
+    // also cleans, maintenance and barriers reach the inner shareable domain.
+    HCR_EL2.write(
+        HCR_EL2::VM::Enable
+            + HCR_EL2::RW::EL1IsAarch64
+            + HCR_EL2::PTW::SET
+            + HCR_EL2::FMO::SET
+            + HCR_EL2::IMO::SET
+            + HCR_EL2::AMO::SET
+            + HCR_EL2::SWIO::SET
+            + HCR_EL2::FB::SET
+            + HCR_EL2::BSU::InnerShareable
+            + HCR_EL2::TWI::SET
+            + HCR_EL2::TWE::SET
+            + HCR_EL2::TID1::SET
+            + HCR_EL2::TID3::SET
+            + HCR_EL2::TSC::SET
+            + HCR_EL2::TIDCP::SET
+            + HCR_EL2::TACR::SET
+            // A guest's RAM is write-back, whatever the guest says.
+            + HCR_EL2::FWB.val(forced.into())
+            + HCR_EL2::TLOR.val(ID_AA64MMFR1_EL1.is_set(ID_AA64MMFR1_EL1::LO).into())
+            + HCR_EL2::TERR.val((pfr0.ras() != 0).into())
+            // From 2 on tags are kept in memory.
+            + HCR_EL2::TID5.val((read_id_aa64pfr1_el1().mte() >= 2).into()),
+    );
+    let monitors = CPTR_EL2::TAM.val((pfr0.amu() != 0).into());
+    let trace = u64::from(dfr0.is_set(ID_AA64DFR0_EL1::TraceVer)) * TRACE;
+    CPTR_EL2.set(CPTR.bits() | monitors.value | trace);
+    let counters = match dfr0.read(ID_AA64DFR0_EL1::PMUVer) {
+        0 | 0xf => FieldValue::none(),
+        // HPMN stays at all counters, its reset value.
+        _ => {
+            MDCR_EL2::TPMCR::SET
+                + MDCR_EL2::TPM::SET
+                + MDCR_EL2::HPMN.val(read_pmcr_el0().n().into())
+        }
+    };
+    MDCR_EL2.write(
+        MDCR_EL2::TDA::SET
+            + MDCR_EL2::TDOSA::SET
+            + MDCR_EL2::TDRA::SET
+            + MDCR_EL2::TPMS.val(dfr0.is_set(ID_AA64DFR0_EL1::PMSVer).into())
+            + MDCR_EL2::TTRF.val(dfr0.is_set(ID_AA64DFR0_EL1::TraceFilt).into())
+            + counters,
+    );
 }
 
 /// Traps what newer architectures let a hypervisor trap one by one. Zero is the safe value: the
 /// fields whose sense is inverted (`n...`) trap, the others concern what EL1 always had.
-fn withhold_extensions(model: u64) {
-    // ID_AA64MMFR1_EL1.HCX
-    if read!("id_aa64mmfr1_el1") >> 40 & 0xf != 0 {
+fn withhold_extensions() {
+    if read_id_aa64mmfr1_el1().hcx() != 0 {
         // SAFETY: HCRX_EL2 exists; zero grants guests nothing.
-        unsafe { set!("s3_4_c1_c2_2", 0_u64) }
+        unsafe { write_hcrx_el2(HcrxEl2::empty()) }
     }
-    // ID_AA64PFR0_EL1.MPAM and ID_AA64PFR1_EL1.MPAM_frac
-    let partitioning = read!("id_aa64pfr0_el1") >> 40 | read!("id_aa64pfr1_el1") >> 16;
-    if partitioning & 0xf != 0 {
-        let traps = read!("s3_4_c10_c5_0") | bit(48) | bit(49);
-        // SAFETY: MPAM2_EL2 exists; TRAPMPAM0EL1 and TRAPMPAM1EL1 keep guests from it.
-        unsafe { set!("s3_4_c10_c5_0", traps) }
+    if read_id_aa64pfr0_el1().mpam() != 0 || read_id_aa64pfr1_el1().mpam_frac() != 0 {
+        let traps = read_mpam2_el2() | Mpam2El2::TRAPMPAM0EL1 | Mpam2El2::TRAPMPAM1EL1;
+        // SAFETY: MPAM2_EL2 exists; these keep guests from it.
+        unsafe { write_mpam2_el2(traps) }
     }
-    let fine = model >> 56 & 0xf;
+    let fine = read_id_aa64mmfr0_el1().fgt();
     if fine >= 1 {
-        // SAFETY: FEAT_FGT is there, so HFGRTR_EL2, HFGWTR_EL2, HFGITR_EL2, HDFGRTR_EL2 and HDFGWTR_EL2
-        // exist; zero grants no feature that has an inverted field.
+        // SAFETY: FEAT_FGT is there, so these registers are; zero grants no feature that has an inverted field.
         unsafe {
-            set!("s3_4_c1_c1_4", 0_u64);
-            set!("s3_4_c1_c1_5", 0_u64);
-            set!("s3_4_c1_c1_6", 0_u64);
-            set!("s3_4_c3_c1_4", 0_u64);
-            set!("s3_4_c3_c1_5", 0_u64);
+            write_hfgrtr_el2(HfgrtrEl2::empty());
+            write_hfgwtr_el2(HfgwtrEl2::empty());
+            write_hfgitr_el2(HfgitrEl2::empty());
+            write_hdfgrtr_el2(HdfgrtrEl2::empty());
+            write_hdfgwtr_el2(HdfgwtrEl2::empty());
         }
     }
     if fine >= 2 {
-        // SAFETY: FEAT_FGT2 is there, so HFGRTR2_EL2, HFGWTR2_EL2, HFGITR2_EL2, HDFGRTR2_EL2 and
-        // HDFGWTR2_EL2 exist; as above.
+        // SAFETY: FEAT_FGT2 is there, so these registers are; as above.
         unsafe {
-            set!("s3_4_c3_c1_2", 0_u64);
-            set!("s3_4_c3_c1_3", 0_u64);
-            set!("s3_4_c3_c1_7", 0_u64);
-            set!("s3_4_c3_c1_0", 0_u64);
-            set!("s3_4_c3_c1_1", 0_u64);
+            write_hfgrtr2_el2(Hfgrtr2El2::empty());
+            write_hfgwtr2_el2(Hfgwtr2El2::empty());
+            write_hfgitr2_el2(Hfgitr2El2::empty());
+            write_hdfgrtr2_el2(Hdfgrtr2El2::empty());
+            write_hdfgwtr2_el2(Hdfgwtr2El2::empty());
         }
     }
 }
@@ -207,7 +185,7 @@ fn withhold_extensions(model: u64) {
 fn invalidate_all() {
     // SAFETY: Invalidating translations loses nothing; no guest has run.
     unsafe {
-        core::arch::asm!(
+        asm!(
             "tlbi alle1",
             "dsb nsh",
             "isb",
@@ -219,32 +197,33 @@ fn invalidate_all() {
 /// Drops every translation that carries the VMID of `base`, a value of VTTBR_EL2, on every CPU, and waits
 /// until that is done (Arm ARM D8.16, TLBI VMALLS12E1IS: it works on the VMID that VTTBR_EL2 has).
 pub fn invalidate_space(base: u64) {
-    invalidate(base, read!("vttbr_el2"));
+    invalidate(base, VTTBR_EL2.get());
 }
 
 /// Does that for good: VTTBR_EL2 does not point at the tables any more.
 pub fn retire_space(base: u64) {
-    let before = read!("vttbr_el2");
+    let before = VTTBR_EL2.get();
     invalidate(base, if before == base { 0 } else { before });
 }
 
 /// Drops the translations of `base` and leaves VTTBR_EL2 at `after`.
 fn invalidate(base: u64, after: u64) {
-    // SAFETY: No guest runs meanwhile, and what is walked speculatively begins at tables that still stand:
-    // the caller gives them back only afterwards. Invalidating loses nothing.
+    // No guest runs meanwhile, and what is walked speculatively begins at tables that still stand: the caller
+    // gives them back only afterwards.
+    dsb(ISHST);
+    VTTBR_EL2.set(base);
+    // SAFETY: Invalidating translations loses nothing, and those of EL2 are others.
     unsafe {
-        core::arch::asm!("dsb ishst", options(nostack, preserves_flags));
-        set!("vttbr_el2", base);
-        core::arch::asm!(
+        asm!(
             "isb",
             "tlbi vmalls12e1is",
             "dsb ish",
-            "isb",
             options(nostack, preserves_flags)
         );
-        set!("vttbr_el2", after);
     }
-    sysreg::isb();
+    isb(SY);
+    VTTBR_EL2.set(after);
+    isb(SY);
 }
 
 /// Drops the running domain's translations and fetched instructions on this CPU, before another of
@@ -253,7 +232,7 @@ fn invalidate(base: u64, after: u64) {
 pub fn invalidate_other_vcpu() {
     // SAFETY: As for `invalidate_all`; VTTBR_EL2 is that of the domain meant.
     unsafe {
-        core::arch::asm!(
+        asm!(
             "isb",
             "tlbi vmalle1",
             "ic iallu",

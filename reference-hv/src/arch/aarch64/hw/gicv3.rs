@@ -1,7 +1,11 @@
 //! The physical GICv3: distributor, this CPU's redistributor, its CPU interface, and the registers of
 //! the virtual one. Clauses are those of the GIC architecture specification, Arm IHI 0069.
 
-use super::sysreg::{self, read, set};
+use aarch64_cpu::asm::barrier::{SY, dsb, isb};
+use aarch64_cpu::registers::*;
+use arm_sysregs::el1::accessors::*;
+use arm_sysregs::el1::registers::*;
+
 use crate::addr::{Pa, Span};
 use crate::arch::aarch64::gic::{
     CTLR_ARE, CTLR_ENABLE_GROUP1, FRAME_SIZE, GICD_CTLR, GICD_ICACTIVER, GICD_ICENABLER,
@@ -130,7 +134,7 @@ impl Gic {
         if !matches!(version, 3 | 4) {
             return Err(GicError::Version(version));
         }
-        let mpidr = read!("mpidr_el1");
+        let mpidr = MPIDR_EL1.get();
         // GICR_TYPER.Affinity_Value has Aff3 beside Aff2, MPIDR_EL1 leaves a gap.
         let affinity = mpidr >> 8 & 0xff00_0000 | mpidr & 0x00ff_ffff;
         let redistributor =
@@ -189,24 +193,20 @@ impl Gic {
     }
 
     fn open_interface(&self) -> Result<(), GicError> {
-        let registers = read!("icc_sre_el2") | 0b1001;
-        // SAFETY: SRE and Enable give this level and EL1 the system-register interface; no memory is
-        // involved, and the GIC driver is the only user of these registers.
-        unsafe { set!("icc_sre_el2", registers) }
-        sysreg::isb();
-        if read!("icc_sre_el2") & 1 == 0 {
+        // This level and EL1 get the system-register interface; the GIC driver is the only user of it.
+        ICC_SRE_EL2.modify(ICC_SRE_EL2::SRE::SET + ICC_SRE_EL2::ENABLE::SET);
+        isb(SY);
+        if !ICC_SRE_EL2.is_set(ICC_SRE_EL2::SRE) {
             return Err(GicError::NoSystemRegisters);
         }
-        // SAFETY: All priorities pass; EOImode = 1 makes EOI drop the priority only, so that a line can
-        // stay active until the guest deactivates it; group 1 is on. The lists are empty.
-        unsafe {
-            set!("icc_pmr_el1", 0xff_u64);
-            set!("icc_bpr1_el1", 0_u64);
-            set!("icc_ctlr_el1", 0b10_u64);
-            set!("icc_igrpen1_el1", 1_u64);
-            set!("ich_hcr_el2", 0_u64);
-        }
-        sysreg::isb();
+        // All priorities pass; EOImode = 1 makes EOI drop the priority only, so that a line can stay active
+        // until the guest deactivates it; group 1 is on. The lists are empty.
+        write_icc_pmr_el1(IccPmrEl1::from_bits_retain(0xff));
+        write_icc_bpr1_el1(IccBpr1El1::empty());
+        write_icc_ctlr_el1(IccCtlrEl1::EOIMODE);
+        write_icc_igrpen1_el1(IccIgrpen1El1::ENABLE);
+        ICH_HCR_EL2.set(0);
+        isb(SY);
         Ok(())
     }
 
@@ -264,20 +264,16 @@ impl Gic {
     /// Takes the most urgent interrupt and drops its priority; it stays active. `None` when there is
     /// none.
     pub fn acknowledge(&self) -> Option<u32> {
-        let intid: u64;
-        // SAFETY: Reading ICC_IAR1_EL1 acknowledges an interrupt; the only caller handles it.
-        unsafe {
-            core::arch::asm!("mrs {}, icc_iar1_el1", out(reg) intid, options(nostack, preserves_flags));
-        }
-        let number = intid as u32 & 0xff_ffff;
+        // Reading acknowledges; the only caller handles it.
+        let acknowledged = read_icc_iar1_el1();
+        let number = acknowledged.intid();
         if SPECIAL.contains(&number) {
             return None;
         }
-        sysreg::dsb_sy();
-        // SAFETY: The interrupt was acknowledged just now and nothing since, so the order holds that
-        // ICC_EOIR1_EL1 asks for.
-        unsafe { set!("icc_eoir1_el1", intid) }
-        sysreg::isb();
+        dsb(SY);
+        // The interrupt was acknowledged just now and nothing since, which is the order that it asks for.
+        write_icc_eoir1_el1(IccEoir1El1::from_bits_retain(acknowledged.bits()));
+        isb(SY);
         Some(number)
     }
 
@@ -287,9 +283,8 @@ impl Gic {
         if intid > *SPECIAL.end() {
             return;
         }
-        // SAFETY: Deactivation changes no memory; the interrupt was acknowledged by `acknowledge`.
-        unsafe { set!("icc_dir_el1", u64::from(intid)) }
-        sysreg::isb();
+        write_icc_dir_el1(IccDirEl1::from_bits_retain(intid.into()));
+        isb(SY);
     }
 }
 
@@ -346,21 +341,19 @@ impl IrqChip for Gic {
 
 /// Defines access to the list registers by number.
 macro_rules! list_registers {
-    ($($n:literal $name:literal),+) => {
+    ($($n:literal $name:ident),+) => {
         /// Returns a list register.
         pub fn list_register(n: usize) -> u64 {
             match n {
-                $($n => read!($name),)+
+                $($n => $name.get(),)+
                 _ => 0,
             }
         }
 
-        /// Sets a list register that this CPU has.
+        /// Sets a list register that this CPU has: the callers stay below the number that ICH_VTR_EL2 gives.
         pub fn set_list_register(n: usize, value: u64) {
             match n {
-                // SAFETY: A list register only says what interrupts the guest sees; the callers stay below
-                // the number that ICH_VTR_EL2 gives.
-                $($n => unsafe { set!($name, value) },)+
+                $($n => $name.set(value),)+
                 _ => {}
             }
         }
@@ -368,10 +361,10 @@ macro_rules! list_registers {
 }
 
 list_registers!(
-    0 "ich_lr0_el2", 1 "ich_lr1_el2", 2 "ich_lr2_el2", 3 "ich_lr3_el2",
-    4 "ich_lr4_el2", 5 "ich_lr5_el2", 6 "ich_lr6_el2", 7 "ich_lr7_el2",
-    8 "ich_lr8_el2", 9 "ich_lr9_el2", 10 "ich_lr10_el2", 11 "ich_lr11_el2",
-    12 "ich_lr12_el2", 13 "ich_lr13_el2", 14 "ich_lr14_el2", 15 "ich_lr15_el2"
+    0 ICH_LR0_EL2, 1 ICH_LR1_EL2, 2 ICH_LR2_EL2, 3 ICH_LR3_EL2,
+    4 ICH_LR4_EL2, 5 ICH_LR5_EL2, 6 ICH_LR6_EL2, 7 ICH_LR7_EL2,
+    8 ICH_LR8_EL2, 9 ICH_LR9_EL2, 10 ICH_LR10_EL2, 11 ICH_LR11_EL2,
+    12 ICH_LR12_EL2, 13 ICH_LR13_EL2, 14 ICH_LR14_EL2, 15 ICH_LR15_EL2
 );
 
 /// What ICH_VTR_EL2 says of the virtual CPU interface.
@@ -385,17 +378,14 @@ pub struct Features {
 
 /// Reads what the virtual CPU interface offers.
 pub fn features() -> Features {
-    let vtr = read!("ich_vtr_el2");
-    let preemption = (vtr >> 26 & 7) + 1;
+    let vtr = ICH_VTR_EL2.extract();
+    // Preemption takes one bit more than the field says, and 32 levels fit a register.
+    let preemption = vtr.read(ICH_VTR_EL2::PREbits) + 1;
     Features {
         guest: vgic::Features {
-            list_registers: (vtr & 0x1f) as u8 + 1,
-            priority_bits: (vtr >> 29 & 7) as u8 + 1,
+            list_registers: vtr.read(ICH_VTR_EL2::ListRegs) as u8 + 1,
+            priority_bits: vtr.read(ICH_VTR_EL2::PRIbits) as u8 + 1,
         },
-        active_priorities: if preemption > 5 {
-            1 << (preemption - 5)
-        } else {
-            1
-        },
+        active_priorities: 1 << preemption.saturating_sub(5),
     }
 }

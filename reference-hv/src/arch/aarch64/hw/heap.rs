@@ -1,9 +1,11 @@
 //! The heap: a little in the image, and a reserve in RAM that is touched only when that is used up.
 
 use core::alloc::Layout;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::mem;
+use core::ops::Range;
 
 use buddy_system_allocator::{Heap, LockedHeapWithRescue};
+use spin::Mutex;
 
 use super::image;
 use crate::addr::{Pa, Span};
@@ -14,8 +16,8 @@ const ORDERS: usize = 32;
 #[global_allocator]
 static HEAP: LockedHeapWithRescue<ORDERS> = LockedHeapWithRescue::new(take_reserve);
 
-/// Where the reserve begins and ends; equal while there is none, or none any more.
-static RESERVE: (AtomicUsize, AtomicUsize) = (AtomicUsize::new(0), AtomicUsize::new(0));
+/// Where the reserve lies; empty while there is none, or none any more.
+static RESERVE: Mutex<Range<usize>> = Mutex::new(0..0);
 
 /// Gives the allocator the memory in the image.
 ///
@@ -37,26 +39,20 @@ pub unsafe fn open() {
 /// `span` must be RAM, mapped read-write, that nothing else refers to from now on. May be called once.
 pub unsafe fn set_reserve(span: Span<Pa>) {
     let start = span.first().raw() as usize;
-    RESERVE.0.store(start, Ordering::Relaxed);
-    RESERVE
-        .1
-        .store(start + span.size() as usize, Ordering::Relaxed);
+    *RESERVE.lock() = start..start + span.size() as usize;
 }
 
 /// Returns how many bytes can still be allocated, as far as they lie together.
 pub fn free() -> u64 {
     let heap = HEAP.lock();
     let left = heap.stats_total_bytes() - heap.stats_alloc_actual();
-    let reserve = RESERVE.1.load(Ordering::Relaxed) - RESERVE.0.load(Ordering::Relaxed);
-    (left + reserve) as u64
+    (left + RESERVE.lock().len()) as u64
 }
 
 fn take_reserve(heap: &mut Heap<ORDERS>, _: &Layout) {
-    let end = RESERVE.1.load(Ordering::Relaxed);
-    let start = RESERVE.0.swap(end, Ordering::Relaxed);
-    if start < end {
-        // SAFETY: `set_reserve`'s caller has handed the range over for good, and the swap lets it be taken
-        // once.
-        unsafe { heap.add_to_heap(start, end) }
+    let reserve = mem::take(&mut *RESERVE.lock());
+    if !reserve.is_empty() {
+        // SAFETY: `set_reserve`'s caller has handed the range over for good, and it is taken once.
+        unsafe { heap.add_to_heap(reserve.start, reserve.end) }
     }
 }

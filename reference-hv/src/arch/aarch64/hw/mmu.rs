@@ -3,8 +3,10 @@
 use core::cell::UnsafeCell;
 use core::ops::Range;
 
+use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable};
+
 use super::ram::Frames;
-use super::sysreg::{publish_tables, read};
+use super::sysreg::publish_tables;
 use super::{image, start};
 use crate::addr::{PAGE_SIZE, Pa, Span};
 use crate::arch::aarch64::stage1::{self, Memory, Stage1};
@@ -77,7 +79,7 @@ struct Registers {
 extern "C" fn refhv_early_tables(tree: u64) -> Registers {
     // SAFETY: The start code calls this function once.
     let mut frames = unsafe { Frames::early() };
-    let pa_range = read!("id_aa64mmfr0_el1") & 0xf;
+    let pa_range = ID_AA64MMFR0_EL1.read(ID_AA64MMFR0_EL1::PARange);
     let mut registers = Registers {
         ttbr0: 0,
         tcr: stage1::control(pa_range),
@@ -96,11 +98,9 @@ extern "C" fn refhv_early_tables(tree: u64) -> Registers {
         map(image::pools(), Memory::Data);
         let page = start::LAST_RESORT_CONSOLE;
         map(page..page + PAGE_SIZE, Memory::Device);
-        if let Some(range) = start::tree_range(tree) {
-            map(
-                range.start & !(PAGE_SIZE - 1)..range.end.next_multiple_of(PAGE_SIZE),
-                Memory::Constant,
-            );
+        if let Some(span) = start::tree_span(tree).map(Span::widened_to_pages) {
+            let first = span.first().raw();
+            map(first..first + span.size(), Memory::Constant);
         }
         // SAFETY: See `Handover`: nobody reads the cell before this function returns.
         unsafe { *HANDOVER.0.get() = Some(Mmu { frames, space }) };

@@ -3,9 +3,13 @@
 use alloc::vec::Vec;
 use core::arch::asm;
 
-use super::sysreg::read;
-use super::{image, sysreg};
+use aarch64_cpu::asm::barrier::{SY, isb};
+use arm_sysregs::el0::accessors::read_ctr_el0;
+
+use super::board::Board;
+use super::image;
 use crate::addr::{Address, PAGE_SIZE, Pa, Span};
+use crate::hal;
 use crate::paging::{ENTRIES, Tables};
 
 /// Clears memory, a page a turn, with the MMU on or off.
@@ -245,7 +249,7 @@ impl Ram {
     /// They must be RAM, mapped read-write as Normal memory, with no reference into them anywhere;
     /// what is later lent as a slice must not be mapped writable to a guest while the slice lives.
     pub unsafe fn new(windows: Vec<Span<Pa>>, coherent: bool) -> Self {
-        let line = (4 << (read!("ctr_el0") >> 16 & 0xf)).min(PAGE_SIZE / 8);
+        let line = (4 << read_ctr_el0().dminline()).min(PAGE_SIZE / 8);
         Self {
             windows,
             coherent,
@@ -255,32 +259,6 @@ impl Ram {
 
     fn holds(&self, span: Span<Pa>) -> bool {
         self.windows.iter().any(|window| window.covers(span))
-    }
-
-    /// Lends what lies there; `None` where that is not RAM of this kind.
-    pub fn bytes(&self, at: Span<Pa>) -> Option<&[u8]> {
-        let length = usize::try_from(at.size()).ok()?;
-        let start = core::ptr::with_exposed_provenance(usize::try_from(at.first().raw()).ok()?);
-        // SAFETY: The range is mapped RAM, initialized as far as memory without poison bits can be, and
-        // whoever would write it through this type needs it mutably.
-        self.holds(at)
-            .then(|| unsafe { core::slice::from_raw_parts(start, length) })
-    }
-
-    /// Clears whole pages, down to memory: a guest that runs with its caches off sees the zeroes and
-    /// nothing that was there before. Returns whether all of it was RAM of this kind.
-    #[must_use]
-    pub fn scrub(&mut self, span: Span<Pa>) -> bool {
-        if !self.holds(span) || !span.is_page_exact() {
-            return false;
-        }
-        let (at, size) = (span.first().raw(), span.size());
-        // SAFETY: The range is ours and mutably borrowed, and whole pages.
-        unsafe { clear(at, size) }
-        if !self.coherent {
-            self.clean(at, size);
-        }
-        true
     }
 
     /// Writes the lines of a range back to memory and drops them (Arm ARM D7.5.9, to the point of
@@ -307,41 +285,64 @@ impl Ram {
             );
         }
     }
+}
 
-    /// Writes whole pages back to memory, also where guests read them through the caches anyway: a device
-    /// may not. Returns whether all of it was RAM of this kind.
-    #[must_use]
-    pub fn write_back(&mut self, span: Span<Pa>) -> bool {
-        if !self.holds(span) || !span.is_page_exact() {
+impl hal::Ram for Board {
+    fn bytes(&self, at: Span<Pa>) -> Option<&[u8]> {
+        let length = usize::try_from(at.size()).ok()?;
+        let start = core::ptr::with_exposed_provenance(usize::try_from(at.first().raw()).ok()?);
+        // SAFETY: The range is mapped RAM, initialized as far as memory without poison bits can be, and
+        // whoever would write it through this type needs it mutably.
+        self.ram
+            .holds(at)
+            .then(|| unsafe { core::slice::from_raw_parts(start, length) })
+    }
+
+    /// Clears whole pages, down to memory: a guest that runs with its caches off sees the zeroes and
+    /// nothing that was there before.
+    fn scrub(&mut self, span: Span<Pa>) -> bool {
+        if !self.ram.holds(span) || !span.is_page_exact() {
             return false;
         }
-        self.clean(span.first().raw(), span.size());
+        let (at, size) = (span.first().raw(), span.size());
+        // SAFETY: The range is ours and mutably borrowed, and whole pages.
+        unsafe { clear(at, size) }
+        if !self.ram.coherent {
+            self.ram.clean(at, size);
+        }
         true
     }
 
-    /// Writes bytes, down to memory. Returns whether all of it was RAM of this kind.
-    #[must_use]
-    pub fn write(&mut self, to: Pa, bytes: &[u8]) -> bool {
+    /// Writes whole pages back to memory, also where guests read them through the caches anyway: a device
+    /// may not.
+    fn write_back(&mut self, span: Span<Pa>) -> bool {
+        if !self.ram.holds(span) || !span.is_page_exact() {
+            return false;
+        }
+        self.ram.clean(span.first().raw(), span.size());
+        true
+    }
+
+    /// Writes bytes, down to memory.
+    fn write(&mut self, to: Pa, bytes: &[u8]) -> bool {
         let Ok(span) = Span::new(to, bytes.len() as u64) else {
             return bytes.is_empty();
         };
-        if !self.holds(span) {
+        if !self.ram.holds(span) {
             return false;
         }
         let target: *mut u8 = core::ptr::with_exposed_provenance_mut(to.raw() as usize);
         // SAFETY: The target is ours and mutably borrowed, so `bytes` is not part of it.
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
-        self.clean(to.raw(), span.size());
+        self.ram.clean(to.raw(), span.size());
         true
     }
 
-    /// Reads bytes. Returns whether all of it was RAM of this kind.
-    #[must_use]
-    pub fn read(&self, from: Pa, bytes: &mut [u8]) -> bool {
+    fn read(&self, from: Pa, bytes: &mut [u8]) -> bool {
         let Ok(span) = Span::new(from, bytes.len() as u64) else {
             return bytes.is_empty();
         };
-        if !self.holds(span) {
+        if !self.ram.holds(span) {
             return false;
         }
         let source: *const u8 = core::ptr::with_exposed_provenance(from.raw() as usize);
@@ -351,14 +352,12 @@ impl Ram {
         true
     }
 
-    /// Copies bytes, down to memory. Returns whether all of it was RAM of this kind and the two
-    /// ranges apart.
-    #[must_use]
-    pub fn copy(&mut self, from: Pa, to: Pa, size: u64) -> bool {
+    /// Copies bytes, down to memory.
+    fn copy(&mut self, from: Pa, to: Pa, size: u64) -> bool {
         let (Ok(source), Ok(target)) = (Span::new(from, size), Span::new(to, size)) else {
             return size == 0;
         };
-        if !self.holds(source) || !self.holds(target) || source.overlaps(target) {
+        if !self.ram.holds(source) || !self.ram.holds(target) || source.overlaps(target) {
             return false;
         }
         let most = size & !63;
@@ -369,15 +368,14 @@ impl Ram {
             copy(from.raw(), to.raw(), most);
             core::ptr::copy_nonoverlapping(read, write, (size - most) as usize);
         }
-        self.clean(to.raw(), size);
+        self.ram.clean(to.raw(), size);
         true
     }
-}
 
-/// Drops what the instruction caches hold, once new code has been written to memory.
-pub fn invalidate_icache() {
-    // SAFETY: Invalidating instruction caches loses nothing; the barriers order it after the cleaning
-    // and before any fetch.
-    unsafe { asm!("dsb ish", "ic ialluis", "dsb ish", options(nostack)) }
-    sysreg::isb();
+    fn publish_code(&mut self) {
+        // SAFETY: Invalidating instruction caches loses nothing; the barriers order it after the cleaning
+        // and before any fetch.
+        unsafe { asm!("dsb ish", "ic ialluis", "dsb ish", options(nostack)) }
+        isb(SY);
+    }
 }

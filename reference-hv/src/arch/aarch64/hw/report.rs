@@ -3,7 +3,9 @@
 use core::fmt;
 use core::panic::PanicInfo;
 
-use super::sysreg::{halt, read};
+use aarch64_cpu::registers::{CurrentEL, Readable};
+
+use super::sysreg::halt;
 use super::{image, pl011, start};
 
 /// Registers at an exception taken from EL2 to EL2; filled in by vectors.S.
@@ -93,6 +95,9 @@ extern "C" fn refhv_fatal(vector: u64) -> ! {
 pub fn report_panic(info: &PanicInfo<'_>) -> ! {
     start::last_resort_console();
     pl011::line(format_args!("fatal: {info}"));
-    pl011::line(format_args!("halted at EL{}", read!("CurrentEL") >> 2));
+    pl011::line(format_args!(
+        "halted at EL{}",
+        CurrentEL.read(CurrentEL::EL)
+    ));
     halt()
 }

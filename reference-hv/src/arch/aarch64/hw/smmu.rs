@@ -3,9 +3,12 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use aarch64_cpu::asm::barrier::{SY, dsb};
+use aarch64_cpu::registers::{Readable, VTCR_EL2};
+
 use super::el2::Stage2;
 use super::mmu::Mmu;
-use super::{pl011, probe, sysreg, timer};
+use super::{pl011, probe, timer};
 use crate::addr::Span;
 use crate::arch::aarch64::smmu::{
     AttachError, Blocked, Context, PROBED, Port, REGISTERS, Set, Smmu, Unit, Unusable,
@@ -48,7 +51,7 @@ impl Port for Registers {
     }
 
     fn order(&mut self) {
-        sysreg::dsb_sy();
+        dsb(SY);
     }
 }
 
@@ -63,12 +66,9 @@ pub type Found = Vec<Option<Result<Blocked<Registers>, Unusable>>>;
 /// # Safety
 /// What the tree calls an SMMU must be one, with the registers where it says, not mapped yet.
 pub unsafe fn block(mmu: &mut Mmu, host: &Host<'_>) -> Result<Found, MapError> {
-    let mut found = Vec::new();
-    for iommu in &host.iommus {
-        // SAFETY: The caller vouches for it.
-        found.push(unsafe { block_one(mmu, iommu)? });
-    }
-    Ok(found)
+    // SAFETY: The caller vouches for it.
+    let block = |iommu| unsafe { block_one(mmu, iommu) };
+    host.iommus.iter().map(block).collect()
 }
 
 /// # Safety
@@ -105,7 +105,7 @@ unsafe fn block_one(
 /// Has the SMMUs translate, with nothing to translate yet, and says of those that cannot what they lack.
 pub fn open(mmu: &mut Mmu, host: &Host<'_>, found: Found, stage2: &Stage2) -> Set<Registers> {
     let context = Context {
-        control: sysreg::read!("vtcr_el2"),
+        control: VTCR_EL2.get(),
         forced: stage2.format.forced,
     };
     let memory = host.ram.iter().map(|ram| ram.last().raw()).max();

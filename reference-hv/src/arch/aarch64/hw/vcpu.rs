@@ -1,7 +1,11 @@
 //! A virtual CPU's registers: kept in memory while it does not run, in the CPU while it does.
 
+use aarch64_cpu::asm::barrier::{SY, dsb, isb};
+use aarch64_cpu::registers::*;
+use arm_sysregs::el1::accessors::read_isr_el1;
+use arm_sysregs::el1::registers::IsrEl1;
+
 use super::gicv3::Features;
-use super::sysreg::{self, read, set};
 use super::{el2, timer};
 use crate::addr::Pa;
 use crate::arch::aarch64::VcpuContext;
@@ -36,51 +40,52 @@ unsafe extern "C" {
 
 /// Defines the EL1 and EL0 registers that are switched with a virtual CPU.
 macro_rules! bank {
-    ($($field:ident),+ $(,)?) => {
+    ($($register:ident),+ $(,)?) => {
         /// Registers of EL1 and EL0.
+        #[expect(non_snake_case, reason = "the Arm ARM and `aarch64-cpu` write them so")]
         #[derive(Clone, Debug, Default)]
         struct Bank {
-            $($field: u64,)+
+            $($register: u64,)+
         }
 
         impl Bank {
             fn save() -> Self {
-                Self { $($field: read!(stringify!($field)),)+ }
+                Self { $($register: $register.get(),)+ }
             }
 
+            /// Writes them all. They rule EL1 and EL0 only, none of which runs now; stage 2 confines what
+            /// translation they set up.
             fn restore(&self) {
-                // SAFETY: They rule EL1 and EL0 only, none of which runs now; stage 2 confines what
-                // translation they set up.
-                unsafe { $(set!(stringify!($field), self.$field);)+ }
+                $($register.set(self.$register);)+
             }
         }
     };
 }
 
 bank!(
-    sctlr_el1,
-    cpacr_el1,
-    ttbr0_el1,
-    ttbr1_el1,
-    tcr_el1,
-    esr_el1,
-    afsr0_el1,
-    afsr1_el1,
-    far_el1,
-    mair_el1,
-    amair_el1,
-    vbar_el1,
-    contextidr_el1,
-    tpidr_el0,
-    tpidrro_el0,
-    tpidr_el1,
-    cntkctl_el1,
-    par_el1,
-    sp_el0,
-    sp_el1,
-    elr_el1,
-    spsr_el1,
-    csselr_el1,
+    SCTLR_EL1,
+    CPACR_EL1,
+    TTBR0_EL1,
+    TTBR1_EL1,
+    TCR_EL1,
+    ESR_EL1,
+    AFSR0_EL1,
+    AFSR1_EL1,
+    FAR_EL1,
+    MAIR_EL1,
+    AMAIR_EL1,
+    VBAR_EL1,
+    CONTEXTIDR_EL1,
+    TPIDR_EL0,
+    TPIDRRO_EL0,
+    TPIDR_EL1,
+    CNTKCTL_EL1,
+    PAR_EL1,
+    SP_EL0,
+    SP_EL1,
+    ELR_EL1,
+    SPSR_EL1,
+    CSSELR_EL1,
 );
 
 /// SCTLR_EL1 as a CPU has it after reset: MMU and caches off, RES1 bits set.
@@ -151,7 +156,7 @@ impl Vcpu {
         Self {
             context,
             bank: Bank {
-                sctlr_el1: SCTLR_RESET,
+                SCTLR_EL1: SCTLR_RESET,
                 ..Bank::default()
             },
             interface: Interface {
@@ -185,14 +190,14 @@ impl Vcpu {
         self.reset(context.pc, 0);
         self.context.x = context.x;
         self.context.pstate = context.cpsr;
-        self.bank.sp_el0 = context.sp_el0;
-        self.bank.sp_el1 = context.sp_el1;
-        self.bank.elr_el1 = context.elr_el1;
-        self.bank.spsr_el1 = context.spsr_el1;
-        self.bank.sctlr_el1 = context.sctlr | SCTLR_RESET;
-        self.bank.tcr_el1 = context.ttbcr;
-        self.bank.ttbr0_el1 = context.ttbr0;
-        self.bank.ttbr1_el1 = context.ttbr1;
+        self.bank.SP_EL0 = context.sp_el0;
+        self.bank.SP_EL1 = context.sp_el1;
+        self.bank.ELR_EL1 = context.elr_el1;
+        self.bank.SPSR_EL1 = context.spsr_el1;
+        self.bank.SCTLR_EL1 = context.sctlr | SCTLR_RESET;
+        self.bank.TCR_EL1 = context.ttbcr;
+        self.bank.TTBR0_EL1 = context.ttbr0;
+        self.bank.TTBR1_EL1 = context.ttbr1;
     }
 
     /// Returns what its translations are tagged with.
@@ -204,16 +209,14 @@ impl Vcpu {
     /// last.
     pub fn load(&mut self, features: &Features, fresh: bool) {
         self.bank.restore();
-        // SAFETY: These registers rule the guest's view only: its number, its stage 2 (tables built for
-        // its domain, tagged with its VMID), its clock and its interrupt interface.
-        unsafe {
-            set!("vmpidr_el2", self.affinity);
-            set!("vttbr_el2", stage2::base(self.root, self.tag));
-            set!("cntvoff_el2", self.offset);
-            set!("cntv_cval_el0", self.timer.compare);
-            set!("cntv_ctl_el0", self.timer.control);
-            set!("ich_vmcr_el2", self.interface.control);
-        }
+        // These registers rule the guest's view only: its number, its stage 2 (tables built for its domain,
+        // tagged with its VMID), its clock and its interrupt interface.
+        VMPIDR_EL2.set(self.affinity);
+        VTTBR_EL2.set(stage2::base(self.root, self.tag));
+        CNTVOFF_EL2.set(self.offset);
+        CNTV_CVAL_EL0.set(self.timer.compare);
+        CNTV_CTL_EL0.set(self.timer.control);
+        ICH_VMCR_EL2.set(self.interface.control);
         self.interface
             .restore_priorities(features.active_priorities);
         if fresh {
@@ -225,18 +228,17 @@ impl Vcpu {
     /// Takes the registers back from the CPU. Returns whether an error of the guest's is still pending.
     pub fn save(&mut self, features: &Features) -> bool {
         // What the guest has written to devices is done, errors included, before another runs.
-        sysreg::dsb_sy();
-        sysreg::isb();
+        dsb(SY);
+        isb(SY);
         self.bank = Bank::save();
-        self.timer.control = read!("cntv_ctl_el0");
-        self.timer.compare = read!("cntv_cval_el0");
-        self.interface.control = read!("ich_vmcr_el2");
+        self.timer.control = CNTV_CTL_EL0.get();
+        self.timer.compare = CNTV_CVAL_EL0.get();
+        self.interface.control = ICH_VMCR_EL2.get();
         self.interface.save_priorities(features.active_priorities);
-        // SAFETY: The virtual timer must not fire for another guest.
-        unsafe { set!("cntv_ctl_el0", 0_u64) }
+        // The virtual timer must not fire for another guest.
+        CNTV_CTL_EL0.set(0);
         self.loaded = false;
-        // ISR_EL1.A
-        read!("isr_el1") & 1 << 8 != 0
+        read_isr_el1().contains(IsrEl1::A)
     }
 
     /// Runs the guest until something takes it out.
@@ -248,9 +250,9 @@ impl Vcpu {
         match left {
             0 => {
                 self.syndrome = Syndrome {
-                    esr: read!("esr_el2"),
-                    far: read!("far_el2"),
-                    hpfar: read!("hpfar_el2"),
+                    esr: ESR_EL2.get(),
+                    far: FAR_EL2.get(),
+                    hpfar: HPFAR_EL2.get(),
                     spsr: self.context.pstate,
                 };
                 Left::Exception
@@ -292,11 +294,11 @@ impl Vcpu {
     /// armed.
     pub fn timer(&self) -> (bool, Option<u64>) {
         let (control, compare) = if self.loaded {
-            (read!("cntv_ctl_el0"), read!("cntv_cval_el0"))
+            (CNTV_CTL_EL0.get(), CNTV_CVAL_EL0.get())
         } else {
             (self.timer.control, self.timer.compare)
         };
-        if control & (timer::ENABLE | timer::MASKED) != timer::ENABLE {
+        if !CNTV_CTL_EL0::ENABLE.is_set(control) || CNTV_CTL_EL0::IMASK.is_set(control) {
             return (false, None);
         }
         // A sum beyond the counter's width is never reached.
@@ -307,35 +309,33 @@ impl Vcpu {
 
 impl Interface {
     fn restore_priorities(&self, registers: usize) {
-        // SAFETY: Registers beyond the first exist as ICH_VTR_EL2.PREbits says, which `registers` comes from.
-        unsafe {
-            set!("ich_ap0r0_el2", self.group0[0]);
-            set!("ich_ap1r0_el2", self.group1[0]);
-            if registers > 1 {
-                set!("ich_ap0r1_el2", self.group0[1]);
-                set!("ich_ap1r1_el2", self.group1[1]);
-            }
-            if registers > 2 {
-                set!("ich_ap0r2_el2", self.group0[2]);
-                set!("ich_ap0r3_el2", self.group0[3]);
-                set!("ich_ap1r2_el2", self.group1[2]);
-                set!("ich_ap1r3_el2", self.group1[3]);
-            }
+        // Registers beyond the first exist as ICH_VTR_EL2.PREbits says, which `registers` comes from.
+        ICH_AP0R0_EL2.set(self.group0[0]);
+        ICH_AP1R0_EL2.set(self.group1[0]);
+        if registers > 1 {
+            ICH_AP0R1_EL2.set(self.group0[1]);
+            ICH_AP1R1_EL2.set(self.group1[1]);
+        }
+        if registers > 2 {
+            ICH_AP0R2_EL2.set(self.group0[2]);
+            ICH_AP0R3_EL2.set(self.group0[3]);
+            ICH_AP1R2_EL2.set(self.group1[2]);
+            ICH_AP1R3_EL2.set(self.group1[3]);
         }
     }
 
     fn save_priorities(&mut self, registers: usize) {
-        self.group0[0] = read!("ich_ap0r0_el2");
-        self.group1[0] = read!("ich_ap1r0_el2");
+        self.group0[0] = ICH_AP0R0_EL2.get();
+        self.group1[0] = ICH_AP1R0_EL2.get();
         if registers > 1 {
-            self.group0[1] = read!("ich_ap0r1_el2");
-            self.group1[1] = read!("ich_ap1r1_el2");
+            self.group0[1] = ICH_AP0R1_EL2.get();
+            self.group1[1] = ICH_AP1R1_EL2.get();
         }
         if registers > 2 {
-            self.group0[2] = read!("ich_ap0r2_el2");
-            self.group0[3] = read!("ich_ap0r3_el2");
-            self.group1[2] = read!("ich_ap1r2_el2");
-            self.group1[3] = read!("ich_ap1r3_el2");
+            self.group0[2] = ICH_AP0R2_EL2.get();
+            self.group0[3] = ICH_AP0R3_EL2.get();
+            self.group1[2] = ICH_AP1R2_EL2.get();
+            self.group1[3] = ICH_AP1R3_EL2.get();
         }
     }
 }
@@ -344,47 +344,47 @@ impl Interface {
 pub mod el1 {
     use core::arch::asm;
 
-    use super::{read, set, stage1};
+    use aarch64_cpu::asm::barrier::{SY, isb};
+    use aarch64_cpu::registers::*;
+
+    use super::stage1;
 
     /// Returns VBAR_EL1.
     pub fn vectors() -> u64 {
-        read!("vbar_el1")
+        VBAR_EL1.get()
     }
 
     /// Returns SCTLR_EL1.
     pub fn control() -> u64 {
-        read!("sctlr_el1")
+        SCTLR_EL1.get()
     }
 
     /// Translates an address through the guest's own tables, as a load or store of its kernel would be;
     /// `None` where that would fault, in either stage.
     pub fn translate(va: u64, write: bool) -> Option<u64> {
-        let before = read!("par_el1");
+        let before = PAR_EL1.get();
         // SAFETY: The instructions change PAR_EL1 alone, which is put back; HCR_EL2.VM and VTTBR_EL2 are
         // those of the guest, and a fault on the way is reported in PAR_EL1.
         unsafe {
             if write {
-                asm!("at s1e1w, {}", "isb", in(reg) va, options(nostack, preserves_flags));
+                asm!("at s1e1w, {}", in(reg) va, options(nostack, preserves_flags));
             } else {
-                asm!("at s1e1r, {}", "isb", in(reg) va, options(nostack, preserves_flags));
+                asm!("at s1e1r, {}", in(reg) va, options(nostack, preserves_flags));
             }
         }
-        let found = read!("par_el1");
-        // SAFETY: PAR_EL1 is the guest's, and this is what it had there.
-        unsafe { set!("par_el1", before) }
+        isb(SY);
+        let found = PAR_EL1.get();
+        PAR_EL1.set(before);
         stage1::translated(found, va)
     }
 
     /// Sets what the guest's handler reads about an exception.
     pub fn take(elr: u64, spsr: u64, esr: u64, far: Option<u64>) {
-        // SAFETY: They rule EL1 only, and are those of the guest that is loaded.
-        unsafe {
-            set!("elr_el1", elr);
-            set!("spsr_el1", spsr);
-            set!("esr_el1", esr);
-            if let Some(far) = far {
-                set!("far_el1", far);
-            }
+        ELR_EL1.set(elr);
+        SPSR_EL1.set(spsr);
+        ESR_EL1.set(esr);
+        if let Some(far) = far {
+            FAR_EL1.set(far);
         }
     }
 }

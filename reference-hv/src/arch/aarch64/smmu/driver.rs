@@ -83,7 +83,7 @@ fn wait(port: &mut impl Port, offset: u32, mask: u32, value: u32) -> bool {
 /// Has the SMMU stop every access while it does not translate (6.3.14, "Update"), and makes sure of it.
 fn abort_all(port: &mut impl Port) -> Result<(), Unusable> {
     const SILENT: Unusable = Unusable::Silent("SMMU_GBPA");
-    if fault::on(Fault::SmmuLeftOff) {
+    if fault::on(Fault::IommuLeftOff) {
         return Ok(());
     }
     if !wait(port, register::GBPA, UPDATE, 0) {
@@ -212,7 +212,7 @@ impl<P: Port> Blocked<P> {
         };
         control(&mut smmu.port, CMDQEN | events | checks)?;
         smmu.listen(true)?;
-        if !fault::on(Fault::SmmuLeftOff) {
+        if !fault::on(Fault::IommuLeftOff) {
             control(&mut smmu.port, CMDQEN | events | checks | SMMUEN)?;
         }
         Ok(smmu)

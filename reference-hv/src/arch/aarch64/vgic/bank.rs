@@ -149,7 +149,7 @@ impl Bank {
         let forwarded =
             if groups.0 { !self.group1 } else { 0 } | if groups.1 { self.group1 } else { 0 };
         let shared = self.first >= LINES.first;
-        let enabled = if fault::on(Fault::VgicDisabledDelivered) && shared {
+        let enabled = if fault::on(Fault::InterruptDisabledDelivered) && shared {
             self.enabled | self.owned
         } else {
             self.enabled
@@ -161,7 +161,7 @@ impl Bank {
     /// them come again.
     pub(super) fn untie(&mut self, chip: &mut impl IrqChip, bits: u32) {
         let bits = bits & self.tied;
-        if fault::on(Fault::VgicLevelLatched) {
+        if fault::on(Fault::LevelLatched) {
             self.latched |= bits & self.high & !self.edge & self.owned;
         }
         self.tied &= !bits;
@@ -222,7 +222,7 @@ impl Bank {
             Bits::SetEnable => self.enable(chip, value),
             Bits::ClearEnable => {
                 self.enabled &= !value;
-                if !fault::on(Fault::VgicDisabledDelivered) {
+                if !fault::on(Fault::InterruptDisabledDelivered) {
                     for line in self.lines(value) {
                         chip.set_enabled(line, false);
                     }
@@ -251,11 +251,11 @@ impl Bank {
     fn enable(&mut self, chip: &mut impl IrqChip, value: u32) {
         let fresh = value & !self.enabled;
         self.enabled |= value;
-        if fault::on(Fault::VgicEnableNotMirrored) {
+        if fault::on(Fault::InterruptEnableNotMirrored) {
             return;
         }
         for line in self.lines(fresh) {
-            if fault::on(Fault::VgicEarlyLineLost) && chip.is_pending(line) {
+            if fault::on(Fault::EarlyLineLost) && chip.is_pending(line) {
                 continue;
             }
             chip.set_enabled(line, true);
@@ -265,7 +265,7 @@ impl Bank {
 
     /// With the seeded fault, switches the physical lines of others as well.
     fn switch_foreign(&self, chip: &mut impl IrqChip, value: u32, on: bool) {
-        if !fault::on(Fault::VgicForeignLineSwitched) {
+        if !fault::on(Fault::ForeignLineSwitched) {
             return;
         }
         let foreign = ones(value & !self.owned);
@@ -279,7 +279,7 @@ impl Bank {
     /// Puts the physical lines into the state that a guest finds after reset.
     pub(super) fn attach(&self, chip: &mut impl IrqChip) {
         for line in self.lines(self.owned) {
-            chip.set_enabled(line, fault::on(Fault::VgicDisabledDelivered));
+            chip.set_enabled(line, fault::on(Fault::InterruptDisabledDelivered));
         }
     }
 

@@ -246,8 +246,9 @@ fn describe(bank: &Bank, place: u32, groups: (bool, bool)) -> ListRegister {
     // A tied register must not be active and pending at once (ICH_LR<n>_EL2.State), so the rare
     // second request makes software end the first one's tie.
     let by_hardware = tied && !(active && pending);
-    let forgotten = fault::on(Fault::VgicLevelNotRearmed) && shared && bank.edge & bit == 0;
-    let shift = u32::from(fault::on(Fault::VgicNumberShifted) && shared && bank.owned() & bit != 0);
+    let forgotten = fault::on(Fault::LevelNotRearmed) && shared && bank.edge & bit == 0;
+    let shift =
+        u32::from(fault::on(Fault::InterruptNumberShifted) && shared && bank.owned() & bit != 0);
     ListRegister {
         intid: intid + shift,
         physical: (by_hardware && !forgotten).then_some(intid),
@@ -275,7 +276,7 @@ fn take_back(
         // The line of an owned interrupt asks anew once it is deactivated; that of an emulated
         // device is known at all times.
         bank.high &= !(bit & bank.owned());
-        if fault::on(Fault::VgicDeliveredTwice) && tied {
+        if fault::on(Fault::InterruptDeliveredTwice) && tied {
             bank.latched |= bit;
         }
     }

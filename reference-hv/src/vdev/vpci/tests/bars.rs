@@ -57,7 +57,7 @@ fn decoding_shows_memory() {
 #[test]
 fn memory_moves_and_hardware_does_not() {
     let mut rig = Rig::new();
-    let hardware = rig.machine.space(DISK).bytes[0x10..0x28].to_vec();
+    let hardware = rig.machine.space(DISK).bytes()[0x10..0x28].to_vec();
     rig.set(0x10, 0x2ab4_5678);
     rig.write(0x18, Width::Double, 0x0000_0001_4567_8fff);
     rig.write(0x22, Width::Half, 0x2fff);
@@ -71,7 +71,7 @@ fn memory_moves_and_hardware_does_not() {
         (0x1_4560_0000, 0x80_0010_0000, 0x10_0000),
     ];
     assert_eq!(rig.machine.stage.shown(), moved);
-    assert_eq!(rig.machine.space(DISK).bytes[0x10..0x28], hardware);
+    assert_eq!(rig.machine.space(DISK).bytes()[0x10..0x28], hardware);
 }
 
 /// Nothing moves while it is decoded.

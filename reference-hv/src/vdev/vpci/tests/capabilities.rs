@@ -58,8 +58,9 @@ fn capabilities_hold_what_the_hardware_says() {
 #[test]
 fn express_lives_and_vendor_specific_does_not() {
     let mut rig = Rig::new();
-    let space = rig.machine.spaces.get_mut(&DISK).unwrap();
-    space.set(0x78, 0x0020_2810).set(0x64, 1);
+    let space = rig.machine.functions.device(DISK);
+    space.set(0x78, 4, 0x0020_2810);
+    space.set(0x64, 4, 1);
     assert_eq!(rig.word(0x78), 0x0020_2810);
     assert_eq!(rig.word(0x64), VENDOR_DATA);
 }

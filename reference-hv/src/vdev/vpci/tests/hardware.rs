@@ -4,14 +4,14 @@ mod property;
 
 use super::rig::{bar, endpoint, pa};
 use super::*;
-use crate::pci::fake::{Device, Fake, bdf};
+use crate::hal::fake::functions::{Device, Functions, bdf};
 use crate::pci::registers::{DEVICE_CONTROL, POWER_CONTROL};
 use crate::pci::{BarKind, Capability, Function, Kind, Port as Fabric};
 
 /// Functions that behave, and what stage 2 shows of them.
 #[derive(Default)]
 struct Host {
-    fake: Fake,
+    fake: Functions,
     stage: Stage,
 }
 
@@ -106,7 +106,7 @@ fn known(at: Sbdf) -> Function {
     }
 }
 
-fn fake() -> Fake {
+fn fake() -> Functions {
     let disk = Device::endpoint(0x1234, 0x11e8)
         .bar(0, BarKind::Memory32, 0x4000, 0x1000_0000)
         .bar(1, BarKind::Io, 0x20, 0x1000)
@@ -127,7 +127,7 @@ fn fake() -> Fake {
     card.allow(0x30, 4, 0xfff0_0001);
     card.allow(0xac, 4, u32::MAX);
     let small = Device::endpoint(0x1af4, 0x1000).bar(0, BarKind::Memory32, 0x100, 0x1000_4100);
-    Fake::default()
+    Functions::default()
         .with(DISK, disk)
         .with(BRIDGE, bridge)
         .with(CARD, card)

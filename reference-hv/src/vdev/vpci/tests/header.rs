@@ -88,8 +88,8 @@ fn function_without_line_is_silent() {
 fn status_is_live() {
     let mut rig = Rig::new();
     let set = |rig: &mut Rig, status: u32| {
-        let space = rig.machine.spaces.get_mut(&DISK).unwrap();
-        space.set(4, status << 16);
+        let space = rig.machine.functions.device(DISK);
+        space.set(4, 4, status << 16);
     };
     set(&mut rig, 0xf9b8);
     assert_eq!(rig.read(6, Width::Half), 0xf9b8);
@@ -133,8 +133,8 @@ fn scratch_bytes_are_the_guests() {
     rig.write(0x3c, Width::Byte, 0x2a);
     rig.write(0x3d, Width::Byte, 0x04);
     assert_eq!(rig.word(0x3c), 0x012a);
-    assert_eq!(rig.machine.space(DISK).word(0x3c), 0x0807_0129);
-    assert_eq!(rig.machine.space(DISK).word(0x0c), 0x8f80_4020);
+    assert_eq!(rig.machine.space(DISK).get(0x3c, 4), 0x0807_0129);
+    assert_eq!(rig.machine.space(DISK).get(0x0c, 4), 0x8f80_4020);
 }
 
 /// Whatever is written wherever: of the hardware's registers the command alone changes.
@@ -148,8 +148,8 @@ fn writes_are_dropped() {
                 rig.write(offset, width, value);
             }
             let mut after = rig.machine.space(DISK).clone();
-            after.set(4, before.word(4));
-            assert_eq!(after.bytes, before.bytes, "{width:?} {value:#x}");
+            after.set(4, 4, before.get(4, 4));
+            assert_eq!(after.bytes(), before.bytes(), "{width:?} {value:#x}");
         }
     }
 }
@@ -158,12 +158,12 @@ fn writes_are_dropped() {
 #[test]
 fn header_is_remembered() {
     let mut rig = Rig::new();
-    rig.machine.accesses = 0;
+    let before = rig.machine.functions.accesses();
     for offset in [0, 8, 0x10, 0x14, 0x2c, 0x34, 0x3c, 0x60, 0x64, 0xb0, 0x100] {
         rig.word(offset);
     }
     rig.read(4, Width::Half);
-    assert_eq!(rig.machine.accesses, 0);
+    assert_eq!(rig.machine.functions.accesses(), before);
     rig.word(4);
-    assert_eq!(rig.machine.accesses, 1);
+    assert_eq!(rig.machine.functions.accesses(), before + 1);
 }

@@ -110,7 +110,7 @@ proptest! {
             prop_assert_eq!(rig.machine.stage.shown(), said(&mut rig));
         }
         let mut after = rig.machine.space(DISK).clone();
-        after.set(4, before.word(4));
-        prop_assert_eq!(after.bytes, before.bytes);
+        after.set(4, 4, before.get(4, 4));
+        prop_assert_eq!(after.bytes(), before.bytes());
     }
 }

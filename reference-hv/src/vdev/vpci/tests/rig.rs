@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fake::{Device, Functions};
 use refhv::access::Width;
 use refhv::addr::{Ipa, Pa, Span};
 use refhv::hal::ConfigSpace;
@@ -17,51 +18,6 @@ use refhv::vdev::vpci::{Given, Port, Vpci, Window, Windows};
 pub const LOW: (u64, u64) = (0x2300_0000, 0x1000_0000);
 /// The guest's window for prefetchable memory.
 pub const HIGH: (u64, u64) = (0x1_0000_0000, 0x1_0000_0000);
-
-/// The configuration space of one function. What is written stays, but for what hardware itself holds
-/// fast: size and type of base address registers, and errors, which go when they are written.
-#[derive(Clone, Debug)]
-pub struct Space {
-    pub bytes: Vec<u8>,
-    /// Bits of double words that cannot be written.
-    pub fixed: BTreeMap<u16, u32>,
-}
-
-impl Space {
-    pub fn new() -> Self {
-        Self {
-            bytes: vec![0; 0x1000],
-            fixed: BTreeMap::new(),
-        }
-    }
-
-    pub fn word(&self, register: u16) -> u32 {
-        let at = usize::from(register);
-        u32::from_le_bytes(self.bytes[at..at + 4].try_into().unwrap())
-    }
-
-    pub fn set(&mut self, register: u16, word: u32) -> &mut Self {
-        let at = usize::from(register);
-        self.bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
-        self
-    }
-
-    fn write(&mut self, offset: u16, width: Width, value: u32) {
-        let register = offset & !3;
-        let shift = u32::from(offset & 3) * 8;
-        let mask = u32::try_from(width.mask()).unwrap() << shift;
-        let value = value << shift;
-        let old = self.word(register);
-        let new = if register == COMMAND {
-            let errors = value & mask & 0xf900_0000;
-            (old & !(mask & 0xffff) | value & mask & 0xffff) & !errors
-        } else {
-            let mask = mask & !self.fixed.get(&register).copied().unwrap_or_default();
-            old & !mask | value & mask
-        };
-        self.set(register, new);
-    }
-}
 
 /// What stage 2 shows of device memory.
 #[derive(Clone, Debug, Default)]
@@ -95,39 +51,21 @@ impl Stage {
     }
 }
 
-/// All functions, and what stage 2 shows of them.
+/// All functions, in which everything can be written, and what stage 2 shows of them.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
-    pub spaces: BTreeMap<Sbdf, Space>,
+    pub functions: Functions,
     pub stage: Stage,
-    /// How often the hardware was asked or told something.
-    pub accesses: usize,
 }
 
 impl ConfigSpace for Machine {
     fn config_read(&mut self, at: Sbdf, offset: u16, width: Width) -> u32 {
-        check(offset, width);
-        self.accesses += 1;
-        let Some(space) = self.spaces.get(&at) else {
-            return u32::try_from(width.mask()).unwrap();
-        };
-        let word = space.word(offset & !3) >> (u32::from(offset & 3) * 8);
-        word & u32::try_from(width.mask()).unwrap()
+        self.functions.config_read(at, offset, width)
     }
 
     fn config_write(&mut self, at: Sbdf, offset: u16, width: Width, value: u32) {
-        check(offset, width);
-        self.accesses += 1;
-        assert_eq!(u64::from(value) & !width.mask(), 0, "{value:#x} is wider");
-        if let Some(space) = self.spaces.get_mut(&at) {
-            space.write(offset, width, value);
-        }
+        self.functions.config_write(at, offset, width, value);
     }
-}
-
-fn check(offset: u16, width: Width) {
-    assert!(width <= Width::Word && offset < 0x1000);
-    assert!(u64::from(offset).is_multiple_of(width.bytes()));
 }
 
 impl Port for Machine {
@@ -141,17 +79,16 @@ impl Port for Machine {
 }
 
 impl Machine {
-    pub fn space(&self, at: Sbdf) -> &Space {
-        &self.spaces[&at]
+    pub fn space(&self, at: Sbdf) -> &Device {
+        &self.functions.devices()[&at]
     }
 
     pub fn command(&self, at: Sbdf) -> u16 {
-        u16::from_le_bytes(self.space(at).bytes[4..6].try_into().unwrap())
+        self.space(at).get(COMMAND, 2).try_into().unwrap()
     }
 
     pub fn status(&self, at: Sbdf) -> u16 {
-        let status = usize::from(STATUS);
-        u16::from_le_bytes(self.space(at).bytes[status..status + 2].try_into().unwrap())
+        self.space(at).get(STATUS, 2).try_into().unwrap()
     }
 }
 
@@ -208,15 +145,16 @@ pub fn endpoint(at: Sbdf, bars: &[Bar], capabilities: &[(u8, u8)]) -> Function {
 
 /// Puts a function's registers into the machine, with whatever else stands at an offset.
 pub fn install(machine: &mut Machine, function: &Function, words: &[(u16, u32)]) {
-    let mut space = Space::new();
+    let mut space = Device::pliable();
     for (register, word) in words {
-        space.set(*register, *word);
+        space.set(*register, 4, *word);
     }
     space.set(
         0,
+        4,
         u32::from(function.device) << 16 | u32::from(function.vendor),
     );
-    space.set(8, function.class << 8 | 1);
+    space.set(8, 4, function.class << 8 | 1);
     for bar in &function.bars {
         let register = 0x10 + 4 * u16::from(bar.index);
         let low = u32::try_from(bar.address & 0xffff_ffff).unwrap();
@@ -225,16 +163,16 @@ pub fn install(machine: &mut Machine, function: &Function, words: &[(u16, u32)])
             BarKind::Memory32 => 0,
             BarKind::Memory64 => 4,
         } | if bar.prefetchable { 8 } else { 0 };
-        space.set(register, low | flags);
+        space.set(register, 4, low | flags);
         let below = u32::try_from((bar.size - 1) & 0xffff_ffff).unwrap();
-        space.fixed.insert(register, below);
+        space.allow(register, 4, !below);
         if bar.kind == BarKind::Memory64 {
-            space.set(register + 4, u32::try_from(bar.address >> 32).unwrap());
+            space.set(register + 4, 4, u32::try_from(bar.address >> 32).unwrap());
             let below = u32::try_from((bar.size - 1) >> 32).unwrap();
-            space.fixed.insert(register + 4, below);
+            space.allow(register + 4, 4, !below);
         }
     }
-    machine.spaces.insert(function.at, space);
+    machine.functions.insert(function.at, space);
 }
 
 pub fn windows() -> Windows {

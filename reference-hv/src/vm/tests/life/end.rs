@@ -134,7 +134,10 @@ fn lines_of_the_gone_reach_the_next() {
     let mut hypervisor = board(&[]);
     let one = busy(&mut hypervisor);
     enable(&mut hypervisor, 1);
-    hypervisor.machine().high.push(line(GPIO_LINE));
+    hypervisor
+        .machine()
+        .chip(line(GPIO_LINE))
+        .drive(line(GPIO_LINE), true);
     let arrival = |hypervisor: &mut Hypervisor<Fake>| {
         let now = hypervisor.machine().time;
         let interrupt = (now + 1, Interrupt::Line(line(GPIO_LINE)));

@@ -1,8 +1,8 @@
 //! PCI functions that domains have, get and lose.
 
 use super::*;
+use crate::hal::fake::functions::{Device, Functions, bdf};
 use crate::ids::Sbdf;
-use crate::pci::fake::{Device, Fake as Space, bdf};
 use crate::pci::registers::{COMMAND, Command};
 use crate::pci::{BarKind, Port, Segment};
 
@@ -17,12 +17,12 @@ const BAR: u64 = 0x1000_0000;
 /// Where a guest has its window.
 const LOW: u64 = 0x2300_0000;
 
-fn space() -> Space {
+fn space() -> Functions {
     let device = |place: u64| {
         let bare = Device::endpoint(0x1234, 0x11e8).pin(1).msi();
         bare.bar(0, BarKind::Memory32, 0x10_0000, BAR + place * 0x10_0000)
     };
-    Space::default()
+    Functions::default()
         .with(EDU, device(0).express(Port::Endpoint, true))
         .with(TWIN, device(1))
         .with(PAIR[0], device(2).multifunction())
@@ -43,7 +43,7 @@ fn scanned() -> Hypervisor<Fake> {
     with(functions, resources_with(found, |_| {}))
 }
 
-fn with(functions: Space, resources: ResourceTable<'static>) -> Hypervisor<Fake> {
+fn with(functions: Functions, resources: ResourceTable<'static>) -> Hypervisor<Fake> {
     let mut machine = Fake::new();
     machine.functions = functions;
     let ram = Span::new(Pa::new(0x4000_0000), 1 << 30).unwrap();

@@ -2,6 +2,8 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use aarch64_cpu::registers::{CNTFRQ_EL0, ID_AA64MMFR0_EL1, Readable, TCR_EL1};
+use smccc::psci::{PSCI_CPU_ON_64, PSCI_SYSTEM_OFF, PSCI_SYSTEM_RESET};
 use spin::{Mutex, Once};
 use wire::arch::aarch64::Sysreg;
 use wire::{Answer, Attr, Irq, Note, Width, arch};
@@ -24,10 +26,6 @@ const LOW: u64 = 1 << 39;
 
 /// The most interrupts that are served at a time, so that a line that stays high cannot stop the script.
 const BURST: usize = 32;
-
-const PSCI_CPU_ON: u64 = 0xc400_0003;
-const PSCI_SYSTEM_OFF: u64 = 0x8400_0008;
-const PSCI_SYSTEM_RESET: u64 = 0x8400_0009;
 
 /// `sched_op` `shutdown` with the reason "crash", as Xen numbers them.
 const XEN_SCHED_OP: u64 = 29;
@@ -129,15 +127,21 @@ pub unsafe fn translate(board: &Board<'_>) -> Result<Tables<'static>, paging::Fu
     if !covered {
         tables.map(image.0, image.1, Kind::Ram)?;
     }
-    // T0SZ 16; walks inner shareable, write-back; nothing through TTBR1; at most 48 bits out.
-    let tcr = 16 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | cpu::physical_range().min(5) << 32;
-    let settings = [base, tcr, mair(Attr::Device)];
+    // 48 bits in, at most 48 bits out.
+    let range = ID_AA64MMFR0_EL1.read(ID_AA64MMFR0_EL1::PARange).min(5);
+    let tcr = TCR_EL1::T0SZ.val(16)
+        + TCR_EL1::IRGN0::WriteBack_ReadAlloc_WriteAlloc_Cacheable
+        + TCR_EL1::ORGN0::WriteBack_ReadAlloc_WriteAlloc_Cacheable
+        + TCR_EL1::SH0::Inner
+        + TCR_EL1::EPD1::DisableTTBR1Walks
+        + TCR_EL1::IPS.val(range);
+    let settings = [base, tcr.value, mair(Attr::Device)];
     probe_translation
         .iter()
         .zip(settings)
         .for_each(|(slot, value)| slot.store(value, Ordering::Relaxed));
     // SAFETY: The tables identity-map the image as memory, so this code and its stack stay valid.
-    unsafe { mmu_first_enable(base, tcr, settings[2]) };
+    unsafe { mmu_first_enable(base, tcr.value, settings[2]) };
     Ok(tables)
 }
 
@@ -321,7 +325,7 @@ impl Machine for Hardware {
     }
 
     fn frequency(&self) -> u64 {
-        cpu::frequency()
+        CNTFRQ_EL0.get()
     }
 
     fn serve(&self) {
@@ -356,8 +360,8 @@ impl Machine for Hardware {
             Stop::Spin => loop {
                 core::hint::spin_loop();
             },
-            Stop::Off => _ = access::call(self.conduit, [PSCI_SYSTEM_OFF, 0, 0, 0]),
-            Stop::Reset => _ = access::call(self.conduit, [PSCI_SYSTEM_RESET, 0, 0, 0]),
+            Stop::Off => _ = access::call(self.conduit, [PSCI_SYSTEM_OFF.into(), 0, 0, 0]),
+            Stop::Reset => _ = access::call(self.conduit, [PSCI_SYSTEM_RESET.into(), 0, 0, 0]),
             Stop::Crash => {
                 let reason = (&raw const XEN_CRASHED).addr() as u64;
                 _ = access::xen_call(XEN_SCHED_OP, [XEN_SHUTDOWN, reason, 0, 0, 0]);
@@ -404,7 +408,7 @@ impl Cpu for Hardware {
         let entry = (secondary_start as *const ()).addr() as u64;
         // Stacks grow down from here; the first one is the nearest.
         let top = (&raw const secondary_stacks).addr() as u64 - u64::from(number) * STACK;
-        access::call(self.conduit, [PSCI_CPU_ON, mpidr, entry, top])
+        access::call(self.conduit, [PSCI_CPU_ON_64.into(), mpidr, entry, top])
     }
 }
 

@@ -1,12 +1,13 @@
 //! Runs the probe, from the first instruction in Rust to the script's last op.
 
+use aarch64_cpu::registers::{CNTFRQ_EL0, CurrentEL, MPIDR_EL1, Readable};
 use wire::pack::Pack;
 use wire::{Header, Note, Ops, ScriptError, Width, parse_script};
 
+use super::access;
 use super::accident::{DONE, give_up};
 use super::console::Console;
 use super::hardware::{self, HARDWARE, Hardware, IRQS, idle};
-use super::{access, cpu};
 use crate::arch::aarch64::board::Board;
 use crate::machine::Machine;
 use crate::run::{Control, Runner};
@@ -97,9 +98,9 @@ extern "C" fn probe_secondary() -> ! {
 fn greet(hardware: &Hardware) {
     hardware.say(Note::Hello {
         version: VERSION,
-        privilege: u8::try_from(cpu::exception_level()).unwrap_or_default(),
-        frequency: u32::try_from(cpu::frequency()).unwrap_or(u32::MAX),
-        cpu: cpu::mpidr(),
+        privilege: u8::try_from(CurrentEL.read(CurrentEL::EL)).unwrap_or_default(),
+        frequency: u32::try_from(CNTFRQ_EL0.get()).unwrap_or(u32::MAX),
+        cpu: MPIDR_EL1.get(),
     });
 }
 

@@ -36,7 +36,7 @@ fn control_keeps_its_fixed_bits() {
 #[test]
 fn redistributors_know_their_cpu() {
     let rig = Rig::new(3, 4);
-    let mut chip = super::rig::Chip::default();
+    let mut chip = crate::hal::fake::lines::Lines::default();
     for (vcpu, typer) in [
         (0_u64, 0),
         (1, 1 << 32 | 1 << 8),
@@ -158,7 +158,7 @@ fn set_and_clear_registers_mirror_each_other() {
 #[test]
 fn interrupts_beyond_the_last_do_not_exist() {
     let mut vgic = made(1, 5, &[], (4, 5)).unwrap();
-    let mut chip = super::rig::Chip::default();
+    let mut chip = crate::hal::fake::lines::Lines::default();
     for register in [0x0084, 0x0104, 0x0204, 0x0304] {
         vgic.write(
             &mut chip,

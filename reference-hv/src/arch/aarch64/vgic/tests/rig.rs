@@ -5,58 +5,14 @@ use std::collections::BTreeMap;
 use crate::access::{Width, low32};
 use crate::arch::aarch64::gic::{self, ListRegister};
 use crate::arch::aarch64::vgic::{Frame, Lists, Vgic};
-use crate::hal::{IrqChip, VirtualInterrupts};
+use crate::hal::VirtualInterrupts;
+use crate::hal::fake::lines::{Line, Lines};
 use crate::ids::{IrqLine, Trigger};
-
-/// One line of the physical GIC.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Line {
-    pub edge: bool,
-    pub high: bool,
-    pub latched: bool,
-    pub enabled: bool,
-    pub active: bool,
-}
-
-impl Line {
-    fn pending(self) -> bool {
-        self.latched || (self.high && !self.edge)
-    }
-}
-
-/// The shared lines that the domain owns. A call for any other line fails the test.
-#[derive(Debug, Default)]
-pub struct Chip {
-    pub lines: BTreeMap<u32, Line>,
-}
-
-impl Chip {
-    fn line(&mut self, line: IrqLine) -> &mut Line {
-        self.lines
-            .get_mut(&line.number())
-            .unwrap_or_else(|| panic!("{line} is not the domain's"))
-    }
-}
-
-impl IrqChip for Chip {
-    fn set_enabled(&mut self, line: IrqLine, on: bool) {
-        self.line(line).enabled = on;
-    }
-    fn is_pending(&mut self, line: IrqLine) -> bool {
-        self.line(line).pending()
-    }
-    fn clear_pending(&mut self, line: IrqLine) {
-        self.line(line).latched = false;
-    }
-    fn deactivate(&mut self, line: IrqLine) {
-        self.line(line).active = false;
-    }
-}
 
 /// A domain with its GIC, on a machine with one CPU.
 pub struct Rig {
     pub vgic: Vgic,
-    pub chip: Chip,
+    pub chip: Lines,
     /// What a vCPU that runs has in its list registers.
     pub running: Option<(u32, Lists)>,
     pub eoi_count: u64,
@@ -85,7 +41,7 @@ impl Rig {
         ]
         .map(|(intid, trigger)| (IrqLine::new(intid), trigger));
         let vgic = super::gic(vcpus, 64, &lines, (list_registers, 5)).unwrap();
-        let mut chip = Chip::default();
+        let mut chip = Lines::default();
         for (line, trigger) in lines {
             let edge = trigger == Trigger::Edge;
             chip.lines.insert(
@@ -170,9 +126,7 @@ impl Rig {
 
     /// Drives a physical line.
     pub fn drive(&mut self, intid: u32, high: bool) {
-        let line = self.chip.lines.get_mut(&intid).unwrap();
-        line.latched |= line.edge && high && !line.high;
-        line.high = high;
+        self.chip.drive(IrqLine::new(intid), high);
     }
 
     /// Lowers a physical line, where there is one of this number.
@@ -200,9 +154,7 @@ impl Rig {
             .map(|(intid, _)| *intid)
             .collect();
         for intid in now {
-            let line = self.chip.lines.get_mut(&intid).unwrap();
-            line.active = true;
-            line.latched = false;
+            self.chip.take(IrqLine::new(intid));
             self.vgic
                 .raise(&mut self.chip, IrqLine::new(intid))
                 .unwrap();

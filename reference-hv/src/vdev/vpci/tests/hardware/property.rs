@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// What stage 2 must show of the functions as they are; nothing where they decode outside of the windows.
-fn said(fake: &mut Fake) -> BTreeSet<(u64, u64)> {
+fn said(fake: &mut Functions) -> BTreeSet<(u64, u64)> {
     let mut pages = BTreeSet::new();
     for (at, device) in fake.devices() {
         if device.get(4, 2) & 2 == 0 {

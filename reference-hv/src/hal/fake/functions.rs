@@ -12,7 +12,7 @@ use refhv::ids::Sbdf;
 use refhv::pci::registers as at;
 
 // The same file wherever this one is taken in.
-#[path = "fake/device.rs"]
+#[path = "functions/device.rs"]
 mod device;
 
 pub(crate) use device::Device;
@@ -37,7 +37,7 @@ pub(crate) struct Write {
 
 /// The functions of a machine.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fake {
+pub(crate) struct Functions {
     functions: BTreeMap<Sbdf, Device>,
     /// How often it was read.
     pub reads: usize,
@@ -45,11 +45,16 @@ pub(crate) struct Fake {
     pub writes: Vec<Write>,
 }
 
-impl Fake {
+impl Functions {
     /// Adds a function.
     pub(crate) fn with(mut self, at: Sbdf, device: Device) -> Self {
-        self.functions.insert(at, device);
+        self.insert(at, device);
         self
+    }
+
+    /// Adds a function, or puts it in the place of another.
+    pub(crate) fn insert(&mut self, at: Sbdf, device: Device) {
+        self.functions.insert(at, device);
     }
 
     /// Takes a function out, as somebody who pulls a card does.
@@ -82,7 +87,7 @@ impl Fake {
     }
 }
 
-impl ConfigSpace for Fake {
+impl ConfigSpace for Functions {
     fn config_read(&mut self, place: Sbdf, offset: u16, width: Width) -> u32 {
         check(offset, width);
         self.reads += 1;
@@ -94,6 +99,7 @@ impl ConfigSpace for Fake {
 
     fn config_write(&mut self, place: Sbdf, offset: u16, width: Width, value: u32) {
         check(offset, width);
+        assert_eq!(u64::from(value) & !width.mask(), 0, "{value:#x} is wider");
         self.writes.push(Write {
             at: place,
             offset,
@@ -142,7 +148,7 @@ fn functions_behave() {
         .msi()
         .express(Port::Endpoint, true)
         .pin(1);
-    let mut fake = Fake::default().with(place, device);
+    let mut fake = Functions::default().with(place, device);
     let mut read = |offset, width| fake.config_read(place, offset, width);
     assert_eq!(read(at::VENDOR, Width::Word), 0x11e8_1234);
     assert_eq!(read(at::BAR0, Width::Word), 0x1000_0000);

@@ -12,6 +12,8 @@ use refhv::pci::{BarKind, Port};
 pub(crate) struct Device {
     bytes: Vec<u8>,
     writable: Vec<u8>,
+    /// Whether it has no nature: nothing follows from what is written.
+    pliable: bool,
     /// Where the next capability goes, and where the pointer to it is.
     next: u16,
     link: u16,
@@ -32,6 +34,7 @@ impl Device {
         let mut new = Self {
             bytes: vec![0; usize::from(at::SPACE)],
             writable: vec![0; usize::from(at::SPACE)],
+            pliable: false,
             next: at::DEVICE_SPECIFIC,
             link: at::CAPABILITIES,
             last_extended: None,
@@ -55,6 +58,16 @@ impl Device {
     /// Makes a device's function.
     pub(crate) fn endpoint(vendor: u16, device: u16) -> Self {
         Self::blank(vendor, device, 0).class(0x00_ff00)
+    }
+
+    /// Makes a function in which everything can be written that gets there, but for its status, in which errors go when
+    /// they are written.
+    pub(crate) fn pliable() -> Self {
+        let mut new = Self::blank(0, 0, 0);
+        new.writable.fill(0xff);
+        new.allow(at::STATUS, 2, 0);
+        new.pliable = true;
+        new
     }
 
     /// Makes a bridge that passes on what is for these buses.
@@ -339,6 +352,9 @@ impl Device {
             let mask = self.writable[place];
             self.bytes[place] = self.bytes[place] & !mask | byte & mask;
         }
+        if self.pliable {
+            return self.clear_errors(offset, value);
+        }
         let woken = matches!((before, state(self)), (Some((3, false)), Some((0, _))));
         let express = self.find(at::CAP_EXPRESS).is_some_and(|place| {
             let control = place + at::DEVICE_CONTROL;
@@ -351,6 +367,15 @@ impl Device {
             .is_some_and(|place| self.get(place + at::ADVANCED_CONTROL, 1) & 1 != 0);
         if woken || express || advanced {
             self.reset();
+        }
+    }
+
+    /// Forgets the errors that are written to the status register (PCI 6.2.3).
+    fn clear_errors(&mut self, offset: u16, value: u32) {
+        let shift = u32::from(offset & 3) * 8;
+        if offset & !3 == at::COMMAND {
+            let errors = value << shift & 0xf900_0000;
+            self.set(at::COMMAND, 4, self.get(at::COMMAND, 4) & !errors);
         }
     }
 
