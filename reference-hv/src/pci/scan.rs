@@ -102,7 +102,7 @@ fn follow<S: ConfigSpace>(
     let mut waiting = vec![root];
     while let Some(bus) = waiting.pop() {
         let start = functions.len();
-        probe_buses(space, bus, functions, warnings)?;
+        let probed = probe_buses(space, bus, functions, warnings);
         let Some(found) = functions.get_mut(start..) else {
             continue;
         };
@@ -117,6 +117,7 @@ fn follow<S: ConfigSpace>(
             }
         }
         number(bus, found, warnings);
+        probed?;
         if fault::on(Fault::PciBridgeNotFollowed) {
             continue;
         }
