@@ -10,9 +10,9 @@ use core::fmt;
 
 use crate::addr::{Pa, Span};
 use crate::assign::{self, Taken};
-use crate::config::{Host, HostBridge, HostError, domain_requests};
+use crate::config::{Bindings, Host, HostBridge, HostError, domain_requests};
 use crate::dt::{Blob, DtError};
-use crate::hal::{Console, Machine};
+use crate::hal::{Console, Cpu, Machine};
 use crate::paging::MapError;
 use crate::vm::{Guest, Hypervisor};
 
@@ -101,6 +101,11 @@ impl From<MapError> for Error {
     }
 }
 
+/// Returns what device trees of a platform say in their own way.
+fn bindings<P: Platform>() -> &'static Bindings {
+    <P::Machine as Cpu>::Arch::BINDINGS
+}
+
 /// Gets as far as the first domain; `None` when that was not what the arguments ask for.
 ///
 /// # Errors
@@ -110,7 +115,7 @@ pub fn start<P: Platform>(
     tree: &'static [u8],
 ) -> Result<Option<Hypervisor<P::Machine>>, Error> {
     let blob = Blob::new(tree).map_err(Error::Tree)?;
-    let host = Host::read(blob).map_err(Error::Host)?;
+    let host = Host::read(blob, bindings::<P>()).map_err(Error::Host)?;
     let wanted = host.argument("console") != Some("none");
     let console = host.console.as_ref().filter(|_| wanted);
     platform.open_console(console.map(|console| console.span))?;
@@ -131,8 +136,11 @@ pub fn start<P: Platform>(
     let (mut machine, mut about) = platform.hand_over(&host, plan)?;
     // What is claimed later is judged by what the tree says, so that stays.
     let host = Box::leak(Box::new(host));
-    let Host { bridges, index, .. } = host;
-    bridges.retain(|bridge| {
+    let Host {
+        machine: described,
+        index,
+    } = host;
+    described.bridges.retain(|bridge| {
         let opened = P::open_config_space(&mut machine, bridge);
         if let Err(error) = &opened {
             let path = index.node(bridge.id).path();

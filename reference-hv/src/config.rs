@@ -1,39 +1,33 @@
-//! What the trees claim: the host's description of itself, what each domain's node asks for, and
-//! what its partial tree wants of the host. Nothing here is believed yet; [`crate::assign`]
-//! does the proving.
+//! What is claimed: the host's description of itself, what each domain's node asks for, and what its partial tree
+//! wants of the host. Nothing here is believed yet; [`crate::assign`] does the proving.
 
-mod bridge;
+mod bindings;
 mod chosen;
-mod device;
 mod domain;
 mod domain_request;
 mod error;
-mod host;
-mod index;
-mod interrupt_map;
-mod interrupts;
-mod iommu;
+mod flaw;
+mod limits;
+mod machine;
 mod module;
 mod partial;
 mod pci_assigned;
-mod platform;
-mod reg;
+mod tree;
 
-pub use bridge::{HostBridge, MAX_BRIDGES};
-pub use device::{dma_indicator, is_iommu, is_okay};
+pub use bindings::{Bindings, Specifier};
 pub use domain::{DomainClaim, STATIC_MEMORY};
 pub use domain_request::{DomainRequest, domain_requests};
 pub(crate) use error::{Brief, unreadable};
-pub use error::{ConfigError, HostError, Warnings};
-pub use host::{Host, MAX_REGIONS, Owner, Region};
-pub use index::{Found, Index, MAX_NODES, Marks, NodeId};
-pub use interrupts::{HostLine, Interrupts};
-pub use iommu::Iommu;
+pub use error::{ConfigError, HostError, Origin, Warnings};
+pub use flaw::Flaw;
+pub use limits::{MAX_BRIDGES, MAX_DEVICES, MAX_FUNCTIONS, MAX_NODES, MAX_REGIONS, MAX_TUPLES};
+pub use machine::{
+    Console, Controller, Found, HostBridge, HostLine, HostMachine, Interrupts, Iommu, Marks,
+    NodeId, Owner, Region, Timer, Window,
+};
 pub use module::{Module, ModuleKind, Modules};
 pub use partial::{
-    DeviceClaim, MAX_DEVICES, MAX_TUPLES, Partial, Tuple, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH,
-    XEN_REG, phandle,
+    DeviceClaim, Partial, Tuple, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH, XEN_REG, phandle,
 };
-pub use pci_assigned::{MAX_FUNCTIONS, XEN_PCI};
-pub use platform::{Console, Gic, Timer};
-pub use reg::Window;
+pub use pci_assigned::XEN_PCI;
+pub use tree::{Host, Index, dma_indicator, is_iommu, is_okay};

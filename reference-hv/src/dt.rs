@@ -12,6 +12,7 @@ mod walk;
 
 pub use blob::{Blob, HEADER_SIZE, Reserved, total_size};
 pub use cells::{CellCount, Cells, Tuples, read_cells};
+pub(crate) use error::flaws;
 pub use error::{DtError, DtErrorKind, PropError, PropFlaw};
 pub use node::{Node, Prop, Strings};
 pub use walk::{Children, Event, Path, Props, Walk};
@@ -20,5 +21,5 @@ pub use walk::{Children, Event, Path, Props, Walk};
 /// stay under ten.
 pub const MAX_DEPTH: usize = 64;
 
-/// Longest tree that is read: the bound of the arm64 boot protocol.
+/// Longest tree that is read: the bound of Linux's boot protocol (Documentation/arch, "booting").
 pub const MAX_SIZE: usize = 2 * 1024 * 1024;

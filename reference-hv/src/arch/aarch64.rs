@@ -1,5 +1,6 @@
 //! AArch64: layouts and decoders, what guests are and do, and the drivers of the machine.
 
+pub mod bindings;
 pub mod esr;
 pub mod exit;
 pub mod exits;

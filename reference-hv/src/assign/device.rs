@@ -4,10 +4,10 @@ use super::Machine;
 use super::dma::{self, Reach};
 use super::owner_table::PendingClaims;
 use crate::config::{
-    Brief, ConfigError, DeviceClaim, Found, Host, NodeId, Owner, XEN_FORCE, XEN_PASSTHROUGH,
-    XEN_PATH, XEN_REG, is_okay,
+    Brief, ConfigError, DeviceClaim, Found, Host, NodeId, Origin, Owner, XEN_FORCE,
+    XEN_PASSTHROUGH, XEN_PATH, XEN_REG, is_okay,
 };
-use crate::dt::{Node, Prop};
+use crate::dt::Prop;
 use crate::fault::{self, Fault};
 
 /// Judges what a node of a partial tree asks for, but for its ranges and interrupts, and returns
@@ -18,9 +18,9 @@ pub(super) fn judge<'t>(
     device: &DeviceClaim<'t>,
     direct_mapped: bool,
 ) -> Result<Option<NodeId>, ConfigError> {
-    let node = device.node;
+    let origin = device.origin;
     let refuse =
-        |property, what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, property, what));
+        |property, what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, property, what));
     match (&device.tuples, device.path, device.forced) {
         (None, Some(path), _) => {
             let path = Brief(path);
@@ -39,9 +39,9 @@ pub(super) fn judge<'t>(
         ),
         (Some(_), None, true) => Ok(None),
         (Some(_), Some(path), forced) => {
-            let id = resolve(host, node, path)?;
+            let id = resolve(host, origin, path)?;
             // Force says that nobody minds the lack of protection; where it is not lacking it says nothing.
-            let required = match judge_named(host, machine, node, id, direct_mapped)? {
+            let required = match judge_named(host, machine, origin, id, direct_mapped)? {
                 Reach::None => !fault::on(Fault::ForceNotRequired),
                 Reach::All => !fault::on(Fault::DmaForceNotRequired),
                 Reach::Own => false,
@@ -59,9 +59,9 @@ pub(super) fn judge<'t>(
 }
 
 /// Finds the host node of exactly this path.
-fn resolve(host: &Host<'_>, node: Node<'_>, path: &str) -> Result<NodeId, ConfigError> {
+fn resolve(host: &Host<'_>, origin: Origin<'_>, path: &str) -> Result<NodeId, ConfigError> {
     let brief = Brief(path);
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, XEN_PATH, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, XEN_PATH, what));
     match host.index.by_path(path) {
         Found::One(id) => return Ok(id),
         Found::Several => return refuse(format_args!("is {brief}, which several host nodes are")),
@@ -85,16 +85,16 @@ fn resolve(host: &Host<'_>, node: Node<'_>, path: &str) -> Result<NodeId, Config
 pub(super) fn judge_named(
     host: &Host<'_>,
     machine: &Machine,
-    node: Node<'_>,
+    origin: Origin<'_>,
     id: NodeId,
     direct_mapped: bool,
 ) -> Result<Reach, ConfigError> {
     let named = host.node(id);
     let path = named.path();
-    let reach = judge_kind(host, machine, node, XEN_PATH, id, direct_mapped)?;
+    let reach = judge_kind(host, machine, origin, XEN_PATH, id, direct_mapped)?;
     if !is_okay(named) {
         let what = format_args!("is {path}, whose `status` is neither ok nor okay");
-        return Err(ConfigError::new(node, XEN_PATH, what));
+        return Err(ConfigError::new(origin, XEN_PATH, what));
     }
     // What lies behind a bus that is off is off.
     let buses = core::iter::successors(host.index.parent(id), |bus| host.index.parent(*bus));
@@ -102,7 +102,7 @@ pub(super) fn judge_named(
         if !is_okay(bus) {
             let bus = bus.path();
             let what = format_args!("is {path}; the `status` of {bus} is neither ok nor okay");
-            return Err(ConfigError::new(node, XEN_PATH, what));
+            return Err(ConfigError::new(origin, XEN_PATH, what));
         }
     }
     Ok(reach)
@@ -113,14 +113,14 @@ pub(super) fn judge_named(
 pub(super) fn judge_kind(
     host: &Host<'_>,
     machine: &Machine,
-    node: Node<'_>,
+    origin: Origin<'_>,
     property: &str,
     id: NodeId,
     direct_mapped: bool,
 ) -> Result<Reach, ConfigError> {
     let named = host.node(id);
     let path = named.path();
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, property, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, property, what));
     if host.is_given_away(id) {
         return Ok(Reach::None);
     }
@@ -144,7 +144,7 @@ pub(super) fn judge_kind(
             "names {path}, which is not marked `{XEN_PASSTHROUGH}`"
         ));
     }
-    dma::judge(host, machine, node, property, id, direct_mapped)
+    dma::judge(host, machine, origin, property, id, direct_mapped)
 }
 
 /// Judges the neighbours in shared pages once it is known what else the domain asks for: all who
@@ -162,7 +162,7 @@ pub(super) fn judge_neighbours(
             "names the page of {}, in which {path} lies too, which this domain does not ask for",
             neighbour.at
         );
-        return Err(ConfigError::new(neighbour.node, XEN_REG, what));
+        return Err(ConfigError::new(neighbour.origin, XEN_REG, what));
     }
     Ok(())
 }

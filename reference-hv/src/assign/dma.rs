@@ -4,7 +4,7 @@
 use core::fmt;
 
 use super::{Machine, streams};
-use crate::config::{ConfigError, Host, Marks, NodeId, Owner, dma_indicator};
+use crate::config::{ConfigError, Host, Marks, NodeId, Origin, Owner, dma_indicator};
 use crate::dt::{Event, Node};
 use crate::fault::{self, Fault};
 
@@ -62,7 +62,7 @@ pub(super) enum Reach {
 pub(super) fn judge(
     host: &Host<'_>,
     machine: &Machine,
-    node: Node<'_>,
+    origin: Origin<'_>,
     property: &str,
     id: NodeId,
     direct_mapped: bool,
@@ -72,7 +72,7 @@ pub(super) fn judge(
     }
     let named = host.node(id);
     let path = named.path();
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, property, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, property, what));
     if host.index.marks(id).intersects(Marks::PCI | Marks::BRIDGE) {
         return refuse(format_args!(
             "names {path}, a PCI host bridge, which is no platform device"
@@ -82,7 +82,7 @@ pub(super) fn judge(
     if !streams.is_empty() {
         // To be known to an IOMMU is sign enough.
         for stream in streams {
-            streams::covered(host, machine, named, *stream)?;
+            streams::covered(host, machine, named.into(), *stream)?;
         }
         return Ok(Reach::Own);
     }

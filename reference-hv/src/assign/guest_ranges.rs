@@ -20,7 +20,7 @@ pub(super) fn judge(
     for mapping in &pending.mappings {
         let guest = mapping.guest;
         let refuse =
-            |what: core::fmt::Arguments<'_>| Err(ConfigError::new(mapping.node, XEN_REG, what));
+            |what: core::fmt::Arguments<'_>| Err(ConfigError::new(mapping.origin, XEN_REG, what));
         let bits = machine.guest_bits();
         if guest.last().raw() > last_address(bits) && !fault::on(Fault::IpaWidthUnchecked) {
             return refuse(format_args!(
@@ -50,9 +50,9 @@ pub(super) fn judge(
             && !fault::on(Fault::GuestRangesOverlap)
         {
             let (first, second) = (one.guest, other.guest);
-            let path = one.node.path();
+            let path = one.origin;
             let what = format_args!("names guest range {second}, which overlaps {first} of {path}");
-            return Err(ConfigError::new(other.node, XEN_REG, what));
+            return Err(ConfigError::new(other.origin, XEN_REG, what));
         }
     }
     Ok(())

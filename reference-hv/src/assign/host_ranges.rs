@@ -8,8 +8,9 @@ use super::guest_ranges::last_address;
 use super::owner_table::{Mapping, Neighbour, OwnerTable, PendingClaims};
 use super::{Machine, taken_by};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
-use crate::config::{ConfigError, DeviceClaim, Host, NodeId, Owner, Region, Tuple, XEN_REG};
-use crate::dt::Node;
+use crate::config::{
+    ConfigError, DeviceClaim, Host, NodeId, Origin, Owner, Region, Tuple, XEN_REG,
+};
 use crate::fault::{self, Fault};
 
 /// Judges the ranges of one node of a partial tree.
@@ -21,7 +22,7 @@ pub(super) fn judge<'t>(
     device: &DeviceClaim<'t>,
     named: Option<NodeId>,
 ) -> Result<(), ConfigError> {
-    let node = device.node;
+    let origin = device.origin;
     let tuples = device.tuples.as_deref().unwrap_or_default();
     let own = named.map(|id| Extent::of(host, id));
     if let Some(id) = named
@@ -30,18 +31,18 @@ pub(super) fn judge<'t>(
     {
         let path = host.node(id).path();
         let what = taken_by(format_args!("is {path}"), owner);
-        return Err(ConfigError::new(node, crate::config::XEN_PATH, what));
+        return Err(ConfigError::new(origin, crate::config::XEN_PATH, what));
     }
     for (place, tuple) in tuples.iter().enumerate() {
         if fault::on(Fault::LastTupleLost) && place != 0 && place + 1 == tuples.len() {
             continue;
         }
-        let Some((pa, ipa)) = ranges(node, *tuple)? else {
+        let Some((pa, ipa)) = ranges(origin, *tuple)? else {
             continue;
         };
-        judge_host(host, machine, owners, pending, node, pa, own.as_ref())?;
+        judge_host(host, machine, owners, pending, origin, pa, own.as_ref())?;
         pending.mappings.push(Mapping {
-            node,
+            origin,
             host: pa,
             guest: ipa,
         });
@@ -54,13 +55,13 @@ type Pair = (Span<Pa>, Span<Ipa>);
 
 /// Makes ranges of the numbers of a tuple: page-exact, not empty, without wrap. Nothing comes of
 /// a tuple only where a seeded fault lets it pass.
-fn ranges(node: Node<'_>, tuple: Tuple) -> Result<Option<Pair>, ConfigError> {
+fn ranges(origin: Origin<'_>, tuple: Tuple) -> Result<Option<Pair>, ConfigError> {
     let Tuple {
         mut host,
         mut size,
         mut guest,
     } = tuple;
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, XEN_REG, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, XEN_REG, what));
     if size == 0 && fault::on(Fault::SizeZeroAccepted) {
         return Ok(None);
     }
@@ -100,11 +101,11 @@ pub(super) fn judge_host<'t>(
     machine: &Machine,
     owners: &OwnerTable,
     pending: &mut PendingClaims<'t>,
-    node: Node<'t>,
+    origin: Origin<'t>,
     pa: Span<Pa>,
     own: Option<&Extent>,
 ) -> Result<(), ConfigError> {
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, XEN_REG, what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, XEN_REG, what));
     if pa.last().raw() > last_address(machine.pa_bits) {
         let bits = machine.pa_bits;
         return refuse(format_args!(
@@ -154,7 +155,7 @@ pub(super) fn judge_host<'t>(
             }
         }
         if region.owner == Owner::Device {
-            judge_resident(host, machine, owners, pending, node, own, (pa, region))?;
+            judge_resident(host, machine, owners, pending, origin, own, (pa, region))?;
         }
     }
     // Somewhere is a device of which nobody knows where; it may be anywhere but in the registers of
@@ -191,7 +192,7 @@ fn judge_resident<'t>(
     machine: &Machine,
     owners: &OwnerTable,
     pending: &mut PendingClaims<'t>,
-    node: Node<'t>,
+    origin: Origin<'t>,
     own: Option<&Extent>,
     (pa, region): (Span<Pa>, &Region),
 ) -> Result<(), ConfigError> {
@@ -204,7 +205,7 @@ fn judge_resident<'t>(
     if fault::on(Fault::NeighbourForgotten) && own.is_some() {
         return Ok(());
     }
-    judge_kind(host, machine, node, XEN_REG, id, pending.direct_mapped)?;
+    judge_kind(host, machine, origin, XEN_REG, id, pending.direct_mapped)?;
     if let Some(owner) = owners.of_device(id)
         && !forgets_pages()
     {
@@ -213,7 +214,7 @@ fn judge_resident<'t>(
             format_args!("names host range {pa}, in which {path} lies"),
             owner,
         );
-        return Err(ConfigError::new(node, XEN_REG, what));
+        return Err(ConfigError::new(origin, XEN_REG, what));
     }
     match own {
         // Without a name, what is asked for is what lies there.
@@ -223,7 +224,7 @@ fn judge_resident<'t>(
             let exposed = shared.and_then(|shared| first_outside(shared, &own.whole));
             match exposed {
                 // The page holds bytes that the named node does not describe.
-                Some(at) => pending.neighbours.push(Neighbour { node, id, at }),
+                Some(at) => pending.neighbours.push(Neighbour { origin, id, at }),
                 // The same registers under a second name.
                 None => pending.name(id),
             }

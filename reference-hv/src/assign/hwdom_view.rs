@@ -7,8 +7,7 @@ use super::guest_ranges::last_address;
 use super::owner_table::{Mapping, OwnerTable, PendingClaims};
 use super::{IrqAssignment, Machine, MmioMapping, streams};
 use crate::addr::{Pa, Span};
-use crate::config::{Host, HostLine, Marks, NodeId, Owner, XEN_PASSTHROUGH, is_okay};
-use crate::dt::Node;
+use crate::config::{Host, HostLine, Marks, NodeId, Origin, Owner, XEN_PASSTHROUGH, is_okay};
 use crate::fault::{self, Fault};
 use crate::ids::IrqLine;
 
@@ -30,7 +29,7 @@ pub(super) fn judge<'t>(
     machine: &Machine,
     owners: &OwnerTable,
     pending: &mut PendingClaims<'t>,
-    node: Node<'t>,
+    origin: Origin<'t>,
     promised: &[IrqLine],
 ) -> View {
     let mut survey = Survey::new(host, machine, owners, promised);
@@ -49,7 +48,11 @@ pub(super) fn judge<'t>(
     pending.streams.dedup();
     for host in Span::merged(survey.pages) {
         let guest = host.direct();
-        pending.mappings.push(Mapping { node, host, guest });
+        pending.mappings.push(Mapping {
+            origin,
+            host,
+            guest,
+        });
     }
     survey.view
 }
@@ -220,7 +223,7 @@ impl<'s, 't> Survey<'s, 't> {
 /// Tells whether a node is the hypervisor's, or is made anew for the domain.
 fn is_hidden(host: &Host<'_>, id: NodeId) -> bool {
     let marks = host.index.marks(id);
-    let made = Marks::GIC_PART | Marks::TIMER | Marks::MEMORY;
+    let made = Marks::CONTROLLER_PART | Marks::TIMER | Marks::FIRMWARE | Marks::MEMORY;
     let iommu = marks.contains(Marks::IOMMU) && !fault::on(Fault::IommuShownToHardware);
     let console = host
         .console
@@ -231,11 +234,9 @@ fn is_hidden(host: &Host<'_>, id: NodeId) -> bool {
 
 /// Tells whether a node describes the machine rather than a device.
 fn is_made(host: &Host<'_>, id: NodeId) -> bool {
-    const NAMES: [&str; 5] = ["chosen", "cpus", "psci", "reserved-memory", "hypervisor"];
-    let node = host.node(id);
-    node.compatible(|model| model.starts_with("arm,psci"))
-        || host.index.parent(id) == Some(NodeId::ROOT)
-            && NAMES.iter().any(|name| node.is_called(name))
+    const NAMES: [&str; 4] = ["chosen", "cpus", "reserved-memory", "hypervisor"];
+    let mut names = NAMES.into_iter().chain([host.index.bindings.firmware]);
+    host.index.parent(id) == Some(NodeId::ROOT) && names.any(|name| host.node(id).is_called(name))
 }
 
 /// Adds to the pages of the hardware domain what a seeded fault gives it besides.

@@ -31,7 +31,7 @@ impl<'h> ResourceTable<'h> {
             return Err(AssignError::Unprotected(what));
         }
         for stream in streams {
-            let judged = streams::covered(host, &self.machine, host.node(id), *stream);
+            let judged = streams::covered(host, &self.machine, host.node(id).into(), *stream);
             judged.map_err(|flaw| match self.machine.streams.get(stream.iommu) {
                 Some(Some(_)) => AssignError::Range(format!("{flaw}")),
                 Some(None) | None => AssignError::Unprotected(format!("{flaw}")),
@@ -76,8 +76,8 @@ impl<'h> ResourceTable<'h> {
             )));
         }
         let root = host.node(NodeId::ROOT);
-        let judged = judge_named(host, &self.machine, root, id, false);
-        judged.map_err(|flaw| AssignError::Forbidden(flaw.what))?;
+        let judged = judge_named(host, &self.machine, root.into(), id, false);
+        judged.map_err(|flaw| AssignError::Forbidden(format!("{}", flaw.flaw)))?;
         let mut own = alloc::vec![id];
         own.extend(who.into_iter().flat_map(|who| self.owners.devices_of(who)));
         let shared = streams

@@ -33,7 +33,7 @@ pub(super) fn shared_lines(
         Some(stated) if stated > most => {
             let what =
                 format_args!("is {stated}, more than the {most} of any interrupt controller");
-            return Err(ConfigError::new(claim.node, "nr_spis", what));
+            return Err(ConfigError::new(claim.origin, "nr_spis", what));
         }
         Some(stated) => stated,
         None => machine.lines.min(most),

@@ -119,7 +119,7 @@ pub struct Uart {
 impl Uart {
     /// Puts the imitated UART where the host has its console, which no domain gets.
     fn of_host(&self, claim: &DomainClaim<'_>, host: &Host<'_>) -> Result<Self, ConfigError> {
-        let refuse = |what: &str| Err(ConfigError::new(claim.node, "vpl011", what));
+        let refuse = |what: &str| Err(ConfigError::new(claim.origin, "vpl011", what));
         let Some(console) = &host.console else {
             return refuse("asks for a UART where the host has its console, and it has none");
         };
@@ -169,17 +169,17 @@ impl Layout {
         }
         let needed = u64::from(claim.cpus) * own.guest.per_cpu;
         let fits = |frames: &&Span<Pa>| frames.size() >= needed;
-        let Some(per_cpu) = host.gic.redistributors.iter().find(fits) else {
+        let Some(per_cpu) = host.controller.per_cpu.iter().find(fits) else {
             let cpus = claim.cpus;
             let what = format_args!(
                 "is {cpus}, more redistributors than the host has in one place to imitate"
             );
-            return Err(ConfigError::new(claim.node, claim.names.cpus, what));
+            return Err(ConfigError::new(claim.origin, claim.names.cpus, what));
         };
         let uart = own.uart.map(|uart| uart.of_host(claim, host));
         Ok(Self {
             controller: Controller {
-                shared: host.gic.distributor.direct(),
+                shared: host.controller.shared.direct(),
                 per_cpu: per_cpu.direct(),
             },
             uart: uart.transpose()?,

@@ -37,7 +37,7 @@ pub(super) fn place<'t>(
 ) -> Result<Load, ConfigError> {
     let Some(kernel) = claim.module(ModuleKind::Kernel) else {
         return Err(ConfigError::new(
-            claim.node,
+            claim.origin,
             "compatible",
             "is that of a domain without a kernel",
         ));
@@ -46,7 +46,7 @@ pub(super) fn place<'t>(
     let kib = claim.memory_kib;
     let too_small = |what: &str| {
         ConfigError::new(
-            claim.node,
+            claim.origin,
             claim.names.memory,
             format_args!("is {kib} KiB, too little for {what}"),
         )
@@ -101,7 +101,7 @@ fn kernel_room<'t>(
     modules: &dyn Modules<'t>,
     machine: &Machine,
 ) -> Result<KernelRoom, ConfigError> {
-    let refuse = |what: core::fmt::Arguments<'_>| ConfigError::new(kernel.node, "reg", what);
+    let refuse = |what: core::fmt::Arguments<'_>| ConfigError::new(kernel.origin, "reg", what);
     let bytes = modules
         .bytes(kernel.span)
         .ok_or_else(|| super::module_claims::unreachable(kernel))?;

@@ -14,7 +14,7 @@ pub(super) fn judge<'t>(
     module: &Module<'t>,
 ) -> Result<(), ConfigError> {
     let span = module.span;
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(module.node, "reg", what));
+    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(module.origin, "reg", what));
     if !host.ram.iter().any(|ram| ram.covers(span)) {
         return refuse(format_args!("names {span}, which is not in RAM"));
     }
@@ -55,5 +55,5 @@ pub(super) fn judge<'t>(
 /// Says that the bytes of a module cannot be had.
 pub(super) fn unreachable(module: &Module<'_>) -> ConfigError {
     let what = format_args!("names {}, which cannot be read", module.span);
-    ConfigError::new(module.node, "reg", what)
+    ConfigError::new(module.origin, "reg", what)
 }

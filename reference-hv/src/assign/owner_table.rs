@@ -4,8 +4,7 @@ use alloc::vec::Vec;
 
 use super::{FunctionPlan, IrqAssignment};
 use crate::addr::{Ipa, Pa, Span};
-use crate::config::{ModuleKind, NodeId};
-use crate::dt::Node;
+use crate::config::{ModuleKind, NodeId, Origin};
 use crate::ids::{DomainId, IrqLine, Sbdf, Stream};
 use crate::span_set;
 
@@ -45,7 +44,7 @@ pub(super) struct PendingClaims<'t> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mapping<'t> {
     /// The node of the partial tree that asks for it.
-    pub node: Node<'t>,
+    pub origin: Origin<'t>,
     /// Host side.
     pub host: Span<Pa>,
     /// Guest side.
@@ -56,7 +55,7 @@ pub(super) struct Mapping<'t> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Neighbour<'t> {
     /// The node of the partial tree that asks for the device.
-    pub node: Node<'t>,
+    pub origin: Origin<'t>,
     /// The neighbour.
     pub id: NodeId,
     /// Where it is met.

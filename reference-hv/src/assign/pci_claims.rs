@@ -266,7 +266,7 @@ impl<'a> Ground<'a, '_> {
         let streams = streams_of(self.host, function, bridge)?;
         for stream in &streams {
             let node = self.host.node(bridge.id);
-            let judged = streams::covered(self.host, self.machine, node, *stream);
+            let judged = streams::covered(self.host, self.machine, node.into(), *stream);
             judged.map_err(|flaw| match self.machine.streams.get(stream.iommu) {
                 Some(Some(_)) => AssignError::Range(format!("names {at}: {flaw}")),
                 Some(None) | None => AssignError::Unprotected(format!("names {at}: {flaw}")),
@@ -358,7 +358,7 @@ pub(super) fn streams_of(
     names.dedup();
     let count = names.len();
     for name in names {
-        let stream = host.requester(bridge.id, name.requester());
+        let stream = host.requester(bridge, name.requester());
         let flawed = |flaw| AssignError::Forbidden(format!("names {}: {flaw}", function.at));
         found.extend(stream.map_err(flawed)?);
     }

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::addr::{Ipa, Span};
 use crate::config::{
-    ConfigError, DomainClaim, Host, ModuleKind, Modules, Partial, Warnings, XEN_PCI, unreadable,
+    ConfigError, DomainClaim, Flaw, Host, ModuleKind, Modules, NodeId, Partial, Warnings, XEN_PCI,
+    unreadable,
 };
 use crate::dt::Blob;
 use crate::fault::{self, Fault};
@@ -76,14 +77,14 @@ impl<'t> Proof<'_, 't> {
         pending: &mut PendingClaims<'t>,
         free: &mut FreeRam,
     ) -> Result<DomainPlan, ConfigError> {
-        let node = claim.node;
+        let origin = claim.origin;
         if claim.cpus == 0 || claim.cpus > MAX_VCPUS {
             let what = format_args!("is {}, not 1 to {MAX_VCPUS}", claim.cpus);
-            return Err(ConfigError::new(node, claim.names.cpus, what));
+            return Err(ConfigError::new(origin, claim.names.cpus, what));
         }
         if let (true, Some(owner)) = (claim.privilege.hardware, self.hardware) {
             let what = taken_by(format_args!("asks for the hardware"), owner);
-            return Err(ConfigError::new(node, "capabilities", what));
+            return Err(ConfigError::new(origin, "capabilities", what));
         }
         let mut layout = Layout::of(claim, self.host, self.machine)?;
         let shared_lines = irq::shared_lines(claim, self.machine, &layout)?;
@@ -112,14 +113,14 @@ impl<'t> Proof<'_, 't> {
                 self.machine,
                 &self.owners,
                 pending,
-                node,
+                origin,
                 promised,
             )
         });
         guest_ranges::judge(pending, &banks, &layout, self.machine)?;
         let described = match (&partial, &view) {
             (Some(partial), _) => partial.length,
-            (None, Some(_)) => node.blob().bytes().len(),
+            (None, Some(_)) => self.host.node(NodeId::ROOT).blob().bytes().len(),
             (None, None) => 0,
         };
         let load = load::place(claim, &banks, self.modules, self.machine, described)?;
@@ -196,8 +197,8 @@ impl<'t> Proof<'_, 't> {
             .modules
             .bytes(module.span)
             .ok_or_else(|| module_claims::unreachable(module))?;
-        let blob = Blob::new(bytes).map_err(|error| unreadable(module.node, error))?;
-        Partial::read(blob).map(Some)
+        let blob = Blob::new(bytes).map_err(|error| unreadable(module.origin, error))?;
+        Partial::read(blob, self.host.index.bindings).map(Some)
     }
 
     /// Judges what the nodes of a partial tree ask for.
@@ -209,11 +210,8 @@ impl<'t> Proof<'_, 't> {
         pending: &mut PendingClaims<'t>,
     ) -> Result<(), ConfigError> {
         if let (true, Some(device)) = (claim.no_passthrough, partial.devices.first()) {
-            let what = format_args!(
-                "is \"disabled\", yet {} asks for a device",
-                device.node.path()
-            );
-            return Err(ConfigError::new(claim.node, "passthrough", what));
+            let what = format_args!("is \"disabled\", yet {} asks for a device", device.origin);
+            return Err(ConfigError::new(claim.origin, "passthrough", what));
         }
         for device in &partial.devices {
             let named = device::judge(self.host, self.machine, device, pending.direct_mapped)?;
@@ -273,7 +271,7 @@ impl<'t> Proof<'_, 't> {
         let flaw = |what: String| pci_flaw(partial, what);
         if claim.no_passthrough {
             let what = format_args!("is \"disabled\", yet its partial tree asks for {first}");
-            return Err(ConfigError::new(claim.node, "passthrough", what));
+            return Err(ConfigError::new(claim.origin, "passthrough", what));
         }
         if !claim.direct_map || fault::on(Fault::PciBridgeMoved) {
             return Ok(Some(self.machine.guest.bridge));
@@ -312,13 +310,13 @@ impl<'t> Proof<'_, 't> {
 
 /// Reports what is wrong with the PCI functions that a partial tree asks for.
 fn pci_flaw(partial: &Partial<'_>, what: impl core::fmt::Display) -> ConfigError {
-    let root = |node: &crate::dt::Node<'_>| ConfigError::new(*node, XEN_PCI, &what);
-    partial.passthrough.as_ref().map_or_else(
-        || ConfigError {
-            node: "/passthrough".to_owned(),
-            property: XEN_PCI.to_owned(),
-            what: format!("{what}"),
+    let flaw = Flaw::Refused(format!("{what}"));
+    match partial.passthrough {
+        Some(node) => ConfigError::new(node, XEN_PCI, flaw),
+        None => ConfigError {
+            origin: "/passthrough".to_owned(),
+            property: XEN_PCI.into(),
+            flaw,
         },
-        root,
-    )
+    }
 }

@@ -16,7 +16,7 @@ pub(super) fn banks(
     let kib = claim.memory_kib;
     let refuse = |what: &str| {
         Err(ConfigError::new(
-            claim.node,
+            claim.origin,
             claim.names.memory,
             format_args!("is {kib} KiB, {what}"),
         ))
@@ -132,7 +132,7 @@ impl FreeRam {
             if end.raw() - bank.first().raw() != bank.size() {
                 let kib = claim.memory_kib;
                 let what = format_args!("is {kib} KiB, more than the {free} KiB that are free");
-                return Err(ConfigError::new(claim.node, claim.names.memory, what));
+                return Err(ConfigError::new(claim.origin, claim.names.memory, what));
             }
         }
         Ok(ram)
@@ -157,7 +157,7 @@ impl FreeRam {
         };
         let Some(found) = self.raw.0.iter().rev().find_map(fits) else {
             let what = format_args!("is {kib} KiB, for which no RAM in one piece is free");
-            return Err(ConfigError::new(claim.node, claim.names.memory, what));
+            return Err(ConfigError::new(claim.origin, claim.names.memory, what));
         };
         // What masters of memory were told stays with them: it never becomes another domain's.
         self.set_apart(found);

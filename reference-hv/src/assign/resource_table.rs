@@ -154,11 +154,11 @@ impl<'h> ResourceTable<'h> {
             &self.machine,
             &nobody,
             &mut pending,
-            root,
+            root.into(),
             span,
             None,
         );
-        judged.map_err(|flaw| AssignError::Forbidden(flaw.what))?;
+        judged.map_err(|flaw| AssignError::Forbidden(alloc::format!("{}", flaw.flaw)))?;
         // Where no node tells what is there, no control domain may find it out.
         let pages: Vec<_> = devices
             .iter()

@@ -70,7 +70,7 @@ pub(super) fn judge(
     named: &[Span<Pa>],
 ) -> Result<Backed, ConfigError> {
     let refuse =
-        |what: core::fmt::Arguments<'_>| Err(ConfigError::new(claim.node, STATIC_MEMORY, what));
+        |what: core::fmt::Arguments<'_>| Err(ConfigError::new(claim.origin, STATIC_MEMORY, what));
     for (place, span) in named.iter().enumerate() {
         if let Some(why) = unfit(host, machine, static_mem, *span) {
             return refuse(format_args!("names {span}, {why}"));
@@ -117,7 +117,7 @@ fn direct(
         .find(|span| span.last().raw() > last_address(bits))
     {
         let what = format_args!("names {wide}, wider than {bits} bits");
-        return Err(ConfigError::new(claim.node, STATIC_MEMORY, what));
+        return Err(ConfigError::new(claim.origin, STATIC_MEMORY, what));
     }
     let mut backed = Backed::default();
     for span in named {

@@ -3,8 +3,7 @@
 
 use super::owner_table::{OwnerTable, PendingClaims};
 use super::{Machine, taken_by};
-use crate::config::{ConfigError, Host, Marks, NodeId};
-use crate::dt::Node;
+use crate::config::{ConfigError, Host, Marks, NodeId, Origin};
 use crate::fault::{self, Fault};
 use crate::ids::Stream;
 
@@ -14,7 +13,7 @@ const IOMMUS: &str = "iommus";
 pub(super) fn covered(
     host: &Host<'_>,
     machine: &Machine,
-    node: Node<'_>,
+    origin: Origin<'_>,
     stream: Stream,
 ) -> Result<(), ConfigError> {
     let id = stream.id;
@@ -24,12 +23,12 @@ pub(super) fn covered(
         Some(Some(_)) if fault::on(Fault::StreamCut) => Ok(()),
         Some(Some(count)) => {
             let what = format_args!("names {id} of {iommu}, beyond the {count:#x} that it has");
-            Err(ConfigError::new(node, IOMMUS, what))
+            Err(ConfigError::new(origin, IOMMUS, what))
         }
         _ if fault::on(Fault::DisabledIommuProtects) => Ok(()),
         Some(None) | None => {
             let what = format_args!("names {iommu}, which cannot be used");
-            Err(ConfigError::new(node, IOMMUS, what))
+            Err(ConfigError::new(origin, IOMMUS, what))
         }
     }
 }

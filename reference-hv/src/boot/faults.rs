@@ -1,13 +1,13 @@
 //! The choice of the decision that is made wrong.
 
-use super::{Error, Platform};
+use super::{Error, Platform, bindings};
 use crate::config::Host;
 use crate::dt::Blob;
 use crate::fault;
 
 /// Makes the decision wrong that `fault=` names. Returns nothing when it only asked for the list.
-pub(super) fn select(
-    platform: &mut impl Platform,
+pub(super) fn select<P: Platform>(
+    platform: &mut P,
     blob: Blob<'static>,
     host: Host<'static>,
 ) -> Result<Option<Host<'static>>, Error> {
@@ -27,7 +27,9 @@ pub(super) fn select(
             fault::select(name).map_err(|_| Error::Fault(name))?;
             platform.line(format_args!("fault {name} is seeded"));
             // Some decisions fall while the tree is read, which was before anybody knew of the fault.
-            Host::read(blob).map(Some).map_err(Error::Host)
+            Host::read(blob, bindings::<P>())
+                .map(Some)
+                .map_err(Error::Host)
         }
     }
 }

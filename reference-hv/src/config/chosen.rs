@@ -1,12 +1,14 @@
 //! The domain that modules directly under /chosen make: it has the hardware and controls the
 //! others. What a domain's node would say stands in the hypervisor's arguments.
 
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::domain::{DomainClaim, Names};
 use super::error::{Brief, ConfigError, Warnings};
-use super::host::Host;
+use super::flaw::Flaw;
 use super::module::{ModuleKind, module, says_module};
+use super::tree::Host;
 use crate::dt::{Cells, Node};
 use crate::ids::{DomainId, Privilege};
 
@@ -44,7 +46,7 @@ fn read<'t>(
     let cells = Cells::of(chosen, Cells::DEFAULT)?;
     let mut claim = DomainClaim {
         id: DomainId::HARDWARE,
-        node: chosen,
+        origin: chosen.into(),
         name: NAME,
         names: NAMES,
         memory_kib: MEMORY_KIB,
@@ -62,11 +64,12 @@ fn read<'t>(
         warnings: Warnings::default(),
     };
     if let Some(text) = host.argument(NAMES.memory) {
-        claim.memory_kib = kib(text).ok_or_else(|| unclear(chosen, NAMES.memory, text, "size"))?;
+        claim.memory_kib =
+            kib(text).ok_or_else(|| unclear(chosen, NAMES.memory, text, Flaw::Size))?;
     }
     if let Some(text) = host.argument(NAMES.cpus) {
         let cpus = text.parse();
-        claim.cpus = cpus.map_err(|_| unclear(chosen, NAMES.cpus, text, "number"))?;
+        claim.cpus = cpus.map_err(|_| unclear(chosen, NAMES.cpus, text, Flaw::Number))?;
     }
     for child in children {
         if let Some(found) = module(*child, cells, true)? {
@@ -74,7 +77,7 @@ fn read<'t>(
         }
     }
     if let Some(tree) = claim.module(ModuleKind::Tree) {
-        return Err(claim.partial_tree(tree.node));
+        return Err(claim.partial_tree(tree));
     }
     let arguments = arguments(chosen);
     let kernel = claim
@@ -98,12 +101,8 @@ fn arguments<'t>(chosen: Node<'t>) -> Option<&'t str> {
     prop.text().ok()
 }
 
-fn unclear(chosen: Node<'_>, argument: &str, text: &str, what: &str) -> ConfigError {
-    ConfigError::new(
-        chosen,
-        argument,
-        format_args!("is {}, no {what}", Brief(text)),
-    )
+fn unclear(node: Node<'_>, name: &str, text: &str, flaw: fn(String) -> Flaw) -> ConfigError {
+    ConfigError::new(node, name, flaw(Brief(text).to_string()))
 }
 
 /// Reads a size as Xen writes it: a number of KiB, or one with a unit behind it.

@@ -1,8 +1,10 @@
 //! A domain's node under /chosen.
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::error::{ConfigError, Warnings};
+use super::error::{ConfigError, Origin, Warnings};
+use super::flaw::Flaw;
 use super::module::{Module, ModuleKind, module};
 use crate::addr::{Pa, Span};
 use crate::dt::{Cells, Node, Prop};
@@ -33,8 +35,8 @@ pub struct Names {
 pub struct DomainClaim<'t> {
     /// Its number.
     pub id: DomainId,
-    /// Its node; /chosen for the one that modules there make.
-    pub node: Node<'t>,
+    /// Where it is claimed: its node, or /chosen for the one that modules there make.
+    pub origin: Origin<'t>,
     /// What it is called.
     pub name: &'t str,
     /// What the tree calls what it says.
@@ -86,7 +88,7 @@ impl<'t> DomainClaim<'t> {
         node.required("cpus")?;
         let mut claim = Self {
             id,
-            node,
+            origin: node.into(),
             name: node.name(),
             names: Names {
                 memory: "memory",
@@ -104,7 +106,7 @@ impl<'t> DomainClaim<'t> {
             warnings: Warnings::default(),
         };
         for prop in node.props() {
-            claim.check(prop)?;
+            claim.check(node, prop)?;
         }
         let cells = Cells::of(node, Cells::DEFAULT)?;
         for child in node.children() {
@@ -117,67 +119,53 @@ impl<'t> DomainClaim<'t> {
                 }
             }
         }
-        claim.check_roles()?;
+        claim.check_roles(node)?;
         Ok(claim)
     }
 
     /// Adds a module.
     pub(super) fn add(&mut self, found: Module<'t>) -> Result<(), ConfigError> {
         if self.module(found.kind).is_some() {
-            let what = format_args!("names a second {}", found.kind.name());
-            return Err(ConfigError::new(found.node, "compatible", what));
+            let flaw = Flaw::SecondModule(found.kind.name());
+            return Err(ConfigError::new(found.origin, "compatible", flaw));
         }
         self.modules.push(found);
         Ok(())
     }
 
     /// Refuses what does not go together with the role that it asks for.
-    fn check_roles(&self) -> Result<(), ConfigError> {
-        let node = self.node;
-        let refuse = |name: &str, what: &str| Err(ConfigError::new(node, name, what));
+    fn check_roles(&self, node: Node<'t>) -> Result<(), ConfigError> {
+        let refuse = |name: &str, flaw| Err(ConfigError::new(node, name, flaw));
         if self.direct_map && self.static_memory.is_none() {
-            return refuse(
-                DIRECT_MAP,
-                "stands alone: `xen,static-mem` is missing, which says where its RAM is",
-            );
+            return refuse(DIRECT_MAP, Flaw::DirectMapAlone);
         }
         if !self.privilege.hardware {
             return Ok(());
         }
         if !self.direct_map {
-            let what = "makes it the hardware domain, whose devices no IOMMU translates for: `direct-map` is missing";
-            return refuse(CAPABILITIES, what);
+            return refuse(CAPABILITIES, Flaw::HardwareNotDirect);
         }
         for name in ["passthrough", "nr_spis"] {
             if node.has(name) {
-                return refuse(
-                    name,
-                    "stands in the node of the hardware domain, which has what the host has",
-                );
+                return refuse(name, Flaw::OfHardware);
             }
         }
         match self.module(ModuleKind::Tree) {
-            Some(tree) => Err(self.partial_tree(tree.node)),
+            Some(tree) => Err(self.partial_tree(tree)),
             None => Ok(()),
         }
     }
 
     /// Refuses a partial tree of the hardware domain.
-    pub(super) fn partial_tree(&self, module: Node<'t>) -> ConfigError {
-        let name = ModuleKind::Tree.name();
-        let what = format_args!(
-            "names {name} for {}, the hardware domain, which gets the host's own",
-            self.name
-        );
-        ConfigError::new(module, "compatible", what)
+    pub(super) fn partial_tree(&self, module: &Module<'t>) -> ConfigError {
+        let flaw = Flaw::TreeOfHardware(ModuleKind::Tree.name(), self.name.to_string());
+        ConfigError::new(module.origin, "compatible", flaw)
     }
 
     /// Judges a property that [`Self::read`] does not read itself.
-    fn check(&mut self, prop: Prop<'t>) -> Result<(), ConfigError> {
-        let node = self.node;
+    fn check(&mut self, node: Node<'t>, prop: Prop<'t>) -> Result<(), ConfigError> {
         let name = prop.name();
-        let refuse = |what: &str| Err(ConfigError::new(node, name, what));
-        match name {
+        let judged = match name {
             "compatible" | "#address-cells" | "#size-cells" | "memory" | "cpus" | "vpl011"
             | "nr_spis" | DIRECT_MAP | STATIC_MEMORY | "phandle" | "linux,phandle" | "name" => {
                 Ok(())
@@ -188,59 +176,46 @@ impl<'t> DomainClaim<'t> {
                     self.no_passthrough = true;
                     Ok(())
                 }
-                Ok(other) => Err(ConfigError::new(
-                    node,
-                    name,
-                    format_args!("is \"{other}\", neither \"enabled\" nor \"disabled\""),
-                )),
-                Err(flaw) => Err(ConfigError::new(node, name, flaw)),
+                Ok(other) => Err(Flaw::NotEnabled(other.to_string())),
+                Err(flaw) => Err(flaw.into()),
             },
             // What these ask for by default is what every domain gets.
             "trap-unmapped-accesses" => match prop.u32() {
                 Ok(1) => Ok(()),
-                Ok(0) => refuse("is 0, which is not implemented: unmapped accesses always fault"),
-                Ok(other) => Err(ConfigError::new(
-                    node,
-                    name,
-                    format_args!("is {other}, neither 0 nor 1"),
-                )),
-                Err(flaw) => Err(ConfigError::new(node, name, flaw)),
+                Ok(0) => Err(Flaw::NotTrapped),
+                Ok(other) => Err(Flaw::NoBit(other)),
+                Err(flaw) => Err(flaw.into()),
             },
             CAPABILITIES => match prop.u32() {
-                Ok(bits) if bits & !(CONTROL | HARDWARE | XENSTORE) == 0 => {
+                Ok(bits) => {
                     self.privilege = Privilege {
                         control: bits & CONTROL != 0,
                         hardware: bits & HARDWARE != 0,
                     };
-                    Ok(())
+                    match bits & !(CONTROL | HARDWARE | XENSTORE) {
+                        0 => Ok(()),
+                        unknown => Err(Flaw::Capabilities(bits, unknown)),
+                    }
                 }
-                Ok(bits) => {
-                    let unknown = bits & !(CONTROL | HARDWARE | XENSTORE);
-                    let what = format_args!("is {bits:#x}; {unknown:#x} of it is no capability");
-                    Err(ConfigError::new(node, name, what))
-                }
-                Err(flaw) => Err(ConfigError::new(node, name, flaw)),
+                Err(flaw) => Err(flaw.into()),
             },
             "xen,enhanced" | "xen,sci_type" => match prop.text() {
                 Ok("disabled" | "none") => Ok(()),
-                Ok(other) => Err(ConfigError::new(
-                    node,
-                    name,
-                    format_args!("is \"{other}\", which is not implemented"),
-                )),
-                Err(flaw) => Err(ConfigError::new(node, name, flaw)),
+                Ok(other) => Err(Flaw::ValueNotImplemented(other.to_string())),
+                Err(flaw) => Err(flaw.into()),
             },
-            "sve" | "llc-colors" | "domain-cpupool" => refuse("is not implemented"),
             // Sizes of pools that this hypervisor does not have.
             "xen,domain-p2m-mem-mb" => self.ignore(name),
-            _ if name.starts_with("xen,") => refuse("is not implemented"),
+            "sve" | "llc-colors" | "domain-cpupool" => Err(Flaw::NotImplemented),
+            _ if name.starts_with("xen,") => Err(Flaw::NotImplemented),
             _ => self.ignore(name),
-        }
+        };
+        judged.map_err(|flaw| ConfigError::new(node, name, flaw))
     }
 
-    fn ignore(&mut self, name: &str) -> Result<(), ConfigError> {
+    fn ignore(&mut self, name: &str) -> Result<(), Flaw> {
         self.warnings
-            .add(format_args!("{}: `{name}` has no effect", self.node.path()));
+            .add(format_args!("{}: `{name}` has no effect", self.origin));
         Ok(())
     }
 }

@@ -5,14 +5,12 @@ use alloc::vec::Vec;
 use super::chosen;
 use super::domain::{DomainClaim, STATIC_MEMORY};
 use super::error::ConfigError;
-use super::host::Host;
-use super::platform::one;
+use super::flaw::Flaw;
+use super::limits::MAX_BANKS;
+use super::tree::{Host, one};
 use crate::addr::{Pa, Span};
 use crate::dt::{Cells, Node};
-use crate::ids::{DomainId, MAX_DOMAINS};
-
-/// Most ranges of static memory.
-const MAX_BANKS: usize = 64;
+use crate::ids::DomainId;
 
 /// Somebody who asks to be a domain.
 #[derive(Clone, Debug)]
@@ -54,12 +52,7 @@ pub fn domain_requests<'t>(host: &Host<'t>) -> Vec<DomainRequest<'t>> {
         let id = u16::try_from(number)
             .ok()
             .and_then(DomainId::new)
-            .ok_or_else(|| {
-                let what = format_args!(
-                    "is the node of one more domain than the {MAX_DOMAINS} there can be"
-                );
-                ConfigError::new(node, "compatible", what)
-            });
+            .ok_or_else(|| ConfigError::new(node, "compatible", Flaw::Domains));
         DomainRequest {
             number,
             name: node.name(),
@@ -84,10 +77,9 @@ fn static_memory(node: Node<'_>, chosen: Node<'_>) -> Result<Option<Vec<Span<Pa>
         let bank = Span::new(Pa::new(base), size);
         banks.push(bank.map_err(|error| ConfigError::new(node, STATIC_MEMORY, error))?);
     }
-    let count = banks.len();
-    if count > MAX_BANKS {
-        let what = format_args!("names {count} ranges, more than {MAX_BANKS}");
-        return Err(ConfigError::new(node, STATIC_MEMORY, what));
+    if banks.len() > MAX_BANKS {
+        let flaw = Flaw::Banks(banks.len());
+        return Err(ConfigError::new(node, STATIC_MEMORY, flaw));
     }
     Ok(Some(banks))
 }

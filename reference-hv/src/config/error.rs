@@ -1,31 +1,54 @@
 //! How a claim that cannot be read is reported.
 
-use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::dt::{DtError, Node, PropError};
+use super::flaw::Flaw;
+use super::limits::{MAX_NODES, MAX_REGIONS};
+use crate::dt::{DtError, Node, PropError, flaws};
 
-/// Something in a tree that is not as it must be: the place and what is wrong, value included.
+/// Where something is claimed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin<'t> {
+    /// A node of a device tree.
+    Node(Node<'t>),
+}
+
+impl<'t> From<Node<'t>> for Origin<'t> {
+    fn from(node: Node<'t>) -> Self {
+        Self::Node(node)
+    }
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(node) => node.path().fmt(f),
+        }
+    }
+}
+
+/// Something that is claimed and is not as it must be: the place and what is wrong, value included.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError {
-    /// The path of the node.
-    pub node: String,
+    /// Where it is claimed.
+    pub origin: String,
     /// The property.
-    pub property: String,
+    pub property: Box<str>,
     /// What is wrong with it.
-    pub what: String,
+    pub flaw: Flaw,
 }
 
 impl ConfigError {
-    /// Reports `what` about a property of a node.
-    pub fn new(node: Node<'_>, property: &str, what: impl fmt::Display) -> Self {
+    /// Reports what is wrong with a property of a claim.
+    pub fn new<'t>(origin: impl Into<Origin<'t>>, property: &str, flaw: impl Into<Flaw>) -> Self {
         Self {
-            node: node.path().to_string(),
-            property: property.to_owned(),
-            what: what.to_string(),
+            origin: origin.into().to_string(),
+            property: property.into(),
+            flaw: flaw.into(),
         }
     }
 }
@@ -38,28 +61,25 @@ impl From<PropError<'_>> for ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: `{}` {}", self.node, self.property, self.what)
+        write!(f, "{}: `{}` {}", self.origin, self.property, self.flaw)
     }
 }
 
 impl core::error::Error for ConfigError {}
 
-/// A host tree that no hypervisor can run on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum HostError {
-    /// It has more nodes than are read.
-    TooManyNodes,
-    /// Its nodes name more ranges than are read.
-    TooManyRegions,
-    /// Something that must be there is not, or is there twice.
-    Part {
-        /// What it is.
-        part: &'static str,
-        /// How many there are.
-        count: usize,
-    },
-    /// One of its properties cannot be understood.
-    ConfigError(ConfigError),
+flaws! {
+    /// A host tree that no hypervisor can run on.
+    #[derive(Clone, PartialEq, Eq, Debug)]
+    pub enum HostError {
+        /// It has more nodes than are read.
+        TooManyNodes = "host device tree: has more than {MAX_NODES} nodes";
+        /// Its nodes name more ranges than are read.
+        TooManyRegions = "host device tree: names more than {MAX_REGIONS} ranges";
+        /// Something that must be there is not, or is there twice.
+        Part(part: &'static str, count: usize) = "host device tree: has {count} nodes for {part}, not one";
+        /// One of its properties cannot be understood.
+        ConfigError(flaw: ConfigError) = "host device tree: {flaw}";
+    }
 }
 
 impl From<ConfigError> for HostError {
@@ -71,31 +91,6 @@ impl From<ConfigError> for HostError {
 impl From<PropError<'_>> for HostError {
     fn from(error: PropError<'_>) -> Self {
         Self::ConfigError(error.into())
-    }
-}
-
-impl fmt::Display for HostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooManyNodes => {
-                write!(
-                    f,
-                    "host device tree: has more than {} nodes",
-                    super::MAX_NODES
-                )
-            }
-            Self::TooManyRegions => {
-                write!(
-                    f,
-                    "host device tree: names more than {} ranges",
-                    super::MAX_REGIONS
-                )
-            }
-            Self::Part { part, count } => {
-                write!(f, "host device tree: has {count} nodes for {part}, not one")
-            }
-            Self::ConfigError(flaw) => write!(f, "host device tree: {flaw}"),
-        }
     }
 }
 
@@ -146,10 +141,6 @@ impl fmt::Display for Brief<'_> {
 }
 
 /// Reports that a tree cannot be read, with the module that holds it as the place.
-pub(crate) fn unreadable(module: Node<'_>, error: DtError<'_>) -> ConfigError {
-    ConfigError::new(
-        module,
-        "reg",
-        format_args!("names a device tree that {error}"),
-    )
+pub(crate) fn unreadable(module: Origin<'_>, error: DtError<'_>) -> ConfigError {
+    ConfigError::new(module, "reg", Flaw::Tree(error.to_string()))
 }

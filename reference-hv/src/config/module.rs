@@ -1,6 +1,9 @@
 //! Modules: what the boot loader put into memory for a domain.
 
-use super::error::ConfigError;
+use alloc::string::ToString;
+
+use super::error::{ConfigError, Origin};
+use super::flaw::Flaw;
 use crate::addr::{Pa, Span};
 use crate::dt::{Cells, Node, Prop};
 
@@ -48,8 +51,8 @@ impl ModuleKind {
 /// A module as a domain's node names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Module<'t> {
-    /// Its node.
-    pub node: Node<'t>,
+    /// Where it is named.
+    pub origin: Origin<'t>,
     /// What it is for.
     pub kind: ModuleKind,
     /// Where it lies, unchecked.
@@ -87,48 +90,28 @@ pub(super) fn module<'t>(
         .filter(|kind| says(kind.name()) || says_old(kind.old_name()));
     let is_module = says("multiboot,module") || says_old(Some(OLD_MODULE));
     let kind = match (is_module, kinds.next(), kinds.next()) {
-        (true, Some(kind), None) => kind,
-        (true, Some(_), Some(_)) => {
-            return Err(ConfigError::new(
-                node,
-                "compatible",
-                "names more than one kind of module",
-            ));
-        }
-        (true, None, _) => {
-            return Err(ConfigError::new(
-                node,
-                "compatible",
-                "names no known kind of module",
-            ));
-        }
-        (false, Some(kind), _) => {
-            let what = format_args!("names {} without multiboot,module", kind.name());
-            return Err(ConfigError::new(node, "compatible", what));
-        }
-        (false, None, _) => {
-            if let Some(name) = foreign(node) {
-                return Err(ConfigError::new(
-                    node,
-                    "compatible",
-                    format_args!("names {name}, which is not implemented"),
-                ));
-            }
-            return Ok(None);
-        }
+        (true, Some(kind), None) => Ok(kind),
+        (true, Some(_), Some(_)) => Err(Flaw::ModuleKinds),
+        (true, None, _) => Err(Flaw::NoModuleKind),
+        (false, Some(kind), _) => Err(Flaw::NoModule(kind.name())),
+        (false, None, _) => match foreign(node) {
+            Some(name) => Err(Flaw::NameNotImplemented(name.to_string())),
+            None => return Ok(None),
+        },
     };
+    let kind = kind.map_err(|flaw| ConfigError::new(node, "compatible", flaw))?;
     let reg = node.required("reg")?;
     let mut pairs = cells
         .pairs(reg.value())
         .map_err(|flaw| node.flaw("reg", flaw))?;
     let (Some([base, size]), None) = (pairs.next(), pairs.next()) else {
-        return Err(ConfigError::new(node, "reg", "names more than one range"));
+        return Err(ConfigError::new(node, "reg", Flaw::Ranges));
     };
     let span =
         Span::new(Pa::new(base), size).map_err(|error| ConfigError::new(node, "reg", error))?;
     let arguments = node.read("bootargs", Prop::text)?;
     Ok(Some(Module {
-        node,
+        origin: node.into(),
         kind,
         span,
         arguments,

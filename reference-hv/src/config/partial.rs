@@ -3,18 +3,15 @@
 
 use alloc::vec::Vec;
 
-use super::device::is_iommu;
-use super::error::{ConfigError, Warnings};
+use super::bindings::Bindings;
+use super::error::{ConfigError, Origin, Warnings};
+use super::flaw::Flaw;
+use super::limits::{MAX_DEVICES, MAX_TUPLES};
 use super::pci_assigned::{XEN_PCI, functions};
+use super::tree::is_iommu;
 use crate::dt::{Blob, Cells, Event, Node, Prop, Tuples};
 use crate::fault::{self, Fault};
 use crate::ids::Sbdf;
-
-/// Most nodes of one partial tree that may ask for something of the host.
-pub const MAX_DEVICES: usize = 1024;
-
-/// Most ranges that one partial tree may ask for.
-pub const MAX_TUPLES: usize = 4096;
 
 /// The property that names host and guest ranges.
 pub const XEN_REG: &str = "xen,reg";
@@ -39,8 +36,8 @@ pub struct Tuple {
 /// What one node of a partial tree asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceClaim<'t> {
-    /// The node in the partial tree.
-    pub node: Node<'t>,
+    /// Where it is claimed: the node in the partial tree.
+    pub origin: Origin<'t>,
     /// The host's node.
     pub path: Option<&'t str>,
     /// Whether it does without an IOMMU.
@@ -59,7 +56,7 @@ pub struct Partial<'t> {
     /// The aliases that the guest gets.
     pub aliases: Option<Node<'t>>,
     /// The phandle by which its nodes name the guest's interrupt controller.
-    pub gic: Option<u32>,
+    pub controller: Option<u32>,
     /// The phandles of the nodes that the guest gets, sorted, each once.
     pub phandles: Vec<u32>,
     /// What its nodes ask for, in the order in which they stand.
@@ -76,12 +73,12 @@ impl<'t> Partial<'t> {
     /// # Errors
     /// Refuses what cannot be read, what is ambiguous, and every node that asks for something of
     /// the host where nothing would come of it.
-    pub fn read(blob: Blob<'t>) -> Result<Self, ConfigError> {
+    pub fn read(blob: Blob<'t>, bindings: &Bindings) -> Result<Self, ConfigError> {
         let mut partial = Self {
             length: blob.bytes().len(),
             passthrough: None,
             aliases: None,
-            gic: None,
+            controller: None,
             phandles: Vec::new(),
             devices: Vec::new(),
             functions: Vec::new(),
@@ -89,7 +86,7 @@ impl<'t> Partial<'t> {
         };
         let root = blob.root();
         refuse_requests(root)?;
-        let mut gic = None;
+        let mut controller = None;
         for child in root.children() {
             let name = child.name();
             let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
@@ -97,8 +94,8 @@ impl<'t> Partial<'t> {
                 &mut partial.passthrough
             } else if is("aliases") {
                 &mut partial.aliases
-            } else if is("gic") {
-                &mut gic
+            } else if is(bindings.partial_controller) {
+                &mut controller
             } else {
                 refuse_all_requests(child)?;
                 partial
@@ -107,46 +104,44 @@ impl<'t> Partial<'t> {
                 continue;
             };
             if slot.replace(child).is_some() {
-                return Err(ConfigError::new(
-                    child,
-                    name,
-                    "is a node that is there twice",
-                ));
+                return Err(ConfigError::new(child, name, Flaw::NodeTwice));
             }
         }
         if let Some(aliases) = partial.aliases {
             refuse_all_requests(aliases)?;
-            refuse_iommu(aliases)?;
+            refuse_iommu(aliases, bindings)?;
             if let Some(child) = aliases.children().next() {
                 return Err(ConfigError::new(
                     child,
                     child.name(),
-                    "is a node among aliases",
+                    Flaw::NodeAmongAliases,
                 ));
             }
         }
-        if let Some(node) = gic {
+        if let Some(node) = controller {
             refuse_all_requests(node)?;
-            partial.gic = phandle(node)?;
+            partial.controller = phandle(node)?;
         }
         if let Some(passthrough) = partial.passthrough {
-            partial.scan(root, passthrough)?;
+            partial.scan(root, passthrough, bindings)?;
         }
-        partial.check_phandles(gic)?;
+        partial.check_phandles(controller)?;
         Ok(partial)
     }
 
     /// Reads every node that the guest gets.
-    fn scan(&mut self, root: Node<'t>, passthrough: Node<'t>) -> Result<(), ConfigError> {
+    fn scan(
+        &mut self,
+        root: Node<'t>,
+        passthrough: Node<'t>,
+        bindings: &Bindings,
+    ) -> Result<(), ConfigError> {
         if !passthrough.compatible(|model| model == "simple-bus") {
-            return Err(ConfigError::new(
-                passthrough,
-                "compatible",
-                "does not name simple-bus",
-            ));
+            return Err(ConfigError::new(passthrough, "compatible", Flaw::NoBus));
         }
         passthrough.required("ranges")?;
         self.functions = functions(passthrough)?.unwrap_or_default();
+        refuse_iommu(passthrough, bindings)?;
         self.take(passthrough, root, root)?;
         let mut open: Vec<Node<'t>> = [root, passthrough].into();
         for event in passthrough.walk() {
@@ -154,6 +149,7 @@ impl<'t> Partial<'t> {
                 Event::Begin(node) => {
                     let parent = open.last().copied().unwrap_or(root);
                     let above = open.iter().rev().nth(1).copied().unwrap_or(root);
+                    refuse_iommu(node, bindings)?;
                     self.take(node, parent, above)?;
                     open.push(node);
                 }
@@ -173,7 +169,6 @@ impl<'t> Partial<'t> {
         parent: Node<'t>,
         above: Node<'t>,
     ) -> Result<(), ConfigError> {
-        refuse_iommu(node)?;
         if let Some(phandle) = phandle(node)? {
             self.phandles.push(phandle);
         }
@@ -181,8 +176,7 @@ impl<'t> Partial<'t> {
             .passthrough
             .is_some_and(|all| all.offset() == node.offset());
         if !is_whole && node.has(XEN_PCI) {
-            let what = "stands below /passthrough, not in it";
-            return Err(ConfigError::new(node, XEN_PCI, what));
+            return Err(ConfigError::new(node, XEN_PCI, Flaw::NotInPassthrough));
         }
         let reg = node.optional(XEN_REG)?;
         let path = node.read(XEN_PATH, Prop::text)?;
@@ -193,8 +187,7 @@ impl<'t> Partial<'t> {
             return Ok(());
         }
         if self.devices.len() >= MAX_DEVICES {
-            let what = format_args!("is one more than the {MAX_DEVICES} devices a domain can have");
-            return Err(ConfigError::new(node, node.name(), what));
+            return Err(ConfigError::new(node, node.name(), Flaw::Devices));
         }
         let bus = if fault::on(Fault::CellsWrongLevel) {
             above
@@ -203,7 +196,7 @@ impl<'t> Partial<'t> {
         };
         let tuples = reg.map(|reg| tuples(node, reg, bus)).transpose()?;
         let device = DeviceClaim {
-            node,
+            origin: node.into(),
             path,
             forced,
             tuples,
@@ -215,15 +208,14 @@ impl<'t> Partial<'t> {
             .map(DeviceClaim::len)
             .sum::<usize>();
         if count > MAX_TUPLES {
-            let what = format_args!("brings the domain to {count} ranges, more than {MAX_TUPLES}");
-            return Err(ConfigError::new(node, XEN_REG, what));
+            return Err(ConfigError::new(node, XEN_REG, Flaw::Tuples(count)));
         }
         self.devices.push(device);
         Ok(())
     }
 
     /// Refuses phandles that name two nodes: which of them a reference means is a guess.
-    fn check_phandles(&mut self, gic: Option<Node<'t>>) -> Result<(), ConfigError> {
+    fn check_phandles(&mut self, controller: Option<Node<'t>>) -> Result<(), ConfigError> {
         self.phandles.sort_unstable();
         let twice = |pair: &[u32]| match pair {
             [one, other] if one == other => Some(*one),
@@ -232,14 +224,14 @@ impl<'t> Partial<'t> {
         if let Some(phandle) = self.phandles.windows(2).find_map(twice)
             && let Some(node) = self.passthrough
         {
-            let what = format_args!("{phandle:#x} is that of two nodes");
-            return Err(ConfigError::new(node, "phandle", what));
+            let flaw = Flaw::PhandleTwice(phandle);
+            return Err(ConfigError::new(node, "phandle", flaw));
         }
-        if let (Some(phandle), Some(node)) = (self.gic, gic)
+        if let (Some(phandle), Some(node)) = (self.controller, controller)
             && self.phandles.binary_search(&phandle).is_ok()
         {
-            let what = format_args!("is {phandle:#x}, that of another node as well");
-            return Err(ConfigError::new(node, "phandle", what));
+            let flaw = Flaw::PhandleShared(phandle);
+            return Err(ConfigError::new(node, "phandle", flaw));
         }
         Ok(())
     }
@@ -280,28 +272,22 @@ pub fn phandle(node: Node<'_>) -> Result<Option<u32>, ConfigError> {
     if let (Some(new), Some(old)) = (new, old)
         && new != old
     {
-        return Err(ConfigError::new(
-            node,
-            "linux,phandle",
-            format_args!("is {old:#x}, not {new:#x}"),
-        ));
+        let flaw = Flaw::PhandlesDiffer(old, new);
+        return Err(ConfigError::new(node, "linux,phandle", flaw));
     }
     let stated = new.or(old);
     match stated {
-        Some(value @ (0 | u32::MAX)) => Err(ConfigError::new(
-            node,
-            "phandle",
-            format_args!("is {value:#x}, which names no node"),
-        )),
+        Some(value @ (0 | u32::MAX)) => {
+            Err(ConfigError::new(node, "phandle", Flaw::NoPhandle(value)))
+        }
         _ => Ok(stated),
     }
 }
 
 /// Refuses to show an IOMMU to the guest.
-fn refuse_iommu(node: Node<'_>) -> Result<(), ConfigError> {
-    if is_iommu(node) && !fault::on(Fault::IommuNodeShown) {
-        let what = "describes an IOMMU, which no domain may see";
-        return Err(ConfigError::new(node, "compatible", what));
+fn refuse_iommu(node: Node<'_>, bindings: &Bindings) -> Result<(), ConfigError> {
+    if is_iommu(node, bindings) && !fault::on(Fault::IommuNodeShown) {
+        return Err(ConfigError::new(node, "compatible", Flaw::IommuShown));
     }
     Ok(())
 }
@@ -314,7 +300,7 @@ fn refuse_requests(node: Node<'_>) -> Result<(), ConfigError> {
             .find(|name| prop.is(name))
     };
     match node.props().find_map(|prop| asks(&prop)) {
-        Some(name) => Err(ConfigError::new(node, name, "stands outside /passthrough")),
+        Some(name) => Err(ConfigError::new(node, name, Flaw::OutsidePassthrough)),
         None => Ok(()),
     }
 }

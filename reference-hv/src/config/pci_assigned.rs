@@ -3,37 +3,31 @@
 use alloc::vec::Vec;
 
 use super::error::ConfigError;
+use super::flaw::Flaw;
+use super::limits::MAX_FUNCTIONS;
 use crate::dt::Node;
 use crate::ids::Sbdf;
 
 /// The property that names PCI functions by segment, bus, and device and function, a cell each.
 pub const XEN_PCI: &str = "xen,pci-assigned";
 
-/// Most functions of one domain: a bus has room for as many devices.
-pub const MAX_FUNCTIONS: usize = 32;
-
 /// Reads the functions that a node asks for; `None` where it asks for none.
 pub(super) fn functions(node: Node<'_>) -> Result<Option<Vec<Sbdf>>, ConfigError> {
     let Some(prop) = node.optional(XEN_PCI)? else {
         return Ok(None);
     };
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(node, XEN_PCI, what));
+    let refuse = |flaw| Err(ConfigError::new(node, XEN_PCI, flaw));
     let words: Vec<u32> = prop.words().collect();
     let (triples, rest) = words.as_chunks::<3>();
     let length = prop.value().len();
     if !rest.is_empty() || !length.is_multiple_of(12) {
-        return refuse(format_args!(
-            "is {length} bytes long, no multiple of the 12 of segment, bus and function"
-        ));
+        return refuse(Flaw::FunctionCells(length));
     }
     if triples.is_empty() {
-        return refuse(format_args!("names no function"));
+        return refuse(Flaw::NoFunction);
     }
     if triples.len() > MAX_FUNCTIONS {
-        let count = triples.len();
-        return refuse(format_args!(
-            "names {count} functions, more than {MAX_FUNCTIONS}"
-        ));
+        return refuse(Flaw::Functions(triples.len()));
     }
     let mut found: Vec<Sbdf> = Vec::with_capacity(triples.len());
     for [segment, bus, devfn] in triples {
@@ -42,9 +36,7 @@ pub(super) fn functions(node: Node<'_>) -> Result<Option<Vec<Sbdf>>, ConfigError
             u8::try_from(*bus),
             u8::try_from(*devfn),
         ) else {
-            return refuse(format_args!(
-                "names segment {segment:#x}, bus {bus:#x}, function {devfn:#x}, wider than 16, 8 and 8 bits"
-            ));
+            return refuse(Flaw::WideFunction(*segment, *bus, *devfn));
         };
         let at = Sbdf {
             segment,
@@ -52,7 +44,7 @@ pub(super) fn functions(node: Node<'_>) -> Result<Option<Vec<Sbdf>>, ConfigError
             devfn,
         };
         if found.contains(&at) {
-            return refuse(format_args!("names {at} twice"));
+            return refuse(Flaw::FunctionTwice(at));
         }
         found.push(at);
     }

@@ -65,18 +65,15 @@ pub struct Reserved {
 pub fn total_size(start: &[u8; 8]) -> Result<usize, DtError<'static>> {
     let magic = be32(start, 0).unwrap_or(0);
     if magic != MAGIC {
-        return Err(bare(DtErrorKind::Magic { found: magic }));
+        return Err(bare(DtErrorKind::Magic(magic)));
     }
     let stated = be32(start, 4).unwrap_or(0);
     let total = length(stated);
     if total < HEADER_SIZE {
-        return Err(bare(DtErrorKind::TotalSize {
-            stated,
-            available: start.len(),
-        }));
+        return Err(bare(DtErrorKind::TotalSize(stated, start.len())));
     }
     if total > MAX_SIZE {
-        return Err(bare(DtErrorKind::TooLong { stated }));
+        return Err(bare(DtErrorKind::TooLong(stated)));
     }
     Ok(total)
 }
@@ -88,7 +85,7 @@ impl<'t> Blob<'t> {
     /// Says what is wrong and where; the first flaw ends the reading.
     pub fn new(bytes: &'t [u8]) -> Result<Self, DtError<'t>> {
         let Some(header) = bytes.first_chunk::<HEADER_SIZE>() else {
-            return Err(bare(DtErrorKind::Short { len: bytes.len() }));
+            return Err(bare(DtErrorKind::Short(bytes.len())));
         };
         let word = |index: usize| be32(header, index * 4).unwrap_or(0);
         let [
@@ -104,45 +101,31 @@ impl<'t> Blob<'t> {
             size_struct,
         ]: [u32; 10] = core::array::from_fn(word);
         if magic != MAGIC {
-            return Err(bare(DtErrorKind::Magic { found: magic }));
+            return Err(bare(DtErrorKind::Magic(magic)));
         }
         if length(stated) > MAX_SIZE {
-            return Err(bare(DtErrorKind::TooLong { stated }));
+            return Err(bare(DtErrorKind::TooLong(stated)));
         }
         if version < VERSION || compatible > VERSION {
-            return Err(bare(DtErrorKind::Version {
-                version,
-                compatible,
-            }));
+            return Err(bare(DtErrorKind::Version(version, compatible)));
         }
         let whole = match bytes.get(..length(stated)) {
             Some(whole) if whole.len() >= HEADER_SIZE => whole,
             _ => {
-                return Err(bare(DtErrorKind::TotalSize {
-                    stated,
-                    available: bytes.len(),
-                }));
+                return Err(bare(DtErrorKind::TotalSize(stated, bytes.len())));
             }
         };
 
         let block = |block, offset: u32, size: u32, align: u32| {
             if !offset.is_multiple_of(align) || !size.is_multiple_of(align) {
-                return Err(bare(DtErrorKind::Misaligned {
-                    block,
-                    offset,
-                    size,
-                }));
+                return Err(bare(DtErrorKind::Misaligned(block, offset, size)));
             }
             let first = length(offset);
             first
                 .checked_add(length(size))
                 .filter(|_| first >= HEADER_SIZE)
                 .and_then(|end| whole.get(first..end).map(|bytes| (bytes, first, end)))
-                .ok_or(bare(DtErrorKind::Block {
-                    block,
-                    offset,
-                    size,
-                }))
+                .ok_or(bare(DtErrorKind::Block(block, offset, size)))
         };
         let (_, first, end) = block("structure", off_struct, size_struct, 4)?;
         let (strings, ..) = block("strings", off_strings, size_strings, 1)?;
@@ -245,7 +228,7 @@ fn check_structure<'t>(tree: &'t [u8], first: usize, strings: &[u8]) -> Result<(
             let kind = if at >= tree.len() {
                 DtErrorKind::NoEnd
             } else {
-                DtErrorKind::Cut { at }
+                DtErrorKind::Cut(at)
             };
             return Err(fail(kind));
         };
@@ -253,17 +236,17 @@ fn check_structure<'t>(tree: &'t [u8], first: usize, strings: &[u8]) -> Result<(
             NOP => at += 4,
             BEGIN_NODE => {
                 if open == 0 && has_root {
-                    return Err(fail(DtErrorKind::SecondRoot { at }));
+                    return Err(fail(DtErrorKind::SecondRoot(at)));
                 }
                 if open >= MAX_DEPTH {
-                    return Err(fail(DtErrorKind::TooDeep { at }));
+                    return Err(fail(DtErrorKind::TooDeep(at)));
                 }
                 let rest = tree.get(at + 4..).unwrap_or_default();
                 let (name, end) = name_and_end(rest);
                 match end {
-                    None => return Err(fail(DtErrorKind::NameUnterminated { at: at + 4 })),
+                    None => return Err(fail(DtErrorKind::NameUnterminated(at + 4))),
                     Some(0) if is_node_name(name, open == 0) => {}
-                    Some(_) => return Err(fail(DtErrorKind::Name { at: at + 4 })),
+                    Some(_) => return Err(fail(DtErrorKind::Name(at + 4))),
                 }
                 has_root = true;
                 open += 1;
@@ -274,38 +257,38 @@ fn check_structure<'t>(tree: &'t [u8], first: usize, strings: &[u8]) -> Result<(
             END_NODE => {
                 open = open
                     .checked_sub(1)
-                    .ok_or_else(|| fail(DtErrorKind::EndWithoutNode { at }))?;
+                    .ok_or_else(|| fail(DtErrorKind::EndWithoutNode(at)))?;
                 after_child = true;
                 at += 4;
             }
             PROP => {
                 if open == 0 {
-                    return Err(fail(DtErrorKind::PropertyOutside { at }));
+                    return Err(fail(DtErrorKind::PropertyOutside(at)));
                 }
                 if after_child {
-                    return Err(fail(DtErrorKind::PropertyAfterChild { at }));
+                    return Err(fail(DtErrorKind::PropertyAfterChild(at)));
                 }
-                let cut = || fail(DtErrorKind::Cut { at });
+                let cut = || fail(DtErrorKind::Cut(at));
                 let len = be32(tree, at + 4).ok_or_else(cut)?;
                 let offset = be32(tree, at + 8).ok_or_else(cut)?;
                 if tree.get(at + 12..).unwrap_or_default().len() < length(len) {
-                    return Err(fail(DtErrorKind::PropertyLength { at, len }));
+                    return Err(fail(DtErrorKind::PropertyLength(at, len)));
                 }
                 if !is_property_name(strings, offset) {
-                    return Err(fail(DtErrorKind::PropertyName { at, offset }));
+                    return Err(fail(DtErrorKind::PropertyName(at, offset)));
                 }
                 at = aligned(at + 12 + length(len));
             }
             END => {
                 if open != 0 {
-                    return Err(fail(DtErrorKind::Unclosed { open }));
+                    return Err(fail(DtErrorKind::Unclosed(open)));
                 }
                 if !has_root {
                     return Err(fail(DtErrorKind::NoRoot));
                 }
                 return Ok(());
             }
-            found => return Err(fail(DtErrorKind::Token { at, found })),
+            found => return Err(fail(DtErrorKind::Token(at, found))),
         }
     }
 }

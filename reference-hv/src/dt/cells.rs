@@ -23,7 +23,7 @@ impl CellCount {
         match stated {
             1 => Ok(Self::One),
             2 => Ok(Self::Two),
-            is => Err(PropFlaw::CellCount { is }),
+            is => Err(PropFlaw::CellCount(is)),
         }
     }
 
@@ -87,7 +87,7 @@ pub(super) fn exact(value: &[u8], wanted: usize) -> Result<(), PropFlaw> {
     if is == wanted {
         Ok(())
     } else {
-        Err(PropFlaw::Length { is, wanted })
+        Err(PropFlaw::Length(is, wanted))
     }
 }
 
@@ -120,7 +120,7 @@ impl<'t, const N: usize> Tuples<'t, N> {
             return Err(PropFlaw::Empty);
         }
         if !is.is_multiple_of(unit) {
-            return Err(PropFlaw::Remainder { is, unit });
+            return Err(PropFlaw::Remainder(is, unit));
         }
         Ok(Self {
             rest: value,

@@ -237,7 +237,7 @@ impl<'t> Prop<'t> {
         }
         let nuls = body.iter().filter(|byte| **byte == 0).count();
         if nuls != 0 {
-            return Err(PropFlaw::Strings { is: nuls + 1 });
+            return Err(PropFlaw::Strings(nuls + 1));
         }
         if !body
             .iter()

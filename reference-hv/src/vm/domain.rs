@@ -342,11 +342,10 @@ fn extents(ranges: impl Iterator<Item = (Ipa, Pa, u64)>) -> Extents<()> {
 
 /// Words a refusal of a plan that was proven sound.
 pub(super) fn refusal(plan: &DomainPlan, why: impl fmt::Display) -> Refusal {
-    let node = format!("/chosen/{}", plan.name);
     let flaw = ConfigError {
-        node,
-        property: "memory".to_string(),
-        what: why.to_string(),
+        origin: format!("/chosen/{}", plan.name),
+        property: "memory".into(),
+        flaw: why.to_string().into(),
     };
     Refusal {
         number: usize::from(plan.id.number()),

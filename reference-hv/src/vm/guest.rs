@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::{Hypervisor, VcpuRef};
 use crate::assign::DomainPlan;
-use crate::config::{Host, Modules};
+use crate::config::{Bindings, Host, Modules};
 use crate::errno::Errno;
 use crate::hal::{Arch, Machine};
 use crate::ids::IrqLine;
@@ -17,6 +17,9 @@ pub trait Guest: Arch {
     const INFO: [u8; 12];
     /// Features that it adds to those that every domain is told of (`XENVER_get_features`).
     const FEATURES: u32;
+
+    /// What device trees of its machines say in their own way.
+    const BINDINGS: &'static Bindings;
 
     /// Why a domain cannot be told of its machine.
     type DescribeError: fmt::Display;

@@ -18,7 +18,7 @@ pub fn with_injected_mappings<'p>(
     // A stray stands in front, so that what was planned goes over it.
     let mut add = |stray| plan.to_mut().mmio.insert(0, stray);
     if fault::on(Fault::ControllerMapped) {
-        add(identity(host.gic.distributor));
+        add(identity(host.controller.shared));
     }
     if fault::on(Fault::IommuMapped) {
         for span in host.iommus.iter().flat_map(|iommu| &iommu.spans) {

@@ -2,9 +2,9 @@
 
 mod hypercalls;
 mod life;
-#[path = "../../tests/trees/rig.rs"]
+#[path = "../../tests/arch/trees/rig.rs"]
 pub(crate) mod rig;
-#[path = "../../tests/trees/tree.rs"]
+#[path = "../../tests/arch/trees/tree.rs"]
 pub(crate) mod tree;
 
 use std::boxed::Box;
@@ -100,7 +100,9 @@ fn resources_with(
     }
     change(&mut tree);
     let blob = Blob::new(tree.blob().leak()).unwrap();
-    let host = Box::leak(Box::new(Host::read(blob).unwrap()));
+    let host = Box::leak(Box::new(
+        Host::read(blob, &crate::arch::aarch64::bindings::BINDINGS).unwrap(),
+    ));
     let machine = assign::Machine {
         taken: Vec::new(),
         pa_bits: 44,

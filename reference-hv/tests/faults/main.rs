@@ -1,11 +1,11 @@
 //! Each seeded fault of the trees and the proof changes what comes of a configuration that is
 //! judged rightly without it. One test, for the selection is one for the whole process.
 
-#[path = "../trees/check.rs"]
+#[path = "../arch/trees/check.rs"]
 mod check;
-#[path = "../trees/rig.rs"]
+#[path = "../arch/trees/rig.rs"]
 mod rig;
-#[path = "../trees/tree.rs"]
+#[path = "../arch/trees/tree.rs"]
 mod tree;
 
 mod pci;

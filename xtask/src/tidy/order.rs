@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("paging", &["addr", "fault"]),
     ("hal", &["access", "addr", "ids", "paging"]),
     ("pci", &["access", "addr", "fault", "hal", "ids"]),
-    ("config", &["addr", "arch", "dt", "fault", "ids", "pci"]),
+    ("config", &["addr", "dt", "fault", "ids", "pci"]),
     (
         "assign",
         &["addr", "config", "dt", "fault", "ids", "pci", "span_set"],

@@ -4,13 +4,14 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::bindings::BINDINGS;
 use super::exit::Exit;
 use super::policy::{self, Action, INSTRUCTION, SgiRegister};
 use super::vgic::{Frame, SgiKind};
 use super::{Aarch64, guest_tree, xen};
 use crate::access::Access;
 use crate::assign::DomainPlan;
-use crate::config::{Host, Modules};
+use crate::config::{Bindings, Host, Modules};
 use crate::errno::Errno;
 use crate::hal::{Cpu, Machine};
 use crate::ids::IrqLine;
@@ -20,6 +21,7 @@ use crate::vm::{CRASH, Device, Guest, Hypervisor, Outcome, VcpuRef};
 impl Guest for Aarch64 {
     const INFO: [u8; 12] = xen::INFO;
     const FEATURES: u32 = xen::SMCCC;
+    const BINDINGS: &'static Bindings = &BINDINGS;
     type DescribeError = guest_tree::TreeError;
 
     fn answer<M: Machine<Arch = Self>>(hypervisor: &mut Hypervisor<M>, vcpu: VcpuRef, exit: &Exit) {

@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::bindings::BINDINGS;
 use crate::assign::DomainPlan;
 use crate::config::{
     ConfigError, Host, Modules, Partial, XEN_FORCE, XEN_PASSTHROUGH, XEN_PATH, XEN_REG,
@@ -117,9 +118,8 @@ fn own<'t>(plan: &DomainPlan, modules: &dyn Modules<'t>) -> Result<Vec<u8>, Tree
         None => None,
         Some(span) => {
             let bytes = modules.bytes(span).ok_or(TreeError::Changed)?;
-            Some(Partial::read(
-                Blob::new(bytes).map_err(|_| TreeError::Changed)?,
-            )?)
+            let blob = Blob::new(bytes).map_err(|_| TreeError::Changed)?;
+            Some(Partial::read(blob, &BINDINGS)?)
         }
     };
     let phandles = Phandles::choose(partial.as_ref());
@@ -172,7 +172,7 @@ impl Phandles {
                 .find(|phandle| *phandle != but && used.binary_search(phandle).is_err())
                 .unwrap_or(GIC_PHANDLE)
         };
-        let gic = match partial.and_then(|partial| partial.gic) {
+        let gic = match partial.and_then(|partial| partial.controller) {
             _ if fault::on(Fault::PhandleClash) => GIC_PHANDLE,
             Some(stated) => stated,
             None => free(0),

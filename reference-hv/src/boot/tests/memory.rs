@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::addr::Address;
+use crate::arch::aarch64::bindings::BINDINGS;
 
 const MIB: u64 = 1 << 20;
 
@@ -17,7 +18,7 @@ fn banks(rig: &mut Rig, banks: &[(u64, u64)]) {
 
 /// Plans the use of a machine's RAM.
 fn plan(rig: &Rig) -> Result<RamPlan, Error> {
-    let host = Host::read(Blob::new(rig.host.blob().leak()).unwrap()).unwrap();
+    let host = Host::read(Blob::new(rig.host.blob().leak()).unwrap(), &BINDINGS).unwrap();
     RamPlan::new(&host, &domain_requests(&host), rig.machine.taken.clone())
 }
 

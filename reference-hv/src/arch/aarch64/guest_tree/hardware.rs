@@ -98,10 +98,10 @@ fn leads_nowhere(host: &Host<'_>, view: &View, path: &str) -> bool {
 
 /// Describes the interrupt controller as the rest of the tree refers to it.
 fn controller(host: &Host<'_>) -> Controller {
-    let gic = host.node(host.gic.id);
+    let gic = host.node(host.controller.id);
     let cells = |name, default| gic.read(name, Prop::u32).ok().flatten().unwrap_or(default);
     Controller {
-        phandle: match host.index.phandle(host.gic.id) {
+        phandle: match host.index.phandle(host.controller.id) {
             Some(stated) => stated,
             None => free_phandle(host, 0),
         },

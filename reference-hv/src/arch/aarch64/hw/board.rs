@@ -78,7 +78,7 @@ impl Board {
         smmus: Set<Registers>,
     ) -> Self {
         let alarm_line = host.timer.hypervisor.number();
-        let upkeep = host.gic.maintenance.map(|line| line.number());
+        let upkeep = host.controller.maintenance.map(|line| line.number());
         for line in [alarm_line, VIRTUAL_TIMER].into_iter().chain(upkeep) {
             gic.enable_private(line);
         }

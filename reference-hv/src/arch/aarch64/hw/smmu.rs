@@ -82,7 +82,7 @@ unsafe fn block_one(
     }
     let registers = iommu.spans.first().filter(|span| {
         let whole = Span::new(span.first(), REGISTERS);
-        iommu.smmuv3 && whole.is_ok_and(|whole| span.covers(whole))
+        iommu.driven && whole.is_ok_and(|whole| span.covers(whole))
     });
     let Some(registers) = registers else {
         return Ok(Some(Err(Unusable::Unknown)));

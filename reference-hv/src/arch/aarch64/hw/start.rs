@@ -172,7 +172,7 @@ impl Platform for Early {
         // SAFETY: The tree says that these are the frames of the interrupt controller.
         let map = |span| unsafe { self.mmu.map(span, Memory::Device) };
         // SAFETY: As above, and the frames are mapped as they are looked at.
-        let gic = unsafe { Gic::open(host.gic.distributor, &host.gic.redistributors, map) };
+        let gic = unsafe { Gic::open(host.controller.shared, &host.controller.per_cpu, map) };
         let gic = gic.map_err(part("interrupt controller"))?;
         let timer = host.timer.virtual_.number();
         if timer != VIRTUAL_TIMER {

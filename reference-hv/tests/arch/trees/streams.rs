@@ -1,5 +1,6 @@
 //! Devices behind IOMMUs: which streams a domain gets, and why it gets none.
 
+use refhv::arch::aarch64::bindings::BINDINGS;
 use refhv::config::{Found, Host};
 use refhv::dt::Blob;
 use refhv::ids::{SourceId, Stream};
@@ -256,13 +257,9 @@ fn requesters_are_mapped() {
     );
     let find = |tree: &Tree, requester| {
         let bytes = tree.blob();
-        let host = Host::read(Blob::new(&bytes).unwrap()).unwrap();
-        let bridge = host
-            .index
-            .ids()
-            .find(|id| host.node(*id).is_called(&PCIE[1..]));
-        host.requester(bridge.unwrap(), requester)
-            .map_err(|flaw| flaw.what)
+        let host = Host::read(Blob::new(&bytes).unwrap(), &BINDINGS).unwrap();
+        host.requester(host.bridge(0).unwrap(), requester)
+            .map_err(|flaw| flaw.flaw.to_string())
     };
     let stream = |id| {
         Ok(Some(Stream {

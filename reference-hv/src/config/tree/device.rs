@@ -1,5 +1,7 @@
 //! What a node says about its device, beyond where it lies.
 
+use crate::config::bindings::Bindings;
+use crate::config::machine::Marks;
 use crate::dt::Node;
 
 /// Properties that only a device which reads or writes memory by itself has.
@@ -45,17 +47,9 @@ fn is_dma_model(model: &str) -> bool {
 }
 
 /// Tells whether the node describes an IOMMU.
-pub fn is_iommu(node: Node<'_>) -> bool {
-    node.has("#iommu-cells") || node.compatible(is_iommu_model)
-}
-
-/// Tells whether devices of this model are IOMMUs.
-pub(super) fn is_iommu_model(model: &str) -> bool {
-    model.starts_with("arm,smmu")
-        || matches!(
-            model,
-            "arm,mmu-400" | "arm,mmu-401" | "arm,mmu-500" | "virtio,pci-iommu"
-        )
+pub fn is_iommu(node: Node<'_>, bindings: &Bindings) -> bool {
+    let is_model = |model: &str| bindings.marks(model).contains(Marks::IOMMU);
+    node.has("#iommu-cells") || node.compatible(is_model)
 }
 
 /// Tells whether the node is usable: its status says so or says nothing.

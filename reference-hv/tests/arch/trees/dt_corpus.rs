@@ -4,7 +4,7 @@ use crate::tree::{Tree, be};
 use proptest::prelude::*;
 use refhv::dt::{Blob, Event, MAX_DEPTH, MAX_SIZE, Node, PropFlaw, total_size};
 
-const VIRT: &[u8] = include_bytes!("../../testdata/virt.dtb");
+const VIRT: &[u8] = include_bytes!("../../../testdata/virt.dtb");
 
 /// A tree of a root with a property and a child with one.
 fn small() -> Vec<u8> {
@@ -77,7 +77,7 @@ fn a_real_tree_is_read() {
     assert_eq!(names, ["uartclk", "apb_pclk"]);
     assert_eq!(
         uart.prop("clock-names").expect("there").text(),
-        Err(PropFlaw::Strings { is: 2 })
+        Err(PropFlaw::Strings(2))
     );
     assert_eq!(
         Tree::read(VIRT).blob().len(),

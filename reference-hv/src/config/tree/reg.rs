@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::index::{Index, Marks, NodeId};
+use super::index::Index;
 use crate::addr::{Address, Pa, Span};
+use crate::config::flaw::Flaw;
+use crate::config::machine::{Marks, NodeId, Window};
 use crate::dt::{MAX_DEPTH, read_cells};
 
 /// What the `reg` of a node says to the CPU.
@@ -14,11 +16,8 @@ pub enum Reg {
     /// The ranges it names.
     Spans(Vec<Span<Pa>>),
     /// It should name memory and cannot be understood.
-    Unreadable(&'static str),
+    Unreadable(Flaw),
 }
-
-/// What is said of a `reg` without any bytes.
-pub const EMPTY: &str = "names no bytes";
 
 /// Reads the `reg` of a node.
 pub fn reg(index: &Index<'_>, id: NodeId) -> Reg {
@@ -59,29 +58,29 @@ fn read(
     };
     let (address, size) = index.cells(parent);
     let Some(widths) = widths([address, size]) else {
-        return Reg::Unreadable("has addresses or sizes of neither one nor two cells");
+        return Reg::Unreadable(Flaw::Cells);
     };
     let mut spans = Vec::new();
     let mut rest = prop.value();
     while !rest.is_empty() {
         let Some(([base, size], behind)) = take(rest, widths) else {
-            return Reg::Unreadable("does not end with a whole pair of address and size");
+            return Reg::Unreadable(Flaw::Pair);
         };
         rest = behind;
         if size == 0 {
             continue;
         }
         let Ok(span) = Span::new(Pa::new(base), size) else {
-            return Reg::Unreadable("names a range that wraps");
+            return Reg::Unreadable(Flaw::Wraps);
         };
         match above(span) {
             Translated::Span(span) => spans.push(span),
             Translated::NotMemory => return Reg::Nothing,
-            Translated::Outside => return Reg::Unreadable("names a range that no bus passes on"),
+            Translated::Outside => return Reg::Unreadable(Flaw::NotPassedOn),
         }
     }
     if spans.is_empty() {
-        Reg::Unreadable(EMPTY)
+        Reg::Unreadable(Flaw::NoBytes)
     } else {
         Reg::Spans(spans)
     }
@@ -146,21 +145,6 @@ fn through(ranges: &[u8], widths: [usize; 3], span: Span<Pa>) -> Option<Span<Pa>
         }
     }
     None
-}
-
-/// A part of an address space that a PCI host bridge passes on to what is behind it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Window {
-    /// Whether it is memory; I/O space otherwise.
-    pub memory: bool,
-    /// Whether its addresses on the bus are of 64 bits.
-    pub wide: bool,
-    /// Whether what lies there may be read ahead.
-    pub prefetchable: bool,
-    /// Where it begins on the bus.
-    pub bus: u64,
-    /// Where it lies for the CPU.
-    pub cpu: Span<Pa>,
 }
 
 /// Returns the windows that a PCI host bridge opens; `None` where they cannot be understood.

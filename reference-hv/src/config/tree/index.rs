@@ -2,74 +2,11 @@
 
 use alloc::vec::Vec;
 
-use super::HostError;
-use super::device::is_iommu_model;
+use crate::config::bindings::Bindings;
+use crate::config::error::HostError;
+use crate::config::limits::MAX_NODES;
+use crate::config::machine::{Found, Marks, NodeId};
 use crate::dt::{Blob, Event, Node, Prop};
-
-/// Most nodes of a host tree; large boards have some thousand.
-pub const MAX_NODES: usize = 16384;
-
-/// A node of an [`Index`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct NodeId(u32);
-
-impl NodeId {
-    /// The root.
-    pub const ROOT: Self = Self(0);
-
-    fn place(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-
-    fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-/// What a search that should find one thing found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Found {
-    /// Nothing.
-    Nothing,
-    /// The one.
-    One(NodeId),
-    /// More than one, so that taking the first would be a guess.
-    Several,
-}
-
-impl Found {
-    fn add(&mut self, id: NodeId) {
-        *self = match *self {
-            Self::Nothing => Self::One(id),
-            Self::One(_) | Self::Several => Self::Several,
-        };
-    }
-}
-
-bitflags::bitflags! {
-    /// What a node says it is, as far as this hypervisor cares.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub struct Marks: u16 {
-        /// A GICv3.
-        const GIC = 1 << 0;
-        /// A GICv3 or a part of one.
-        const GIC_PART = 1 << 1;
-        /// An IOMMU.
-        const IOMMU = 1 << 2;
-        /// The architected timer.
-        const TIMER = 1 << 3;
-        /// A PL011.
-        const PL011 = 1 << 4;
-        /// RAM.
-        const MEMORY = 1 << 5;
-        /// A bus of PCI's addresses.
-        const PCI = 1 << 6;
-        /// A PCI host bridge by its model.
-        const BRIDGE = 1 << 7;
-        /// Something that an IOMMU stands before.
-        const MASTER = 1 << 8;
-    }
-}
 
 /// A node, with what everybody asks about every node noted on the way.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +31,10 @@ const UNREADABLE: u32 = u32::MAX;
 pub struct Index<'t> {
     blob: Blob<'t>,
     entries: Vec<Entry>,
+    /// How its nodes are to be understood.
+    pub bindings: &'static Bindings,
+    /// The interrupt controller, once it is found.
+    pub controller: NodeId,
 }
 
 impl<'t> Index<'t> {
@@ -101,7 +42,7 @@ impl<'t> Index<'t> {
     ///
     /// # Errors
     /// Refuses more nodes than [`MAX_NODES`].
-    pub fn new(blob: Blob<'t>) -> Result<Self, HostError> {
+    pub fn new(blob: Blob<'t>, bindings: &'static Bindings) -> Result<Self, HostError> {
         let mut entries: Vec<Entry> = Vec::with_capacity(96);
         let mut open: Vec<NodeId> = Vec::with_capacity(8);
         for event in blob.walk() {
@@ -126,7 +67,7 @@ impl<'t> Index<'t> {
                 Event::Prop(prop) => {
                     // Properties come before children, so the newest node is the one that is open.
                     if let Some(entry) = entries.last_mut() {
-                        note(entry, prop);
+                        note(entry, prop, bindings);
                     }
                 }
                 Event::End => {
@@ -138,7 +79,12 @@ impl<'t> Index<'t> {
                 }
             }
         }
-        Ok(Self { blob, entries })
+        Ok(Self {
+            blob,
+            entries,
+            bindings,
+            controller: NodeId::ROOT,
+        })
     }
 
     /// Returns every node in the order in which they stand.
@@ -269,7 +215,7 @@ impl<'t> Index<'t> {
 }
 
 /// Notes what a property says. The first letter decides which names are worth comparing.
-fn note(entry: &mut Entry, prop: Prop<'_>) {
+fn note(entry: &mut Entry, prop: Prop<'_>, bindings: &Bindings) {
     let number = || prop.u32().unwrap_or(UNREADABLE);
     match prop.initial() {
         b'#' if prop.is("#address-cells") => entry.address_cells = number(),
@@ -277,7 +223,7 @@ fn note(entry: &mut Entry, prop: Prop<'_>) {
         b'#' if prop.is("#iommu-cells") => entry.marks |= Marks::IOMMU,
         b'c' if prop.is("compatible") => {
             for model in prop.strings() {
-                entry.marks |= model_marks(model);
+                entry.marks |= bindings.marks(model);
             }
         }
         b'd' if prop.is("device_type") => {
@@ -294,23 +240,5 @@ fn note(entry: &mut Entry, prop: Prop<'_>) {
         b'p' if prop.is("phandle") => entry.phandle = prop.u32().unwrap_or(0),
         b'r' if entry.reg == 0 && prop.is("reg") => entry.reg = prop.offset(),
         _ => {}
-    }
-}
-
-fn model_marks(model: &str) -> Marks {
-    let Some(part) = model.strip_prefix("arm,") else {
-        return match model {
-            _ if is_iommu_model(model) => Marks::IOMMU,
-            _ if model.starts_with("pci-host-") => Marks::BRIDGE,
-            _ => Marks::empty(),
-        };
-    };
-    match part {
-        "gic-v3" => Marks::GIC | Marks::GIC_PART,
-        "armv8-timer" => Marks::TIMER,
-        "pl011" => Marks::PL011,
-        _ if part.starts_with("gic-v3") => Marks::GIC_PART,
-        _ if is_iommu_model(model) => Marks::IOMMU,
-        _ => Marks::empty(),
     }
 }

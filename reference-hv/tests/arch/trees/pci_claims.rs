@@ -1,6 +1,6 @@
 //! PCI functions that partial trees ask for, and what the hardware domain has of the bridges.
 
-#[path = "../../src/hal/fake/functions.rs"]
+#[path = "../../../src/hal/fake/functions.rs"]
 #[expect(dead_code, reason = "the tests of discovery use the rest")]
 mod fake;
 

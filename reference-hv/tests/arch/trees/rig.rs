@@ -1,6 +1,7 @@
 //! A machine to prove assignments on: QEMU's virt board, some domains, and their modules.
 
 use refhv::addr::{Pa, Span};
+use refhv::arch::aarch64::bindings::BINDINGS;
 use refhv::arch::aarch64::guest_layout::GUEST;
 use refhv::arch::aarch64::guest_tree::{TreeError, build};
 use refhv::arch::aarch64::linux_image;
@@ -12,7 +13,7 @@ use refhv::pci::Inventory;
 use super::tree::Tree;
 
 /// The board's tree as QEMU describes it.
-pub const VIRT: &[u8] = include_bytes!("../../testdata/virt.dtb");
+pub const VIRT: &[u8] = include_bytes!("../../../testdata/virt.dtb");
 
 /// A device without DMA and with interrupt 7, level: a GPIO block of one page.
 pub const GPIO: &str = "/pl061@9030000";
@@ -124,7 +125,7 @@ impl Rig {
     pub fn judge<T>(&self, look: impl FnOnce(&Host<'_>, &Assignment) -> T) -> Result<T, HostError> {
         let bytes = self.host.blob();
         let blob = Blob::new(&bytes).expect("a sound tree");
-        let host = Host::read(blob)?;
+        let host = Host::read(blob, &BINDINGS)?;
         let (proven, _) = prove(&host, &self, &self.machine);
         Ok(look(&host, &proven))
     }
@@ -139,7 +140,7 @@ impl Rig {
     pub fn resources<T>(&self, look: impl FnOnce(&mut ResourceTable<'_>) -> T) -> T {
         let bytes = self.host.blob();
         let blob = Blob::new(&bytes).expect("a sound tree");
-        let host = Host::read(blob).expect("a host tree that can be read");
+        let host = Host::read(blob, &BINDINGS).expect("a host tree that can be read");
         look(&mut prove(&host, &self, &self.machine).1)
     }
 
