@@ -266,6 +266,8 @@ faults! {
         "does not look at the last device of a bus";
     PciBridgeNotFollowed = "pci-bridge-not-followed", discover_pci_devices_from_xen,
         "does not look behind bridges";
+    PciExtraRootSkipped = "extra-root-skipped", discover_pci_devices_from_xen,
+        "does not look for further buses of the host bridge's own";
     PciFirstFunctionMissing = "pci-first-function-missing", discover_pci_devices_from_xen,
         "finds the functions of a device that has no function 0";
     PciBarNotRestored = "pci-bar-not-restored", discover_pci_devices_from_xen,

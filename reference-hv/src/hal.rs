@@ -187,6 +187,11 @@ pub trait ConfigSpace {
     fn config_read(&mut self, at: Sbdf, offset: u16, width: Width) -> u32;
     /// Writes a register; nothing comes of it where no function answers.
     fn config_write(&mut self, at: Sbdf, offset: u16, width: Width, value: u32);
+    /// Tells whether any device of the bus of `first`, which is the first function there, answers.
+    fn any_answer(&mut self, first: Sbdf) -> bool {
+        let mut all = (0..32).map(|device| device << 3);
+        all.any(|devfn| self.config_read(Sbdf { devfn, ..first }, 0, Width::Word) != u32::MAX)
+    }
 }
 
 /// What the machine as a whole has and does.

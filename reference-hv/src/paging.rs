@@ -25,8 +25,19 @@ pub trait Tables {
     fn left(&self) -> u64;
     /// Reads entry `index` of the table.
     fn load(&self, table: Pa, index: u64) -> u64;
+    /// Replaces `count` entries in a row, until `new` has none for the number in the row and the entry there. Returns
+    /// how many were replaced.
+    fn replace(
+        &mut self,
+        table: Pa,
+        first: u64,
+        count: u64,
+        new: impl FnMut(u64, u64) -> Option<u64>,
+    ) -> u64;
     /// Writes entry `index` of the table.
-    fn store(&mut self, table: Pa, index: u64, entry: u64);
+    fn store(&mut self, table: Pa, index: u64, entry: u64) {
+        self.replace(table, index, 1, |_, _| Some(entry));
+    }
 }
 
 /// What an entry says.
@@ -283,23 +294,16 @@ impl<F: Format> Space<F> {
             1
         };
         let count = (leaves.left / step).min(frames * ENTRIES - first);
-        for nth in 0..count {
-            let index = first + nth;
-            if self
-                .format
-                .read(leaves.level, tables.load(leaves.table, index))
-                != Entry::Empty
-            {
-                return Err(MapError::Occupied {
-                    at: leaves.input + nth * step,
-                });
-            }
+        // Frames come cleared, and what is unmapped is zero again.
+        let new = |nth: u64, old| {
             let to = Pa::new(leaves.output + nth * step);
-            tables.store(
-                leaves.table,
-                index,
-                self.format.leaf(leaves.level, to, leaves.attributes),
-            );
+            (old == 0).then(|| self.format.leaf(leaves.level, to, leaves.attributes))
+        };
+        let done = tables.replace(leaves.table, first, count, new);
+        if done < count {
+            return Err(MapError::Occupied {
+                at: leaves.input + done * step,
+            });
         }
         Ok(count * step)
     }

@@ -33,7 +33,7 @@ pub const MAX_FUNCTIONS: usize = 1024;
 pub struct Segment {
     /// Its number.
     pub number: u16,
-    /// The buses that it can have; the first is the host bridge's own.
+    /// The buses that it can have; the first is the host bridge's own, and others may be.
     pub buses: RangeInclusive<u8>,
 }
 
@@ -178,13 +178,13 @@ pub struct Function {
     /// The pin by which it interrupts, 1 to 4 for INTA to INTD.
     pub pin: Option<u8>,
     /// Where that arrives at the host bridge, by the crossing of pins in bridges (Bridge 9.1): the device and function on
-    /// the first bus, and the pin there.
+    /// the first bus, and the pin there. Nothing says where pins of other buses of the host bridge's arrive.
     pub intx_route: Option<(u8, u8)>,
     /// Its capabilities, as they are listed.
     pub capabilities: Vec<Capability>,
     /// What it is to a PCI Express fabric; nothing for a conventional function.
     pub port: Option<Port>,
-    /// The bridge in front of its bus; nothing on the host bridge's own.
+    /// The bridge in front of its bus; nothing on those of the host bridge's own.
     pub above: Option<Sbdf>,
     /// As what it masters memory: itself, or the last bridge on the way that speaks for those behind it.
     pub requester: Sbdf,

@@ -59,11 +59,10 @@ impl<F: Format> Space<F> {
                 Entry::Table(next) => table = next,
                 Entry::Leaf(to, attributes) => {
                     let parts = tables.take(1).ok_or(MapError::NoFrame)?;
-                    for part in 0..super::ENTRIES {
+                    tables.replace(parts, 0, super::ENTRIES, |part, _| {
                         let to = Pa::new(to.raw() + part * span_of(level + 1));
-                        let leaf = self.format.leaf(level + 1, to, attributes);
-                        tables.store(parts, part, leaf);
-                    }
+                        Some(self.format.leaf(level + 1, to, attributes))
+                    });
                     tables.store(table, index, 0);
                     let entry = self.format.table(parts);
                     return Ok(Some(Broken {

@@ -36,7 +36,13 @@ impl<T: Tables> Tables for Metered<'_, T> {
     fn load(&self, table: Pa, index: u64) -> u64 {
         self.tables.load(table, index)
     }
-    fn store(&mut self, table: Pa, index: u64, entry: u64) {
-        self.tables.store(table, index, entry);
+    fn replace(
+        &mut self,
+        table: Pa,
+        first: u64,
+        count: u64,
+        new: impl FnMut(u64, u64) -> Option<u64>,
+    ) -> u64 {
+        self.tables.replace(table, first, count, new)
     }
 }

@@ -69,11 +69,24 @@ impl Tables for Pool {
             .copied()
             .unwrap_or(0)
     }
-    fn store(&mut self, table: Pa, index: u64, entry: u64) {
-        self.entries.insert(
-            (table.raw() + index / ENTRIES * PAGE_SIZE, index % ENTRIES),
-            entry,
-        );
+    fn replace(
+        &mut self,
+        table: Pa,
+        first: u64,
+        count: u64,
+        mut new: impl FnMut(u64, u64) -> Option<u64>,
+    ) -> u64 {
+        for nth in 0..count {
+            let index = first + nth;
+            let Some(entry) = new(nth, self.load(table, index)) else {
+                return nth;
+            };
+            self.entries.insert(
+                (table.raw() + index / ENTRIES * PAGE_SIZE, index % ENTRIES),
+                entry,
+            );
+        }
+        count
     }
 }
 

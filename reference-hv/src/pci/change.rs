@@ -224,7 +224,10 @@ impl Inventory {
             Kind::Bridge {
                 secondary: Some(other),
                 subordinate,
-            } => function.at.bus == bridge.bus && other <= last && first <= subordinate,
+            } => {
+                let above = (other..=subordinate).contains(&bridge.bus);
+                !above && other <= last && first <= subordinate
+            }
             _ => false,
         };
         let inside = bridge.bus < first && first <= last && last <= end;

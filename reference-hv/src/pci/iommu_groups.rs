@@ -21,7 +21,7 @@ use crate::hal::ConfigSpace;
 impl Inventory {
     /// Finds out anew where functions stand, and which of them are bound.
     pub(super) fn relate(&mut self, warnings: &mut dyn FnMut(Warning)) {
-        let topology = topology::find(&self.functions);
+        let topology = topology::find(&self.segments, &self.functions);
         topology::enter(&mut self.functions, &topology);
         self.bind(&topology, warnings);
     }

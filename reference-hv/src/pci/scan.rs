@@ -1,9 +1,11 @@
 //! Finding the functions that the firmware has numbered.
 //!
 //! Buses are looked through one after another. What a bridge says of the buses behind it is believed only when they
-//! are behind its own bus, among those that its own bridge passes on, and named by no other bridge. So each bus is
-//! looked at once, however the bridges lie.
+//! are behind its own bus, among those that its own bridge passes on, and named by no other bridge. A host bridge may
+//! have more buses of its own than the first, which no register tells of: they are those that no bridge names and on
+//! which a device answers. So each bus is looked at once, however the bridges lie.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::function::probe;
@@ -61,23 +63,61 @@ fn find<S: ConfigSpace>(
     functions: &mut Vec<Function>,
     warnings: &mut dyn FnMut(Warning),
 ) -> Result<(), Full> {
-    let mut waiting = Vec::new();
-    if !segment.buses.is_empty() {
-        waiting.push(Bus {
+    let mut named = [false; 256];
+    let mut root = segment.buses.clone().next();
+    while let Some(number) = root {
+        let mut further = (number..=*segment.buses.end()).skip(1);
+        let is_free = |bus: &u8, named: &[bool]| named.get(usize::from(*bus)) == Some(&false);
+        let until_named = further.clone().take_while(|bus| is_free(bus, &named));
+        let bus = Bus {
             segment: segment.number,
-            number: *segment.buses.start(),
-            last: *segment.buses.end(),
+            number,
+            last: until_named.last().unwrap_or(number),
             above: None,
             link: false,
+        };
+        follow(space, bus, &mut named, functions, warnings)?;
+        root = further.find(|bus| {
+            is_free(bus, &named)
+                && !fault::on(Fault::PciExtraRootSkipped)
+                && space.any_answer(Sbdf {
+                    segment: segment.number,
+                    bus: *bus,
+                    devfn: 0,
+                })
         });
     }
+    Ok(())
+}
+
+/// Looks through a bus of the host bridge's and all that is behind it. Enters in `named` what bridges say is behind
+/// them, believed or not.
+fn follow<S: ConfigSpace>(
+    space: &mut S,
+    root: Bus,
+    named: &mut [bool],
+    functions: &mut Vec<Function>,
+    warnings: &mut dyn FnMut(Warning),
+) -> Result<(), Full> {
+    let mut waiting = vec![root];
     while let Some(bus) = waiting.pop() {
         let start = functions.len();
-        probe_buses(space, bus, functions, warnings)?;
+        let probed = probe_buses(space, bus, functions, warnings);
         let Some(found) = functions.get_mut(start..) else {
             continue;
         };
+        for function in &*found {
+            if let Kind::Bridge {
+                secondary: Some(first),
+                subordinate: last,
+            } = function.kind
+            {
+                let range = usize::from(first.min(last))..=usize::from(first.max(last));
+                named.get_mut(range).unwrap_or_default().fill(true);
+            }
+        }
         number(bus, found, warnings);
+        probed?;
         if fault::on(Fault::PciBridgeNotFollowed) {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Function, FunctionDefect, Kind, Port, Reset};
+use super::{Function, FunctionDefect, Kind, Port, Reset, Segment};
 use crate::fault::{self, Fault};
 use crate::ids::Sbdf;
 
@@ -13,14 +13,18 @@ pub(super) struct Way {
     pub(super) above: Option<usize>,
     /// The topmost bridge that speaks for it, by its place, and as what.
     pub(super) dma_alias: Option<(usize, Sbdf)>,
-    /// The device of the first bus that the way goes through.
-    first: u8,
+    /// The device of the first bus that the way goes through; nothing on another bus of the host bridge's.
+    first: Option<u8>,
     /// By how many pins an interrupt is off when it arrives there.
     intx_swizzle: u8,
 }
 
 /// Finds the way of each function. A bridge comes before what is behind it, since its bus has a lower number.
-pub(super) fn find(functions: &[Function]) -> Vec<Way> {
+pub(super) fn find(segments: &[Segment], functions: &[Function]) -> Vec<Way> {
+    let is_first = |at: Sbdf| {
+        let mut all = segments.iter();
+        all.any(|segment| segment.number == at.segment && *segment.buses.start() == at.bus)
+    };
     let mut topology: Vec<Way> = Vec::with_capacity(functions.len());
     for function in functions {
         let above = function.above.and_then(|bridge| {
@@ -32,7 +36,7 @@ pub(super) fn find(functions: &[Function]) -> Vec<Way> {
             None => Way {
                 above: None,
                 dma_alias: None,
-                first: function.at.devfn,
+                first: is_first(function.at).then_some(function.at.devfn),
                 intx_swizzle: 0,
             },
             Some((place, bridge, way)) => {
@@ -86,7 +90,7 @@ pub(super) fn enter(functions: &mut [Function], topology: &[Way]) {
         };
         function.intx_route = function
             .pin
-            .map(|pin| (way.first, (pin - 1 + intx_swizzle) % 4 + 1));
+            .and_then(|pin| Some((way.first?, (pin - 1 + intx_swizzle) % 4 + 1)));
         function.requester = way.dma_alias.map_or(function.at, |(_, as_what)| as_what);
         if matches!(function.reset, Reset::Bus(_) | Reset::None) {
             function.reset = reset;

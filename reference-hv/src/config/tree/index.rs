@@ -97,7 +97,7 @@ impl<'t> Index<'t> {
         self.entries
             .get(id.place())
             .and_then(|entry| Node::from_offset(self.blob, entry.offset))
-            .unwrap_or(self.blob.root())
+            .unwrap_or_else(|| self.blob.root())
     }
 
     /// Returns the parent; the root has none.

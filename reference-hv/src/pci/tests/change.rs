@@ -136,10 +136,10 @@ fn bridges_can_be_numbered_late() {
     ] {
         let mut fake = Functions::default()
             .with(bridge, root_port(0, 0))
-            .with(bdf(0, 2, 0), root_port(3, 5))
-            .with(new, edu(0));
+            .with(bdf(0, 2, 0), root_port(3, 5));
         let (mut found, said) = scan(&mut fake);
         assert_eq!(said.len(), 1);
+        let mut fake = fake.with(new, edu(0));
         let mut add = |fake: &mut Functions| {
             let added = found.add(fake, new, None, &mut quiet);
             added.map(|one| one.above)

@@ -73,16 +73,52 @@ fn bridges_are_followed() {
     finds("ghosts", fake, &wanted, &[]);
 }
 
+/// A host bridge may have more buses of its own than the first: each that no bridge names, with all that is behind it.
+#[test]
+fn further_buses_of_a_host_bridge_are_found() {
+    let fake = Functions::default()
+        .with(bdf(0, 1, 0), root_port(1, 4))
+        .with(bdf(0, 2, 0), root_port(0, 0))
+        .with(bdf(1, 0, 0), edu(0))
+        .with(bdf(0x40, 31, 0), Device::bridge(0x40, 0x41, 0x50))
+        .with(bdf(0x41, 0, 0), edu(0).pin(1))
+        .with(bdf(0xff, 0, 0), edu(0).multifunction().pin(1))
+        .with(bdf(0xff, 0, 7), edu(0));
+    let wanted: Vec<_> = fake.devices().keys().copied().collect();
+    let said = [numbers(bdf(0, 2, 0), 0, 0, 0xff)];
+    finds("two more", fake.clone(), &wanted, &said);
+    let (found, _) = scan(&mut fake.clone());
+    for at in [bdf(0x41, 0, 0), bdf(0xff, 0, 0)] {
+        assert_eq!(found.get(at).unwrap().intx_route, None, "{at}");
+    }
+
+    // Behind one of them is only what nobody else has.
+    let fake = fake
+        .with(bdf(3, 0, 0), edu(0))
+        .with(bdf(0x50, 0, 0), edu(0))
+        .with(bdf(0x60, 1, 1), edu(0));
+    finds("named by a bridge", fake.clone(), &wanted, &said);
+    let mut fake = fake
+        .with(bdf(0, 3, 0), root_port(0x80, 0x80))
+        .with(bdf(0x80, 0, 0), edu(0))
+        .with(bdf(0x40, 1, 0), Device::bridge(0x40, 0x78, 0x90));
+    let (found, said) = scan(&mut fake);
+    assert!(found.get(bdf(0x80, 0, 0)).is_some());
+    assert_eq!(said[1], numbers(bdf(0x40, 1, 0), 0x78, 0x90, 0x7f));
+
+    let fake = Functions::default().with(bdf(0x20, 0, 0), edu(0));
+    for (buses, count) in [(0..=0x1f, 0), (0x10..=0x20, 1), (0x21..=0xff, 0)] {
+        let (found, _) = scan_buses(&mut fake.clone(), buses);
+        assert_eq!(found.functions().len(), count);
+    }
+}
+
 /// What a bridge cannot have behind it is not looked at.
 #[test]
 fn impossible_buses_are_not_looked_at() {
     let bridge = bdf(0, 1, 0);
     let behind = bdf(1, 0, 0);
-    for (case, secondary, subordinate) in [
-        ("not numbered", 0, 0),
-        ("its own bus", 0, 0xff),
-        ("backwards", 2, 1),
-    ] {
+    for (case, secondary, subordinate) in [("its own bus", 0, 0xff), ("backwards", 2, 1)] {
         let fake = Functions::default()
             .with(bridge, root_port(secondary, subordinate))
             .with(behind, edu(0));
@@ -99,8 +135,12 @@ fn impossible_buses_are_not_looked_at() {
         let fake = Functions::default()
             .with(bridge, Device::bridge(0, 1, 3))
             .with(inner, Device::bridge(1, secondary, subordinate))
-            .with(bdf(2, 0, 0), edu(0))
-            .with(bdf(4, 0, 0), edu(0));
+            .with(bdf(2, 0, 0), edu(0));
+        let fake = if subordinate == 4 {
+            fake.with(bdf(4, 0, 0), edu(0))
+        } else {
+            fake
+        };
         let said = numbers(inner, secondary, subordinate, 3);
         finds(case, fake, &[bridge, inner], &[said]);
     }

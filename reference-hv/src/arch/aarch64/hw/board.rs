@@ -302,6 +302,10 @@ impl ConfigSpace for Board {
     fn config_write(&mut self, at: Sbdf, offset: u16, width: Width, value: u32) {
         self.ecam.config_write(at, offset, width, value);
     }
+
+    fn any_answer(&mut self, first: Sbdf) -> bool {
+        self.ecam.any_answer(first)
+    }
 }
 
 impl crate::hal::Board for Board {

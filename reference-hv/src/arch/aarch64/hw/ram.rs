@@ -12,13 +12,13 @@ use crate::addr::{Address, PAGE_SIZE, Pa, Span};
 use crate::hal;
 use crate::paging::{ENTRIES, Tables};
 
-/// Clears memory, 1024 bytes a turn, with the MMU on or off.
+/// Clears memory, a page a turn, with the MMU on or off.
 ///
 /// # Safety
-/// `at` to `at + size` must be memory that nothing else refers to, and both multiples of 1024.
+/// `at` to `at + size` must be memory that nothing else refers to, and whole pages.
 unsafe fn clear(at: u64, size: u64) {
     // SAFETY: The caller owns the range; the loop ends exactly at its end because both ends are
-    // multiples of the 1024 bytes it stores a turn.
+    // multiples of the 4096 bytes it stores a turn.
     unsafe {
         asm!(
             "movi v0.2d, #0",
@@ -27,7 +27,7 @@ unsafe fn clear(at: u64, size: u64) {
             "movi v3.2d, #0",
             "2: cmp {at}, {end}",
             "b.hs 3f",
-            ".rept 16",
+            ".rept 64",
             "st1 {{v0.2d, v1.2d, v2.2d, v3.2d}}, [{at}], #64",
             ".endr",
             "b 2b",
@@ -145,15 +145,13 @@ impl Frames {
         };
     }
 
-    /// Returns the address of an entry; stops the hypervisor when no table of ours can be there.
-    fn entry(&self, table: Pa, index: u64) -> *mut u64 {
-        let at = table.raw() + index * 8;
-        let ours = self
-            .areas
-            .iter()
-            .any(|area| (area.base..area.next).contains(&at));
+    /// Returns the address of `count` entries in a row; stops the hypervisor when no table of ours can be there.
+    fn row(&self, table: Pa, first: u64, count: u64) -> *mut u64 {
+        let at = table.raw() + first * 8;
+        let end = at + count * 8;
+        let within = |area: &Area| area.base <= at && end <= area.next;
         assert!(
-            ours && table.is_page_aligned(),
+            self.areas.iter().any(within) && table.is_page_aligned(),
             "{table} is no translation table"
         );
         core::ptr::with_exposed_provenance_mut(at as usize)
@@ -203,17 +201,33 @@ impl Tables for Frames {
     }
 
     fn load(&self, table: Pa, index: u64) -> u64 {
-        let entry = self.entry(table, index);
-        // SAFETY: `entry` checked that the address lies in frames that were cut from our areas, which
+        let entry = self.row(table, index, 1);
+        // SAFETY: `row` checked that the address lies in frames that were cut from our areas, which
         // stay mapped; nothing refers to them but tables.
         unsafe { entry.read_volatile() }
     }
 
-    fn store(&mut self, table: Pa, index: u64, value: u64) {
-        let entry = self.entry(table, index);
-        debug_assert!(index < 16 * ENTRIES);
-        // SAFETY: As for `load`. The table walkers read it as one 64-bit access, and so it is written.
-        unsafe { entry.write_volatile(value) }
+    fn replace(
+        &mut self,
+        table: Pa,
+        first: u64,
+        count: u64,
+        mut new: impl FnMut(u64, u64) -> Option<u64>,
+    ) -> u64 {
+        let row = self.row(table, first, count);
+        debug_assert!(first + count <= 16 * ENTRIES);
+        for nth in 0..count {
+            // SAFETY: As for `load`; `row` checked all `count` entries. The table walkers read each as one 64-bit
+            // access, and so it is written.
+            unsafe {
+                let entry = row.add(nth as usize);
+                let Some(new) = new(nth, entry.read_volatile()) else {
+                    return nth;
+                };
+                entry.write_volatile(new);
+            }
+        }
+        count
     }
 }
 

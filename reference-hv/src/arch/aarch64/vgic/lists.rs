@@ -25,8 +25,8 @@ pub struct Lists {
     /// How many interrupts the guest has ended that no list register held: the count of ICH_HCR_EL2, or zero where
     /// ICH_VMCR_EL2.VEOIM is set, because then a guest deactivates by ICC_DIR_EL1 only, which is trapped when it matters.
     pub unlisted: u64,
-    /// What each register was filled from, and with: the interrupt's number and the register.
-    loaded: [(u32, u64); MOST],
+    /// What each register was filled with.
+    loaded: [u64; MOST],
 }
 
 /// An interrupt that wants a list register. The order of the fields is that of urgency.
@@ -114,7 +114,7 @@ impl Vgic {
                 .private(vcpu)
                 .is_some_and(|bank| bank.tied & 1 << gic::VIRTUAL_TIMER != 0),
             unlisted: 0,
-            loaded: [(0, 0); MOST],
+            loaded: [0; MOST],
         };
         // Most exits find nothing to show; they are worth a short way.
         if self.is_quiet(vcpu) {
@@ -131,7 +131,7 @@ impl Vgic {
                 continue;
             };
             *raw = describe(bank, place, groups).encode();
-            *loaded = (candidate.intid, *raw);
+            *loaded = *raw;
             lists.used += 1;
         }
         let (waiting, active) = ranking.left_out();
@@ -192,9 +192,9 @@ impl Vgic {
     /// Takes the list registers back after a stay in the guest. To be called first thing after each
     /// exit, with [`Lists::lr`] and [`Lists::unlisted`] read back.
     pub(super) fn fold_lists(&mut self, chip: &mut impl IrqChip, vcpu: u32, lists: &Lists) {
-        for (raw, (intid, before)) in lists.lr.iter().zip(&lists.loaded).take(lists.used) {
-            if let Some((bank, place)) = self.find(vcpu, *intid) {
-                let before = ListRegister::decode(*before);
+        for (raw, before) in lists.lr.iter().zip(&lists.loaded).take(lists.used) {
+            let before = ListRegister::decode(*before);
+            if let Some((bank, place)) = self.find(vcpu, before.intid) {
                 take_back(bank, place, vcpu, chip, &before, ListRegister::decode(*raw));
             }
         }
@@ -214,7 +214,7 @@ impl Vgic {
                 .loaded
                 .iter()
                 .take(lists.used)
-                .any(|(held, _)| *held == intid)
+                .any(|held| ListRegister::decode(*held).intid == intid)
         };
         let banks = self.private(vcpu).into_iter().chain(&self.shared);
         banks

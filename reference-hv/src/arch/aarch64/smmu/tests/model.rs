@@ -273,8 +273,21 @@ impl Tables for Model {
     fn load(&self, table: Pa, index: u64) -> u64 {
         self.0.borrow().word(table.raw() + index * 8)
     }
-    fn store(&mut self, table: Pa, index: u64, entry: u64) {
-        let at = table.raw() + index * 8;
-        self.0.borrow_mut().words.insert(at, entry);
+    fn replace(
+        &mut self,
+        table: Pa,
+        first: u64,
+        count: u64,
+        mut new: impl FnMut(u64, u64) -> Option<u64>,
+    ) -> u64 {
+        for nth in 0..count {
+            let index = first + nth;
+            let Some(entry) = new(nth, self.load(table, index)) else {
+                return nth;
+            };
+            let at = table.raw() + index * 8;
+            self.0.borrow_mut().words.insert(at, entry);
+        }
+        count
     }
 }
