@@ -302,47 +302,38 @@ impl<M: Machine> Hypervisor<M> {
 
     /// Hands a host line to its owner.
     fn deliver(&mut self, line: IrqLine) {
-        let Self {
-            machine, domains, ..
-        } = self;
-        let owner = domains.iter_mut().find(|(_, d)| {
+        let owner = self.domains.iter_mut().find(|(_, d)| {
             d.life == Life::Alive
                 && (d.lines.contains(&line) || fault::on(Fault::LineToFirstDomain))
         });
-        if owner.is_some_and(|(_, domain)| domain.interrupts.raise(machine, line).is_ok()) {
+        if owner.is_some_and(|(_, domain)| domain.interrupts.raise(&mut self.machine, line).is_ok())
+        {
             return;
         }
         // Nobody has enabled it, so it is firmware's or a fault's: it must not come again.
-        machine.set_enabled(line, false);
-        machine.deactivate(line);
-        machine.line(format_args!("{line} came and belongs to nobody; disabled"));
+        self.machine.set_enabled(line, false);
+        self.machine.deactivate(line);
+        self.machine
+            .line(format_args!("{line} came and belongs to nobody; disabled"));
     }
 
     /// Wakes every blocked virtual CPU that an interrupt waits for, timers included.
     fn wake_due(&mut self) {
-        let Self {
-            machine,
-            domains,
-            cpu,
-            ..
-        } = self;
-        cpu.wake = None;
-        for (domain, found) in domains.iter_mut().filter(|(_, domain)| domain.runs()) {
-            let Domain {
-                vcpus, interrupts, ..
-            } = found;
+        self.cpu.wake = None;
+        for (domain, found) in self.domains.iter_mut().filter(|(_, domain)| domain.runs()) {
+            let (vcpus, interrupts) = (&mut found.vcpus, &mut found.interrupts);
             for ((sibling, index), vcpu) in vcpus.iter_mut().zip(0u32..).zip(0..) {
                 if sibling.state != State::Blocked {
                     continue;
                 }
-                let (high, due) = machine.timer(&sibling.registers);
+                let (high, due) = self.machine.timer(&sibling.registers);
                 interrupts.set_timer(index, high);
                 if interrupts.pending(index) {
                     sibling.state = State::Ready;
-                    cpu.scheduler.add(VcpuRef { domain, vcpu });
+                    self.cpu.scheduler.add(VcpuRef { domain, vcpu });
                 } else {
                     // A line that is high and waits for nothing is one that the guest has disabled.
-                    cpu.wake_by(due.filter(|_| !high));
+                    self.cpu.wake_by(due.filter(|_| !high));
                 }
             }
         }

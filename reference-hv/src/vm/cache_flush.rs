@@ -27,10 +27,7 @@ impl<M: Machine> Hypervisor<M> {
             return Ok(None);
         }
         let wanted: Span<Ipa> = pages(first, count)?;
-        let Self {
-            machine, domains, ..
-        } = self;
-        let domain = domains.get(place).ok_or(Errno::ESRCH)?;
+        let (machine, domain, _) = self.parts_of(place)?;
         let mut left = PORTION;
         let mut next = None;
         for extent in domain.memory.ram.iter() {

@@ -6,10 +6,7 @@ use crate::hal::Machine;
 impl<M: Machine> Hypervisor<M> {
     /// Adds text to what a domain writes by hypercall, and prints the lines that this finishes.
     pub(crate) fn say(&mut self, place: VcpuRef, text: &[u8]) {
-        let Self {
-            machine, domains, ..
-        } = self;
-        let Some(domain) = domains.get_mut(place.domain) else {
+        let Ok((machine, domain, _)) = self.parts_of(place.domain) else {
             return;
         };
         for byte in text {

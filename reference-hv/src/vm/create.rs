@@ -96,10 +96,7 @@ impl<M: Machine> Hypervisor<M> {
     pub fn set_vcpus(&mut self, id: DomainId, count: u32) -> Result<(), Errno> {
         let place = self.living(id)?;
         self.roomy()?;
-        let Self {
-            machine, domains, ..
-        } = self;
-        let domain = domains.get_mut(place).ok_or(Errno::ESRCH)?;
+        let (machine, domain, _) = self.parts_of(place)?;
         if count != domain.cpus {
             return Err(Errno::EINVAL);
         }

@@ -79,14 +79,7 @@ impl<M: Machine> Hypervisor<M> {
         if self.cpu.holds(place) {
             self.unload();
         }
-        let Self {
-            machine,
-            domains,
-            resources,
-            vmids,
-            ..
-        } = self;
-        let Some(domain) = domains.get_mut(place) else {
+        let Ok((machine, domain, resources)) = self.parts_of(place) else {
             return;
         };
         domain.life = Life::Dying(TeardownStage::Functions);
@@ -101,17 +94,15 @@ impl<M: Machine> Hypervisor<M> {
         }
         // No virtual CPU brings the tables back into use, so what is dropped now stays away.
         machine.retire(domain.memory.space.root(), domain.memory.tag);
-        if !fault::on(Fault::TagLost) {
-            vmids.give_back(domain.memory.tag);
-        }
         resources.release_devices(domain.id);
+        let tag = domain.memory.tag;
+        if !fault::on(Fault::TagLost) {
+            self.vmids.give_back(tag);
+        }
     }
 
     fn give_tables_back(&mut self, place: usize, left: &mut u64) {
-        let Self {
-            machine, domains, ..
-        } = self;
-        let Some(domain) = domains.get_mut(place) else {
+        let Ok((machine, domain, _)) = self.parts_of(place) else {
             return;
         };
         if fault::on(Fault::TablesLost) || domain.memory.empty(machine, left) {

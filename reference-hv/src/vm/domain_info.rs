@@ -105,10 +105,7 @@ impl<M: Machine> Hypervisor<M> {
     /// Finds the RAM, its own or another domain's, that a guest sees at an address, and tells how many
     /// bytes of its page lie there and behind; `None` where there is none.
     pub fn guest_ram(&mut self, place: VcpuRef, at: Ipa) -> Option<(Pa, u64)> {
-        let Self {
-            machine, domains, ..
-        } = self;
-        let domain = domains.get(place.domain)?;
+        let (machine, domain, _) = self.parts_of(place.domain).ok()?;
         let there = domain.memory.space.walk(machine.tables(), at)?;
         match there.attributes {
             Memory::Ram | Memory::Foreign => Some((there.to, PAGE_SIZE - at.raw() % PAGE_SIZE)),

@@ -26,13 +26,8 @@ impl<M: Machine> Hypervisor<M> {
         offset: u64,
         access: &Access,
     ) -> Result<u64, Rejected> {
-        let Self {
-            machine,
-            domains,
-            resources,
-            ..
-        } = self;
-        let domain = domains.get_mut(place.domain).ok_or(Rejected)?;
+        let parts = self.parts_of(place.domain);
+        let (machine, domain, resources) = parts.map_err(|_| Rejected)?;
         if domain.functions.buses.is_none() {
             return domain.configure(machine, offset, access.width, access.write);
         }
@@ -148,9 +143,7 @@ impl<M: Machine> Hypervisor<M> {
     pub fn add_function(&mut self, at: Sbdf, physical: Option<Sbdf>) -> Result<(), Errno> {
         self.roomy()?;
         if !self.is_known(at) {
-            let Self {
-                machine, resources, ..
-            } = self;
+            let (machine, resources) = (&mut self.machine, &mut self.resources);
             let mut warnings = Vec::new();
             let functions = resources.functions_mut();
             let added = functions.add(machine, at, physical, &mut |warning| warnings.push(warning));
@@ -318,13 +311,7 @@ impl<M: Machine> Hypervisor<M> {
 
     /// Does something with what the hardware domain sees of the buses.
     fn watch(&mut self, place: usize, deed: impl FnOnce(&mut Buses, &mut Watched<'_, '_, M>)) {
-        let Self {
-            machine,
-            domains,
-            resources,
-            ..
-        } = self;
-        let Some(domain) = domains.get_mut(place) else {
+        let Ok((machine, domain, resources)) = self.parts_of(place) else {
             return;
         };
         let Some(buses) = domain.functions.buses.as_mut() else {

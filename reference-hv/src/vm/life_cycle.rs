@@ -123,21 +123,15 @@ impl<M: Machine> Hypervisor<M> {
 
     /// Stops a domain: nothing of it runs any more, and its lines are quiet. What it has stays its own.
     pub fn stop(&mut self, domain: usize, reason: u8, why: fmt::Arguments<'_>) {
-        let Self {
-            machine,
-            domains,
-            cpu,
-            ..
-        } = self;
-        let found = domains.get_mut(domain);
+        let found = self.domains.get_mut(domain);
         let Some(found) = found.filter(|found| found.life == Life::Alive) else {
             return;
         };
         found.life = Life::ShutDown(reason);
-        cpu.drop_domain(domain);
-        found.interrupts.release(machine);
-        console::flush(machine, found);
-        machine.line(format_args!(
+        self.cpu.drop_domain(domain);
+        found.interrupts.release(&mut self.machine);
+        console::flush(&mut self.machine, found);
+        self.machine.line(format_args!(
             "domain {} ({}) stopped: {why}",
             found.name, found.id
         ));
@@ -146,7 +140,7 @@ impl<M: Machine> Hypervisor<M> {
             self.resources.release_devices(found.id);
         }
         if found.privilege.hardware {
-            machine.off();
+            self.machine.off();
         }
         if self.cpu.holds(domain) {
             self.unload();

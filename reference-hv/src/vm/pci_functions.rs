@@ -82,9 +82,7 @@ impl<M: Machine> Domain<M> {
         let bridge = self.layout.bridge.unwrap_or(self.layout.guest.bridge);
         self.layout.bridge = Some(bridge);
         self.emulated.set_bridge(0, bridge.ecam);
-        let Self {
-            functions, memory, ..
-        } = self;
+        let (functions, memory) = (&mut self.functions, &mut self.memory);
         let vpci = functions
             .bridge
             .get_or_insert_with(|| Vpci::new(windows(&bridge)));
@@ -121,9 +119,7 @@ impl<M: Machine> Domain<M> {
         width: Width,
         write: Option<u64>,
     ) -> Result<u64, Rejected> {
-        let Self {
-            functions, memory, ..
-        } = self;
+        let (functions, memory) = (&mut self.functions, &mut self.memory);
         let vpci = functions.bridge.as_mut().ok_or(Rejected)?;
         let mut backend = FunctionBackend { machine, memory };
         match write {
@@ -135,9 +131,7 @@ impl<M: Machine> Domain<M> {
     /// Has the domain see nothing of a function any more, and begins to take it away: it is off when this returns.
     /// `others` says whether what is reset with it may be reset.
     pub(super) fn detach_function(&mut self, machine: &mut M, at: Sbdf, others: bool) {
-        let Self {
-            functions, memory, ..
-        } = self;
+        let (functions, memory) = (&mut self.functions, &mut self.memory);
         let Some(place) = functions.own.iter().position(|plan| plan.function.at == at) else {
             return;
         };

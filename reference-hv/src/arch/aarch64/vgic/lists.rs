@@ -155,14 +155,8 @@ impl Vgic {
     fn rank(&mut self, chip: &mut impl IrqChip, vcpu: u32, ranking: &mut Ranking) {
         let groups = self.groups();
         let vcpus = self.vcpus();
-        let Self {
-            private, shared, ..
-        } = self;
-        for bank in private
-            .get_mut(index(vcpu))
-            .into_iter()
-            .chain(shared.iter_mut())
-        {
+        let private = self.private.get_mut(index(vcpu));
+        for bank in private.into_iter().chain(&mut self.shared) {
             if bank.forwarded(groups) | bank.active == 0 {
                 continue;
             }
