@@ -1,4 +1,4 @@
-//! `vocabulary`: the suite uses the words of its field. A list has its former names with their replacements, and the
+//! `vocabulary`: the code uses the words of its field. Two lists have its former names with their replacements, and the
 //! former names may not return.
 
 use crate::tidy::Finding;
@@ -6,53 +6,62 @@ use crate::tidy::source::Tree;
 use crate::tidy::word_list::entries;
 
 const RULE: &str = "vocabulary";
-/// The folders that are checked.
-const APPLIES_TO: &[&str] = &["conformance/", "dtb-gen/", "reports/", "runners/", "xtask/"];
-/// Old and new names, one `old -> new` a line.
-const WORDS: &str = include_str!("vocabulary/words.txt");
+/// Folders, and their old and new names, one `old -> new` a line.
+const LISTS: &[(&[&str], &str)] = &[
+    (
+        &["conformance/", "dtb-gen/", "reports/", "runners/", "xtask/"],
+        include_str!("vocabulary/suite.txt"),
+    ),
+    (
+        &["reference-hv/"],
+        include_str!("vocabulary/hypervisor.txt"),
+    ),
+];
 
 /// Finds old names in code. Comments and texts may use the words in their ordinary sense.
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let words: Vec<_> = words().collect();
     let mut findings = Vec::new();
-    for (file, tokens) in tree.rust().filter(|(file, _)| applies(&file.path)) {
-        for token in tokens {
-            if let Some((old, new)) = words.iter().find(|(old, _)| *old == token.text) {
-                findings.push(file.finding(token.line, RULE, format!("`{old}` is now {new}")));
+    for (folders, list) in LISTS {
+        let words: Vec<_> = words(list).collect();
+        let applies = |path: &str| folders.iter().any(|place| path.starts_with(place));
+        for (file, tokens) in tree.rust().filter(|(file, _)| applies(&file.path)) {
+            for token in tokens {
+                if let Some((old, new)) = words.iter().find(|(old, _)| *old == token.text) {
+                    findings.push(file.finding(token.line, RULE, format!("`{old}` is now {new}")));
+                }
             }
         }
     }
     findings
 }
 
-fn applies(path: &str) -> bool {
-    APPLIES_TO.iter().any(|place| path.starts_with(place))
-}
-
-/// Reads the list.
-fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
-    entries(WORDS).filter_map(|entry| entry.split_once(" -> "))
+/// Reads a list.
+fn words(list: &str) -> impl Iterator<Item = (&str, &str)> {
+    entries(list).filter_map(|entry| entry.split_once(" -> "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every entry has a replacement, and no old name occurs twice.
+    /// Every entry has a replacement, and no old name occurs twice in a list.
     #[test]
-    fn the_list_is_whole() {
-        assert_eq!(words().count(), entries(WORDS).count());
-        let mut names: Vec<_> = words().map(|(old, _)| old).collect();
-        names.sort_unstable();
-        let all = names.len();
-        names.dedup();
-        assert_eq!(names.len(), all);
+    fn the_lists_are_whole() {
+        for (_, list) in LISTS {
+            assert_eq!(words(list).count(), entries(list).count());
+            let mut names: Vec<_> = words(list).map(|(old, _)| old).collect();
+            names.sort_unstable();
+            let all = names.len();
+            names.dedup();
+            assert_eq!(names.len(), all);
+        }
     }
 
     /// An old name is found if it is a whole identifier with the same case.
     #[test]
     fn old_names_are_found() {
-        let (old, new) = words().next().unwrap();
+        let (old, new) = words(LISTS[0].1).next().unwrap();
+        let (own, _) = words(LISTS[1].1).next().unwrap();
         let table = [
             ("runners/src/any.rs", format!("struct {old};"), true),
             ("xtask/tests/any.rs", format!("use a::{{b, {old}}};"), true),
@@ -72,6 +81,7 @@ mod tests {
                 false,
             ),
             ("reference-hv/src/any.rs", format!("struct {old};"), false),
+            ("xtask/src/any.rs", format!("struct {own};"), false),
             ("conformance/any.yaml", old.to_owned(), false),
         ];
         for (path, text, wanted) in table {
