@@ -89,7 +89,7 @@ address! {
     Pa
 }
 address! {
-    /// Guest-physical address: what a domain believes is physical (AArch64 IPA, AMD64 GPA).
+    /// Guest-physical address: what a domain believes is physical (IPA or GPA).
     Ipa
 }
 

@@ -5,19 +5,18 @@
 //! hold leaves no trace, so that a refused domain takes nothing from the others.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::addr::{Pa, Span};
-use crate::config::{self, Host, Modules};
+use crate::config::{self, Host, Modules, NodeId};
+use crate::dt::Path;
 use crate::fault::{self, Fault};
-use crate::ids::DomainId;
+use crate::ids::Stream;
 use crate::pci::Inventory;
 
 mod device;
 mod dma;
+mod error;
 mod guest_ranges;
 mod host_ranges;
 mod hwdom_view;
@@ -37,11 +36,12 @@ mod static_mem;
 mod streams;
 
 use layout::GuestMap;
-use owner_table::OwnerTable;
+use owner_table::{Claimant, OwnerTable};
 use proof::Proof;
 use ram_plan::FreeRam;
 use static_mem::StaticMemory;
 
+pub use error::AssignError;
 pub use hwdom_view::View;
 pub use load::{KernelError, KernelRoom};
 pub use pci_claims::described;
@@ -51,7 +51,7 @@ pub use plan::{
     Warning,
 };
 pub use ram_plan::Block;
-pub use resource_table::{AssignError, ResourceTable};
+pub use resource_table::ResourceTable;
 
 /// What the machine is, beyond what its tree says.
 #[derive(Clone, Debug)]
@@ -89,6 +89,34 @@ impl Machine {
     /// Returns the bits of a guest-physical address that domains get.
     pub fn guest_bits(&self) -> u32 {
         self.ipa_bits.min(self.guest.address_bits)
+    }
+
+    /// Returns what of a range nobody may get.
+    fn taken(&self, span: Span<Pa>) -> Option<&Taken> {
+        self.taken.iter().find(|taken| taken.span.overlaps(span))
+    }
+}
+
+/// What a claim is judged against: the machine, and what others own.
+#[derive(Clone, Copy)]
+struct Ground<'a, 't> {
+    host: &'a Host<'t>,
+    machine: &'a Machine,
+    owners: &'a OwnerTable,
+    /// Who makes the claim.
+    by: Claimant,
+}
+
+impl<'t> Ground<'_, 't> {
+    /// Returns the path of a host node, for messages.
+    fn path(self, id: NodeId) -> Path<'t> {
+        self.host.node(id).path()
+    }
+
+    /// Returns the node of the IOMMU that knows a stream.
+    fn iommu(self, stream: Stream) -> NodeId {
+        let iommu = self.host.iommus.get(stream.iommu);
+        iommu.map_or(NodeId::ROOT, |iommu| iommu.id)
     }
 }
 
@@ -196,9 +224,4 @@ pub fn prove<'h: 't, 't>(
     };
     let resources = ResourceTable::new(host, machine.clone(), owners, free, hardware);
     (assignment, resources)
-}
-
-/// Says that somebody else has something already.
-fn taken_by(what: fmt::Arguments<'_>, owner: DomainId) -> String {
-    format!("{what}, which {owner} has already")
 }

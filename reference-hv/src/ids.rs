@@ -39,8 +39,8 @@ impl fmt::Display for DomainId {
     }
 }
 
-/// The tag that tells the translations of one address space from those of another in a CPU: a VMID (Arm) or an ASID
-/// (AMD64). A domain has one apart from its number: it is in use until the last translation that carries it is gone.
+/// The tag that tells the translations of one address space from those of another in a CPU: a VMID or an
+/// ASID. A domain has one apart from its number: it is in use until the last translation that carries it is gone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Vmid(u8);
 
@@ -78,7 +78,7 @@ impl IommuDomainId {
     }
 }
 
-/// How an IOMMU knows a device that accesses memory: its stream number (SMMU), DeviceID (AMD-Vi) or source-id (VT-d).
+/// How an IOMMU knows a device that accesses memory: its stream number, DeviceID or source-id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SourceId(pub u32);
 

@@ -24,6 +24,7 @@ mod guest;
 mod hwdom_pci;
 mod injected_mappings;
 mod life_cycle;
+mod lines;
 mod load_images;
 mod page_bitmap;
 mod pci_assign;

@@ -4,6 +4,8 @@ pub mod bindings;
 pub mod esr;
 pub mod exit;
 pub mod exits;
+#[cfg(test)]
+pub mod fake;
 pub mod gic;
 pub mod guest_layout;
 pub mod guest_tree;

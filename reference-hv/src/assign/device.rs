@@ -1,8 +1,8 @@
 //! Which host nodes may be assigned at all.
 
-use super::Machine;
 use super::dma::{self, Reach};
 use super::owner_table::PendingClaims;
+use super::{AssignError, Ground};
 use crate::config::{
     Brief, ConfigError, DeviceClaim, Found, Host, NodeId, Origin, Owner, XEN_FORCE,
     XEN_PASSTHROUGH, XEN_PATH, XEN_REG, is_okay,
@@ -13,8 +13,7 @@ use crate::fault::{self, Fault};
 /// Judges what a node of a partial tree asks for, but for its ranges and interrupts, and returns
 /// the host node that it names.
 pub(super) fn judge<'t>(
-    host: &Host<'t>,
-    machine: &Machine,
+    ground: Ground<'_, 't>,
     device: &DeviceClaim<'t>,
     direct_mapped: bool,
 ) -> Result<Option<NodeId>, ConfigError> {
@@ -39,9 +38,10 @@ pub(super) fn judge<'t>(
         ),
         (Some(_), None, true) => Ok(None),
         (Some(_), Some(path), forced) => {
-            let id = resolve(host, origin, path)?;
+            let id = resolve(ground.host, origin, path)?;
+            let reach = judge_named(ground, id, direct_mapped);
             // Force says that nobody minds the lack of protection; where it is not lacking it says nothing.
-            let required = match judge_named(host, machine, origin, id, direct_mapped)? {
+            let required = match reach.map_err(|error| error.at(origin, XEN_PATH))? {
                 Reach::None => !fault::on(Fault::ForceNotRequired),
                 Reach::All => !fault::on(Fault::DmaForceNotRequired),
                 Reach::Own => false,
@@ -82,69 +82,53 @@ fn resolve(host: &Host<'_>, origin: Origin<'_>, path: &str) -> Result<NodeId, Co
 }
 
 /// Judges a host node that is asked for by name, and tells whose memory it can reach by itself.
-pub(super) fn judge_named(
-    host: &Host<'_>,
-    machine: &Machine,
-    origin: Origin<'_>,
+pub(super) fn judge_named<'t>(
+    ground: Ground<'_, 't>,
     id: NodeId,
     direct_mapped: bool,
-) -> Result<Reach, ConfigError> {
-    let named = host.node(id);
-    let path = named.path();
-    let reach = judge_kind(host, machine, origin, XEN_PATH, id, direct_mapped)?;
-    if !is_okay(named) {
-        let what = format_args!("is {path}, whose `status` is neither ok nor okay");
-        return Err(ConfigError::new(origin, XEN_PATH, what));
+) -> Result<Reach, AssignError<'t>> {
+    let (host, node) = (ground.host, ground.path(id));
+    let reach = judge_kind(ground, id, direct_mapped)?;
+    if !is_okay(host.node(id)) {
+        return Err(AssignError::NodeOff { node });
     }
     // What lies behind a bus that is off is off.
-    let buses = core::iter::successors(host.index.parent(id), |bus| host.index.parent(*bus));
-    for bus in buses.map(|bus| host.node(bus)) {
-        if !is_okay(bus) {
-            let bus = bus.path();
-            let what = format_args!("is {path}; the `status` of {bus} is neither ok nor okay");
-            return Err(ConfigError::new(origin, XEN_PATH, what));
-        }
+    let mut buses = core::iter::successors(host.index.parent(id), |bus| host.index.parent(*bus));
+    match buses.find(|bus| !is_okay(host.node(*bus))) {
+        Some(bus) => Err(AssignError::BusOff {
+            node,
+            bus: ground.path(bus),
+        }),
+        None => Ok(reach),
     }
-    Ok(reach)
 }
 
 /// Judges a host node whose registers a domain would get, named or not, and tells whose memory it can
 /// reach by itself.
-pub(super) fn judge_kind(
-    host: &Host<'_>,
-    machine: &Machine,
-    origin: Origin<'_>,
-    property: &str,
+pub(super) fn judge_kind<'t>(
+    ground: Ground<'_, 't>,
     id: NodeId,
     direct_mapped: bool,
-) -> Result<Reach, ConfigError> {
-    let named = host.node(id);
-    let path = named.path();
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, property, what));
+) -> Result<Reach, AssignError<'t>> {
+    let (host, node) = (ground.host, ground.path(id));
     if host.is_given_away(id) {
         return Ok(Reach::None);
     }
     for region in host.regions_of(id) {
-        match region.owner {
-            Owner::Device | Owner::PciWindow => {}
-            Owner::Hypervisor(what) => {
-                return refuse(format_args!("names {path}, which is {what}"));
-            }
-            Owner::Memory if fault::on(Fault::RamGivenAway) => {}
-            Owner::Memory => return refuse(format_args!("names {path}, which is RAM")),
-            Owner::Reserved => {
-                return refuse(format_args!("names {path}, which is reserved memory"));
-            }
-        }
+        let what = match region.owner {
+            Owner::Device | Owner::PciWindow => continue,
+            Owner::Memory if fault::on(Fault::RamGivenAway) => continue,
+            Owner::Hypervisor(what) => what,
+            Owner::Memory => "RAM",
+            Owner::Reserved => "reserved memory",
+        };
+        return Err(AssignError::NodeKept { node, what });
     }
-    if !fault::on(Fault::MarkNotRequired)
-        && !named.read(XEN_PASSTHROUGH, Prop::flag)?.unwrap_or(false)
-    {
-        return refuse(format_args!(
-            "names {path}, which is not marked `{XEN_PASSTHROUGH}`"
-        ));
+    let mark = host.node(id).read(XEN_PASSTHROUGH, Prop::flag);
+    if !fault::on(Fault::MarkNotRequired) && mark.map_err(ConfigError::from)? != Some(true) {
+        return Err(AssignError::NodeUnmarked { node });
     }
-    dma::judge(host, machine, origin, property, id, direct_mapped)
+    dma::judge(ground, id, direct_mapped)
 }
 
 /// Judges the neighbours in shared pages once it is known what else the domain asks for: all who

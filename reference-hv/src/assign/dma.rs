@@ -3,13 +3,14 @@
 
 use core::fmt;
 
-use super::{Machine, streams};
-use crate::config::{ConfigError, Host, Marks, NodeId, Origin, Owner, dma_indicator};
+use super::{AssignError, Ground, streams};
+use crate::config::{Host, Marks, NodeId, Owner, dma_indicator};
 use crate::dt::{Event, Node};
 use crate::fault::{self, Fault};
 
 /// What shows that a device reads or writes memory by itself.
-enum DmaIndicator<'t> {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DmaIndicator<'t> {
     /// A property of it.
     Own(&'static str),
     /// A property of a part of it.
@@ -59,30 +60,24 @@ pub(super) enum Reach {
 
 /// Judges a host device: where it accesses memory by itself and nothing protects others from it, it may go to
 /// nobody but a domain whose addresses are the host's.
-pub(super) fn judge(
-    host: &Host<'_>,
-    machine: &Machine,
-    origin: Origin<'_>,
-    property: &str,
+pub(super) fn judge<'t>(
+    ground: Ground<'_, 't>,
     id: NodeId,
     direct_mapped: bool,
-) -> Result<Reach, ConfigError> {
+) -> Result<Reach, AssignError<'t>> {
     if fault::on(Fault::DmaAccepted) {
         return Ok(Reach::None);
     }
-    let named = host.node(id);
-    let path = named.path();
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, property, what));
+    let (host, node) = (ground.host, ground.path(id));
     if host.index.marks(id).intersects(Marks::PCI | Marks::BRIDGE) {
-        return refuse(format_args!(
-            "names {path}, a PCI host bridge, which is no platform device"
-        ));
+        return Err(AssignError::HostBridge { node });
     }
     let streams = host.streams(id)?;
     if !streams.is_empty() {
         // To be known to an IOMMU is sign enough.
         for stream in streams {
-            streams::covered(host, machine, named.into(), *stream)?;
+            let covered = streams::covered(ground, id, *stream);
+            covered.map_err(|error| error.at(host.node(id).into(), streams::IOMMUS))?;
         }
         return Ok(Reach::Own);
     }
@@ -91,15 +86,11 @@ pub(super) fn judge(
     };
     let bridge = bridge_of(host, id).map_or(Ok(None), |bridge| host.mapped_through(bridge))?;
     if let Some(iommu) = bridge.or(host.mapped_through(id)?) {
-        let iommu = host.node(iommu).path();
-        return refuse(format_args!(
-            "names {path}, which can access memory by itself ({sign}) through {iommu}, and names no stream of its own (`iommus`)"
-        ));
+        let iommu = ground.path(iommu);
+        return Err(AssignError::NoStream { node, sign, iommu });
     }
     if !direct_mapped && !fault::on(Fault::DirectMapNotRequired) {
-        return refuse(format_args!(
-            "names {path}, which can access memory by itself ({sign}) and no IOMMU protects; only a domain with `direct-map` can have it"
-        ));
+        return Err(AssignError::Unprotected { node, sign });
     }
     Ok(Reach::All)
 }

@@ -88,53 +88,24 @@ pub(super) fn last_address(bits: u32) -> u64 {
 
 /// Turns a proven draft into what stage 2 maps.
 pub(super) fn mappings(pending: &PendingClaims<'_>, machine: &Machine) -> Vec<MmioMapping> {
-    let mut mappings = Vec::with_capacity(pending.mappings.len());
-    for mapping in &pending.mappings {
-        let (pa, ipa) = (mapping.host.first(), mapping.guest.first());
-        let exact = MmioMapping {
-            ipa,
-            pa,
-            pages: mapping.host.pages(),
+    let mapping = |mapping: &Mapping<'_>| {
+        let (pages, guest) = (mapping.host.pages(), mapping.guest.first().raw());
+        let mut exact = MmioMapping {
+            ipa: Ipa::new(guest),
+            pa: mapping.host.first(),
+            pages: pages + u64::from(fault::on(Fault::PageTooMany)),
         };
-        spoil(exact, machine, &mut mappings);
-    }
-    mappings
-}
-
-/// Adds a mapping as it is, unless a seeded fault spoils it.
-fn spoil(exact: MmioMapping, machine: &Machine, mappings: &mut Vec<MmioMapping>) {
-    let MmioMapping { ipa, pa, pages } = exact;
-    let mut mapping = exact;
-    if fault::on(Fault::PageTooMany) {
-        mapping.pages += 1;
-    }
-    if fault::on(Fault::PageTooFew) && pages > 1 {
-        mapping.pages -= 1;
-    }
-    if fault::on(Fault::ColumnsSwapped) {
-        mapping.ipa = Ipa::new(pa.raw());
-        mapping.pa = Pa::new(ipa.raw());
-    }
-    if fault::on(Fault::IdentityAlways) {
-        mapping.ipa = Ipa::new(pa.raw());
-    }
-    if fault::on(Fault::IpaWidthUnchecked) {
-        mapping.ipa = Ipa::new(ipa.raw() & last_address(machine.guest_bits()));
-    }
-    if fault::on(Fault::GuestRangesOverlap) {
-        // The later mapping replaces the earlier one where they meet.
-        let over = Span::of_pages(mapping.ipa, mapping.pages);
-        mappings.retain(|earlier| match (earlier.guest(), over) {
-            (Some(earlier), Some(over)) => !earlier.overlaps(over),
-            _ => true,
-        });
-    }
-    mappings.push(mapping);
-    if fault::on(Fault::IdentityToo) && pa.raw() != ipa.raw() {
-        mappings.push(MmioMapping {
-            ipa: Ipa::new(pa.raw()),
-            pa,
-            pages,
-        });
-    }
+        exact.pages -= u64::from(fault::on(Fault::PageTooFew) && pages > 1);
+        if fault::on(Fault::IdentityAlways) || fault::on(Fault::ColumnsSwapped) {
+            exact.ipa = mapping.host.direct().first();
+        }
+        if fault::on(Fault::ColumnsSwapped) {
+            exact.pa = Pa::new(guest);
+        }
+        if fault::on(Fault::IpaWidthUnchecked) {
+            exact.ipa = Ipa::new(guest & last_address(machine.guest_bits()));
+        }
+        exact
+    };
+    pending.mappings.iter().map(mapping).collect()
 }

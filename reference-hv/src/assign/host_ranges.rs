@@ -2,49 +2,48 @@
 //! domain.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::device::judge_kind;
 use super::guest_ranges::last_address;
-use super::owner_table::{Mapping, Neighbour, OwnerTable, PendingClaims};
-use super::{Machine, taken_by};
+use super::owner_table::{Mapping, Neighbour, PendingClaims};
+use super::{AssignError, Ground};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
 use crate::config::{
-    ConfigError, DeviceClaim, Host, NodeId, Origin, Owner, Region, Tuple, XEN_REG,
+    ConfigError, DeviceClaim, NodeId, Origin, Owner, Region, Tuple, XEN_PATH, XEN_REG,
 };
+use crate::dt::Path;
 use crate::fault::{self, Fault};
 
 /// Judges the ranges of one node of a partial tree.
 pub(super) fn judge<'t>(
-    host: &Host<'t>,
-    machine: &Machine,
-    owners: &OwnerTable,
+    ground: Ground<'_, 't>,
     pending: &mut PendingClaims<'t>,
     device: &DeviceClaim<'t>,
     named: Option<NodeId>,
 ) -> Result<(), ConfigError> {
     let origin = device.origin;
     let tuples = device.tuples.as_deref().unwrap_or_default();
-    let own = named.map(|id| Extent::of(host, id));
+    let own = named.map(|id| Extent::of(ground, id, origin));
     if let Some(id) = named
-        && let Some(owner) = owners.of_device(id)
-        && !fault::on(Fault::MmioOwnerForgotten)
+        && let Some((id, owner)) = ground.owners.devices.rival(ground.by, id)
     {
-        let path = host.node(id).path();
-        let what = taken_by(format_args!("is {path}"), owner);
-        return Err(ConfigError::new(origin, crate::config::XEN_PATH, what));
+        let node = ground.path(id);
+        return Err(AssignError::NamedOwned { node, owner }.at(origin, XEN_PATH));
     }
     for (place, tuple) in tuples.iter().enumerate() {
         if fault::on(Fault::LastTupleLost) && place != 0 && place + 1 == tuples.len() {
             continue;
         }
-        let Some((pa, ipa)) = ranges(origin, *tuple)? else {
+        let Some((host, guest)) = ranges(origin, *tuple)? else {
             continue;
         };
-        judge_host(host, machine, owners, pending, origin, pa, own.as_ref())?;
+        let judged = judge_host(ground, pending, host, own.as_ref());
+        judged.map_err(|error| error.at(origin, XEN_REG))?;
         pending.mappings.push(Mapping {
             origin,
-            host: pa,
-            guest: ipa,
+            host,
+            guest,
         });
     }
     Ok(())
@@ -95,187 +94,155 @@ fn ranges(origin: Origin<'_>, tuple: Tuple) -> Result<Option<Pair>, ConfigError>
     }
 }
 
-/// Judges one host range.
+/// Judges one host range, whoever asks for it and whenever, and returns the pages of the devices in it.
 pub(super) fn judge_host<'t>(
-    host: &Host<'t>,
-    machine: &Machine,
-    owners: &OwnerTable,
+    ground: Ground<'_, 't>,
     pending: &mut PendingClaims<'t>,
-    origin: Origin<'t>,
-    pa: Span<Pa>,
-    own: Option<&Extent>,
-) -> Result<(), ConfigError> {
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, XEN_REG, what));
-    if pa.last().raw() > last_address(machine.pa_bits) {
-        let bits = machine.pa_bits;
-        return refuse(format_args!(
-            "names host range {pa}, wider than {bits} bits"
-        ));
+    span: Span<Pa>,
+    own: Option<&Extent<'t>>,
+) -> Result<Vec<Span<Pa>>, AssignError<'t>> {
+    let (host, machine) = (ground.host, ground.machine);
+    let bits = machine.pa_bits;
+    if span.last().raw() > last_address(bits) {
+        return Err(AssignError::TooWide { span, bits });
     }
-    if let Some(taken) = machine.taken.iter().find(|taken| taken.span.overlaps(pa))
+    if let Some(taken) = machine.taken(span)
         && !fault::on(Fault::RamGivenAway)
     {
-        return refuse(format_args!(
-            "names host range {pa}, which overlaps the {}",
-            taken.what
-        ));
+        let what = taken.what;
+        return Err(AssignError::OverTaken { span, what });
     }
     if let Some(own) = own
-        && let Some(page) = first_outside(pa, &own.rounded)
+        && let Some(page) = first_outside(span, &own.rounded)
     {
-        let path = host.node(own.id).path();
-        return refuse(format_args!(
-            "names host range {pa}, of which {page} is not in {path}"
-        ));
+        let node = ground.path(own.id);
+        return Err(AssignError::OutsideNamed { span, page, node });
     }
-    if let Some((part, owner)) = owners.of_pages(pa)
-        && !forgets_pages()
-    {
-        return refuse(format_args!(
-            "{}",
-            taken_by(format_args!("names host range {part}"), owner)
-        ));
+    if let Some((span, owner)) = ground.owners.pages.rival(ground.by, span) {
+        return Err(AssignError::PagesOwned { span, owner });
     }
     let mut devices: Vec<Span<Pa>> = Vec::new();
     let mut window = None;
-    for region in host
-        .regions
-        .iter()
-        .filter(|region| region.span.overlaps(pa))
-    {
+    let regions = host.regions.iter();
+    for region in regions.filter(|region| region.span.overlaps(span)) {
         match region.owner {
-            Owner::Device => devices.push(region.span.widened_to_pages()),
+            Owner::Device => {
+                devices.push(region.span.widened_to_pages());
+                judge_resident(ground, pending, own, span, region)?;
+            }
             Owner::PciWindow => window = Some(region),
             Owner::Memory if fault::on(Fault::RamGivenAway) => {}
             Owner::Hypervisor(_) | Owner::Memory | Owner::Reserved => {
-                return refuse(format_args!(
-                    "names host range {pa}, which {}",
-                    lies_in(host, region)
-                ));
+                let place = Place::of(ground, region);
+                return Err(AssignError::NotForDomains { span, place });
             }
-        }
-        if region.owner == Owner::Device {
-            judge_resident(host, machine, owners, pending, origin, own, (pa, region))?;
         }
     }
     // Somewhere is a device of which nobody knows where; it may be anywhere but in the registers of
     // another.
     let known = own.map_or(devices.as_slice(), |own| own.whole.as_slice());
-    if let (Some(id), Some(page)) = (host.unreadable, first_outside(pa, known)) {
-        let path = host.node(id).path();
-        return refuse(format_args!(
-            "names host range {pa}, of which {page} may be {path}, whose place cannot be read"
-        ));
+    if let (Some(id), Some(page)) = (host.unreadable, first_outside(span, known)) {
+        let node = ground.path(id);
+        return Err(AssignError::PageUnknown { span, page, node });
     }
     // A window belongs to whatever answers behind the bridge, unless a node says what that is.
     if let Some(region) = window
-        && let Some(page) = pa
-            .intersection(region.span.widened_to_pages())
-            .and_then(|inside| first_outside(inside, &devices))
+        && let Some(inside) = span.intersection(region.span.widened_to_pages())
+        && let Some(page) = first_outside(inside, &devices)
     {
-        return refuse(format_args!(
-            "names host range {pa}, of which {page} {}",
-            lies_in(host, region)
-        ));
+        let place = Place::of(ground, region);
+        return Err(AssignError::PageInWindow { span, page, place });
     }
-    Ok(())
-}
-
-/// Tells whether a seeded fault makes the proof overlook that pages have an owner.
-fn forgets_pages() -> bool {
-    fault::on(Fault::MmioOwnerForgotten) || fault::on(Fault::DeviceOwnerByNode)
+    Ok(devices)
 }
 
 /// Judges a device in whose registers a range reaches.
 fn judge_resident<'t>(
-    host: &Host<'t>,
-    machine: &Machine,
-    owners: &OwnerTable,
+    ground: Ground<'_, 't>,
     pending: &mut PendingClaims<'t>,
-    origin: Origin<'t>,
-    own: Option<&Extent>,
-    (pa, region): (Span<Pa>, &Region),
-) -> Result<(), ConfigError> {
-    let Some(id) = region.node else {
+    own: Option<&Extent<'t>>,
+    span: Span<Pa>,
+    region: &Region,
+) -> Result<(), AssignError<'t>> {
+    let own_id = own.map(|own| own.id);
+    let Some(id) = region.node.filter(|id| Some(*id) != own_id) else {
         return Ok(());
     };
-    if own.is_some_and(|own| own.id == id) {
-        return Ok(());
-    }
     if fault::on(Fault::NeighbourForgotten) && own.is_some() {
         return Ok(());
     }
-    judge_kind(host, machine, origin, XEN_REG, id, pending.direct_mapped)?;
-    if let Some(owner) = owners.of_device(id)
-        && !forgets_pages()
+    if let Some((id, owner)) = ground.owners.devices.rival(ground.by, id)
+        && !fault::on(Fault::DeviceOwnerByNode)
     {
-        let path = host.node(id).path();
-        let what = taken_by(
-            format_args!("names host range {pa}, in which {path} lies"),
-            owner,
-        );
-        return Err(ConfigError::new(origin, XEN_REG, what));
+        let node = ground.path(id);
+        return Err(AssignError::ResidentOwned { span, node, owner });
     }
-    match own {
-        // Without a name, what is asked for is what lies there.
+    judge_kind(ground, id, pending.direct_mapped)?;
+    let shared = region.span.widened_to_pages().intersection(span);
+    let exposed = own.and_then(|own| Some((own.origin, first_outside(shared?, &own.whole)?)));
+    match exposed {
+        // The page holds bytes that the named node does not describe.
+        Some((origin, at)) => pending.neighbours.push(Neighbour { origin, id, at }),
+        // Without a name, what is asked for is what lies there; with one, it is the same registers under a second.
         None => pending.name(id),
-        Some(own) => {
-            let shared = region.span.widened_to_pages().intersection(pa);
-            let exposed = shared.and_then(|shared| first_outside(shared, &own.whole));
-            match exposed {
-                // The page holds bytes that the named node does not describe.
-                Some(at) => pending.neighbours.push(Neighbour { origin, id, at }),
-                // The same registers under a second name.
-                None => pending.name(id),
-            }
-        }
     }
     Ok(())
 }
 
-/// Says what a region is.
-fn lies_in(host: &Host<'_>, region: &Region) -> alloc::string::String {
-    let path = region.node.map(|id| host.node(id).path());
-    let what = match region.owner {
-        Owner::Hypervisor(what) => what,
-        Owner::Memory => "RAM",
-        Owner::Reserved => "reserved memory",
-        Owner::PciWindow => "a window of a PCI host bridge",
-        Owner::Device => "a device",
-    };
-    match path {
-        Some(path) => alloc::format!("lies in {path}, {what}"),
-        None => alloc::format!("lies in {what}"),
+/// What a region of the host's address space is, and whose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place<'t> {
+    node: Option<Path<'t>>,
+    what: &'static str,
+}
+
+impl<'t> Place<'t> {
+    fn of(ground: Ground<'_, 't>, region: &Region) -> Self {
+        Self {
+            node: region.node.map(|id| ground.path(id)),
+            what: match region.owner {
+                Owner::Hypervisor(what) => what,
+                Owner::Memory => "RAM",
+                Owner::Reserved => "reserved memory",
+                Owner::PciWindow => "a window of a PCI host bridge",
+                Owner::Device => "a device",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = self.what;
+        match self.node {
+            Some(node) => write!(f, "lies in {node}, {what}"),
+            None => write!(f, "lies in {what}"),
+        }
     }
 }
 
 /// Where the registers of a host node lie.
-pub(super) struct Extent {
+pub(super) struct Extent<'t> {
     id: NodeId,
+    /// The node of the partial tree that names it.
+    origin: Origin<'t>,
     /// Every page in which it has a byte.
     rounded: Vec<Span<Pa>>,
     /// Every page of which it has all bytes.
     whole: Vec<Span<Pa>>,
 }
 
-impl Extent {
-    fn of(host: &Host<'_>, id: NodeId) -> Self {
+impl<'t> Extent<'t> {
+    fn of(ground: Ground<'_, 't>, id: NodeId, origin: Origin<'t>) -> Self {
         let own = |region: &&Region| {
-            region.node == Some(id)
-                && match region.owner {
-                    Owner::Device => true,
-                    Owner::Memory => fault::on(Fault::RamGivenAway),
-                    Owner::PciWindow | Owner::Hypervisor(_) | Owner::Reserved => false,
-                }
+            region.owner == Owner::Device
+                || region.owner == Owner::Memory && fault::on(Fault::RamGivenAway)
         };
-        let spans: Vec<Span<Pa>> = host
-            .regions
-            .iter()
-            .filter(own)
-            .map(|region| region.span)
-            .collect();
+        let regions = ground.host.regions_of(id).iter().filter(own);
+        let spans: Vec<Span<Pa>> = regions.map(|region| region.span).collect();
         Self {
             id,
+            origin,
             rounded: spans.iter().map(|span| span.widened_to_pages()).collect(),
             whole: spans
                 .iter()

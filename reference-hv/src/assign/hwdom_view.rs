@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::guest_ranges::last_address;
 use super::owner_table::{Mapping, OwnerTable, PendingClaims};
-use super::{IrqAssignment, Machine, MmioMapping, streams};
+use super::{IrqAssignment, Machine, streams};
 use crate::addr::{Pa, Span};
 use crate::config::{Host, HostLine, Marks, NodeId, Origin, Owner, XEN_PASSTHROUGH, is_okay};
 use crate::fault::{self, Fault};
@@ -169,7 +169,7 @@ impl<'s, 't> Survey<'s, 't> {
             let span = region.span.widened_to_pages();
             let free = span.last().raw() <= last_address(machine.guest_bits())
                 && !self.others.iter().any(|other| other.overlaps(span))
-                && self.owners.of_pages(span).is_none();
+                && self.owners.pages.owner(span).is_none();
             if !free {
                 return None;
             }
@@ -194,7 +194,7 @@ impl<'s, 't> Survey<'s, 't> {
                     .index(line)
                     .is_some_and(|index| index < machine.lines)
                 && (!self.reserved.contains(&line) || fault::on(Fault::ReservedLineToHardware))
-                && self.owners.of_line(line).is_none()
+                && self.owners.lines.owner(line).is_none()
                 && known.is_none_or(|known| known.trigger == trigger);
             if !free {
                 return None;
@@ -215,7 +215,7 @@ impl<'s, 't> Survey<'s, 't> {
         let streams = self.host.streams(id);
         streams.is_ok_and(|streams| {
             let mut streams = streams.iter().copied();
-            streams.all(|stream| self.owners.of_stream(stream).is_none() && !reserved(stream))
+            streams.all(|stream| self.owners.streams.owner(stream).is_none() && !reserved(stream))
         })
     }
 }
@@ -237,28 +237,4 @@ fn is_made(host: &Host<'_>, id: NodeId) -> bool {
     const NAMES: [&str; 4] = ["chosen", "cpus", "reserved-memory", "hypervisor"];
     let mut names = NAMES.into_iter().chain([host.index.bindings.firmware]);
     host.index.parent(id) == Some(NodeId::ROOT) && names.any(|name| host.node(id).is_called(name))
-}
-
-/// Adds to the pages of the hardware domain what a seeded fault gives it besides.
-pub(super) fn add_strays(host: &Host<'_>, mmio: &mut Vec<MmioMapping>) {
-    let reserved = host.regions.iter().filter(|region| {
-        let marked = |id| host.node(id).has(XEN_PASSTHROUGH);
-        fault::on(Fault::ReservedToHardware)
-            && region.owner == Owner::Device
-            && region.node.is_some_and(marked)
-    });
-    let iommus = host.regions.iter().filter(|region| {
-        let iommu = |id| host.index.marks(id).contains(Marks::IOMMU);
-        fault::on(Fault::IommuMappedToHardware) && region.node.is_some_and(iommu)
-    });
-    let strays = reserved
-        .chain(iommus)
-        .map(|region| region.span.widened_to_pages());
-    for span in Span::merged(strays.collect()) {
-        mmio.push(MmioMapping {
-            ipa: span.direct().first(),
-            pa: span.first(),
-            pages: span.pages(),
-        });
-    }
 }

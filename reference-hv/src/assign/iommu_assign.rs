@@ -1,10 +1,8 @@
 //! Protected devices that change hands while the machine runs: what stands between them and memory.
 
-use alloc::format;
-
 use super::device::judge_named;
-use super::resource_table::{AssignError, ResourceTable};
-use super::{streams, taken_by};
+use super::owner_table::Claimant;
+use super::{AssignError, ResourceTable, streams};
 use crate::config::{Found, NodeId};
 use crate::fault::{self, Fault};
 use crate::ids::{DomainId, Stream};
@@ -16,26 +14,19 @@ impl<'h> ResourceTable<'h> {
     }
 
     /// Finds the protected device with this path, and by what its IOMMU knows it.
-    fn protected(&self, path: &str) -> Result<(NodeId, &'h [Stream]), AssignError> {
-        let host = self.host;
-        let Found::One(id) = host.index.by_path(path) else {
-            return Err(AssignError::Absent("names no one host node".into()));
+    fn protected(&self, path: &str) -> Result<(NodeId, &'h [Stream]), AssignError<'h>> {
+        let Found::One(id) = self.host.index.by_path(path) else {
+            return Err(AssignError::NoSuchNode {});
         };
-        let streams = host.streams(id);
-        let streams = streams.map_err(|flaw| AssignError::Unprotected(format!("{flaw}")))?;
+        let ground = self.ground(Claimant::default());
+        let streams = self.host.streams(id);
+        let streams = streams.map_err(|flaw| AssignError::IommuUnusable { flaw })?;
         if streams.is_empty() {
-            let what = format!(
-                "names {}, before which no IOMMU stands",
-                host.node(id).path()
-            );
-            return Err(AssignError::Unprotected(what));
+            let node = ground.path(id);
+            return Err(AssignError::NoIommu { node });
         }
         for stream in streams {
-            let judged = streams::covered(host, &self.machine, host.node(id).into(), *stream);
-            judged.map_err(|flaw| match self.machine.streams.get(stream.iommu) {
-                Some(Some(_)) => AssignError::Range(format!("{flaw}")),
-                Some(None) | None => AssignError::Unprotected(format!("{flaw}")),
-            })?;
+            streams::covered(ground, id, *stream)?;
         }
         Ok((id, streams))
     }
@@ -44,7 +35,7 @@ impl<'h> ResourceTable<'h> {
     ///
     /// # Errors
     /// Says why not.
-    pub fn is_free(&self, path: &str) -> Result<(), AssignError> {
+    pub fn is_free(&self, path: &str) -> Result<(), AssignError<'h>> {
         let (id, streams) = self.protected(path)?;
         self.judge_free(None, id, streams)
     }
@@ -55,40 +46,29 @@ impl<'h> ResourceTable<'h> {
         who: Option<DomainId>,
         id: NodeId,
         streams: &[Stream],
-    ) -> Result<(), AssignError> {
-        let host = self.host;
-        let path = host.node(id).path();
-        // Its domain may have its registers without what it does by itself, but nobody else may.
-        let owner = self
-            .owners
-            .of_device(id)
-            .filter(|owner| Some(*owner) != who);
-        let owner = streams
-            .iter()
-            .find_map(|stream| self.owners.of_stream(*stream))
-            .or(owner.filter(|_| who.is_some()));
-        if let Some(owner) = owner
-            && !fault::on(Fault::SecondStreamOwner)
-        {
-            return Err(AssignError::Owned(taken_by(
-                format_args!("names {path}"),
-                owner,
-            )));
+    ) -> Result<(), AssignError<'h>> {
+        let ground = self.ground(Claimant { who, yields: None });
+        let (owners, node) = (&self.owners, ground.path(id));
+        // What it does by itself is given once, also to the domain that has its registers; those are nobody else's.
+        let anybody = Claimant::default();
+        let mut owned = streams.iter();
+        let owned = owned.find_map(|stream| Some(owners.streams.rival(anybody, *stream)?.1));
+        let registers = who.and_then(|_| owners.devices.rival(ground.by, id));
+        if let Some(owner) = owned.or(registers.map(|(_, owner)| owner)) {
+            return Err(AssignError::NodeOwned { node, owner });
         }
-        let root = host.node(NodeId::ROOT);
-        let judged = judge_named(host, &self.machine, root.into(), id, false);
-        judged.map_err(|flaw| AssignError::Forbidden(format!("{}", flaw.flaw)))?;
+        judge_named(ground, id, false)?;
         let mut own = alloc::vec![id];
-        own.extend(who.into_iter().flat_map(|who| self.owners.devices_of(who)));
-        let shared = streams
-            .iter()
-            .find_map(|stream| streams::sharers(host, *stream, &own).next());
-        if let Some(other) = shared.filter(|_| !fault::on(Fault::StreamSharerForgotten)) {
-            let other = host.node(other).path();
-            let what = format!("names {path}, which its IOMMU cannot tell from {other}");
-            return Err(AssignError::Forbidden(what));
+        own.extend(who.into_iter().flat_map(|who| owners.devices.of(who)));
+        let mut shared = streams.iter();
+        let shared = shared.find_map(|stream| streams::sharers(self.host, *stream, &own).next());
+        match shared.filter(|_| !fault::on(Fault::StreamSharerForgotten)) {
+            Some(other) => {
+                let other = ground.path(other);
+                Err(AssignError::StreamShared { node, other })
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Gives a domain what the protected device with this path does by itself, and returns by what its IOMMU
@@ -100,12 +80,12 @@ impl<'h> ResourceTable<'h> {
         &mut self,
         who: DomainId,
         path: &str,
-    ) -> Result<&'h [Stream], AssignError> {
+    ) -> Result<&'h [Stream], AssignError<'h>> {
         let (id, streams) = self.protected(path)?;
         self.judge_free(Some(who), id, streams)?;
-        self.owners.add_device(who, id);
+        self.owners.devices.add(who, id);
         for stream in streams {
-            self.owners.add_stream(who, *stream);
+            self.owners.streams.add(who, *stream);
         }
         Ok(streams)
     }
@@ -118,17 +98,15 @@ impl<'h> ResourceTable<'h> {
         &mut self,
         who: DomainId,
         path: &str,
-    ) -> Result<&'h [Stream], AssignError> {
+    ) -> Result<&'h [Stream], AssignError<'h>> {
         let (id, streams) = self.protected(path)?;
-        let is_own = |stream: &Stream| self.owners.of_stream(*stream) == Some(who);
+        let is_own = |stream: &Stream| self.owners.streams.has(who, *stream);
         if !streams.iter().all(is_own) && !fault::on(Fault::DeassignedFromAnyone) {
-            let path = self.host.node(id).path();
-            return Err(AssignError::Absent(format!(
-                "names {path}, which {who} does not have"
-            )));
+            let node = self.host.node(id).path();
+            return Err(AssignError::NodeNotHad { node, who });
         }
         for stream in streams {
-            self.owners.drop_stream(who, *stream);
+            self.owners.streams.remove(who, *stream);
         }
         self.drop_devices(who);
         Ok(streams)

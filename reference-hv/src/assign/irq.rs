@@ -5,9 +5,9 @@ use alloc::format;
 use alloc::string::String;
 
 use super::layout::Layout;
-use super::owner_table::{OwnerTable, PendingClaims};
-use super::{IrqAssignment, Machine, taken_by};
-use crate::config::{ConfigError, DomainClaim, Host, HostLine, NodeId};
+use super::owner_table::PendingClaims;
+use super::{AssignError, Ground, IrqAssignment, Machine};
+use crate::config::{ConfigError, DomainClaim, HostLine, NodeId};
 use crate::fault::{self, Fault};
 use crate::ids::IrqLine;
 
@@ -48,24 +48,22 @@ pub(super) fn shared_lines(
 /// Judges the lines of a host node and returns what is to be said about those that cannot be
 /// routed.
 pub(super) fn judge(
-    host: &Host<'_>,
-    machine: &Machine,
-    owners: &OwnerTable,
+    ground: Ground<'_, '_>,
     pending: &mut PendingClaims<'_>,
     claim: &DomainClaim<'_>,
     id: NodeId,
     room: &Room<'_>,
 ) -> Result<Option<String>, ConfigError> {
-    let node = host.node(id);
-    let found = host.interrupts(id)?;
+    let node = ground.host.node(id);
+    let found = ground.host.interrupts(id)?;
     let property = if node.has("interrupts-extended") {
         "interrupts-extended"
     } else {
         "interrupts"
     };
     for wanted in found.lines {
-        judge_wanted(host, machine, owners, &pending.lines, wanted, room)
-            .map_err(|what| ConfigError::new(node, property, what))?;
+        judge_wanted(ground, &pending.lines, wanted, room)
+            .map_err(|error| error.at(node.into(), property))?;
         if pending.lines.iter().all(|known| known.line != wanted.line) {
             let HostLine { line, trigger } = wanted;
             pending.lines.push(IrqAssignment { line, trigger });
@@ -81,69 +79,48 @@ pub(super) fn judge(
 }
 
 /// Judges a line that a device of a domain wants which has `known` already.
-pub(super) fn judge_wanted(
-    host: &Host<'_>,
-    machine: &Machine,
-    owners: &OwnerTable,
+pub(super) fn judge_wanted<'t>(
+    ground: Ground<'_, 't>,
     known: &[IrqAssignment],
     wanted: HostLine,
     room: &Room<'_>,
-) -> Result<(), String> {
-    let line = wanted.line;
-    let shared_lines = room.lines;
-    let limit = if fault::on(Fault::LineLimitOffByOne) {
-        shared_lines + 1
-    } else {
-        shared_lines
-    };
-    if let Some(flaw) = in_use(host, line) {
-        return Err(flaw);
-    }
+) -> Result<(), AssignError<'t>> {
+    let HostLine { line, trigger } = wanted;
+    let count = room.lines;
+    let limit = count + u32::from(fault::on(Fault::LineLimitOffByOne));
     if room.layout.uart.is_some_and(|uart| uart.line == line) && !fault::on(Fault::VirtualLineClash)
     {
-        return Err(format!("names {line}, which is that of the emulated UART"));
+        return Err(AssignError::LineOfUart { line });
     }
-    let index = machine.guest.lines.index(line);
+    let index = ground.machine.guest.lines.index(line);
     if index.is_some_and(|index| index >= limit) {
-        return Err(format!(
-            "names {line}, beyond the {shared_lines} of the domain"
-        ));
+        return Err(AssignError::LineBeyondDomain { line, count });
     }
-    if let Some(flaw) = beyond(machine, line) {
-        return Err(flaw);
-    }
-    if let Some(owner) = owners.of_line(line)
-        && !fault::on(Fault::IrqOwnerForgotten)
-    {
-        return Err(taken_by(format_args!("names {line}"), owner));
-    }
+    judge_line(ground, line)?;
     let known = known.iter().find(|known| known.line == line);
-    match known.filter(|known| known.trigger != wanted.trigger) {
-        Some(known) if !fault::on(Fault::TriggerConflict) => Err(format!(
-            "gives {line} the trigger {}, another device of the domain {}",
-            wanted.trigger, known.trigger
-        )),
+    match known.filter(|known| known.trigger != trigger) {
+        Some(known) if !fault::on(Fault::TriggerConflict) => Err(AssignError::TriggersDiffer {
+            line,
+            wanted: trigger,
+            known: known.trigger,
+        }),
         _ => Ok(()),
     }
 }
 
-/// Says who in the hypervisor needs a line.
-fn in_use(host: &Host<'_>, line: IrqLine) -> Option<String> {
-    let user = host.use_of(line)?;
-    Some(format!("names {line}, which is that of {user}"))
-}
-
-/// Says that the machine's interrupt controller does not reach a line.
-fn beyond(machine: &Machine, line: IrqLine) -> Option<String> {
-    let lines = machine.lines;
-    let index = machine.guest.lines.index(line)?;
-    (index >= lines).then(|| format!("names {line}, beyond the {lines} of this machine"))
-}
-
-/// Judges a line by itself, whoever may have it.
-pub(super) fn judge_line(host: &Host<'_>, machine: &Machine, line: IrqLine) -> Result<(), String> {
-    match in_use(host, line).or_else(|| beyond(machine, line)) {
-        Some(flaw) => Err(flaw),
+/// Judges a line by itself, whatever device it is of: the hypervisor has no use for it, the machine has it, and it is
+/// nobody else's.
+pub(super) fn judge_line<'t>(ground: Ground<'_, 't>, line: IrqLine) -> Result<(), AssignError<'t>> {
+    if let Some(user) = ground.host.use_of(line) {
+        return Err(AssignError::LineKept { line, user });
+    }
+    let count = ground.machine.lines;
+    let index = ground.machine.guest.lines.index(line);
+    if index.is_some_and(|index| index >= count) {
+        return Err(AssignError::LineBeyondMachine { line, count });
+    }
+    match ground.owners.lines.rival(ground.by, line) {
+        Some((line, owner)) => Err(AssignError::LineOwned { line, owner }),
         None => Ok(()),
     }
 }

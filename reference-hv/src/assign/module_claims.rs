@@ -18,11 +18,9 @@ pub(super) fn judge<'t>(
     if !host.ram.iter().any(|ram| ram.covers(span)) {
         return refuse(format_args!("names {span}, which is not in RAM"));
     }
-    if let Some(taken) = machine.taken.iter().find(|taken| taken.span.overlaps(span)) {
-        return refuse(format_args!(
-            "names {span}, which overlaps the {}",
-            taken.what
-        ));
+    if let Some(taken) = machine.taken(span) {
+        let what = taken.what;
+        return refuse(format_args!("names {span}, which overlaps the {what}"));
     }
     // An entry of the memory reservation block may well be the boot loader's own way to keep the
     // module safe; a node under /reserved-memory is not.

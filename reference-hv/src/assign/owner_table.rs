@@ -5,17 +5,174 @@ use alloc::vec::Vec;
 use super::{FunctionPlan, IrqAssignment};
 use crate::addr::{Ipa, Pa, Span};
 use crate::config::{ModuleKind, NodeId, Origin};
+use crate::fault::{self, Fault};
 use crate::ids::{DomainId, IrqLine, Sbdf, Stream};
 use crate::span_set;
+
+/// What has one owner at most.
+pub(super) trait Resource: Copy + PartialEq {
+    /// Seeded faults that have a claim overlook whose it is already: while the trees are judged, and later.
+    const FORGOTTEN: [&'static [Fault]; 2];
+
+    /// Returns what two of them share.
+    fn common(self, other: Self) -> Option<Self> {
+        (self == other).then_some(self)
+    }
+
+    /// Returns what is left of it without another.
+    fn without(self, other: Self) -> (Option<Self>, Option<Self>) {
+        ((self != other).then_some(self), None)
+    }
+}
+
+impl Resource for Span<Pa> {
+    const FORGOTTEN: [&'static [Fault]; 2] = [
+        &[Fault::MmioOwnerForgotten, Fault::DeviceOwnerByNode],
+        &[Fault::SecondPageOwner],
+    ];
+
+    fn common(self, other: Self) -> Option<Self> {
+        self.intersection(other)
+    }
+
+    fn without(self, other: Self) -> (Option<Self>, Option<Self>) {
+        self.without(other)
+    }
+}
+
+impl Resource for NodeId {
+    const FORGOTTEN: [&'static [Fault]; 2] = [
+        &[Fault::MmioOwnerForgotten],
+        &[Fault::SecondPageOwner, Fault::SecondStreamOwner],
+    ];
+}
+
+impl Resource for IrqLine {
+    const FORGOTTEN: [&'static [Fault]; 2] = [
+        &[Fault::IrqOwnerForgotten, Fault::SharedPinForgotten],
+        &[Fault::SecondLineOwner, Fault::SharedPinForgotten],
+    ];
+}
+
+impl Resource for Stream {
+    const FORGOTTEN: [&'static [Fault]; 2] = [
+        &[Fault::GroupForgotten],
+        &[Fault::GroupForgotten, Fault::SecondStreamOwner],
+    ];
+}
+
+impl Resource for Sbdf {
+    const FORGOTTEN: [&'static [Fault]; 2] = [
+        &[Fault::FunctionOwnerForgotten],
+        &[Fault::FunctionOwnerForgotten],
+    ];
+}
+
+/// Who makes a claim.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Claimant {
+    /// The domain; none while the trees are judged, when it has nothing yet.
+    pub who: Option<DomainId>,
+    /// Who gives up what it has when others are to have it: the hardware domain.
+    pub yields: Option<DomainId>,
+}
+
+impl From<DomainId> for Claimant {
+    fn from(who: DomainId) -> Self {
+        Self {
+            who: Some(who),
+            yields: None,
+        }
+    }
+}
+
+/// Who has what of one kind.
+#[derive(Clone, Debug)]
+pub(super) struct Owned<T>(Vec<(T, DomainId)>);
+
+impl<T> Default for Owned<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Resource> Owned<T> {
+    /// Decides whose something is that is asked for: returns who else has a part of it, and which. Every claim is
+    /// judged here, and nowhere else.
+    pub fn rival(&self, by: Claimant, wanted: T) -> Option<(T, DomainId)> {
+        let [early, late] = T::FORGOTTEN;
+        let forgotten = if by.who.is_some() { late } else { early };
+        if forgotten.iter().any(|fault| fault::on(*fault)) {
+            return None;
+        }
+        let mut others = self
+            .0
+            .iter()
+            .filter(|(_, owner)| ![by.who, by.yields].contains(&Some(*owner)));
+        others.find_map(|(owned, owner)| Some((owned.common(wanted)?, *owner)))
+    }
+
+    /// Returns who has it, or a part of it.
+    pub fn owner(&self, wanted: T) -> Option<DomainId> {
+        let mut owned = self.0.iter();
+        owned.find_map(|(owned, owner)| owned.common(wanted).map(|_| *owner))
+    }
+
+    /// Tells whether a domain has it, or a part of it.
+    pub fn has(&self, who: DomainId, wanted: T) -> bool {
+        self.of(who).any(|own| own.common(wanted).is_some())
+    }
+
+    /// Returns what a domain has.
+    pub fn of(&self, who: DomainId) -> impl Iterator<Item = T> + '_ {
+        let own = self.0.iter().filter(move |(_, owner)| *owner == who);
+        own.map(|(owned, _)| *owned)
+    }
+
+    /// Gives a domain something. What it has already stays its own.
+    pub fn add(&mut self, who: DomainId, new: T) {
+        self.remove(who, new);
+        self.0.push((new, who));
+    }
+
+    /// Takes something from a domain.
+    pub fn remove(&mut self, who: DomainId, gone: T) {
+        let mut rest = Vec::with_capacity(self.0.len() + 1);
+        for (owned, owner) in self.0.drain(..) {
+            let left = if owner == who {
+                owned.without(gone)
+            } else {
+                (Some(owned), None)
+            };
+            rest.extend(
+                [left.0, left.1]
+                    .into_iter()
+                    .flatten()
+                    .map(|part| (part, owner)),
+            );
+        }
+        self.0 = rest;
+    }
+
+    /// Takes everything from a domain.
+    pub fn remove_all(&mut self, who: DomainId) {
+        self.0.retain(|(_, owner)| *owner != who);
+    }
+}
 
 /// What the domains judged so far own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OwnerTable {
-    pages: Vec<(Span<Pa>, DomainId)>,
-    devices: Vec<(NodeId, DomainId)>,
-    lines: Vec<(IrqLine, DomainId)>,
-    streams: Vec<(Stream, DomainId)>,
-    functions: Vec<(Sbdf, DomainId)>,
+    /// Pages of devices.
+    pub pages: Owned<Span<Pa>>,
+    /// Nodes of the host's tree.
+    pub devices: Owned<NodeId>,
+    /// Shared lines.
+    pub lines: Owned<IrqLine>,
+    /// Streams of devices that access memory.
+    pub streams: Owned<Stream>,
+    /// PCI functions.
+    pub functions: Owned<Sbdf>,
     modules: Vec<(Span<Pa>, ModuleKind)>,
 }
 
@@ -74,187 +231,39 @@ impl PendingClaims<'_> {
 impl OwnerTable {
     /// Makes a draft true.
     pub fn commit(&mut self, owner: DomainId, pending: PendingClaims<'_>) {
-        self.pages
-            .extend(pending.mappings.iter().map(|mapping| (mapping.host, owner)));
-        self.devices
-            .extend(pending.devices.into_iter().map(|id| (id, owner)));
-        self.lines
-            .extend(pending.lines.iter().map(|irq| (irq.line, owner)));
-        self.streams
-            .extend(pending.streams.iter().map(|stream| (*stream, owner)));
+        let pages = pending.mappings.iter().map(|mapping| (mapping.host, owner));
+        self.pages.0.extend(pages);
+        let devices = pending.devices.into_iter().map(|id| (id, owner));
+        self.devices.0.extend(devices);
+        let lines = pending.lines.iter().map(|irq| (irq.line, owner));
+        self.lines.0.extend(lines);
+        let streams = pending.streams.into_iter().map(|stream| (stream, owner));
+        self.streams.0.extend(streams);
         for function in pending.functions {
             self.add_function(owner, &function);
         }
         self.modules.extend(pending.modules);
     }
 
-    /// Returns who has a page of this range, and which part of it.
-    pub fn of_pages(&self, span: Span<Pa>) -> Option<(Span<Pa>, DomainId)> {
-        self.pages
-            .iter()
-            .find_map(|(owned, owner)| Some((owned.intersection(span)?, *owner)))
-    }
-
-    /// Returns who has this host node.
-    pub fn of_device(&self, id: NodeId) -> Option<DomainId> {
-        self.devices
-            .iter()
-            .find(|(owned, _)| *owned == id)
-            .map(|(_, owner)| *owner)
-    }
-
-    /// Returns who has this line.
-    pub fn of_line(&self, line: IrqLine) -> Option<DomainId> {
-        self.lines
-            .iter()
-            .find(|(owned, _)| *owned == line)
-            .map(|(_, owner)| *owner)
-    }
-
-    /// Returns who has this stream.
-    pub fn of_stream(&self, stream: Stream) -> Option<DomainId> {
-        let mut streams = self.streams.iter();
-        streams
-            .find(|(owned, _)| *owned == stream)
-            .map(|(_, owner)| *owner)
-    }
-
-    /// Returns who has this PCI function.
-    pub fn of_function(&self, at: Sbdf) -> Option<DomainId> {
-        let mut functions = self.functions.iter();
-        functions
-            .find(|(owned, _)| *owned == at)
-            .map(|(_, owner)| *owner)
-    }
-
-    /// Returns the PCI functions of a domain.
-    pub fn functions_of(&self, who: DomainId) -> impl Iterator<Item = Sbdf> + '_ {
-        let own = self
-            .functions
-            .iter()
-            .filter(move |(_, owner)| *owner == who);
-        own.map(|(at, _)| *at)
-    }
-
     /// Gives a domain a PCI function, and the pages of its registers.
     pub fn add_function(&mut self, who: DomainId, plan: &FunctionPlan) {
-        self.functions.push((plan.function.at, who));
-        let pages = plan.bars.iter().flatten();
-        self.pages.extend(pages.map(|span| (*span, who)));
-    }
-
-    /// Takes a PCI function and its pages from a domain.
-    pub fn drop_function(&mut self, who: DomainId, plan: &FunctionPlan) {
-        let own = (plan.function.at, who);
-        self.functions.retain(|entry| *entry != own);
+        self.functions.add(who, plan.function.at);
         for span in plan.bars.iter().flatten() {
-            self.drop_pages(who, *span);
+            self.pages.add(who, *span);
         }
-    }
-
-    /// Gives a domain a device, without any of its pages.
-    pub fn add_device(&mut self, who: DomainId, id: NodeId) {
-        if !self.devices.contains(&(id, who)) {
-            self.devices.push((id, who));
-        }
-    }
-
-    /// Gives a domain a stream.
-    pub fn add_stream(&mut self, who: DomainId, stream: Stream) {
-        self.streams.push((stream, who));
-    }
-
-    /// Takes a stream from a domain.
-    pub fn drop_stream(&mut self, who: DomainId, stream: Stream) {
-        self.streams.retain(|entry| *entry != (stream, who));
-    }
-
-    /// Returns who else than `who` has a page of this range.
-    pub fn other_of_pages(&self, span: Span<Pa>, who: DomainId) -> Option<DomainId> {
-        let others = self.pages.iter().filter(|(_, owner)| *owner != who);
-        others
-            .filter(|(owned, _)| owned.overlaps(span))
-            .map(|(_, owner)| *owner)
-            .next()
     }
 
     /// Tells whether `who` has every page of this range.
     pub fn has_pages(&self, who: DomainId, span: Span<Pa>) -> bool {
-        let own: Vec<_> = self
-            .pages
-            .iter()
-            .filter(|(_, owner)| *owner == who)
-            .map(|(owned, _)| *owned)
-            .collect();
+        let own: Vec<_> = self.pages.of(who).collect();
         span_set::without(&[span], &own).is_empty()
     }
 
-    /// Tells whether `who` has a page of this range.
-    pub fn has_part(&self, who: DomainId, span: Span<Pa>) -> bool {
-        let mut pages = self.pages.iter();
-        pages.any(|(owned, owner)| *owner == who && owned.overlaps(span))
-    }
-
-    /// Gives a domain pages of devices, and the devices with them. What it has already stays its own.
-    pub fn add(&mut self, who: DomainId, span: Span<Pa>, devices: Vec<NodeId>) {
-        self.drop_pages(who, span);
-        self.pages.push((span, who));
-        for id in devices {
-            if !self.devices.contains(&(id, who)) {
-                self.devices.push((id, who));
-            }
-        }
-    }
-
-    /// Takes pages from a domain.
-    pub fn drop_pages(&mut self, who: DomainId, span: Span<Pa>) {
-        let mut left = Vec::with_capacity(self.pages.len() + 1);
-        for (owned, owner) in &self.pages {
-            if *owner == who {
-                let (before, after) = owned.without(span);
-                left.extend(before.into_iter().chain(after).map(|part| (part, who)));
-            } else {
-                left.push((*owned, *owner));
-            }
-        }
-        self.pages = left;
-    }
-
-    /// Gives a domain a line.
-    pub fn add_line(&mut self, who: DomainId, line: IrqLine) {
-        if !self.lines.contains(&(line, who)) {
-            self.lines.push((line, who));
-        }
-    }
-
-    /// Takes a line from a domain.
-    pub fn drop_line(&mut self, who: DomainId, line: IrqLine) {
-        self.lines.retain(|entry| *entry != (line, who));
-    }
-
-    /// Returns the devices of a domain.
-    pub fn devices_of(&self, who: DomainId) -> impl Iterator<Item = NodeId> + '_ {
-        let own = self.devices.iter().filter(move |(_, owner)| *owner == who);
-        own.map(|(id, _)| *id)
-    }
-
-    /// Takes the devices from a domain of which it has nothing any more.
-    pub fn drop_devices(&mut self, who: DomainId, gone: impl Fn(&Self, NodeId) -> bool) {
-        let gone: Vec<_> = self.devices_of(who).filter(|id| gone(self, *id)).collect();
-        self.devices
-            .retain(|(id, owner)| *owner != who || !gone.contains(id));
-    }
-
-    /// Takes the lines from a domain.
-    pub fn drop_lines(&mut self, who: DomainId) {
-        self.lines.retain(|(_, owner)| *owner != who);
-    }
-
     /// Takes everything but the lines from a domain.
-    pub fn drop_rest(&mut self, who: DomainId) {
-        self.pages.retain(|(_, owner)| *owner != who);
-        self.streams.retain(|(_, owner)| *owner != who);
-        self.devices.retain(|(_, owner)| *owner != who);
+    pub fn remove_rest(&mut self, who: DomainId) {
+        self.pages.remove_all(who);
+        self.streams.remove_all(who);
+        self.devices.remove_all(who);
     }
 
     /// Returns a module that shares bytes with this range without being the same.

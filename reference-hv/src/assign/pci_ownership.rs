@@ -1,14 +1,14 @@
 //! PCI functions that appear, change hands and disappear while the machine runs.
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use super::irq::{Room, judge_line};
 use super::layout::Layout;
-use super::pci_claims::{Asker, Ground, line_of, members, streams_of};
-use super::resource_table::{AssignError, ResourceTable};
-use super::{FunctionPlan, taken_by};
+use super::owner_table::Claimant;
+use super::pci_claims::{Asker, line_of, members, streams_of};
+use super::{AssignError, FunctionPlan, ResourceTable, streams};
 use crate::addr::{Pa, Span};
+use crate::config::NodeId;
 use crate::fault::{self, Fault};
 use crate::ids::{DomainId, IrqLine, Sbdf, Stream};
 use crate::pci::{Function, Inventory, Reset};
@@ -24,7 +24,7 @@ pub struct PciAssignment {
     pub line: Option<IrqLine>,
 }
 
-impl ResourceTable<'_> {
+impl<'h> ResourceTable<'h> {
     /// Returns the functions that are known.
     pub fn functions(&self) -> &Inventory {
         &self.machine.functions
@@ -47,13 +47,26 @@ impl ResourceTable<'_> {
 
     /// Returns who has a function.
     pub fn owner_of(&self, at: Sbdf) -> Option<DomainId> {
-        self.owners.of_function(at)
+        self.owners.functions.owner(at)
     }
 
     /// Tells whether a domain other than the one with the hardware has a function.
     fn is_others(&self, at: Sbdf) -> bool {
-        let owner = self.owners.of_function(at);
-        owner.is_some() && owner != self.hardware
+        self.stranger(at).is_some()
+    }
+
+    /// Returns which domain other than the one with the hardware has a function.
+    fn stranger(&self, at: Sbdf) -> Option<DomainId> {
+        let rival = self.owners.functions.rival(self.for_hardware(), at);
+        rival.map(|(_, owner)| owner)
+    }
+
+    /// Returns who asks when the hardware domain does.
+    fn for_hardware(&self) -> Claimant {
+        Claimant {
+            who: self.hardware,
+            yields: None,
+        }
     }
 
     /// Tells whether a domain other than the one with the hardware has a function behind this bridge.
@@ -72,7 +85,7 @@ impl ResourceTable<'_> {
         behind.all(|function| {
             !self.is_behind(function, bridge)
                 || leaving.contains(&function.at)
-                || self.owners.of_function(function.at).is_none()
+                || self.owners.functions.owner(function.at).is_none()
         })
     }
 
@@ -86,36 +99,23 @@ impl ResourceTable<'_> {
     ///
     /// # Errors
     /// Says why not.
-    pub fn test_function(&self, at: Sbdf) -> Result<(), AssignError> {
-        let (function, bridge) = self.ground().find(at)?;
+    pub fn test_function(&self, at: Sbdf) -> Result<(), AssignError<'h>> {
+        let (function, bridge) = self.ground(self.for_hardware()).find(at)?;
         self.judge_sound(at)?;
         if streams_of(self.host, function, bridge)?.is_empty() {
-            return Err(AssignError::Unprotected(format!(
-                "names {at}, which no IOMMU protects"
-            )));
+            return Err(AssignError::FunctionUnprotected { at });
         }
-        match self.owners.of_function(at) {
-            Some(owner) if Some(owner) != self.hardware => Err(AssignError::Owned(taken_by(
-                format_args!("names {at}"),
-                owner,
-            ))),
-            _ => Ok(()),
+        match self.stranger(at) {
+            Some(owner) => Err(AssignError::FunctionOwned { at, owner }),
+            None => Ok(()),
         }
     }
 
-    fn judge_sound(&self, at: Sbdf) -> Result<(), AssignError> {
+    fn judge_sound(&self, at: Sbdf) -> Result<(), AssignError<'h>> {
         if self.broken.contains(&at) {
-            return Err(AssignError::Broken(format!("names {at}, which is broken")));
+            return Err(AssignError::FunctionBroken { at });
         }
         Ok(())
-    }
-
-    fn ground(&self) -> Ground<'_, '_> {
-        Ground {
-            host: self.host,
-            machine: &self.machine,
-            owners: &self.owners,
-        }
     }
 
     /// Gives a domain, whose imitated devices lie like this, a function that an IOMMU protects.
@@ -128,43 +128,48 @@ impl ResourceTable<'_> {
         at: Sbdf,
         layout: &Layout,
         lines: u32,
-    ) -> Result<PciAssignment, AssignError> {
+    ) -> Result<PciAssignment, AssignError<'h>> {
         self.judge_sound(at)?;
-        let mut all: Vec<Sbdf> = self.owners.functions_of(who).collect();
+        let mut all: Vec<Sbdf> = self.owners.functions.of(who).collect();
         if all.contains(&at) {
-            return Err(AssignError::Owned(taken_by(
-                format_args!("names {at}"),
-                who,
-            )));
+            return Err(AssignError::FunctionOwned { at, owner: who });
         }
         all.push(at);
-        let asker = Asker {
+        let by = Claimant {
             who: Some(who),
+            yields: self.hardware,
+        };
+        let asker = Asker {
             direct_mapped: fault::on(Fault::PciUnprotectedLater),
             room: Room { layout, lines },
             all: &all,
-            yields: self.hardware,
         };
-        let plan = self.ground().judge(&asker, at, &[])?;
+        let plan = self.ground(by).judge(&asker, at, &[])?;
         let taken = self.take_from_hardware(&plan);
         let line = plan.line.map(|line| line.line);
-        let line = line.filter(|line| {
-            let owner = self.owners.of_line(*line);
-            owner.is_some() && owner == self.hardware
-        });
+        let yielded = |line: &IrqLine| {
+            self.hardware
+                .is_some_and(|id| self.owners.lines.has(id, *line))
+        };
+        let line = line.filter(yielded);
         if let (Some(line), Some(hardware)) = (line, self.hardware) {
-            self.owners.drop_line(hardware, line);
+            self.owners.lines.remove(hardware, line);
         }
-        self.owners.add_function(who, &plan);
+        self.own(who, &plan);
+        Ok(PciAssignment { plan, taken, line })
+    }
+
+    /// Gives a domain a function, and what it gets with it.
+    fn own(&mut self, who: DomainId, plan: &FunctionPlan) {
+        self.owners.add_function(who, plan);
         if let Some(line) = plan.line {
-            self.owners.add_line(who, line.line);
+            self.owners.lines.add(who, line.line);
         }
         for stream in &plan.streams {
-            if self.owners.of_stream(*stream).is_none() {
-                self.owners.add_stream(who, *stream);
+            if self.owners.streams.owner(*stream).is_none() {
+                self.owners.streams.add(who, *stream);
             }
         }
-        Ok(PciAssignment { plan, taken, line })
     }
 
     /// Takes a function, and those that are not isolated from it, from the domain that has the hardware.
@@ -174,7 +179,7 @@ impl ResourceTable<'_> {
         };
         let group = members(&self.machine.functions, &plan.function);
         let group = group.into_iter().map(|(at, _)| at);
-        let own = |at: &Sbdf| self.owners.of_function(*at) == Some(hardware);
+        let own = |at: &Sbdf| self.owners.functions.has(hardware, *at);
         let taken: Vec<Sbdf> = group.chain([plan.function.at]).filter(own).collect();
         let plans = taken.iter().filter_map(|at| self.described_function(*at));
         let plans = plans.collect();
@@ -189,14 +194,14 @@ impl ResourceTable<'_> {
         let Some(plan) = self.described_function(at) else {
             return;
         };
-        self.owners.drop_function(who, &plan);
+        self.owners.functions.remove(who, at);
         for stream in &plan.streams {
-            let shared = self.owners.functions_of(who).any(|other| {
+            let shared = self.owners.functions.of(who).any(|other| {
                 let other = self.described_function(other);
                 other.is_some_and(|other| other.streams.contains(stream))
             });
             if !shared {
-                self.owners.drop_stream(who, *stream);
+                self.owners.streams.remove(who, *stream);
             }
         }
     }
@@ -219,17 +224,17 @@ impl ResourceTable<'_> {
     pub fn release_function(&mut self, who: DomainId, plan: &FunctionPlan) -> Option<IrqLine> {
         self.release_function_from(who, plan.function.at);
         for span in plan.bars.iter().flatten() {
-            self.owners.drop_pages(who, *span);
+            self.owners.pages.remove(who, *span);
         }
         let line = plan.line?.line;
-        let shared = self.owners.functions_of(who).any(|other| {
+        let shared = self.owners.functions.of(who).any(|other| {
             let plan = self.described_function(other).and_then(|plan| plan.line);
             plan.is_some_and(|its| its.line == line)
         });
         if shared {
             return None;
         }
-        self.owners.drop_line(who, line);
+        self.owners.lines.remove(who, line);
         Some(line)
     }
 
@@ -238,69 +243,40 @@ impl ResourceTable<'_> {
     ///
     /// # Errors
     /// Says why not: another domain has it, or one that is not isolated from it.
-    pub fn adopt_function(&mut self, at: Sbdf) -> Result<Option<FunctionPlan>, AssignError> {
-        let Some(hardware) = self.hardware else {
+    pub fn adopt_function(&mut self, at: Sbdf) -> Result<Option<FunctionPlan>, AssignError<'h>> {
+        let (Some(hardware), Some(function)) = (self.hardware, self.machine.functions.get(at))
+        else {
             return Ok(None);
         };
-        if self.owners.of_function(at) == Some(hardware) {
+        if self.owners.functions.has(hardware, at) {
             return Ok(None);
-        }
-        let layout = Layout::own(self.machine.guest, false);
-        let Some(function) = self.machine.functions.get(at) else {
-            return Ok(None);
-        };
-        let asker = Asker {
-            who: Some(hardware),
-            direct_mapped: true,
-            room: Room {
-                layout: &layout,
-                lines: self.machine.lines,
-            },
-            all: &[],
-            yields: None,
-        };
-        self.ground().judge_owner(&asker, function)?;
-        if let Some((line, owner)) = self.foreign_line(function)
-            && !function.is_bridge()
-        {
-            let what = format_args!("names {at}, which interrupts by {line}");
-            return Err(AssignError::Owned(taken_by(what, owner)));
         }
         let Some(mut plan) = self.described_function(at) else {
             return Ok(None);
         };
+        let ground = self.ground(hardware.into());
+        ground.judge_owner(function, &plan.streams)?;
+        if let Some((line, owner)) = self.foreign_line(function)
+            && !function.is_bridge()
+        {
+            return Err(AssignError::FunctionLineOwned { at, line, owner });
+        }
         // Without a line a bridge works all the same, and so does what has none that a domain can have.
-        plan.line = plan.line.filter(|line| {
-            let owner = self.owners.of_line(line.line);
-            judge_line(self.host, &self.machine, line.line).is_ok()
-                && owner.is_none_or(|owner| owner == hardware)
-        });
+        let line = plan.line;
+        plan.line = line.filter(|line| judge_line(ground, line.line).is_ok());
+        let bridge = self
+            .host
+            .bridge(at.segment)
+            .map_or(NodeId::ROOT, |bridge| bridge.id);
         for stream in &plan.streams {
-            if let Some(owner) = self
-                .owners
-                .of_stream(*stream)
-                .filter(|owner| *owner != hardware)
+            // Where an IOMMU does not translate, it stops what is behind it.
+            if let Err(error @ AssignError::StreamBeyond { .. }) =
+                streams::covered(ground, bridge, *stream)
             {
-                let what = format_args!("names {at}, which its IOMMU knows by {}", stream.id);
-                return Err(AssignError::Owned(taken_by(what, owner)));
-            }
-            let covered = self.machine.streams.get(stream.iommu).copied().flatten();
-            if covered.is_some_and(|count| u64::from(stream.id.0) >= count) {
-                return Err(AssignError::Range(format!(
-                    "names {at}, whose {} is beyond what its IOMMU has",
-                    stream.id
-                )));
+                return Err(error.of_function(at));
             }
         }
-        self.owners.add_function(hardware, &plan);
-        if let Some(line) = plan.line {
-            self.owners.add_line(hardware, line.line);
-        }
-        for stream in &plan.streams {
-            if self.owners.of_stream(*stream).is_none() {
-                self.owners.add_stream(hardware, *stream);
-            }
-        }
+        self.own(hardware, &plan);
         if !self.found_by_hardware.contains(&at) {
             self.found_by_hardware.push(at);
         }
@@ -327,9 +303,8 @@ impl ResourceTable<'_> {
     fn foreign_line(&self, function: &Function) -> Option<(IrqLine, DomainId)> {
         let bridge = self.host.bridge(function.at.segment)?;
         let line = line_of(self.host, function, bridge).ok()??.line;
-        let owner = self.owners.of_line(line)?;
-        let foreign = Some(owner) != self.hardware && !fault::on(Fault::HardwareRaisesForeignLine);
-        foreign.then_some((line, owner))
+        let rival = self.owners.lines.rival(self.for_hardware(), line);
+        rival.filter(|_| !fault::on(Fault::HardwareRaisesForeignLine))
     }
 
     /// Tells whether a bridge, which the hardware domain may look at, would interrupt another domain.
@@ -366,8 +341,8 @@ impl ResourceTable<'_> {
 
     /// Tells whether a domain other than the one with the hardware has a page of this range.
     pub fn is_foreign(&self, span: Span<Pa>) -> bool {
-        self.hardware
-            .is_none_or(|hardware| self.owners.other_of_pages(span, hardware).is_some())
+        let rival = self.owners.pages.rival(self.for_hardware(), span);
+        rival.is_some()
     }
 
     /// Returns the functions that are not isolated from this one, itself left out.
@@ -381,26 +356,20 @@ impl ResourceTable<'_> {
     ///
     /// # Errors
     /// Says that it is not known, or that another domain has it.
-    pub fn forget_function(&mut self, at: Sbdf) -> Result<Option<FunctionPlan>, AssignError> {
+    pub fn forget_function(&mut self, at: Sbdf) -> Result<Option<FunctionPlan>, AssignError<'h>> {
         if self.machine.functions.get(at).is_none() {
-            return Err(AssignError::Absent(format!(
-                "names {at}, where no function is known"
-            )));
+            return Err(AssignError::NoFunction { at });
         }
-        let owner = self.owners.of_function(at);
-        if let Some(owner) = owner.filter(|owner| Some(*owner) != self.hardware) {
-            return Err(AssignError::Owned(taken_by(
-                format_args!("names {at}"),
-                owner,
-            )));
+        if let Some(owner) = self.stranger(at) {
+            return Err(AssignError::FunctionOwned { at, owner });
         }
         let plan = self.described_function(at);
         let mut left = self.machine.functions.clone();
-        if let Err(error) = left.remove(at) {
-            return Err(AssignError::Owned(format!("names {at}: {error}")));
+        if let Err(why) = left.remove(at) {
+            return Err(AssignError::FunctionNeeded { at, why });
         }
-        if let Some(owner) = owner {
-            self.release_function_from(owner, at);
+        if let Some(hardware) = self.hardware {
+            self.release_function_from(hardware, at);
         }
         if !fault::on(Fault::RemovedStaysKnown) {
             self.machine.functions = left;
@@ -412,7 +381,7 @@ impl ResourceTable<'_> {
 
     /// Returns who has a stream.
     pub fn owner_of_stream(&self, stream: Stream) -> Option<DomainId> {
-        self.owners.of_stream(stream)
+        self.owners.streams.owner(stream)
     }
 
     /// Notes that functions cannot be relied on any more.

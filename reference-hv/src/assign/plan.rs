@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::hwdom_view::View;
 use super::layout::Layout;
-use crate::addr::{Ipa, PAGE_SIZE, Pa, Span};
+use crate::addr::{Ipa, Pa, Span};
 use crate::config::ConfigError;
 use crate::ids::{DomainId, IrqLine, Privilege, Stream, Trigger};
 use crate::pci::Function;
@@ -166,9 +166,5 @@ impl MmioMapping {
     /// Returns the host side as a range.
     pub fn host(&self) -> Option<Span<Pa>> {
         Span::of_pages(self.pa, self.pages)
-    }
-    /// Returns the number of bytes.
-    pub fn size(&self) -> u64 {
-        self.pages.saturating_mul(PAGE_SIZE)
     }
 }

@@ -6,13 +6,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::layout::{Bridge, Layout};
-use super::owner_table::{OwnerTable, PendingClaims};
+use super::owner_table::{Claimant, OwnerTable, PendingClaims};
 use super::ram_plan::FreeRam;
 use super::static_mem::{Backed, StaticMemory};
-use super::{DomainPlan, Machine, Warning};
+use super::{DomainPlan, Ground, Machine, Warning};
 use super::{
     device, guest_ranges, host_ranges, hwdom_view, irq, load, module_claims, pci_claims, ram_plan,
-    static_mem, streams, taken_by,
+    static_mem, streams,
 };
 use crate::addr::{Ipa, Span};
 use crate::config::{
@@ -83,8 +83,8 @@ impl<'t> Proof<'_, 't> {
             return Err(ConfigError::new(origin, claim.names.cpus, what));
         }
         if let (true, Some(owner)) = (claim.privilege.hardware, self.hardware) {
-            let what = taken_by(format_args!("asks for the hardware"), owner);
-            return Err(ConfigError::new(origin, "capabilities", what));
+            let what = format_args!("asks for the hardware, which {owner} has already");
+            return Err(ConfigError::new(claim.origin, "capabilities", what));
         }
         let mut layout = Layout::of(claim, self.host, self.machine)?;
         let shared_lines = irq::shared_lines(claim, self.machine, &layout)?;
@@ -128,10 +128,7 @@ impl<'t> Proof<'_, 't> {
             Some((_, ram)) => ram,
             None => free.take(claim, &banks)?,
         };
-        let mut mmio = guest_ranges::mappings(pending, self.machine);
-        if view.is_some() {
-            hwdom_view::add_strays(self.host, &mut mmio);
-        }
+        let mmio = guest_ranges::mappings(pending, self.machine);
         Ok(DomainPlan {
             id: claim.id,
             name: claim.name.to_owned(),
@@ -213,49 +210,33 @@ impl<'t> Proof<'_, 't> {
             let what = format_args!("is \"disabled\", yet {} asks for a device", device.origin);
             return Err(ConfigError::new(claim.origin, "passthrough", what));
         }
+        let ground = Ground {
+            host: self.host,
+            machine: self.machine,
+            owners: &self.owners,
+            by: Claimant::default(),
+        };
         for device in &partial.devices {
-            let named = device::judge(self.host, self.machine, device, pending.direct_mapped)?;
+            let named = device::judge(ground, device, pending.direct_mapped)?;
             if let Some(id) = named {
                 pending.name(id);
             }
-            host_ranges::judge(
-                self.host,
-                self.machine,
-                &self.owners,
-                pending,
-                device,
-                named,
-            )?;
+            host_ranges::judge(ground, pending, device, named)?;
             if let Some(id) = named
-                && let Some(line) = irq::judge(
-                    self.host,
-                    self.machine,
-                    &self.owners,
-                    pending,
-                    claim,
-                    id,
-                    room,
-                )?
+                && let Some(line) = irq::judge(ground, pending, claim, id, room)?
             {
                 self.warnings.push(Warning(line));
             }
         }
         device::judge_neighbours(self.host, pending)?;
-        streams::judge(self.host, &self.owners, pending)?;
-        let ground = pci_claims::Ground {
-            host: self.host,
-            machine: self.machine,
-            owners: &self.owners,
-        };
+        streams::judge(ground, pending)?;
         let asker = pci_claims::Asker {
-            who: None,
             direct_mapped: pending.direct_mapped,
             room: *room,
             all: &partial.functions,
-            yields: None,
         };
         let judged = pci_claims::judge(ground, &asker, pending);
-        judged.map_err(|denied| pci_flaw(partial, denied))
+        judged.map_err(|error| pci_flaw(partial, error))
     }
 
     /// Says where the domain finds the host bridge of its PCI functions, if it has any.

@@ -3,52 +3,18 @@
 //! The record that the proof of the trees leaves behind. What a control domain asks for later is judged
 //! against it by the same rules, and what a domain had is taken out of it when the domain is destroyed.
 
-use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use super::guest_ranges::last_address;
 use super::host_ranges::{first_outside, judge_host};
 use super::layout::GuestMap;
-use super::owner_table::{OwnerTable, PendingClaims};
+use super::owner_table::{Claimant, OwnerTable, PendingClaims};
 use super::ram_plan::{Block, FreeRam};
-use super::{Machine, irq, taken_by};
+use super::{AssignError, Ground, Machine, irq};
 use crate::addr::{Ipa, Pa, Span};
-use crate::config::{Host, NodeId, Owner};
+use crate::config::Host;
 use crate::fault::{self, Fault};
 use crate::ids::{DomainId, IrqLine, Sbdf, Trigger};
-
-/// Why a domain does not get something.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum AssignError {
-    /// It is not there to be given, or not given like this.
-    Forbidden(String),
-    /// Another domain has it.
-    Owned(String),
-    /// There is no such thing.
-    Absent(String),
-    /// No IOMMU that works stands before it.
-    Unprotected(String),
-    /// Its IOMMU cannot tell it from others.
-    Range(String),
-    /// It cannot be relied on any more.
-    Broken(String),
-}
-
-impl fmt::Display for AssignError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forbidden(what)
-            | Self::Owned(what)
-            | Self::Absent(what)
-            | Self::Unprotected(what)
-            | Self::Range(what)
-            | Self::Broken(what) => f.write_str(what),
-        }
-    }
-}
-
-impl core::error::Error for AssignError {}
 
 /// What there is to own.
 #[derive(Debug)]
@@ -120,99 +86,70 @@ impl<'h> ResourceTable<'h> {
         self.free.reserve(more)
     }
 
+    /// Returns what a claim of `by` is judged against.
+    pub(super) fn ground(&self, by: Claimant) -> Ground<'_, 'h> {
+        Ground {
+            host: self.host,
+            machine: &self.machine,
+            owners: &self.owners,
+            by,
+        }
+    }
+
     /// Gives a domain pages of devices: every one of them that of a device which may be assigned, and of
     /// which no other domain has a part.
     ///
     /// # Errors
     /// Says why not; then nothing has changed.
-    pub fn claim_pages(&mut self, who: DomainId, span: Span<Pa>) -> Result<(), AssignError> {
-        if let Some(owner) = self.owners.other_of_pages(span, who)
-            && !fault::on(Fault::SecondPageOwner)
-        {
-            let what = format_args!("names host range {span}");
-            return Err(AssignError::Owned(taken_by(what, owner)));
-        }
-        let regions = self.host.regions.iter();
-        let devices: Vec<_> = regions
-            .filter(|region| region.owner == Owner::Device && region.span.overlaps(span))
-            .collect();
-        let owned = devices
-            .iter()
-            .filter_map(|region| Some((region.node?, self.owners.of_device(region.node?)?)))
-            .find(|(_, owner)| *owner != who);
-        if let Some((id, owner)) = owned.filter(|_| !fault::on(Fault::SecondPageOwner)) {
-            let path = self.host.node(id).path();
-            let what = format_args!("names host range {span}, in which {path} lies");
-            return Err(AssignError::Owned(taken_by(what, owner)));
-        }
-        // Who owns what was judged above, where the domain's own things are no obstacle.
-        let nobody = OwnerTable::default();
+    pub fn claim_pages(&mut self, who: DomainId, span: Span<Pa>) -> Result<(), AssignError<'h>> {
         let mut pending = PendingClaims::default();
-        let root = self.host.node(NodeId::ROOT);
-        let judged = judge_host(
-            self.host,
-            &self.machine,
-            &nobody,
-            &mut pending,
-            root.into(),
-            span,
-            None,
-        );
-        judged.map_err(|flaw| AssignError::Forbidden(alloc::format!("{}", flaw.flaw)))?;
+        let devices = judge_host(self.ground(who.into()), &mut pending, span, None)?;
         // Where no node tells what is there, no control domain may find it out.
-        let pages: Vec<_> = devices
-            .iter()
-            .map(|region| region.span.widened_to_pages())
-            .collect();
-        if let Some(page) = first_outside(span, &pages) {
-            return Err(AssignError::Forbidden(alloc::format!(
-                "names host range {span}, of which {page} is no device"
-            )));
+        if let Some(page) = first_outside(span, &devices) {
+            return Err(AssignError::NoDevicePage { span, page });
         }
-        self.owners.add(who, span, pending.devices);
+        self.owners.pages.add(who, span);
+        for id in pending.devices {
+            self.owners.devices.add(who, id);
+        }
         Ok(())
     }
 
     /// Takes pages of devices from a domain, and the devices of which it then has nothing any more.
     pub fn release_pages(&mut self, who: DomainId, span: Span<Pa>) {
-        self.owners.drop_pages(who, span);
+        self.owners.pages.remove(who, span);
         self.drop_devices(who);
     }
 
+    /// Takes the devices from a domain of which it has nothing any more.
     pub(super) fn drop_devices(&mut self, who: DomainId) {
-        let host = self.host;
-        self.owners.drop_devices(who, |owners, id| {
-            let mut own = host.regions.iter().filter(|region| region.node == Some(id));
-            let lines = host.interrupts(id).map(|found| found.lines);
-            let has_line = lines.is_ok_and(|lines| {
-                let mut lines = lines.iter();
-                lines.any(|wanted| owners.of_line(wanted.line) == Some(who))
-            });
-            let streams = host.streams(id).unwrap_or_default();
-            let has_stream = streams
-                .iter()
-                .any(|stream| owners.of_stream(*stream) == Some(who));
-            !has_line
-                && !has_stream
-                && !own.any(|region| owners.has_part(who, region.span.widened_to_pages()))
+        let (host, owners) = (self.host, &self.owners);
+        let devices: Vec<_> = owners.devices.of(who).collect();
+        let gone = devices.into_iter().filter(|id| {
+            let lines = host.interrupts(*id).map(|found| found.lines);
+            let mut lines = lines.unwrap_or_default().into_iter();
+            let mut streams = host.streams(*id).unwrap_or_default().iter();
+            let mut regions = host.regions_of(*id).iter();
+            !lines.any(|wanted| owners.lines.has(who, wanted.line))
+                && !streams.any(|stream| owners.streams.has(who, *stream))
+                && !regions.any(|region| owners.pages.has(who, region.span.widened_to_pages()))
         });
+        for id in gone.collect::<Vec<_>>() {
+            self.owners.devices.remove(who, id);
+        }
     }
 
     /// Tells whether a domain has all of these pages.
     ///
     /// # Errors
     /// Says who has them, or that nobody does.
-    pub fn has_pages(&self, who: DomainId, span: Span<Pa>) -> Result<(), AssignError> {
+    pub fn has_pages(&self, who: DomainId, span: Span<Pa>) -> Result<(), AssignError<'h>> {
         if self.owners.has_pages(who, span) {
             return Ok(());
         }
-        Err(match self.owners.other_of_pages(span, who) {
-            Some(owner) => {
-                AssignError::Owned(taken_by(format_args!("names host range {span}"), owner))
-            }
-            None => AssignError::Forbidden(alloc::format!(
-                "names host range {span}, for which {who} has no permission"
-            )),
+        Err(match self.owners.pages.rival(who.into(), span) {
+            Some((span, owner)) => AssignError::PagesOwned { span, owner },
+            None => AssignError::NotPermitted { span, who },
         })
     }
 
@@ -220,54 +157,40 @@ impl<'h> ResourceTable<'h> {
     ///
     /// # Errors
     /// Says why not; then nothing has changed.
-    pub fn claim_line(&mut self, who: DomainId, line: IrqLine) -> Result<Trigger, AssignError> {
-        if let Some(owner) = self.owners.of_line(line).filter(|owner| *owner != who)
-            && !fault::on(Fault::SecondLineOwner)
-        {
-            return Err(AssignError::Owned(taken_by(
-                format_args!("names {line}"),
-                owner,
-            )));
+    pub fn claim_line(&mut self, who: DomainId, line: IrqLine) -> Result<Trigger, AssignError<'h>> {
+        irq::judge_line(self.ground(who.into()), line)?;
+        let devices = self.owners.devices.of(who);
+        let lines = devices.filter_map(|id| self.host.interrupts(id).ok());
+        let lines = lines.flat_map(|found| found.lines);
+        let mut triggers = lines
+            .filter(|wanted| wanted.line == line)
+            .map(|own| own.trigger);
+        let trigger = triggers.next();
+        let trigger = trigger.ok_or(AssignError::LineOfNothing { line, who })?;
+        if triggers.any(|other| other != trigger) {
+            return Err(AssignError::TwoTriggers { line, who });
         }
-        irq::judge_line(self.host, &self.machine, line).map_err(AssignError::Forbidden)?;
-        let mut trigger = None;
-        let devices = self.owners.devices_of(who);
-        let lines = devices
-            .filter_map(|id| self.host.interrupts(id).ok())
-            .flat_map(|found| found.lines);
-        for wanted in lines.filter(|wanted| wanted.line == line) {
-            if *trigger.get_or_insert(wanted.trigger) != wanted.trigger {
-                return Err(AssignError::Forbidden(alloc::format!(
-                    "names {line}, which two devices of {who} want to trigger in two ways"
-                )));
-            }
-        }
-        let Some(trigger) = trigger else {
-            return Err(AssignError::Forbidden(alloc::format!(
-                "names {line}, which is that of no device of {who}"
-            )));
-        };
-        self.owners.add_line(who, line);
+        self.owners.lines.add(who, line);
         Ok(trigger)
     }
 
     /// Takes a line from a domain, and the devices of which it then has nothing any more.
     pub fn release_line(&mut self, who: DomainId, line: IrqLine) {
-        self.owners.drop_line(who, line);
+        self.owners.lines.remove(who, line);
         self.drop_devices(who);
     }
 
     /// Takes all its lines from a domain.
     pub fn release_lines(&mut self, who: DomainId) {
         if !fault::on(Fault::LineOwnerKept) {
-            self.owners.drop_lines(who);
+            self.owners.lines.remove_all(who);
         }
     }
 
     /// Takes all its devices and their pages from a domain.
     pub fn release_devices(&mut self, who: DomainId) {
         if !fault::on(Fault::PageOwnerKept) {
-            self.owners.drop_rest(who);
+            self.owners.remove_rest(who);
         }
     }
 }

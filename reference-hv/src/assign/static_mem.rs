@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::guest_ranges::last_address;
-use super::{Machine, RamMapping, ram_plan, taken_by};
+use super::{Machine, RamMapping, ram_plan};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
 use crate::config::{ConfigError, DomainClaim, Host, Owner, STATIC_MEMORY};
 use crate::fault::{self, Fault};
@@ -39,8 +39,7 @@ pub(super) fn unfit(
     if !host.ram.iter().any(|ram| ram.covers(span)) {
         return Some("which is not in RAM".into());
     }
-    let mut taken = machine.taken.iter();
-    if let Some(taken) = taken.find(|taken| taken.span.overlaps(span)) {
+    if let Some(taken) = machine.taken(span) {
         return Some(format!("which overlaps the {}", taken.what));
     }
     let other = host
@@ -80,10 +79,7 @@ pub(super) fn judge(
             .iter()
             .find(|(other, _)| other.overlaps(*span));
         if let Some((_, owner)) = owned {
-            return refuse(format_args!(
-                "{}",
-                taken_by(format_args!("names {span}"), *owner)
-            ));
+            return refuse(format_args!("names {span}, which {owner} has already"));
         }
         let earlier = named.iter().take(place).find(|other| other.overlaps(*span));
         if let Some(earlier) = earlier {

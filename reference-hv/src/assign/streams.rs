@@ -1,67 +1,57 @@
 //! The streams by which IOMMUs know devices: inside the table, each with one owner, and whoever shares one
 //! goes to the same domain or to none.
 
-use super::owner_table::{OwnerTable, PendingClaims};
-use super::{Machine, taken_by};
-use crate::config::{ConfigError, Host, Marks, NodeId, Origin};
+use super::owner_table::PendingClaims;
+use super::{AssignError, Ground};
+use crate::config::{ConfigError, Host, Marks, NodeId};
 use crate::fault::{self, Fault};
 use crate::ids::Stream;
 
-const IOMMUS: &str = "iommus";
+/// Where a node names its streams.
+pub(super) const IOMMUS: &str = "iommus";
 
 /// Refuses a stream of a device's that its IOMMU cannot tell from others, or that it does not translate.
-pub(super) fn covered(
-    host: &Host<'_>,
-    machine: &Machine,
-    origin: Origin<'_>,
+pub(super) fn covered<'t>(
+    ground: Ground<'_, 't>,
+    device: NodeId,
     stream: Stream,
-) -> Result<(), ConfigError> {
-    let id = stream.id;
-    let iommu = path(host, stream);
-    match machine.streams.get(stream.iommu) {
+) -> Result<(), AssignError<'t>> {
+    let (id, iommu) = (stream.id, ground.path(ground.iommu(stream)));
+    let flaw =
+        |what: core::fmt::Arguments<'_>| ConfigError::new(ground.host.node(device), IOMMUS, what);
+    match ground.machine.streams.get(stream.iommu) {
         Some(Some(count)) if u64::from(id.0) < *count => Ok(()),
         Some(Some(_)) if fault::on(Fault::StreamCut) => Ok(()),
         Some(Some(count)) => {
             let what = format_args!("names {id} of {iommu}, beyond the {count:#x} that it has");
-            Err(ConfigError::new(origin, IOMMUS, what))
+            Err(AssignError::StreamBeyond { flaw: flaw(what) })
         }
         _ if fault::on(Fault::DisabledIommuProtects) => Ok(()),
         Some(None) | None => {
             let what = format_args!("names {iommu}, which cannot be used");
-            Err(ConfigError::new(origin, IOMMUS, what))
+            Err(AssignError::IommuUnusable { flaw: flaw(what) })
         }
     }
 }
 
-fn path<'h>(host: &'h Host<'_>, stream: Stream) -> impl core::fmt::Display + use<'h> {
-    let iommu = host.iommus.get(stream.iommu);
-    host.node(iommu.map_or(NodeId::ROOT, |iommu| iommu.id))
-        .path()
-}
-
 /// Adds to a draft the streams of the devices in it.
 pub(super) fn judge(
-    host: &Host<'_>,
-    owners: &OwnerTable,
+    ground: Ground<'_, '_>,
     pending: &mut PendingClaims<'_>,
 ) -> Result<(), ConfigError> {
+    let host = ground.host;
     for id in pending.devices.clone() {
-        let node = host.node(id);
         for stream in host.streams(id)?.iter().copied() {
-            let names = || alloc::format!("names {} of {}", stream.id, path(host, stream));
-            if let Some(owner) = owners.of_stream(stream) {
-                let what = taken_by(format_args!("{}", names()), owner);
-                return Err(ConfigError::new(node, IOMMUS, what));
+            let (node, iommu) = (host.node(id), ground.path(ground.iommu(stream)));
+            let id = stream.id;
+            if let Some((_, owner)) = ground.owners.streams.rival(ground.by, stream) {
+                return Err(AssignError::StreamOwned { id, iommu, owner }.at(node.into(), IOMMUS));
             }
             if let Some(other) = sharers(host, stream, &pending.devices).next()
                 && !fault::on(Fault::StreamSharerForgotten)
             {
-                let other = host.node(other).path();
-                let what = format_args!(
-                    "{}, which is that of {other} too, which this domain does not ask for",
-                    names()
-                );
-                return Err(ConfigError::new(node, IOMMUS, what));
+                let other = ground.path(other);
+                return Err(AssignError::StreamOfOther { id, iommu, other }.at(node.into(), IOMMUS));
             }
             if !pending.streams.contains(&stream) {
                 pending.streams.push(stream);

@@ -137,7 +137,7 @@ impl<'t> Iterator for Children<'t> {
 }
 
 /// The path of a node, found by a walk when it is printed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Path<'t>(Node<'t>);
 
 impl<'t> Path<'t> {

@@ -9,16 +9,14 @@ use core::fmt;
 
 use super::*;
 use crate::addr::PAGE_SIZE;
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::stage2::Stage2;
+use crate::arch::tested::{self, Exception};
 use crate::ids::IrqLine;
 
-mod cpu;
 pub(crate) mod functions;
 pub(crate) mod lines;
 mod tables;
 
-pub use cpu::{Deed, Registers};
+pub use crate::arch::tested::{Deed, Registers};
 use functions::Functions;
 use lines::Lines;
 pub use tables::Pool;
@@ -123,7 +121,7 @@ impl Fake {
         }
     }
 
-    fn pass_time(&mut self, ticks: u64) {
+    pub(crate) fn pass_time(&mut self, ticks: u64) {
         self.time += ticks;
         let now = self.time;
         let due = self.later.iter().filter(|(at, _)| *at <= now);
@@ -202,10 +200,10 @@ impl Clock for Fake {
 }
 
 impl Translation for Fake {
-    type Format = Stage2;
+    type Format = tested::Format;
     type Tables = Pool;
-    fn layout(&self) -> (Shape, Stage2) {
-        (Shape { bits: 40, start: 1 }, Stage2 { forced: false })
+    fn layout(&self) -> (Shape, tested::Format) {
+        (Shape { bits: 40, start: 1 }, tested::FORMAT)
     }
     fn tables(&mut self) -> &mut Pool {
         &mut self.pool

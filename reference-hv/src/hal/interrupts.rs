@@ -53,16 +53,9 @@ pub trait VirtualInterrupts: Sized + fmt::Debug {
     /// What the CPU holds of it while a virtual CPU runs.
     type State;
 
-    /// Makes it as it is after reset, with so many lines that domains can own, of which these are physical; `None` for
+    /// Makes it as it is after reset, with so many lines that domains can own, none of them physical yet; `None` for
     /// numbers that no such controller has.
-    fn new(
-        vcpus: u32,
-        shared: u32,
-        lines: &[(IrqLine, Trigger)],
-        features: &Self::Features,
-    ) -> Option<Self>;
-    /// Puts the domain's physical lines into the state that its guest finds: off.
-    fn attach(&self, chip: &mut impl IrqChip);
+    fn new(vcpus: u32, shared: u32, features: &Self::Features) -> Option<Self>;
     /// Leaves the domain's physical lines quiet.
     fn release(&mut self, chip: &mut impl IrqChip);
     /// Puts a physical line behind the interrupt of its number, which the guest may have set up already.

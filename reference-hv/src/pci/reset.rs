@@ -25,7 +25,11 @@ const SETTLE: u8 = 10;
 /// Has a function stop: it masters nothing, answers nothing but configuration, and does not interrupt.
 pub fn quiesce<S: ConfigSpace>(space: &mut S, function: &Function) {
     let registers = &mut Registers::new(space, function.at);
-    registers.set_half(at::COMMAND, quiet().bits());
+    let mut command = at::Command::NO_INTX;
+    command.set(at::Command::MASTER, fault::on(Fault::PciMasterLeftOn));
+    command.set(at::Command::MEMORY, fault::on(Fault::PciDecodeLeftOn));
+    command.set(at::Command::NO_INTX, !fault::on(Fault::PciInterruptsLeftOn));
+    registers.set_half(at::COMMAND, command.bits());
     if !fault::on(Fault::PciInterruptsLeftOn) {
         for (id, enable) in [
             (at::CAP_MSI, at::MSI_ENABLE),
@@ -41,15 +45,6 @@ pub fn quiesce<S: ConfigSpace>(space: &mut S, function: &Function) {
     }
 }
 
-/// What the command register of a function says that nobody has.
-fn quiet() -> at::Command {
-    let mut command = at::Command::NO_INTX;
-    command.set(at::Command::MASTER, fault::on(Fault::PciMasterLeftOn));
-    command.set(at::Command::MEMORY, fault::on(Fault::PciDecodeLeftOn));
-    command.set(at::Command::NO_INTX, !fault::on(Fault::PciInterruptsLeftOn));
-    command
-}
-
 /// Clears bits of a register. What is not there any more is left alone.
 fn clear<S: ConfigSpace>(registers: &mut Registers<'_, S>, offset: u16, bits: u16) {
     let value = registers.half(offset);
@@ -63,8 +58,8 @@ fn restore<S: ConfigSpace>(space: &mut S, function: &Function) {
     if fault::on(Fault::PciSettingsLost) {
         return;
     }
+    quiesce(space, function);
     let registers = &mut Registers::new(space, function.at);
-    registers.set_half(at::COMMAND, quiet().bits());
     let settings = function.settings;
     registers.set_byte(at::CACHE_LINE, settings.cache_line);
     registers.set_byte(at::LATENCY, settings.latency);

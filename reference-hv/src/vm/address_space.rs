@@ -80,6 +80,22 @@ impl<F: Format<Input = Ipa, Attributes = Memory>> AddressSpace<F> {
         self.ram.meets(guest) || self.devices.meets(guest) || self.foreign.meets(guest)
     }
 
+    /// Maps pages where nothing is, for nobody to use yet.
+    ///
+    /// # Errors
+    /// Says why not; then some of them may be mapped.
+    pub fn fill<M: Machine + Translation<Format = F>>(
+        &mut self,
+        machine: &mut M,
+        guest: Span<Ipa>,
+        to: Pa,
+        memory: Memory,
+    ) -> Result<(), MapError> {
+        let tables = metered!(self, machine);
+        let space = &mut self.space;
+        space.map(tables, guest.first(), to, guest.size(), memory)
+    }
+
     /// Maps pages where nothing is.
     ///
     /// # Errors
@@ -91,15 +107,30 @@ impl<F: Format<Input = Ipa, Attributes = Memory>> AddressSpace<F> {
         to: Pa,
         memory: Memory,
     ) -> Result<(), Errno> {
-        let tables = metered!(self, machine);
-        let done = self
-            .space
-            .map(tables, guest.first(), to, guest.size(), memory);
+        let done = self.fill(machine, guest, to, memory);
         machine.publish();
         if let Err(error) = done {
             self.remove(machine, guest)?;
             return Err(error.into());
         }
+        Ok(())
+    }
+
+    /// Maps pages of a device where nothing is.
+    ///
+    /// # Errors
+    /// Says why not; then nothing is mapped.
+    pub fn map_device<M: Machine + Translation<Format = F>>(
+        &mut self,
+        machine: &mut M,
+        guest: Span<Ipa>,
+        to: Pa,
+    ) -> Result<(), Errno> {
+        if !self.devices.reserve() {
+            return Err(Errno::ENOMEM);
+        }
+        self.map(machine, guest, to, Memory::Device)?;
+        self.devices.add(extent(guest, to, ()));
         Ok(())
     }
 

@@ -12,7 +12,6 @@
 //!
 //! A call does a bounded part of that, so that others get their turn in between.
 
-use super::device_assign::release_lines;
 use super::domain::TeardownStage;
 use super::page_bitmap::PORTION;
 use super::ram::release;
@@ -91,7 +90,8 @@ impl<M: Machine> Hypervisor<M> {
             return;
         };
         domain.life = Life::Dying(TeardownStage::Functions);
-        release_lines(machine, resources, domain);
+        domain.end_lines(machine);
+        resources.release_lines(domain.id);
         console::flush(machine, domain);
         if !fault::on(Fault::ReleaseForgotten) && !fault::on(Fault::ReleaseLate) {
             machine.release(domain.memory.tag.iommu_domain());

@@ -3,26 +3,24 @@
 //! Pages and lines go through the same proof as those of the trees ([`ResourceTable`]); what is judged here is the
 //! guest's side.
 
-use super::address_space::{extent, pages};
+use super::address_space::pages;
 use super::ram::vacant;
 use super::{Domain, Hypervisor};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
-use crate::assign::{AssignError, ResourceTable};
+use crate::assign::AssignError;
 use crate::errno::Errno;
-use crate::fault::{self, Fault};
-use crate::hal::{Machine, VirtualInterrupts};
+use crate::hal::Machine;
 use crate::ids::{DomainId, IrqLine, Stream};
-use crate::paging::Memory;
 
 /// Most device pages that are mapped at once (Xen's limit too).
 const MOST: u64 = 64;
 
 impl<M: Machine> Hypervisor<M> {
-    /// Says on the console why a domain does not get something, and returns that for the guest.
-    fn refused(&mut self, id: DomainId, refused: &AssignError) -> Errno {
+    /// Says on the console why a domain is not given something, and returns that for the guest.
+    pub(super) fn refused(&mut self, id: DomainId, what: &str, error: &AssignError<'_>) -> Errno {
         self.machine
-            .line(format_args!("{id} is not given a device: {refused}"));
-        errno(refused)
+            .line(format_args!("{id} is not given {what}: {error}"));
+        error.errno()
     }
 
     /// Lets a domain have pages of devices, or takes them from it.
@@ -41,7 +39,7 @@ impl<M: Machine> Hypervisor<M> {
         if allow {
             self.roomy()?;
             let claimed = self.resources.claim_pages(id, span);
-            return claimed.map_err(|refused| self.refused(id, &refused));
+            return claimed.map_err(|error| self.refused(id, "a device", &error));
         }
         let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
         let mut mapped = domain.memory.devices.iter();
@@ -75,7 +73,7 @@ impl<M: Machine> Hypervisor<M> {
             self.roomy()?;
         }
         let permitted = self.resources.has_pages(id, host);
-        permitted.map_err(|refused| self.refused(id, &refused))?;
+        permitted.map_err(|error| self.refused(id, "a device", &error))?;
         let (machine, domain, resources) = self.parts_of(place)?;
         if !domain.memory.devices.reserve() {
             return Err(Errno::ENOMEM);
@@ -86,11 +84,7 @@ impl<M: Machine> Hypervisor<M> {
                 return Err(Errno::EINVAL);
             }
             let guest = vacant(domain, resources, gfn, count)?;
-            domain
-                .memory
-                .map(machine, guest, host.first(), Memory::Device)?;
-            domain.memory.devices.add(extent(guest, host.first(), ()));
-            return Ok(());
+            return domain.memory.map_device(machine, guest, host.first());
         }
         if !is_mapped(domain, guest, host) {
             return Err(Errno::EINVAL);
@@ -118,15 +112,13 @@ impl<M: Machine> Hypervisor<M> {
         }
         self.roomy()?;
         let claimed = self.resources.claim_line(id, line);
-        let trigger = claimed.map_err(|refused| self.refused(id, &refused))?;
+        let trigger = claimed.map_err(|error| self.refused(id, "a device", &error))?;
         let (machine, domain, resources) = self.parts_of(place)?;
-        machine.configure(line, trigger);
-        if domain.interrupts.connect(machine, line, trigger).is_err() {
+        let begun = domain.begin_line(machine, line, trigger);
+        if begun.is_err() {
             resources.release_line(id, line);
-            return Err(Errno::EBUSY);
         }
-        domain.lines.push(line);
-        Ok(())
+        begun
     }
 
     /// Takes a line from a domain that does not run.
@@ -142,9 +134,7 @@ impl<M: Machine> Hypervisor<M> {
         if domain.runs() {
             return Err(Errno::EBUSY);
         }
-        release_line(machine, line);
-        domain.interrupts.disconnect(line);
-        domain.lines.retain(|other| *other != line);
+        domain.end_line(machine, line);
         resources.release_line(id, line);
         Ok(())
     }
@@ -161,7 +151,7 @@ impl<M: Machine> Hypervisor<M> {
     pub fn assign_device(&mut self, id: DomainId, path: &str) -> Result<(), Errno> {
         let place = self.living(id)?;
         let claimed = self.resources.claim_streams(id, path);
-        let streams = claimed.map_err(|refused| self.refused(id, &refused))?;
+        let streams = claimed.map_err(|error| self.refused(id, "a device", &error))?;
         let domain = self.domains.get(place).ok_or(Errno::ESRCH)?;
         let (root, tag) = (domain.memory.space.root(), domain.memory.tag);
         let attach = |stream: &Stream| self.machine.attach(*stream, id, root, tag.iommu_domain());
@@ -182,10 +172,10 @@ impl<M: Machine> Hypervisor<M> {
     /// Refuses what is no protected device, may not be given, or is somebody's.
     pub fn test_assign(&mut self, path: &str) -> Result<(), Errno> {
         let free = self.resources.is_free(path);
-        free.map_err(|refused| match refused {
+        free.map_err(|error| match error.errno() {
             // Whether it is taken is the question here, so that is no other answer (and Xen's).
-            AssignError::Owned(_) => Errno::EINVAL,
-            other => errno(&other),
+            Errno::EBUSY => Errno::EINVAL,
+            other => other,
         })
     }
 
@@ -196,22 +186,10 @@ impl<M: Machine> Hypervisor<M> {
     pub fn deassign_device(&mut self, id: DomainId, path: &str) -> Result<(), Errno> {
         self.living(id)?;
         let waived = self.resources.release_streams(id, path);
-        for stream in waived.map_err(|refused| self.refused(id, &refused))? {
+        for stream in waived.map_err(|error| self.refused(id, "a device", &error))? {
             self.machine.detach(*stream);
         }
         Ok(())
-    }
-}
-
-/// Says in a number why a domain does not get something.
-fn errno(refused: &AssignError) -> Errno {
-    match refused {
-        AssignError::Forbidden(_) => Errno::EPERM,
-        AssignError::Owned(_) => Errno::EBUSY,
-        AssignError::Absent(_) => Errno::ESRCH,
-        AssignError::Unprotected(_) => Errno::EINVAL,
-        AssignError::Range(_) => Errno::ERANGE,
-        AssignError::Broken(_) => Errno::EBADF,
     }
 }
 
@@ -222,29 +200,4 @@ fn is_mapped<M: Machine>(domain: &Domain<M>, guest: Span<Ipa>, host: Span<Pa>) -
         let page = at.and_then(|at| domain.memory.devices.page(at));
         page.is_some_and(|page| Some(page.pa) == host.first().checked_add(nth * PAGE_SIZE))
     })
-}
-
-/// Leaves a line as it was before anybody had it: off, with nothing latched, not active, without a route.
-pub fn release_line<M: Machine>(machine: &mut M, line: IrqLine) {
-    if !fault::on(Fault::LineLeftEnabled) {
-        machine.set_enabled(line, false);
-    }
-    machine.clear_pending(line);
-    if !fault::on(Fault::LineLeftActive) {
-        machine.deactivate(line);
-    }
-    machine.unroute(line);
-}
-
-/// Takes all from a domain that the machine's devices know of it.
-pub fn release_lines<M: Machine>(
-    machine: &mut M,
-    resources: &mut ResourceTable<'_>,
-    domain: &mut Domain<M>,
-) {
-    for line in domain.lines.drain(..) {
-        release_line(machine, line);
-        domain.interrupts.disconnect(line);
-    }
-    resources.release_lines(domain.id);
 }

@@ -15,8 +15,8 @@ use crate::assign::layout::Layout;
 use crate::assign::{DomainPlan, Refusal};
 use crate::config::ConfigError;
 use crate::hal::{Arch, Cpu, Machine, VirtualInterrupts};
-use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, SourceId, Trigger, VcpuId, Vmid};
-use crate::paging::{MapError, Space, Tables};
+use crate::ids::{DomainId, IrqLine, Privilege, Sbdf, SourceId, VcpuId, Vmid};
+use crate::paging::{MapError, Space};
 use crate::vdev::text_line::Line;
 use crate::vdev::vpl011::Pl011;
 
@@ -182,11 +182,6 @@ impl<M: Machine> Domain<M> {
         tag: Vmid,
     ) -> Result<Self, Refusal> {
         let refuse = |failure| refusal(plan, failure);
-        let lines: Vec<_> = plan
-            .irqs
-            .iter()
-            .map(|irq| (irq.line, irq.trigger))
-            .collect();
         let frame = Frame {
             id: plan.id,
             name: plan.name.clone(),
@@ -195,19 +190,17 @@ impl<M: Machine> Domain<M> {
             cpus: plan.cpus,
             shared_lines: plan.shared_lines,
         };
-        let mut space = new_space(machine).ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
-        let before = machine.tables().left();
-        let filled = load_images(machine, &mut space, plan, tree);
-        machine.publish();
-        let memory = AddressSpace {
-            frames: before - machine.tables().left(),
+        let space = new_space(machine).ok_or(refuse(Failure::Map(MapError::NoFrame)))?;
+        let mut memory = AddressSpace {
             frame_limit: u64::MAX,
             ram: extents(plan.ram.iter().map(|ram| (ram.ipa, ram.pa, ram.pages))),
             max_pages: plan.ram.iter().map(|ram| ram.pages).sum(),
             devices: extents(plan.mmio.iter().map(|mmio| (mmio.ipa, mmio.pa, mmio.pages))),
             ..AddressSpace::new(space, tag)
         };
-        let made = filled.and_then(|()| frame.devices(machine, &lines));
+        let filled = load_images(machine, &mut memory, plan, tree);
+        machine.publish();
+        let made = filled.and_then(|()| frame.devices(machine));
         let (interrupts, emulated) = match made {
             Ok(made) => made,
             Err(failure) => {
@@ -223,26 +216,32 @@ impl<M: Machine> Domain<M> {
             machine.reset(&mut first.registers, plan.load.kernel.to, tree);
             first.state = State::Ready;
         }
-        for (line, trigger) in &lines {
-            machine.configure(*line, *trigger);
-            domain.lines.push(*line);
-        }
-        domain.interrupts.attach(machine);
-        for function in &plan.functions {
-            if domain.show(machine, function).is_err() {
-                domain.memory.space.release(machine.tables());
-                return Err(refuse(Failure::Function(function.function.at)));
-            }
-        }
-        let root = domain.memory.space.root();
-        for stream in &plan.streams {
-            if !machine.attach(*stream, plan.id, root, tag.iommu_domain()) {
-                machine.release(tag.iommu_domain());
-                domain.memory.space.release(machine.tables());
-                return Err(refuse(Failure::Stream(stream.id)));
-            }
+        if let Err(failure) = domain.give(machine, plan) {
+            domain.end_lines(machine);
+            machine.release(tag.iommu_domain());
+            domain.memory.space.release(machine.tables());
+            return Err(refuse(failure));
         }
         Ok(domain)
+    }
+
+    /// Gives a domain the lines, functions and streams that are planned for it.
+    fn give(&mut self, machine: &mut M, plan: &DomainPlan) -> Result<(), Failure> {
+        for irq in &plan.irqs {
+            let begun = self.begin_line(machine, irq.line, irq.trigger);
+            begun.map_err(|_| Failure::Interrupts)?;
+        }
+        for function in &plan.functions {
+            let shown = self.show(machine, function);
+            shown.map_err(|_| Failure::Function(function.function.at))?;
+        }
+        let (root, tag) = (self.memory.space.root(), self.memory.tag);
+        for stream in &plan.streams {
+            if !machine.attach(*stream, plan.id, root, tag.iommu_domain()) {
+                return Err(Failure::Stream(stream.id));
+            }
+        }
+        Ok(())
     }
 
     /// Makes a domain without memory, virtual CPUs and lines, for somebody else to fill.
@@ -250,7 +249,7 @@ impl<M: Machine> Domain<M> {
     /// # Errors
     /// Says why not; then nothing of it is left.
     pub(super) fn bare(machine: &mut M, frame: Frame, tag: Vmid) -> Result<Self, Failure> {
-        let (interrupts, emulated) = frame.devices(machine, &[])?;
+        let (interrupts, emulated) = frame.devices(machine)?;
         let space = new_space(machine).ok_or(Failure::Map(MapError::NoFrame))?;
         let memory = AddressSpace::new(space, tag);
         Ok(Self::assemble(machine, frame, memory, interrupts, emulated))
@@ -317,10 +316,9 @@ impl Frame {
     fn devices<M: Machine>(
         &self,
         machine: &M,
-        lines: &[(IrqLine, Trigger)],
     ) -> Result<(Interrupts<M>, EmulatedDevices), Failure> {
         let features = machine.interrupt_features();
-        let interrupts = Interrupts::<M>::new(self.cpus, self.shared_lines, lines, &features);
+        let interrupts = Interrupts::<M>::new(self.cpus, self.shared_lines, &features);
         let emulated = EmulatedDevices::new(self.cpus, &self.layout).ok();
         interrupts.zip(emulated).ok_or(Failure::Interrupts)
     }

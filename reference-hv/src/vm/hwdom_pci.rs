@@ -3,7 +3,6 @@
 
 use alloc::vec::Vec;
 
-use super::pci_assign::errno;
 use super::pci_functions::FunctionBackend;
 use super::{Hypervisor, VcpuRef};
 use crate::access::{Access, Width};
@@ -172,9 +171,9 @@ impl<M: Machine> Hypervisor<M> {
             return Ok(());
         }
         let adopted = self.resources.adopt_function(at);
-        let plan = adopted.map_err(|refused| {
-            self.machine.line(format_args!("PCI function: {refused}"));
-            errno(&refused)
+        let plan = adopted.map_err(|error| {
+            self.machine.line(format_args!("PCI function: {error}"));
+            error.errno()
         })?;
         let hardware = self
             .resources
@@ -203,7 +202,7 @@ impl<M: Machine> Hypervisor<M> {
             return Err(Errno::EBUSY);
         }
         let forgotten = self.resources.forget_function(at);
-        let plan = forgotten.map_err(|refused| errno(&refused))?;
+        let plan = forgotten.map_err(|error| error.errno())?;
         let hardware = self
             .resources
             .hardware()
@@ -260,7 +259,7 @@ impl<M: Machine> Hypervisor<M> {
         }
         if let Some(line) = plan.line {
             // Without its line it can be used all the same.
-            let _ = domain.join(machine, line.line, line.trigger);
+            let _ = domain.begin_line(machine, line.line, line.trigger);
         }
         self.refresh(place, plan.function.at);
     }

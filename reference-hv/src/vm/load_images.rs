@@ -1,16 +1,17 @@
 //! What a domain's memory holds when it starts.
 
+use super::address_space::AddressSpace;
 use super::domain::Failure;
-use crate::addr::{Address, Ipa, PAGE_SIZE, Span};
+use crate::addr::{Address, Ipa, Span};
 use crate::assign::{DomainPlan, Placed};
 use crate::fault::{self, Fault};
 use crate::hal::Machine;
-use crate::paging::{Memory, Space};
+use crate::paging::{MapError, Memory, Space};
 
 /// Maps all that the plan names and fills the RAM.
 pub(super) fn load_images<M: Machine>(
     machine: &mut M,
-    space: &mut Space<M::Format>,
+    memory: &mut AddressSpace<M::Format>,
     plan: &DomainPlan,
     tree: &[u8],
 ) -> Result<(), Failure> {
@@ -22,7 +23,8 @@ pub(super) fn load_images<M: Machine>(
             return Err(Failure::NotRam("domain's RAM"));
         }
     }
-    map(machine, space, plan)?;
+    map(machine, memory, plan)?;
+    let space = &memory.space;
     place(machine, space, &plan.load.kernel, "kernel")?;
     if let Some(ramdisk) = &plan.load.ramdisk {
         place(machine, space, ramdisk, "ramdisk")?;
@@ -32,67 +34,39 @@ pub(super) fn load_images<M: Machine>(
     Ok(())
 }
 
-/// Faults after which ranges of a plan may overlap, which the tables would not have.
-const OVERLAPPING: [Fault; 8] = [
+/// Faults after which ranges of a plan may overlap: what one of them lets through must show in the guest, so a later
+/// range takes the place of an earlier one, which the tables would refuse.
+const OVERLAPPING: [Fault; 10] = [
     Fault::GuestRamOverlap,
     Fault::GuestRangesOverlap,
     Fault::ColumnsSwapped,
     Fault::IdentityToo,
     Fault::ControllerMapped,
     Fault::IommuMapped,
+    Fault::ReservedToHardware,
+    Fault::IommuMappedToHardware,
     Fault::DeviceInLaterDomains,
     Fault::BlockMapped,
 ];
 
-/// Maps exactly what the plan names: device pages and RAM.
+/// Maps exactly what the plan names: RAM and device pages.
 fn map<M: Machine>(
     machine: &mut M,
-    space: &mut Space<M::Format>,
+    memory: &mut AddressSpace<M::Format>,
     plan: &DomainPlan,
 ) -> Result<(), Failure> {
-    if OVERLAPPING.into_iter().any(fault::on) {
-        return overlay(machine, space, plan);
-    }
-    for mmio in &plan.mmio {
-        space.map(
-            machine.tables(),
-            mmio.ipa,
-            mmio.pa,
-            mmio.size(),
-            Memory::Device,
-        )?;
-    }
-    for ram in &plan.ram {
-        let size = ram.pages * PAGE_SIZE;
-        space.map(machine.tables(), ram.ipa, ram.pa, size, Memory::Ram)?;
-    }
-    Ok(())
-}
-
-/// Maps what the plan names page by page, a later range over an earlier one and devices over RAM: what
-/// a seeded fault lets through must show in the guest, not here.
-fn overlay<M: Machine>(
-    machine: &mut M,
-    space: &mut Space<M::Format>,
-    plan: &DomainPlan,
-) -> Result<(), Failure> {
-    let devices = plan
-        .mmio
-        .iter()
-        .rev()
-        .map(|mmio| (mmio.ipa, mmio.pa, mmio.pages, Memory::Device));
     let ram = plan
         .ram
         .iter()
-        .map(|ram| (ram.ipa, ram.pa, ram.pages, Memory::Ram));
-    for (ipa, pa, pages, memory) in devices.chain(ram) {
-        for offset in (0..pages).map(|page| page * PAGE_SIZE) {
-            if let (Some(from), Some(to)) = (ipa.checked_add(offset), pa.checked_add(offset))
-                && space.walk(machine.tables(), from).is_none()
-            {
-                space.map(machine.tables(), from, to, PAGE_SIZE, memory)?;
-            }
+        .map(|ram| (ram.guest(), ram.pa, Memory::Ram));
+    let devices = plan.mmio.iter();
+    let devices = devices.map(|mmio| (mmio.guest(), mmio.pa, Memory::Device));
+    for (guest, pa, kind) in ram.chain(devices) {
+        let guest = guest.ok_or(Failure::NotRam("domain's RAM"))?;
+        if OVERLAPPING.into_iter().any(fault::on) && memory.remove(machine, guest).is_err() {
+            return Err(MapError::NoFrame.into());
         }
+        memory.fill(machine, guest, pa, kind)?;
     }
     Ok(())
 }

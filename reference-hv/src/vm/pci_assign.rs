@@ -2,23 +2,14 @@
 
 use super::pci_functions::PendingReset;
 use super::{Hypervisor, Progress};
-use crate::assign::{AssignError, FunctionPlan, PciAssignment};
+use crate::assign::{FunctionPlan, PciAssignment};
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
-use crate::hal::{Machine, VirtualInterrupts};
+use crate::hal::Machine;
 use crate::ids::{DomainId, Sbdf, Stream};
 use crate::pci::quiesce;
 
-use super::device_assign::release_line;
-
 impl<M: Machine> Hypervisor<M> {
-    /// Says why a domain does not get a function, and returns that for the guest.
-    fn withheld(&mut self, id: DomainId, refused: &AssignError) -> Errno {
-        self.machine
-            .line(format_args!("{id} is not given a PCI function: {refused}"));
-        errno(refused)
-    }
-
     /// Goes on with all functions that are being taken from domains that live on.
     fn settle_functions(&mut self) {
         let pending_resets = self.domains.iter();
@@ -56,7 +47,7 @@ impl<M: Machine> Hypervisor<M> {
         }
         let (layout, lines) = (domain.layout, domain.shared_lines);
         let claimed = self.resources.claim_function(id, at, &layout, lines);
-        let assignment = claimed.map_err(|refused| self.withheld(id, &refused))?;
+        let assignment = claimed.map_err(|error| self.refused(id, "a PCI function", &error))?;
         self.take_from_hardware(&assignment);
         let given = self.hand_over(place, &assignment.plan);
         if given.is_err() {
@@ -81,9 +72,7 @@ impl<M: Machine> Hypervisor<M> {
         if let Some(line) = assignment.line
             && let Some(domain) = self.domains.get_mut(place)
         {
-            release_line(&mut self.machine, line);
-            domain.interrupts.disconnect(line);
-            domain.lines.retain(|other| *other != line);
+            domain.end_line(&mut self.machine, line);
         }
     }
 
@@ -99,7 +88,7 @@ impl<M: Machine> Hypervisor<M> {
             }
         }
         if let Some(line) = plan.line {
-            domain.join(machine, line.line, line.trigger)?;
+            domain.begin_line(machine, line.line, line.trigger)?;
         }
         Ok(())
     }
@@ -151,7 +140,7 @@ impl<M: Machine> Hypervisor<M> {
             .iter()
             .any(|other| other.line.map(|line| line.line) == line);
         if let Some(line) = line.filter(|_| !shared) {
-            domain.leave(machine, line);
+            domain.end_line(machine, line);
         }
     }
 
@@ -196,22 +185,10 @@ impl<M: Machine> Hypervisor<M> {
         }
         self.settle_functions();
         let free = self.resources.test_function(at);
-        free.map_err(|refused| match refused {
+        free.map_err(|error| match error.errno() {
             // Whether it is known and free is the question here, so that is no other answer (and Xen's).
-            AssignError::Owned(_) | AssignError::Absent(_) => Errno::EINVAL,
-            other => errno(&other),
+            Errno::EBUSY | Errno::ENODEV => Errno::EINVAL,
+            other => other,
         })
-    }
-}
-
-/// Says in a number why a domain does not get a function.
-pub(super) fn errno(refused: &AssignError) -> Errno {
-    match refused {
-        AssignError::Forbidden(_) => Errno::EPERM,
-        AssignError::Owned(_) => Errno::EBUSY,
-        AssignError::Absent(_) => Errno::ENODEV,
-        AssignError::Unprotected(_) => Errno::EOPNOTSUPP,
-        AssignError::Range(_) => Errno::ERANGE,
-        AssignError::Broken(_) => Errno::EBADF,
     }
 }

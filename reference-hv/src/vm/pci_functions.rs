@@ -6,8 +6,7 @@
 use alloc::vec::Vec;
 
 use super::Domain;
-use super::address_space::{AddressSpace, extent};
-use super::device_assign::release_line;
+use super::address_space::AddressSpace;
 use super::hwdom_pci::Buses;
 use crate::access::Width;
 use crate::addr::{Ipa, Pa, Span};
@@ -16,9 +15,8 @@ use crate::assign::{DomainPlan, FunctionPlan, ResourceTable};
 use crate::config::HostBridge;
 use crate::errno::Errno;
 use crate::fault::{self, Fault};
-use crate::hal::{Clock, ConfigSpace, Machine, VirtualInterrupts};
-use crate::ids::{IrqLine, Sbdf, Trigger};
-use crate::paging::Memory;
+use crate::hal::{Clock, ConfigSpace, Machine};
+use crate::ids::Sbdf;
 use crate::pci::reset::{End, Progress as Reset, ResetRun};
 use crate::pci::{Inventory, Reset as How};
 use crate::vdev::Rejected;
@@ -64,14 +62,7 @@ impl<M: Machine> ConfigSpace for FunctionBackend<'_, M> {
 
 impl<M: Machine> Port for FunctionBackend<'_, M> {
     fn map(&mut self, guest: Span<Ipa>, host: Pa) -> bool {
-        if self.memory.meets(guest) || !self.memory.devices.reserve() {
-            return false;
-        }
-        let done = self.memory.map(self.machine, guest, host, Memory::Device);
-        if done.is_ok() {
-            self.memory.devices.add(extent(guest, host, ()));
-        }
-        done.is_ok()
+        !self.memory.meets(guest) && self.memory.map_device(self.machine, guest, host).is_ok()
     }
 
     fn unmap(&mut self, guest: Span<Ipa>) {
@@ -233,33 +224,5 @@ fn windows(bridge: &Bridge) -> Windows {
             .chain(high)
             .collect(),
         direct: bridge.direct,
-    }
-}
-
-impl<M: Machine> Domain<M> {
-    /// Connects a line that the domain got with a function, unless it has it already.
-    pub(super) fn join(
-        &mut self,
-        machine: &mut M,
-        line: IrqLine,
-        trigger: Trigger,
-    ) -> Result<(), Errno> {
-        if self.lines.contains(&line) {
-            return Ok(());
-        }
-        machine.configure(line, trigger);
-        let connected = self.interrupts.connect(machine, line, trigger);
-        connected.map_err(|_| Errno::EBUSY)?;
-        self.lines.push(line);
-        Ok(())
-    }
-
-    /// Takes a line from the domain that it got with a function.
-    pub(super) fn leave(&mut self, machine: &mut M, line: IrqLine) {
-        if self.lines.contains(&line) {
-            release_line(machine, line);
-            self.interrupts.disconnect(line);
-            self.lines.retain(|other| *other != line);
-        }
     }
 }

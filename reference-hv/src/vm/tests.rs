@@ -12,12 +12,9 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::*;
-use crate::access::{Access, Width};
+use crate::access::Width;
 use crate::addr::{Ipa, Pa, Span};
-use crate::arch::aarch64::exit::{Cause, Conduit, Exit, MemoryFault, WaitKind};
-use crate::arch::aarch64::guest_layout::GUEST;
-use crate::arch::aarch64::inject::Exception;
-use crate::arch::aarch64::linux_image;
+use crate::arch::tested::{self, BINDINGS, Exception, GUEST};
 use crate::assign::layout::Layout;
 use crate::assign::{self, IrqAssignment, Load, MmioMapping, Placed, RamMapping};
 use crate::config::{Host, Modules};
@@ -31,12 +28,12 @@ const ENTRY: u64 = 0x4000_0000;
 const TREE: u64 = 0x403f_0000;
 const KERNEL: u64 = 0x80f0_0000;
 
-fn line(intid: u32) -> IrqLine {
-    IrqLine::new(intid)
+fn line(number: u32) -> IrqLine {
+    IrqLine::new(number)
 }
 
 /// A domain with 4 MiB of RAM, one device page and one line.
-pub(crate) fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
+pub(crate) fn plan(number: u16, cpus: u32, irq: u32) -> DomainPlan {
     let pa = |at| Pa::new(at);
     let host = 0x8000_0000 + (u64::from(number) - 1) * 0x40_0000;
     DomainPlan {
@@ -60,7 +57,7 @@ pub(crate) fn plan(number: u16, cpus: u32, intid: u32) -> DomainPlan {
             pages: 1,
         }],
         irqs: vec![IrqAssignment {
-            line: line(intid),
+            line: line(irq),
             trigger: Trigger::Level,
         }],
         streams: Vec::new(),
@@ -100,16 +97,14 @@ fn resources_with(
     }
     change(&mut tree);
     let blob = Blob::new(tree.blob().leak()).unwrap();
-    let host = Box::leak(Box::new(
-        Host::read(blob, &crate::arch::aarch64::bindings::BINDINGS).unwrap(),
-    ));
+    let host = Box::leak(Box::new(Host::read(blob, &BINDINGS).unwrap()));
     let machine = assign::Machine {
         taken: Vec::new(),
         pa_bits: 44,
         ipa_bits: 40,
         lines: 256,
         guest: &GUEST,
-        kernel: linux_image::room,
+        kernel: tested::kernel_room,
         streams: vec![Some(0x1_0000)],
         functions,
     };
@@ -121,12 +116,7 @@ struct Kernels;
 
 impl<'t> Modules<'t> for Kernels {
     fn bytes(&self, at: Span<Pa>) -> Option<&'t [u8]> {
-        let mut image = vec![0; usize::try_from(at.size()).ok()?];
-        image
-            .get_mut(16..24)?
-            .copy_from_slice(&0x10_0000_u64.to_le_bytes());
-        image.get_mut(56..60)?.copy_from_slice(b"ARM\x64");
-        Some(image.leak())
+        tested::kernel(at.size()).map(|image| &*image.leak())
     }
 }
 
@@ -141,42 +131,6 @@ pub(crate) fn hypervisor(plans: &[DomainPlan]) -> Hypervisor<Fake> {
 /// The place of a virtual CPU.
 pub(crate) fn place(domain: usize, vcpu: usize) -> VcpuRef {
     VcpuRef { domain, vcpu }
-}
-
-fn call(function: u64, args: [u64; 3]) -> Deed {
-    let [a, b, c] = args;
-    Deed::Exit(Exit::Call {
-        conduit: Conduit::Hvc,
-        immediate: 0,
-        args: [function, a, b, c, 0],
-        number: 0,
-    })
-}
-
-fn wfi() -> Deed {
-    Deed::Exit(Exit::Wait {
-        kind: WaitKind::Interrupt,
-    })
-}
-
-fn store(at: u64, width: Width, value: u64) -> Deed {
-    Deed::Exit(Exit::Data {
-        fault: MemoryFault {
-            ipa: Some(Ipa::new(at)),
-            va: at,
-            cause: Cause::Translation,
-            walk: false,
-        },
-        write: true,
-        access: Some(Access {
-            width,
-            write: Some(value),
-            rt: 1,
-            sign_extend: false,
-            wide: false,
-        }),
-        cache: false,
-    })
 }
 
 fn told(hypervisor: &mut Hypervisor<Fake>, domain: u16, vcpu: u32, deeds: &[Deed]) {
@@ -312,8 +266,8 @@ fn off_is_for_one_domain() {
         1,
         0,
         &[
-            store(0x2200_0000, Width::Byte, 0x78),
-            call(SYSTEM_OFF, [0; 3]),
+            Deed::store(0x2200_0000, Width::Byte, 0x78),
+            Deed::power(SYSTEM_OFF, [0; 3]),
         ],
     );
     for _ in 0..5 {
@@ -338,21 +292,24 @@ fn off_is_for_one_domain() {
 fn waiting_ends_with_an_interrupt() {
     let mut hypervisor = hypervisor(&[plan(1, 1, 39), plan(2, 1, 40)]);
     let enable = [
-        store(0x0300_1000, Width::Word, 0x12),
-        store(0x0300_1084, Width::Word, 1 << 7),
-        store(0x0300_1104, Width::Word, 1 << 7),
-        // PPI 27 of the redistributor's SGI frame.
-        store(0x0303_0080, Width::Word, 1 << 27),
-        store(0x0303_0100, Width::Word, 1 << 27),
+        Deed::store(0x0300_1000, Width::Word, 0x12),
+        Deed::store(0x0300_1084, Width::Word, 1 << 7),
+        Deed::store(0x0300_1104, Width::Word, 1 << 7),
     ];
     told(&mut hypervisor, 1, 0, &enable);
+    told(&mut hypervisor, 1, 0, &Deed::enable_timer());
     told(
         &mut hypervisor,
         1,
         0,
-        &[Deed::Arm(5000), wfi(), Deed::Arm(u64::MAX), wfi()],
+        &[
+            Deed::Arm(5000),
+            Deed::wait(),
+            Deed::Arm(u64::MAX),
+            Deed::wait(),
+        ],
     );
-    told(&mut hypervisor, 2, 0, &[wfi()]);
+    told(&mut hypervisor, 2, 0, &[Deed::wait()]);
     hypervisor.machine().chip(line(39)).drive(line(39), true);
     hypervisor
         .machine()
@@ -374,7 +331,7 @@ fn waiting_ends_with_an_interrupt() {
     assert_eq!(entered(&mut hypervisor), "d1v0");
     hypervisor.step();
     assert_eq!(hypervisor.machine().time, 9000);
-    told(&mut hypervisor, 1, 0, &[wfi()]);
+    told(&mut hypervisor, 1, 0, &[Deed::wait()]);
     hypervisor.step();
     assert_eq!(entered(&mut hypervisor), "d1v0");
     let shown = hypervisor.machine().shown.clone();
@@ -408,14 +365,14 @@ fn second_cpu() {
     let mut hypervisor = hypervisor(&[plan(1, 2, 39)]);
     let not_there = 0x5000_0000;
     let cases: [(Deed, i64); 8] = [
-        (call(AFFINITY_INFO, [1, 0, 0]), 1),
-        (call(CPU_ON, [2, ENTRY, 7]), -2),
-        (call(CPU_ON, [1 << 31 | 1, ENTRY, 7]), -2),
-        (call(CPU_ON, [1, not_there, 7]), -9),
-        (call(CPU_ON, [1, 0x3a00_0000, 7]), -9),
-        (call(CPU_ON, [1, ENTRY + 0x1000, 7]), 0),
-        (call(CPU_ON, [1, ENTRY + 0x2000, 8]), -4),
-        (call(AFFINITY_INFO, [1, 0, 0]), 0),
+        (Deed::power(AFFINITY_INFO, [1, 0, 0]), 1),
+        (Deed::power(CPU_ON, [2, ENTRY, 7]), -2),
+        (Deed::power(CPU_ON, [1 << 31 | 1, ENTRY, 7]), -2),
+        (Deed::power(CPU_ON, [1, not_there, 7]), -9),
+        (Deed::power(CPU_ON, [1, 0x3a00_0000, 7]), -9),
+        (Deed::power(CPU_ON, [1, ENTRY + 0x1000, 7]), 0),
+        (Deed::power(CPU_ON, [1, ENTRY + 0x2000, 8]), -4),
+        (Deed::power(AFFINITY_INFO, [1, 0, 0]), 0),
     ];
     for (deed, wanted) in cases {
         told(&mut hypervisor, 1, 0, &[deed]);
@@ -429,9 +386,9 @@ fn second_cpu() {
         &mut hypervisor,
         1,
         0,
-        &[Deed::Compute(1000), call(CPU_OFF, [0; 3])],
+        &[Deed::Compute(1000), Deed::power(CPU_OFF, [0; 3])],
     );
-    told(&mut hypervisor, 1, 1, &[call(CPU_OFF, [0; 3])]);
+    told(&mut hypervisor, 1, 1, &[Deed::power(CPU_OFF, [0; 3])]);
     entered(&mut hypervisor);
     for _ in 0..3 {
         hypervisor.step();
@@ -473,7 +430,12 @@ fn errors_are_their_authors() {
 #[test]
 fn unmapped_accesses_abort() {
     let mut hypervisor = hypervisor(&[plan(1, 1, 39)]);
-    told(&mut hypervisor, 1, 0, &[store(0x0905_0000, Width::Word, 0)]);
+    told(
+        &mut hypervisor,
+        1,
+        0,
+        &[Deed::store(0x0905_0000, Width::Word, 0)],
+    );
     hypervisor.step();
     let injected = hypervisor.machine().injected.clone();
     assert!(

@@ -24,7 +24,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["addr", "dt", "fault", "ids", "pci"]),
     (
         "assign",
-        &["addr", "config", "dt", "fault", "ids", "pci", "span_set"],
+        &[
+            "addr", "config", "dt", "errno", "fault", "ids", "pci", "span_set",
+        ],
     ),
     ("vdev", &["access", "addr", "fault", "hal", "ids", "pci"]),
     (

@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 
 use super::gic::{self, Sgi, SgiTarget};
 use super::guest_layout::LINES;
+use crate::fault::{self, Fault};
 use crate::hal::{IrqChip, NotOwned, VirtualInterrupts};
 use crate::ids::{IrqLine, MAX_VCPUS, Trigger};
 
@@ -81,12 +82,7 @@ impl VirtualInterrupts for Vgic {
     type Features = Features;
     type State = Lists;
 
-    fn new(
-        vcpus: u32,
-        shared: u32,
-        lines: &[(IrqLine, Trigger)],
-        features: &Features,
-    ) -> Option<Self> {
+    fn new(vcpus: u32, shared: u32, features: &Features) -> Option<Self> {
         let Features {
             list_registers,
             priority_bits,
@@ -106,24 +102,13 @@ impl VirtualInterrupts for Vgic {
             let exists = if left < 32 { (1 << left) - 1 } else { u32::MAX };
             Bank::new(32 * (index + 1), exists)
         });
-        let mut made = Self {
+        Some(Self {
             ctlr: 0,
             private: (0..vcpus).map(|_| private.clone()).collect(),
             shared: banks.collect(),
             list_registers: usize::from(list_registers),
             priority_mask: 0xff << (8 - priority_bits),
-        };
-        for (line, trigger) in lines {
-            let (bank, bit) = made.shared_line(*line)?;
-            bank.own(bit, *trigger == Trigger::Edge);
-        }
-        Some(made)
-    }
-
-    fn attach(&self, chip: &mut impl IrqChip) {
-        for bank in &self.shared {
-            bank.attach(chip);
-        }
+        })
     }
 
     fn release(&mut self, chip: &mut impl IrqChip) {
@@ -143,7 +128,8 @@ impl VirtualInterrupts for Vgic {
             return Err(NotOwned(line));
         }
         bank.own(bit, trigger == Trigger::Edge);
-        chip.set_enabled(line, bank.enabled & bit != 0);
+        let enabled = bank.enabled & bit != 0 || fault::on(Fault::InterruptDisabledDelivered);
+        chip.set_enabled(line, enabled);
         Ok(())
     }
 

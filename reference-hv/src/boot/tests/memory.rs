@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::addr::Address;
-use crate::arch::aarch64::bindings::BINDINGS;
+use crate::arch::tested::BINDINGS;
 
 const MIB: u64 = 1 << 20;
 

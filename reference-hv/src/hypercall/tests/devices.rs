@@ -70,15 +70,15 @@ fn numbers_of_pages_and_lines_are_checked() {
     );
     assert_eq!(map, error(Errno::E2BIG));
     for command in [38, 48] {
-        for (line, kind, spi, wanted) in [
+        for (line, kind, guest, wanted) in [
             (39, 0, 39, Errno::EOPNOTSUPP),
             (39, 5, 39, Errno::EOPNOTSUPP),
             (39, 4, 40, Errno::EINVAL),
             (0x1_0027, 4, 39, Errno::EINVAL),
         ] {
-            let rest = words(&[kind << 32 | line, spi]);
+            let rest = words(&[kind << 32 | line, guest]);
             let answer = rig.with(abi::DOMCTL, &domctl(command, 2, &rest));
-            assert_eq!(answer, error(wanted), "{command} {line} {kind} {spi}");
+            assert_eq!(answer, error(wanted), "{command} {line} {kind} {guest}");
         }
     }
 }

@@ -136,11 +136,11 @@ pub fn words(values: &[u64]) -> Vec<u8> {
 }
 
 /// A createdomain's own part: flags, virtual CPUs, shared interrupts.
-pub fn create(flags: u32, cpus: u32, spis: u32) -> Vec<u8> {
+pub fn create(flags: u32, cpus: u32, lines: u32) -> Vec<u8> {
     let mut rest = vec![0; 72];
     rest[20..24].copy_from_slice(&flags.to_le_bytes());
     rest[28..32].copy_from_slice(&cpus.to_le_bytes());
-    rest[64..68].copy_from_slice(&spis.to_le_bytes());
+    rest[64..68].copy_from_slice(&lines.to_le_bytes());
     rest
 }
 

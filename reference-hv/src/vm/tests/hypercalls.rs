@@ -7,15 +7,6 @@ use crate::hal::Ram;
 const ARGUMENT: u64 = ENTRY + 0x1000;
 const HOST_ARGUMENT: u64 = 0x8000_1000;
 
-fn hypercall(number: u64, args: [u64; 5]) -> Deed {
-    Deed::Exit(Exit::Call {
-        conduit: Conduit::Hvc,
-        immediate: 0xea1,
-        args,
-        number,
-    })
-}
-
 /// Two domains of which the first controls others.
 fn pair() -> Hypervisor<Fake> {
     let mut control = plan(1, 1, 39);
@@ -40,7 +31,7 @@ fn long_calls_are_made_again() {
     (destroy[0], destroy[4], destroy[8]) = (2, 0x17, 2);
     assert!(hypervisor.machine().write(Pa::new(HOST_ARGUMENT), &destroy));
     let args = [ARGUMENT, 1, 2, 3, 4];
-    told(&mut hypervisor, 1, 0, &[hypercall(36, args); 8]);
+    told(&mut hypervisor, 1, 0, &[Deed::hypercall(36, args); 8]);
     let mut answers = Vec::new();
     while answers.last() != Some(&0) {
         entered(&mut hypervisor);
@@ -68,13 +59,18 @@ fn long_calls_are_made_again() {
 #[test]
 fn turns_are_given_up() {
     let mut hypervisor = pair();
-    told(&mut hypervisor, 1, 0, &[hypercall(29, [0; 5])]);
+    told(&mut hypervisor, 1, 0, &[Deed::hypercall(29, [0; 5])]);
     for _ in 0..2 {
         hypervisor.step();
     }
     assert_eq!(entered(&mut hypervisor), "d1v0 d2v0");
     let mut hypervisor = pair();
-    told(&mut hypervisor, 2, 0, &[hypercall(29, [1, 7, 7, 7, 7])]);
+    told(
+        &mut hypervisor,
+        2,
+        0,
+        &[Deed::hypercall(29, [1, 7, 7, 7, 7])],
+    );
     for at in [2000, 3000, 4000, 5000] {
         hypervisor.machine().later.push((at, Interrupt::Own));
     }
@@ -93,8 +89,8 @@ fn a_domain_ends_itself() {
     let text = b"bye\0\0\0\0\0\x03\0\0\0";
     assert!(hypervisor.machine().write(Pa::new(HOST_ARGUMENT), text));
     let deeds = [
-        hypercall(18, [0, 3, ARGUMENT, 0, 0]),
-        hypercall(29, [2, ARGUMENT + 8, 0, 0, 0]),
+        Deed::hypercall(18, [0, 3, ARGUMENT, 0, 0]),
+        Deed::hypercall(29, [2, ARGUMENT + 8, 0, 0, 0]),
     ];
     told(&mut hypervisor, 1, 0, &deeds);
     hypervisor.machine().later.push((9000, Interrupt::Own));

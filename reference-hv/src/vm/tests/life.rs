@@ -1,7 +1,7 @@
 //! Domains that are made, changed and destroyed at run time.
 
 use super::*;
-use crate::arch::aarch64::VcpuContext;
+use crate::arch::tested::{context, switched_off};
 use crate::errno::Errno;
 use crate::hal::Ram;
 use crate::paging::Tables;
@@ -17,23 +17,6 @@ const RTC: u64 = 0x9010;
 /// The GPIO block's line and the clock's.
 const GPIO_LINE: u32 = 39;
 const RTC_LINE: u32 = 34;
-
-/// The registers of a virtual CPU that is switched off.
-fn switched_off(cpsr: u64) -> VcpuContext {
-    VcpuContext {
-        cpsr,
-        ..VcpuContext::decode(&[])
-    }
-}
-
-/// The registers of one that starts here.
-fn context(pc: u64, cpsr: u64) -> VcpuContext {
-    VcpuContext {
-        flags: 1,
-        pc,
-        ..switched_off(cpsr)
-    }
-}
 
 fn id(number: u16) -> DomainId {
     DomainId::new(number).unwrap()
@@ -252,10 +235,10 @@ fn pauses_are_counted() {
 fn what_comes_in_a_pause_is_kept() {
     let mut hypervisor = board(&[plan(1, 1, 39), plan(2, 1, 40)]);
     let setup = [
-        store(0x0300_1000, Width::Word, 0x12),
-        store(0x0300_1084, Width::Word, 1 << 7),
-        store(0x0300_1104, Width::Word, 1 << 7),
-        wfi(),
+        Deed::store(0x0300_1000, Width::Word, 0x12),
+        Deed::store(0x0300_1084, Width::Word, 1 << 7),
+        Deed::store(0x0300_1104, Width::Word, 1 << 7),
+        Deed::wait(),
     ];
     told(&mut hypervisor, 1, 0, &setup);
     for _ in 0..4 {
@@ -274,7 +257,7 @@ fn what_comes_in_a_pause_is_kept() {
         .machine()
         .later
         .push((now + 1000, Interrupt::Own));
-    told(&mut hypervisor, 2, 0, &[wfi()]);
+    told(&mut hypervisor, 2, 0, &[Deed::wait()]);
     hypervisor.step();
     hypervisor.step();
     assert_eq!(entered(&mut hypervisor), "d2v0 d1v0");
@@ -315,7 +298,7 @@ fn power_off_keeps_everything() {
     hypervisor.permit_pages(child, GPIO, 1, true).unwrap();
     hypervisor.bind_line(child, line(GPIO_LINE)).unwrap();
     let before = free(&mut hypervisor);
-    told(&mut hypervisor, 2, 0, &[call(SYSTEM_OFF, [0; 3])]);
+    told(&mut hypervisor, 2, 0, &[Deed::power(SYSTEM_OFF, [0; 3])]);
     let noise = (1..5).map(|n| (1000 + n * 300, Interrupt::Own));
     hypervisor.machine().later.extend(noise);
     for _ in 0..3 {

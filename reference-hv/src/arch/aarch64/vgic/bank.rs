@@ -276,13 +276,6 @@ impl Bank {
         }
     }
 
-    /// Puts the physical lines into the state that a guest finds after reset.
-    pub(super) fn attach(&self, chip: &mut impl IrqChip) {
-        for line in self.lines(self.owned) {
-            chip.set_enabled(line, fault::on(Fault::InterruptDisabledDelivered));
-        }
-    }
-
     /// Leaves the physical lines quiet: off, without a latched edge and not active.
     pub(super) fn release(&mut self, chip: &mut impl IrqChip) {
         for line in self.lines(self.owned) {

@@ -8,6 +8,7 @@ mod registers;
 mod rig;
 
 use super::*;
+use crate::hal::fake;
 
 /// Makes a GIC on a CPU with so many list registers.
 fn gic(
@@ -20,7 +21,14 @@ fn gic(
         list_registers,
         priority_bits,
     };
-    Vgic::new(vcpus, shared, lines, &features)
+    let mut made = Vgic::new(vcpus, shared, &features)?;
+    for (line, trigger) in lines {
+        let mut chip = fake::lines::Lines::default();
+        chip.lines
+            .insert(line.number(), fake::lines::Line::default());
+        made.connect(&mut chip, *line, *trigger).ok()?;
+    }
+    Some(made)
 }
 
 /// Numbers that no GIC has are refused.

@@ -122,7 +122,7 @@ fn lines_go_with_their_devices() {
         Err(Errno::EPERM)
     );
     hypervisor.permit_pages(one, GPIO, 1, true).unwrap();
-    for (intid, wanted) in [
+    for (number, wanted) in [
         (27, Err(Errno::EINVAL)),
         (96, Err(Errno::EINVAL)),
         (1020, Err(Errno::EINVAL)),
@@ -131,7 +131,7 @@ fn lines_go_with_their_devices() {
         (GPIO_LINE, Ok(())),
         (GPIO_LINE, Ok(())),
     ] {
-        assert_eq!(hypervisor.bind_line(one, line(intid)), wanted, "{intid}");
+        assert_eq!(hypervisor.bind_line(one, line(number)), wanted, "{number}");
     }
     hypervisor
         .machine()
@@ -169,7 +169,7 @@ fn lines_go_with_their_devices() {
     assert_eq!(hypervisor.bind_line(other, line(GPIO_LINE)), Ok(()));
 }
 
-/// A board whose GPIO block and clock are behind an SMMU, with one domain.
+/// A board whose GPIO block and clock are behind an IOMMU, with one domain.
 fn protected() -> (Hypervisor<Fake>, DomainId, DomainId) {
     let resources = resources_of(|tree| {
         let gpio = tree.at("/pl061@9030000");

@@ -13,9 +13,9 @@ fn busy(hypervisor: &mut Hypervisor<Fake>) -> DomainId {
 
 fn enable(hypervisor: &mut Hypervisor<Fake>, number: u16) {
     let setup = [
-        store(0x0300_1000, Width::Word, 0x12),
-        store(0x0300_1084, Width::Word, 1 << 7),
-        store(0x0300_1104, Width::Word, 1 << 7),
+        Deed::store(0x0300_1000, Width::Word, 0x12),
+        Deed::store(0x0300_1084, Width::Word, 1 << 7),
+        Deed::store(0x0300_1104, Width::Word, 1 << 7),
     ];
     told(hypervisor, number, 0, &setup);
     for _ in 0..3 {
@@ -61,7 +61,7 @@ fn any_domain_can_be_destroyed() {
         |_| {},
         |hypervisor| hypervisor.step(),
         |hypervisor| {
-            told(hypervisor, 1, 0, &[Deed::Arm(1_000_000), wfi()]);
+            told(hypervisor, 1, 0, &[Deed::Arm(1_000_000), Deed::wait()]);
             hypervisor.step();
         },
         |hypervisor| hypervisor.pause(id(1)).unwrap(),

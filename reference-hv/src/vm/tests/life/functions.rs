@@ -1,6 +1,7 @@
 //! PCI functions that domains have, get and lose.
 
 use super::*;
+use crate::access::Access;
 use crate::hal::fake::functions::{Device, Functions, bdf};
 use crate::ids::Sbdf;
 use crate::pci::registers::{COMMAND, Command};

@@ -40,7 +40,7 @@ impl Rig {
             (FAR, Trigger::Level),
         ]
         .map(|(intid, trigger)| (IrqLine::new(intid), trigger));
-        let vgic = super::gic(vcpus, 64, &lines, (list_registers, 5)).unwrap();
+        let mut vgic = super::gic(vcpus, 64, &[], (list_registers, 5)).unwrap();
         let mut chip = Lines::default();
         for (line, trigger) in lines {
             let edge = trigger == Trigger::Edge;
@@ -52,8 +52,8 @@ impl Rig {
                     ..Line::default()
                 },
             );
+            vgic.connect(&mut chip, line, trigger).unwrap();
         }
-        vgic.attach(&mut chip);
         let mut rig = Self {
             vgic,
             chip,

@@ -4,7 +4,7 @@ use refhv::ids::Sbdf;
 use refhv::pci::reset::{Progress, ResetRun};
 use refhv::pci::{BarKind, Inventory, Port, Reset, Segment, registers as at};
 
-#[path = "../../src/hal/fake/functions.rs"]
+#[path = "../../../src/hal/fake/functions.rs"]
 #[expect(
     dead_code,
     reason = "the tests of the functions themselves use more of it"

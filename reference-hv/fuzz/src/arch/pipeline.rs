@@ -4,12 +4,12 @@
 //! Run from `reference-hv` with `cargo +nightly fuzz run pipeline fuzz/corpus/pipeline`.
 #![no_main]
 
-#[path = "../../tests/arch/trees/check.rs"]
+#[path = "../../../tests/arch/trees/check.rs"]
 mod check;
-#[path = "../../tests/arch/trees/rig.rs"]
+#[path = "../../../tests/arch/trees/rig.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod rig;
-#[path = "../../tests/arch/trees/tree.rs"]
+#[path = "../../../tests/arch/trees/tree.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod tree;
 

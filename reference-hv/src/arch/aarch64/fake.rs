@@ -1,10 +1,27 @@
-//! A CPU whose guests do what a list says.
+//! A CPU whose guests do what a list says: what the fake machine has of this architecture, and what tests of all that
+//! stands above it need to know.
 
-use super::*;
-use crate::arch::aarch64::exit::Exit;
-use crate::arch::aarch64::sysreg::IdRegister;
-use crate::arch::aarch64::vgic::{Features, Lists};
-use crate::arch::aarch64::{Aarch64, VcpuContext};
+use core::fmt;
+
+use super::exit::{Cause, Conduit, MemoryFault, WaitKind};
+use super::sysreg::IdRegister;
+use super::vgic::{Features, Lists};
+use crate::access::{Access, Width};
+use crate::addr::{Ipa, PAGE_SIZE, Pa};
+use crate::hal::fake::Fake;
+use crate::hal::{Cpu, Event, Interrupt};
+use crate::ids::{VcpuId, Vmid};
+
+pub use super::bindings::BINDINGS;
+pub use super::exit::Exit;
+pub use super::guest_layout::GUEST;
+pub use super::inject::Exception;
+pub use super::linux_image::room as kernel_room;
+pub use super::stage2::Stage2 as Format;
+pub use super::{Aarch64 as Tested, VcpuContext};
+
+/// What the fake machine's entries look like.
+pub const FORMAT: Format = Format { forced: false };
 
 /// One thing that a guest does.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +36,88 @@ pub enum Deed {
     Error,
     /// Leaves an error behind that shows when it is switched away from.
     LateError,
+}
+
+impl Deed {
+    /// Asks the firmware, PSCI, for a power state.
+    pub fn power(function: u64, [a, b, c]: [u64; 3]) -> Self {
+        Self::Exit(Exit::Call {
+            conduit: Conduit::Hvc,
+            immediate: 0,
+            args: [function, a, b, c, 0],
+            number: 0,
+        })
+    }
+
+    /// Makes a hypercall.
+    pub fn hypercall(number: u64, args: [u64; 5]) -> Self {
+        Self::Exit(Exit::Call {
+            conduit: Conduit::Hvc,
+            immediate: 0xea1,
+            args,
+            number,
+        })
+    }
+
+    /// Waits for an interrupt.
+    pub fn wait() -> Self {
+        Self::Exit(Exit::Wait {
+            kind: WaitKind::Interrupt,
+        })
+    }
+
+    /// Writes to where there is no memory.
+    pub fn store(at: u64, width: Width, value: u64) -> Self {
+        Self::Exit(Exit::Data {
+            fault: MemoryFault {
+                ipa: Some(Ipa::new(at)),
+                va: at,
+                cause: Cause::Translation,
+                walk: false,
+            },
+            write: true,
+            access: Some(Access {
+                width,
+                write: Some(value),
+                rt: 1,
+                sign_extend: false,
+                wide: false,
+            }),
+            cache: false,
+        })
+    }
+
+    /// Enables the virtual timer's interrupt, in group 1, of the first virtual CPU.
+    pub fn enable_timer() -> [Self; 2] {
+        [0x0303_0080, 0x0303_0100].map(|at| Self::store(at, Width::Word, 1 << 27))
+    }
+}
+
+/// A kernel that takes a MiB, of so many bytes in all; `None` where its header has no room.
+pub fn kernel(size: u64) -> Option<std::vec::Vec<u8>> {
+    let mut image = std::vec![0; usize::try_from(size).ok()?];
+    image
+        .get_mut(16..24)?
+        .copy_from_slice(&0x10_0000_u64.to_le_bytes());
+    image.get_mut(56..60)?.copy_from_slice(b"ARM\x64");
+    Some(image)
+}
+
+/// The registers of a virtual CPU that is switched off.
+pub fn switched_off(cpsr: u64) -> VcpuContext {
+    VcpuContext {
+        cpsr,
+        ..VcpuContext::decode(&[])
+    }
+}
+
+/// The registers of one that starts here.
+pub fn context(pc: u64, cpsr: u64) -> VcpuContext {
+    VcpuContext {
+        flags: 1,
+        pc,
+        ..switched_off(cpsr)
+    }
 }
 
 /// A virtual CPU's registers.
@@ -38,7 +137,7 @@ pub struct Registers {
 }
 
 impl Cpu for Fake {
-    type Arch = Aarch64;
+    type Arch = Tested;
     type Vcpu = Registers;
 
     fn create(&mut self, id: VcpuId, _: Pa, tag: Vmid, _: u64) -> Registers {
