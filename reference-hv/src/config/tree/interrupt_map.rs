@@ -100,16 +100,25 @@ fn entries(index: &Index<'_>, id: NodeId) -> Result<Vec<Entry>, ConfigError> {
     let raised = u64::from(place) + u64::from(cells(node, "#interrupt-cells")?);
     let words: Vec<u32> = prop.words().collect();
     let mut rest = words.as_slice();
+    let mut before = None;
     while !rest.is_empty() {
         let (raised, behind) = take(rest, raised).ok_or_else(short)?;
         let (phandle, behind) = behind.split_first().ok_or_else(short)?;
-        let Found::One(parent) = index.by_phandle(*phandle) else {
-            return Err(flaw(Flaw::MapPhandle));
+        // Most entries name the same controller as the one before.
+        let named = match before {
+            Some((last, named)) if last == *phandle => named,
+            _ => {
+                let Found::One(parent) = index.by_phandle(*phandle) else {
+                    return Err(flaw(Flaw::MapPhandle));
+                };
+                let to = index.node(parent);
+                let unit = cells(to, "#interrupt-cells")?;
+                (parent, cells(to, "#address-cells")?, unit)
+            }
         };
-        let to = index.node(parent);
-        let place = cells(to, "#address-cells")?;
+        before = Some((*phandle, named));
+        let (parent, place, unit) = named;
         let (_, behind) = take(behind, place.into()).ok_or_else(short)?;
-        let unit = cells(to, "#interrupt-cells")?;
         let (specifier, behind) = take(behind, unit.into()).ok_or_else(short)?;
         rest = behind;
         entries.push(Entry {
