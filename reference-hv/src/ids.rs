@@ -134,31 +134,13 @@ impl Sbdf {
 
 impl fmt::Display for Sbdf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Digit by digit: each function of a machine is printed while it starts.
-        let digit = |value: u8| {
-            b"0123456789abcdef"
-                .get(usize::from(value & 15))
-                .copied()
-                .unwrap_or(b'?')
-        };
-        let both = |byte: u8| [digit(byte >> 4), digit(byte)];
-        let [[a, b], [c, d]] = self.segment.to_be_bytes().map(both);
-        let ([e, g], [h, i]) = (both(self.bus), both(self.device()));
-        let text = [
-            a,
-            b,
-            c,
-            d,
-            b':',
-            e,
-            g,
-            b':',
-            h,
-            i,
-            b'.',
-            digit(self.function()),
-        ];
-        f.write_str(core::str::from_utf8(&text).unwrap_or_default())
+        let (segment, bus) = (self.segment, self.bus);
+        write!(
+            f,
+            "{segment:04x}:{bus:02x}:{:02x}.{}",
+            self.device(),
+            self.function()
+        )
     }
 }
 
