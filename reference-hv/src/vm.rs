@@ -139,12 +139,9 @@ pub struct Hypervisor<M: Machine> {
 
 impl<M: Machine> fmt::Debug for Hypervisor<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Hypervisor({} domains, {:?} loaded)",
-            self.domains.iter().count(),
-            self.cpu.loaded
-        )
+        f.debug_struct("Hypervisor")
+            .field("cpu", &self.cpu)
+            .finish_non_exhaustive()
     }
 }
 

@@ -95,13 +95,10 @@ impl<M: Machine> Hypervisor<M> {
         }
         let (machine, _, target, _) = self.vcpu_parts(at).ok_or(Errno::EINVAL)?;
         machine.set_context(&mut target.registers, &context);
-        target.state = if context.is_online() {
-            State::Ready
-        } else {
-            State::Off
-        };
+        let online = context.is_online();
+        target.state = if online { State::Ready } else { State::Off };
         self.cpu.scheduler.remove(|other| other == at);
-        if context.is_online() && self.domains.get(domain).is_some_and(Domain::runs) {
+        if online && self.domains.get(domain).is_some_and(Domain::runs) {
             self.cpu.scheduler.add(at);
         }
         Ok(())
