@@ -134,13 +134,16 @@ impl Sbdf {
 
 impl fmt::Display for Sbdf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (segment, bus) = (self.segment, self.bus);
-        write!(
-            f,
-            "{segment:04x}:{bus:02x}:{:02x}.{}",
-            self.device(),
-            self.function()
-        )
+        // Digit by digit: each function of a machine is printed while it starts.
+        let [high, low] = self.segment.to_be_bytes();
+        let bytes = [high, low, self.bus, self.device(), self.function() << 4];
+        let digits = bytes.into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let mut text = *b"0000:00:00.0";
+        let places = text.iter_mut().filter(|place| **place == b'0');
+        for (place, digit) in places.zip(digits) {
+            *place = digit + if digit < 10 { b'0' } else { b'a' - 10 };
+        }
+        f.write_str(core::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -228,5 +231,23 @@ impl fmt::Display for Trigger {
             Self::Edge => "edge",
             Self::Level => "level",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every digit of a function's place has its own value, in the order of `lspci`.
+    #[test]
+    fn functions_are_named_as_elsewhere() {
+        let at = |segment, bus, devfn| Sbdf {
+            segment,
+            bus,
+            devfn,
+        };
+        assert_eq!(at(0, 0, 0).to_string(), "0000:00:00.0");
+        assert_eq!(at(0x12ab, 0xcd, 0xff).to_string(), "12ab:cd:1f.7");
+        assert_eq!(at(0x9, 0xa0, 0x51).to_string(), "0009:a0:0a.1");
     }
 }

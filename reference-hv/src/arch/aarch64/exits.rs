@@ -6,8 +6,8 @@ use core::fmt;
 
 use super::bindings::BINDINGS;
 use super::exit::Exit;
-use super::policy::{self, Action, INSTRUCTION, SgiRegister};
-use super::vgic::{Frame, SgiKind};
+use super::policy::{self, Action, INSTRUCTION};
+use super::vgic::Frame;
 use super::{Aarch64, guest_tree, xen};
 use crate::access::Access;
 use crate::assign::DomainPlan;
@@ -94,11 +94,7 @@ fn apply<M: Machine<Arch = Aarch64>>(
         }
         Action::Skip => machine.skip(registers, INSTRUCTION),
         Action::Sgi { register, value } => {
-            let kind = match register {
-                SgiRegister::Group1 => SgiKind::Group1,
-                SgiRegister::Group0 => SgiKind::Group0,
-            };
-            vgic.sgi(index, kind, value);
+            vgic.sgi(index, register, value);
             machine.skip(registers, INSTRUCTION);
             hypervisor.wake_siblings(at);
         }

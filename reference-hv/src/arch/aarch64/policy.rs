@@ -9,6 +9,7 @@ use super::exit::Exit;
 use super::inject::Exception;
 use super::psci;
 use super::sysreg::IdRegister;
+use super::vgic::SgiKind;
 use crate::access::Access;
 use crate::vm::{Device, EmulatedDevices};
 
@@ -16,15 +17,6 @@ mod call;
 mod irq;
 mod memory;
 mod sysreg;
-
-/// A software generated interrupt, by the register that sends it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SgiRegister {
-    /// ICC_SGI1R_EL1.
-    Group1,
-    /// ICC_SGI0R_EL1 or ICC_ASGI1R_EL1.
-    Group0,
-}
 
 /// Why a domain is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +84,7 @@ pub enum Action {
     /// A software generated interrupt is sent.
     Sgi {
         /// Through which register.
-        register: SgiRegister,
+        register: SgiKind,
         /// What was written.
         value: u64,
     },

@@ -1,6 +1,6 @@
 //! Waiting for interrupts, sending them and ending them.
 
-use super::{Action, SgiRegister};
+use super::{Action, SgiKind};
 use crate::arch::aarch64::exit::{SysReg, WaitKind};
 use crate::arch::aarch64::gic;
 use crate::arch::aarch64::inject::Exception;
@@ -18,11 +18,11 @@ pub(super) fn wait(kind: WaitKind) -> Action {
 pub(super) fn register(reg: SysReg, write: Option<u64>, rt: u8) -> Option<Action> {
     let action = match (reg, write) {
         (gic::ICC_SGI1R_EL1, Some(value)) => Action::Sgi {
-            register: SgiRegister::Group1,
+            register: SgiKind::Group1,
             value,
         },
         (gic::ICC_SGI0R_EL1 | gic::ICC_ASGI1R_EL1, Some(value)) => Action::Sgi {
-            register: SgiRegister::Group0,
+            register: SgiKind::Group0,
             value,
         },
         (gic::ICC_DIR_EL1, Some(value)) => Action::Deactivate {

@@ -311,9 +311,9 @@ fn registers_answer_as_their_feature() {
     let sgi = |register| Action::Sgi { register, value: 5 };
     // (register, read, written with 5)
     let table = [
-        (gic::ICC_SGI1R_EL1, UNDEFINED, sgi(SgiRegister::Group1)),
-        (gic::ICC_SGI0R_EL1, UNDEFINED, sgi(SgiRegister::Group0)),
-        (gic::ICC_ASGI1R_EL1, UNDEFINED, sgi(SgiRegister::Group0)),
+        (gic::ICC_SGI1R_EL1, UNDEFINED, sgi(SgiKind::Group1)),
+        (gic::ICC_SGI0R_EL1, UNDEFINED, sgi(SgiKind::Group0)),
+        (gic::ICC_ASGI1R_EL1, UNDEFINED, sgi(SgiKind::Group0)),
         (gic::ICC_DIR_EL1, UNDEFINED, Action::Deactivate { intid: 5 }),
         (gic::ICC_SRE_EL1, set(7), Action::Skip),
         // ACTLR_EL1, MDSCR_EL1, DBGBVR15_EL1, OSLAR_EL1, MDCCSR_EL0, CNTP_CTL_EL0.
