@@ -154,7 +154,7 @@ impl fmt::Display for Figures {
             )?;
             writeln!(
                 f,
-                "a read of a BAR beyond memory  {:>8} instructions, all in all (bar 0)",
+                "a read of a BAR beyond memory  {:>8} instructions (bar 0)",
                 functions.register
             )?;
         }
