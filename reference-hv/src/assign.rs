@@ -5,6 +5,7 @@
 //! hold leaves no trace, so that a refused domain takes nothing from the others.
 
 use alloc::borrow::ToOwned;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::addr::{Pa, Span};
@@ -41,7 +42,7 @@ use proof::Proof;
 use ram_plan::FreeRam;
 use static_mem::StaticMemory;
 
-pub use error::AssignError;
+pub use error::{AssignError, ClaimError, ClaimFlaw};
 pub use hwdom_view::View;
 pub use load::{KernelError, KernelRoom};
 pub use pci_claims::described;
@@ -179,7 +180,7 @@ pub fn prove<'h: 't, 't>(
             Err(flaw) => refusals.push(Refusal {
                 number: asked.number,
                 domain: asked.name.to_owned(),
-                flaw,
+                flaw: flaw.to_string(),
             }),
         }
     }
@@ -204,7 +205,7 @@ pub fn prove<'h: 't, 't>(
             Err(flaw) => refusals.push(Refusal {
                 number: usize::from(claim.id.number()),
                 domain: claim.name.to_owned(),
-                flaw,
+                flaw: flaw.to_string(),
             }),
         }
     }

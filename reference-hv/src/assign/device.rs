@@ -2,7 +2,7 @@
 
 use super::dma::{self, Reach};
 use super::owner_table::PendingClaims;
-use super::{AssignError, Ground};
+use super::{AssignError, ClaimError, ClaimFlaw, Ground};
 use crate::config::{
     Brief, ConfigError, DeviceClaim, Found, Host, NodeId, Origin, Owner, XEN_FORCE,
     XEN_PASSTHROUGH, XEN_PATH, XEN_REG, is_okay,
@@ -16,26 +16,12 @@ pub(super) fn judge<'t>(
     ground: Ground<'_, 't>,
     device: &DeviceClaim<'t>,
     direct_mapped: bool,
-) -> Result<Option<NodeId>, ConfigError> {
+) -> Result<Option<NodeId>, ClaimError<'t>> {
     let origin = device.origin;
-    let refuse =
-        |property, what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, property, what));
     match (&device.tuples, device.path, device.forced) {
-        (None, Some(path), _) => {
-            let path = Brief(path);
-            refuse(
-                XEN_REG,
-                format_args!("is missing, yet `{XEN_PATH}` names {path}"),
-            )
-        }
-        (None, None, _) => refuse(
-            XEN_FORCE,
-            format_args!("stands alone: `{XEN_REG}` is missing"),
-        ),
-        (Some(_), None, false) => refuse(
-            XEN_REG,
-            format_args!("stands alone: `{XEN_PATH}` and `{XEN_FORCE}` are both missing"),
-        ),
+        (None, Some(path), _) => Err(ClaimFlaw::NoRanges(Brief(path)).at(origin, XEN_REG)),
+        (None, None, _) => Err(ClaimFlaw::ForceAlone.at(origin, XEN_FORCE)),
+        (Some(_), None, false) => Err(ClaimFlaw::RangesAlone.at(origin, XEN_REG)),
         (Some(_), None, true) => Ok(None),
         (Some(_), Some(path), forced) => {
             let id = resolve(ground.host, origin, path)?;
@@ -47,11 +33,7 @@ pub(super) fn judge<'t>(
                 Reach::Own => false,
             };
             if !forced && required {
-                let path = Brief(path);
-                return refuse(
-                    XEN_FORCE,
-                    format_args!("is missing, and no IOMMU protects {path}"),
-                );
+                return Err(ClaimFlaw::NotForced(Brief(path)).at(origin, XEN_FORCE));
             }
             Ok(Some(id))
         }
@@ -59,25 +41,24 @@ pub(super) fn judge<'t>(
 }
 
 /// Finds the host node of exactly this path.
-fn resolve(host: &Host<'_>, origin: Origin<'_>, path: &str) -> Result<NodeId, ConfigError> {
+fn resolve<'t>(
+    host: &Host<'t>,
+    origin: Origin<'t>,
+    path: &'t str,
+) -> Result<NodeId, ClaimError<'t>> {
     let brief = Brief(path);
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, XEN_PATH, what));
+    let refuse = |flaw: ClaimFlaw<'t>| Err(flaw.at(origin, XEN_PATH));
     match host.index.by_path(path) {
         Found::One(id) => return Ok(id),
-        Found::Several => return refuse(format_args!("is {brief}, which several host nodes are")),
+        Found::Several => return refuse(ClaimFlaw::SeveralNodes(brief)),
         Found::Nothing => {}
     }
     if !path.starts_with('/') {
-        return refuse(format_args!("is {brief}, which is no absolute path"));
+        return refuse(ClaimFlaw::NotAbsolute(brief));
     }
     match host.index.by_path_in_any_case(path) {
-        Found::One(id) => refuse(format_args!(
-            "is {brief}, which no host node is; {} differs from it in case",
-            host.node(id).path()
-        )),
-        Found::Several | Found::Nothing => {
-            refuse(format_args!("is {brief}, which no host node is"))
-        }
+        Found::One(id) => refuse(ClaimFlaw::OtherCase(brief, host.node(id).path())),
+        Found::Several | Found::Nothing => refuse(ClaimFlaw::NoNode(brief)),
     }
 }
 
@@ -133,20 +114,16 @@ pub(super) fn judge_kind<'t>(
 
 /// Judges the neighbours in shared pages once it is known what else the domain asks for: all who
 /// live in a page go to one domain or the page goes to none.
-pub(super) fn judge_neighbours(
-    host: &Host<'_>,
+pub(super) fn judge_neighbours<'t>(
+    host: &Host<'t>,
     pending: &mut PendingClaims<'_>,
-) -> Result<(), ConfigError> {
+) -> Result<(), ClaimError<'t>> {
     for neighbour in &pending.neighbours {
         if pending.devices.contains(&neighbour.id) || fault::on(Fault::NeighbourForgotten) {
             continue;
         }
         let path = host.node(neighbour.id).path();
-        let what = format_args!(
-            "names the page of {}, in which {path} lies too, which this domain does not ask for",
-            neighbour.at
-        );
-        return Err(ConfigError::new(neighbour.origin, XEN_REG, what));
+        return Err(ClaimFlaw::Neighbour(neighbour.at, path).at(neighbour.origin, XEN_REG));
     }
     Ok(())
 }

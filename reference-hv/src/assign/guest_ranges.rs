@@ -4,55 +4,46 @@ use alloc::vec::Vec;
 
 use super::layout::{Bridge, Layout};
 use super::owner_table::{Mapping, PendingClaims};
-use super::{Machine, MmioMapping};
+use super::{ClaimError, ClaimFlaw, Machine, MmioMapping};
 use crate::addr::{Ipa, Pa, Span};
-use crate::config::{ConfigError, XEN_REG};
+use crate::config::XEN_REG;
 use crate::fault::{self, Fault};
 
 /// Judges the guest ranges of a domain.
-pub(super) fn judge(
-    pending: &PendingClaims<'_>,
+pub(super) fn judge<'t>(
+    pending: &PendingClaims<'t>,
     banks: &[Span<Ipa>],
     layout: &Layout,
     machine: &Machine,
-) -> Result<(), ConfigError> {
+) -> Result<(), ClaimError<'t>> {
     let emulated = emulated(layout);
     for mapping in &pending.mappings {
         let guest = mapping.guest;
-        let refuse =
-            |what: core::fmt::Arguments<'_>| Err(ConfigError::new(mapping.origin, XEN_REG, what));
+        let refuse = |flaw: ClaimFlaw<'t>| Err(flaw.at(mapping.origin, XEN_REG));
         let bits = machine.guest_bits();
         if guest.last().raw() > last_address(bits) && !fault::on(Fault::IpaWidthUnchecked) {
-            return refuse(format_args!(
-                "names guest range {guest}, wider than {bits} bits"
-            ));
+            return refuse(ClaimFlaw::GuestWide(guest, bits));
         }
         if let Some(bank) = banks.iter().find(|bank| bank.overlaps(guest))
             && !fault::on(Fault::GuestRamOverlap)
         {
-            return refuse(format_args!(
-                "names guest range {guest}, which overlaps its RAM at {bank}"
-            ));
+            return refuse(ClaimFlaw::GuestOverRam(guest, *bank));
         }
         if let Some((what, span)) = emulated.iter().find(|(_, span)| span.overlaps(guest))
             && !fault::on(Fault::GuestDeviceOverlap)
         {
-            return refuse(format_args!(
-                "names guest range {guest}, which overlaps {what} at {span}"
-            ));
+            return refuse(ClaimFlaw::GuestOverDevice(guest, what, *span));
         }
     }
-    let mut sorted: Vec<&Mapping<'_>> = pending.mappings.iter().collect();
+    let mut sorted: Vec<&Mapping<'t>> = pending.mappings.iter().collect();
     sorted.sort_by_key(|mapping| mapping.guest);
     for pair in sorted.windows(2) {
         if let [one, other] = pair
             && one.guest.overlaps(other.guest)
             && !fault::on(Fault::GuestRangesOverlap)
         {
-            let (first, second) = (one.guest, other.guest);
-            let path = one.origin;
-            let what = format_args!("names guest range {second}, which overlaps {first} of {path}");
-            return Err(ConfigError::new(other.origin, XEN_REG, what));
+            let flaw = ClaimFlaw::GuestTwice(other.guest, one.guest, one.origin);
+            return Err(flaw.at(other.origin, XEN_REG));
         }
     }
     Ok(())

@@ -7,11 +7,9 @@ use core::fmt;
 use super::device::judge_kind;
 use super::guest_ranges::last_address;
 use super::owner_table::{Mapping, Neighbour, PendingClaims};
-use super::{AssignError, Ground};
+use super::{AssignError, ClaimError, ClaimFlaw, Ground};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
-use crate::config::{
-    ConfigError, DeviceClaim, NodeId, Origin, Owner, Region, Tuple, XEN_PATH, XEN_REG,
-};
+use crate::config::{DeviceClaim, NodeId, Origin, Owner, Region, Tuple, XEN_PATH, XEN_REG};
 use crate::dt::Path;
 use crate::fault::{self, Fault};
 
@@ -21,7 +19,7 @@ pub(super) fn judge<'t>(
     pending: &mut PendingClaims<'t>,
     device: &DeviceClaim<'t>,
     named: Option<NodeId>,
-) -> Result<(), ConfigError> {
+) -> Result<(), ClaimError<'t>> {
     let origin = device.origin;
     let tuples = device.tuples.as_deref().unwrap_or_default();
     let own = named.map(|id| Extent::of(ground, id, origin));
@@ -54,13 +52,13 @@ type Pair = (Span<Pa>, Span<Ipa>);
 
 /// Makes ranges of the numbers of a tuple: page-exact, not empty, without wrap. Nothing comes of
 /// a tuple only where a seeded fault lets it pass.
-fn ranges(origin: Origin<'_>, tuple: Tuple) -> Result<Option<Pair>, ConfigError> {
+fn ranges<'t>(origin: Origin<'t>, tuple: Tuple) -> Result<Option<Pair>, ClaimError<'t>> {
     let Tuple {
         mut host,
         mut size,
         mut guest,
     } = tuple;
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(origin, XEN_REG, what));
+    let refuse = |flaw: ClaimFlaw<'t>| Err(flaw.at(origin, XEN_REG));
     if size == 0 && fault::on(Fault::SizeZeroAccepted) {
         return Ok(None);
     }
@@ -71,9 +69,7 @@ fn ranges(origin: Origin<'_>, tuple: Tuple) -> Result<Option<Pair>, ConfigError>
     ];
     for (column, value) in columns {
         if !value.is_multiple_of(PAGE_SIZE) && !fault::on(Fault::AlignmentRounded) {
-            return refuse(format_args!(
-                "has the {column} {value:#x}, which is not page aligned"
-            ));
+            return refuse(ClaimFlaw::Column(column, value));
         }
     }
     if fault::on(Fault::AlignmentRounded) {
@@ -89,8 +85,8 @@ fn ranges(origin: Origin<'_>, tuple: Tuple) -> Result<Option<Pair>, ConfigError>
     match (host_span, guest_span) {
         (Ok(host), Ok(guest)) => Ok(Some((host, guest))),
         (Err(_), _) | (_, Err(_)) if fault::on(Fault::WrapUnchecked) && size != 0 => Ok(None),
-        (Err(error), _) => refuse(format_args!("{error} (host)")),
-        (_, Err(error)) => refuse(format_args!("{error} (guest)")),
+        (Err(error), _) => refuse(ClaimFlaw::HostRange(error)),
+        (_, Err(error)) => refuse(ClaimFlaw::GuestRange(error)),
     }
 }
 

@@ -20,7 +20,7 @@ impl<'h> ResourceTable<'h> {
         };
         let ground = self.ground(Claimant::default());
         let streams = self.host.streams(id);
-        let streams = streams.map_err(|flaw| AssignError::IommuUnusable { flaw })?;
+        let streams = streams.map_err(|flaw| AssignError::IommuUnusable { flaw: flaw.into() })?;
         if streams.is_empty() {
             let node = ground.path(id);
             return Err(AssignError::NoIommu { node });

@@ -6,8 +6,8 @@ use alloc::string::String;
 
 use super::layout::Layout;
 use super::owner_table::PendingClaims;
-use super::{AssignError, Ground, IrqAssignment, Machine};
-use crate::config::{ConfigError, DomainClaim, HostLine, NodeId};
+use super::{AssignError, ClaimError, ClaimFlaw, Ground, IrqAssignment, Machine};
+use crate::config::{DomainClaim, HostLine, NodeId};
 use crate::fault::{self, Fault};
 use crate::ids::IrqLine;
 
@@ -23,17 +23,15 @@ pub(super) struct Room<'l> {
 /// Returns how many shared lines the domain's interrupt controller has: what its node says, or
 /// what the host has. The emulated UART
 /// needs its own.
-pub(super) fn shared_lines(
+pub(super) fn shared_lines<'t>(
     claim: &DomainClaim<'_>,
     machine: &Machine,
     layout: &Layout,
-) -> Result<u32, ConfigError> {
+) -> Result<u32, ClaimError<'t>> {
     let most = machine.guest.lines.most;
     let count = match claim.shared_lines {
         Some(stated) if stated > most => {
-            let what =
-                format_args!("is {stated}, more than the {most} of any interrupt controller");
-            return Err(ConfigError::new(claim.origin, "nr_spis", what));
+            return Err(ClaimFlaw::Lines(stated, most).at(claim.origin, "nr_spis"));
         }
         Some(stated) => stated,
         None => machine.lines.min(most),
@@ -47,13 +45,13 @@ pub(super) fn shared_lines(
 
 /// Judges the lines of a host node and returns what is to be said about those that cannot be
 /// routed.
-pub(super) fn judge(
-    ground: Ground<'_, '_>,
+pub(super) fn judge<'t>(
+    ground: Ground<'_, 't>,
     pending: &mut PendingClaims<'_>,
     claim: &DomainClaim<'_>,
     id: NodeId,
     room: &Room<'_>,
-) -> Result<Option<String>, ConfigError> {
+) -> Result<Option<String>, ClaimError<'t>> {
     let node = ground.host.node(id);
     let found = ground.host.interrupts(id)?;
     let property = if node.has("interrupts-extended") {

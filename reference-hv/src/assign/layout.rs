@@ -2,14 +2,12 @@
 //!
 //! The figures are Xen's, so that a guest made for either finds the same machine.
 
-use alloc::format;
-use alloc::string::String;
-
-use super::Machine;
 use super::guest_ranges::last_address;
+use super::{ClaimError, ClaimFlaw, Machine};
 use crate::addr::{Ipa, Pa, Span};
-use crate::config::{ConfigError, DomainClaim, Host, HostBridge};
-use crate::ids::{IrqLine, Lines};
+use crate::config::{DomainClaim, Host, HostBridge};
+use crate::dt::Path;
+use crate::ids::{IrqLine, Lines, Sbdf};
 
 /// What an architecture fixes of the machines that domains see.
 #[derive(PartialEq, Eq, Debug)]
@@ -78,13 +76,18 @@ impl Bridge {
     ///
     /// # Errors
     /// Says what the host's has not, or where the domain cannot have it.
-    pub(super) fn of_host(bridge: &HostBridge, bits: u32) -> Result<Self, String> {
+    pub(super) fn of_host<'t>(
+        bridge: &HostBridge,
+        bits: u32,
+        at: Sbdf,
+        node: Path<'t>,
+    ) -> Result<Self, ClaimFlaw<'t>> {
         let window = |wide: bool| {
             let mut all = bridge.windows.iter().filter(|window| window.wide == wide);
             all.next().map(|window| window.cpu.direct())
         };
         let Some(low) = window(false) else {
-            return Err("no window for memory with addresses of 32 bits".into());
+            return Err(ClaimFlaw::BridgeWindow(at, node));
         };
         let whole = Self {
             ecam: bridge.ecam.direct(),
@@ -96,7 +99,7 @@ impl Bridge {
             .spans()
             .find(|span| span.last().raw() > last_address(bits))
         {
-            Some(span) => Err(format!("{span}, wider than the {bits} bits of a domain")),
+            Some(span) => Err(ClaimFlaw::BridgeWide(at, node, span, bits)),
             None => Ok(whole),
         }
     }
@@ -118,10 +121,14 @@ pub struct Uart {
 
 impl Uart {
     /// Puts the imitated UART where the host has its console, which no domain gets.
-    fn of_host(&self, claim: &DomainClaim<'_>, host: &Host<'_>) -> Result<Self, ConfigError> {
-        let refuse = |what: &str| Err(ConfigError::new(claim.origin, "vpl011", what));
+    fn of_host<'t>(
+        &self,
+        claim: &DomainClaim<'_>,
+        host: &Host<'t>,
+    ) -> Result<Self, ClaimError<'t>> {
+        let refuse = |flaw: ClaimFlaw<'t>| Err(flaw.at(claim.origin, "vpl011"));
         let Some(console) = &host.console else {
-            return refuse("asks for a UART where the host has its console, and it has none");
+            return refuse(ClaimFlaw::NoConsole);
         };
         let registers = Span::new(console.span.direct().first(), self.registers.size());
         let whole = registers.ok().filter(|registers| {
@@ -132,12 +139,8 @@ impl Uart {
                 registers,
                 line: *line,
             }),
-            (None, _) => {
-                refuse("asks for a UART where the host has its console, which is no whole page")
-            }
-            (_, None) => {
-                refuse("asks for a UART where the host has its console, which has no interrupt")
-            }
+            (None, _) => refuse(ClaimFlaw::ConsolePage),
+            (_, None) => refuse(ClaimFlaw::ConsoleLine),
         }
     }
 }
@@ -158,11 +161,11 @@ impl Layout {
     ///
     /// # Errors
     /// Refuses what the host has no place for.
-    pub(super) fn of(
+    pub(super) fn of<'t>(
         claim: &DomainClaim<'_>,
-        host: &Host<'_>,
+        host: &Host<'t>,
         machine: &Machine,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, ClaimError<'t>> {
         let own = Self::own(machine.guest, claim.vpl011);
         if !claim.direct_map {
             return Ok(own);
@@ -170,11 +173,8 @@ impl Layout {
         let needed = u64::from(claim.cpus) * own.guest.per_cpu;
         let fits = |frames: &&Span<Pa>| frames.size() >= needed;
         let Some(per_cpu) = host.controller.per_cpu.iter().find(fits) else {
-            let cpus = claim.cpus;
-            let what = format_args!(
-                "is {cpus}, more redistributors than the host has in one place to imitate"
-            );
-            return Err(ConfigError::new(claim.origin, claim.names.cpus, what));
+            let flaw = ClaimFlaw::Redistributors(claim.cpus);
+            return Err(flaw.at(claim.origin, claim.names.cpus));
         };
         let uart = own.uart.map(|uart| uart.of_host(claim, host));
         Ok(Self {

@@ -1,8 +1,8 @@
 //! What lies where in a domain's RAM when it starts.
 
-use super::{Load, Machine, Placed};
+use super::{ClaimError, ClaimFlaw, Load, Machine, Placed};
 use crate::addr::{Address, BLOCK_SIZE, Ipa, PAGE_SIZE, Span};
-use crate::config::{ConfigError, DomainClaim, Module, ModuleKind, Modules};
+use crate::config::{DomainClaim, Module, ModuleKind, Modules};
 
 /// How far above the start of RAM the tree and the RAM disk may lie, so that every kernel of the
 /// last decade maps them early.
@@ -34,23 +34,13 @@ pub(super) fn place<'t>(
     modules: &dyn Modules<'t>,
     machine: &Machine,
     partial: usize,
-) -> Result<Load, ConfigError> {
+) -> Result<Load, ClaimError<'t>> {
     let Some(kernel) = claim.module(ModuleKind::Kernel) else {
-        return Err(ConfigError::new(
-            claim.origin,
-            "compatible",
-            "is that of a domain without a kernel",
-        ));
+        return Err(ClaimFlaw::NoKernel.at(claim.origin, "compatible"));
     };
     let ramdisk = claim.module(ModuleKind::Ramdisk);
     let kib = claim.memory_kib;
-    let too_small = |what: &str| {
-        ConfigError::new(
-            claim.origin,
-            claim.names.memory,
-            format_args!("is {kib} KiB, too little for {what}"),
-        )
-    };
+    let too_small = |what| ClaimFlaw::TooLittle(kib, what).at(claim.origin, claim.names.memory);
     let bank = banks
         .first()
         .copied()
@@ -100,16 +90,16 @@ fn kernel_room<'t>(
     kernel: &Module<'t>,
     modules: &dyn Modules<'t>,
     machine: &Machine,
-) -> Result<KernelRoom, ConfigError> {
-    let refuse = |what: core::fmt::Arguments<'_>| ConfigError::new(kernel.origin, "reg", what);
+) -> Result<KernelRoom, ClaimError<'t>> {
     let bytes = modules
         .bytes(kernel.span)
         .ok_or_else(|| super::module_claims::unreachable(kernel))?;
-    (machine.kernel)(bytes, kernel.span.size()).map_err(|error| match error {
-        KernelError::NoImage(format) => {
-            refuse(format_args!("names {}, which is no {format}", kernel.span))
-        }
-        KernelError::Unsupported(what, value) => refuse(format_args!("names {what} {value:#x}")),
+    (machine.kernel)(bytes, kernel.span.size()).map_err(|error| {
+        let flaw = match error {
+            KernelError::NoImage(format) => ClaimFlaw::NoImage(kernel.span, format),
+            KernelError::Unsupported(what, value) => ClaimFlaw::KernelUnsupported(what, value),
+        };
+        flaw.at(kernel.origin, "reg")
     })
 }
 

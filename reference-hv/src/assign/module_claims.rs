@@ -1,8 +1,8 @@
 //! Modules: in RAM, and nobody else's.
 
-use super::Machine;
 use super::owner_table::{OwnerTable, PendingClaims};
-use crate::config::{ConfigError, Host, Module, Owner};
+use super::{ClaimError, ClaimFlaw, Machine};
+use crate::config::{Host, Module, Owner};
 
 /// Judges where a module lies. Two domains may share a module of one kind, for it is only read;
 /// anything that overlaps it otherwise would make one of the two something else than it says.
@@ -12,15 +12,14 @@ pub(super) fn judge<'t>(
     owners: &OwnerTable,
     pending: &mut PendingClaims<'t>,
     module: &Module<'t>,
-) -> Result<(), ConfigError> {
+) -> Result<(), ClaimError<'t>> {
     let span = module.span;
-    let refuse = |what: core::fmt::Arguments<'_>| Err(ConfigError::new(module.origin, "reg", what));
+    let refuse = |flaw: ClaimFlaw<'t>| Err(flaw.at(module.origin, "reg"));
     if !host.ram.iter().any(|ram| ram.covers(span)) {
-        return refuse(format_args!("names {span}, which is not in RAM"));
+        return refuse(ClaimFlaw::NotInRam(span));
     }
     if let Some(taken) = machine.taken(span) {
-        let what = taken.what;
-        return refuse(format_args!("names {span}, which overlaps the {what}"));
+        return refuse(ClaimFlaw::OverTaken(span, taken.what));
     }
     // An entry of the memory reservation block may well be the boot loader's own way to keep the
     // module safe; a node under /reserved-memory is not.
@@ -33,8 +32,7 @@ pub(super) fn judge<'t>(
         region.node.is_some() && reserved(region.owner) && region.span.overlaps(span)
     });
     if let Some(node) = other.and_then(|region| region.node) {
-        let path = host.node(node).path();
-        return refuse(format_args!("names {span}, which overlaps {path}"));
+        return refuse(ClaimFlaw::OverNode(span, host.node(node).path()));
     }
     let pending_module = pending
         .modules
@@ -42,16 +40,13 @@ pub(super) fn judge<'t>(
         .find(|(other, _)| other.overlaps(span))
         .map(|(other, _)| *other);
     if let Some(other) = pending_module.or(owners.other_module(span, module.kind)) {
-        return refuse(format_args!(
-            "names {span}, which overlaps the module at {other}"
-        ));
+        return refuse(ClaimFlaw::OverModule(span, other));
     }
     pending.modules.push((span, module.kind));
     Ok(())
 }
 
 /// Says that the bytes of a module cannot be had.
-pub(super) fn unreachable(module: &Module<'_>) -> ConfigError {
-    let what = format_args!("names {}, which cannot be read", module.span);
-    ConfigError::new(module.origin, "reg", what)
+pub(super) fn unreachable<'t>(module: &Module<'t>) -> ClaimError<'t> {
+    ClaimFlaw::Unreadable(module.span).at(module.origin, "reg")
 }

@@ -7,7 +7,6 @@ use core::fmt;
 use super::hwdom_view::View;
 use super::layout::Layout;
 use crate::addr::{Ipa, Pa, Span};
-use crate::config::ConfigError;
 use crate::ids::{DomainId, IrqLine, Privilege, Stream, Trigger};
 use crate::pci::Function;
 
@@ -126,9 +125,9 @@ pub struct Refusal {
     pub number: usize,
     /// The name of its node.
     pub domain: String,
-    /// The place and what is wrong with it. `/passthrough` and below is in the domain's partial
+    /// How that is said: the place and what is wrong with it. `/passthrough` and below is in the domain's partial
     /// tree, everything else in the host's.
-    pub flaw: ConfigError,
+    pub flaw: String,
 }
 
 impl fmt::Display for Refusal {

@@ -1,22 +1,21 @@
 //! The judging of one domain after the other: what holds is committed, what does not leaves no trace.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
-use alloc::string::String;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::layout::{Bridge, Layout};
 use super::owner_table::{Claimant, OwnerTable, PendingClaims};
 use super::ram_plan::FreeRam;
 use super::static_mem::{Backed, StaticMemory};
-use super::{DomainPlan, Ground, Machine, Warning};
+use super::{ClaimError, ClaimFlaw, DomainPlan, Ground, Machine, Warning};
 use super::{
     device, guest_ranges, host_ranges, hwdom_view, irq, load, module_claims, pci_claims, ram_plan,
     static_mem, streams,
 };
 use crate::addr::{Ipa, Span};
 use crate::config::{
-    ConfigError, DomainClaim, Flaw, Host, ModuleKind, Modules, NodeId, Partial, Warnings, XEN_PCI,
+    ConfigError, DomainClaim, Host, ModuleKind, Modules, NodeId, Partial, Warnings, XEN_PCI,
     unreadable,
 };
 use crate::dt::Blob;
@@ -47,7 +46,7 @@ pub(super) struct Proof<'p, 't> {
 
 impl<'t> Proof<'_, 't> {
     /// Judges one domain and commits what it gets.
-    pub fn domain(&mut self, claim: &DomainClaim<'t>) -> Result<DomainPlan, ConfigError> {
+    pub fn domain(&mut self, claim: &DomainClaim<'t>) -> Result<DomainPlan, ClaimError<'t>> {
         self.warning(claim.warnings.clone());
         let mut pending = PendingClaims {
             direct_mapped: claim.direct_map,
@@ -76,15 +75,13 @@ impl<'t> Proof<'_, 't> {
         claim: &DomainClaim<'t>,
         pending: &mut PendingClaims<'t>,
         free: &mut FreeRam,
-    ) -> Result<DomainPlan, ConfigError> {
+    ) -> Result<DomainPlan, ClaimError<'t>> {
         let origin = claim.origin;
         if claim.cpus == 0 || claim.cpus > MAX_VCPUS {
-            let what = format_args!("is {}, not 1 to {MAX_VCPUS}", claim.cpus);
-            return Err(ConfigError::new(origin, claim.names.cpus, what));
+            return Err(ClaimFlaw::Cpus(claim.cpus).at(origin, claim.names.cpus));
         }
         if let (true, Some(owner)) = (claim.privilege.hardware, self.hardware) {
-            let what = format_args!("asks for the hardware, which {owner} has already");
-            return Err(ConfigError::new(claim.origin, "capabilities", what));
+            return Err(ClaimFlaw::Hardware(owner).at(origin, "capabilities"));
         }
         let mut layout = Layout::of(claim, self.host, self.machine)?;
         let shared_lines = irq::shared_lines(claim, self.machine, &layout)?;
@@ -159,7 +156,7 @@ impl<'t> Proof<'_, 't> {
         &self,
         claim: &DomainClaim<'t>,
         free: &mut FreeRam,
-    ) -> Result<Option<Backed>, ConfigError> {
+    ) -> Result<Option<Backed>, ClaimError<'t>> {
         if let Some(named) = &claim.static_memory {
             let (host, machine) = (self.host, self.machine);
             return static_mem::judge(host, machine, &self.static_mem, claim, named).map(Some);
@@ -186,7 +183,7 @@ impl<'t> Proof<'_, 't> {
     }
 
     /// Reads the partial tree of a domain that has one.
-    fn partial(&self, claim: &DomainClaim<'t>) -> Result<Option<Partial<'t>>, ConfigError> {
+    fn partial(&self, claim: &DomainClaim<'t>) -> Result<Option<Partial<'t>>, ClaimError<'t>> {
         let Some(module) = claim.module(ModuleKind::Tree) else {
             return Ok(None);
         };
@@ -195,7 +192,7 @@ impl<'t> Proof<'_, 't> {
             .bytes(module.span)
             .ok_or_else(|| module_claims::unreachable(module))?;
         let blob = Blob::new(bytes).map_err(|error| unreadable(module.origin, error))?;
-        Partial::read(blob, self.host.index.bindings).map(Some)
+        Ok(Some(Partial::read(blob, self.host.index.bindings)?))
     }
 
     /// Judges what the nodes of a partial tree ask for.
@@ -205,10 +202,9 @@ impl<'t> Proof<'_, 't> {
         partial: &Partial<'t>,
         room: &irq::Room<'_>,
         pending: &mut PendingClaims<'t>,
-    ) -> Result<(), ConfigError> {
+    ) -> Result<(), ClaimError<'t>> {
         if let (true, Some(device)) = (claim.no_passthrough, partial.devices.first()) {
-            let what = format_args!("is \"disabled\", yet {} asks for a device", device.origin);
-            return Err(ConfigError::new(claim.origin, "passthrough", what));
+            return Err(ClaimFlaw::DisabledDevice(device.origin).at(claim.origin, "passthrough"));
         }
         let ground = Ground {
             host: self.host,
@@ -236,7 +232,7 @@ impl<'t> Proof<'_, 't> {
             all: &partial.functions,
         };
         let judged = pci_claims::judge(ground, &asker, pending);
-        judged.map_err(|error| pci_flaw(partial, error))
+        judged.map_err(|error| pci_flaw(partial, ClaimFlaw::Assign(error)))
     }
 
     /// Says where the domain finds the host bridge of its PCI functions, if it has any.
@@ -245,40 +241,30 @@ impl<'t> Proof<'_, 't> {
         claim: &DomainClaim<'t>,
         partial: &Partial<'t>,
         banks: &[Span<Ipa>],
-    ) -> Result<Option<Bridge>, ConfigError> {
+    ) -> Result<Option<Bridge>, ClaimError<'t>> {
         let Some(first) = partial.functions.first() else {
             return Ok(None);
         };
-        let flaw = |what: String| pci_flaw(partial, what);
         if claim.no_passthrough {
-            let what = format_args!("is \"disabled\", yet its partial tree asks for {first}");
-            return Err(ConfigError::new(claim.origin, "passthrough", what));
+            return Err(ClaimFlaw::DisabledFunction(*first).at(claim.origin, "passthrough"));
         }
         if !claim.direct_map || fault::on(Fault::PciBridgeMoved) {
             return Ok(Some(self.machine.guest.bridge));
         }
         let mut functions = partial.functions.iter();
         if let Some(other) = functions.find(|other| other.segment != first.segment) {
-            return Err(flaw(format!(
-                "names {first} and {other}, of two host bridges; a domain with `direct-map` finds one where the host has it"
-            )));
+            return Err(pci_flaw(partial, ClaimFlaw::TwoBridges(*first, *other)));
         }
         let Some(host) = self.host.bridge(first.segment) else {
             // The proof of the function says so.
             return Ok(None);
         };
-        let bridge = Bridge::of_host(host, self.machine.guest_bits());
-        let bridge = bridge.map_err(|what| {
-            let path = self.host.node(host.id).path();
-            flaw(format!(
-                "names {first}, whose host bridge {path} has {what}"
-            ))
-        })?;
+        let (node, bits) = (self.host.node(host.id).path(), self.machine.guest_bits());
+        let bridge = Bridge::of_host(host, bits, *first, node);
+        let bridge = bridge.map_err(|flaw| pci_flaw(partial, flaw))?;
         let over = |span: &Span<Ipa>| banks.iter().any(|bank| bank.overlaps(*span));
         match bridge.spans().find(over) {
-            Some(span) => Err(flaw(format!(
-                "makes a PCI host bridge at {span}, where its RAM is"
-            ))),
+            Some(span) => Err(pci_flaw(partial, ClaimFlaw::BridgeOverRam(span))),
             None => Ok(Some(bridge)),
         }
     }
@@ -290,14 +276,13 @@ impl<'t> Proof<'_, 't> {
 }
 
 /// Reports what is wrong with the PCI functions that a partial tree asks for.
-fn pci_flaw(partial: &Partial<'_>, what: impl core::fmt::Display) -> ConfigError {
-    let flaw = Flaw::Refused(format!("{what}"));
+fn pci_flaw<'t>(partial: &Partial<'_>, flaw: ClaimFlaw<'t>) -> ClaimError<'t> {
     match partial.passthrough {
-        Some(node) => ConfigError::new(node, XEN_PCI, flaw),
+        Some(node) => flaw.at(node, XEN_PCI),
         None => ConfigError {
             origin: "/passthrough".to_owned(),
             property: XEN_PCI.into(),
-            flaw,
+            flaw: Box::new(flaw),
         },
     }
 }

@@ -3,32 +3,26 @@
 use alloc::vec::Vec;
 
 use super::guest_ranges::last_address;
-use super::{Machine, RamMapping};
+use super::{ClaimError, ClaimFlaw, Machine, RamMapping};
 use crate::addr::{Address, BLOCK_SIZE, Ipa, PAGE_SIZE, Pa, Span};
-use crate::config::{ConfigError, DomainClaim, Host, Owner};
+use crate::config::{DomainClaim, Host, Owner};
 use crate::fault::{self, Fault};
 
 /// Returns the banks of RAM that a domain asks for.
-pub(super) fn banks(
+pub(super) fn banks<'t>(
     claim: &DomainClaim<'_>,
     machine: &Machine,
-) -> Result<Vec<Span<Ipa>>, ConfigError> {
+) -> Result<Vec<Span<Ipa>>, ClaimError<'t>> {
     let kib = claim.memory_kib;
-    let refuse = |what: &str| {
-        Err(ConfigError::new(
-            claim.origin,
-            claim.names.memory,
-            format_args!("is {kib} KiB, {what}"),
-        ))
-    };
+    let refuse = |flaw: ClaimFlaw<'t>| Err(flaw.at(claim.origin, claim.names.memory));
     let Some(bytes) = kib.checked_mul(1024) else {
-        return refuse("more than addresses can say");
+        return refuse(ClaimFlaw::MemoryWraps(kib));
     };
     if bytes == 0 {
-        return refuse("which is nothing");
+        return refuse(ClaimFlaw::MemoryNothing(kib));
     }
     if !bytes.is_multiple_of(PAGE_SIZE) {
-        return refuse("which is no whole number of pages");
+        return refuse(ClaimFlaw::MemoryPages(kib));
     }
     let mut left = bytes;
     let mut banks = Vec::new();
@@ -45,7 +39,7 @@ pub(super) fn banks(
     if left == 0 {
         Ok(banks)
     } else {
-        refuse("more than the guest's address space has room for")
+        refuse(ClaimFlaw::MemoryRoom(kib))
     }
 }
 
@@ -116,11 +110,11 @@ impl FreeRam {
     }
 
     /// Takes the RAM behind a domain's banks.
-    pub fn take(
+    pub fn take<'t>(
         &mut self,
         claim: &DomainClaim<'_>,
         banks: &[Span<Ipa>],
-    ) -> Result<Vec<RamMapping>, ConfigError> {
+    ) -> Result<Vec<RamMapping>, ClaimError<'t>> {
         let free = self.bytes() / 1024;
         let mut ram = Vec::new();
         for bank in banks {
@@ -130,20 +124,19 @@ impl FreeRam {
             let left = bank.size() - (at.raw() - bank.first().raw());
             let end = self.take_units(at, left, PAGE_SIZE, &mut ram);
             if end.raw() - bank.first().raw() != bank.size() {
-                let kib = claim.memory_kib;
-                let what = format_args!("is {kib} KiB, more than the {free} KiB that are free");
-                return Err(ConfigError::new(claim.origin, claim.names.memory, what));
+                let flaw = ClaimFlaw::MemoryFree(claim.memory_kib, free);
+                return Err(flaw.at(claim.origin, claim.names.memory));
             }
         }
         Ok(ram)
     }
 
     /// Takes RAM in one piece, to be mapped where the host has it.
-    pub fn take_direct(
+    pub fn take_direct<'t>(
         &mut self,
         claim: &DomainClaim<'_>,
         bits: u32,
-    ) -> Result<Span<Pa>, ConfigError> {
+    ) -> Result<Span<Pa>, ClaimError<'t>> {
         let kib = claim.memory_kib;
         let bytes = kib.checked_mul(1024).filter(|bytes| bytes % PAGE_SIZE == 0);
         let reach = Span::new(Pa::new(0), last_address(bits)).ok();
@@ -156,8 +149,7 @@ impl FreeRam {
                 .filter(|found| fitting.covers(*found))
         };
         let Some(found) = self.raw.0.iter().rev().find_map(fits) else {
-            let what = format_args!("is {kib} KiB, for which no RAM in one piece is free");
-            return Err(ConfigError::new(claim.origin, claim.names.memory, what));
+            return Err(ClaimFlaw::MemoryPieces(kib).at(claim.origin, claim.names.memory));
         };
         // What masters of memory were told stays with them: it never becomes another domain's.
         self.set_apart(found);

@@ -1,13 +1,11 @@
 //! Static memory: host RAM that a domain's node names as its own.
 
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::guest_ranges::last_address;
-use super::{Machine, RamMapping, ram_plan};
+use super::{ClaimError, ClaimFlaw, Machine, RamMapping, ram_plan};
 use crate::addr::{Address, Ipa, PAGE_SIZE, Pa, Span};
-use crate::config::{ConfigError, DomainClaim, Host, Owner, STATIC_MEMORY};
+use crate::config::{DomainClaim, Host, Owner, STATIC_MEMORY};
 use crate::fault::{self, Fault};
 use crate::ids::DomainId;
 
@@ -24,23 +22,23 @@ pub(super) struct StaticMemory {
 pub(super) type Backed = (Vec<Span<Ipa>>, Vec<RamMapping>);
 
 /// Says why nobody can have a range as RAM of its own; `None` where somebody can.
-pub(super) fn unfit(
-    host: &Host<'_>,
+pub(super) fn unfit<'t>(
+    host: &Host<'t>,
     machine: &Machine,
     static_mem: &StaticMemory,
     span: Span<Pa>,
-) -> Option<String> {
+) -> Option<ClaimFlaw<'t>> {
     let unaligned = [span.first().raw(), span.size()]
         .into_iter()
         .find(|value| !value.is_multiple_of(PAGE_SIZE));
     if let Some(value) = unaligned {
-        return Some(format!("of which {value:#x} is not page aligned"));
+        return Some(ClaimFlaw::Unaligned(span, value));
     }
     if !host.ram.iter().any(|ram| ram.covers(span)) {
-        return Some("which is not in RAM".into());
+        return Some(ClaimFlaw::NotInRam(span));
     }
     if let Some(taken) = machine.taken(span) {
-        return Some(format!("which overlaps the {}", taken.what));
+        return Some(ClaimFlaw::OverTaken(span, taken.what));
     }
     let other = host
         .regions
@@ -48,8 +46,8 @@ pub(super) fn unfit(
         .find(|region| region.owner != Owner::Memory && region.span.overlaps(span));
     if let Some(other) = other {
         return Some(match other.node.map(|id| host.node(id).path()) {
-            Some(path) => format!("which overlaps {path}"),
-            None => "which overlaps reserved memory".into(),
+            Some(path) => ClaimFlaw::OverNode(span, path),
+            None => ClaimFlaw::OverReserved(span),
         });
     }
     let module = static_mem
@@ -57,41 +55,39 @@ pub(super) fn unfit(
         .iter()
         .find(|module| module.overlaps(span));
     let module = module.filter(|_| !fault::on(Fault::StaticOverModule))?;
-    Some(format!("which overlaps the module at {module}"))
+    Some(ClaimFlaw::OverModule(span, *module))
 }
 
 /// Judges the memory that a domain's node names, and lays it out for the domain.
-pub(super) fn judge(
-    host: &Host<'_>,
+pub(super) fn judge<'t>(
+    host: &Host<'t>,
     machine: &Machine,
     static_mem: &StaticMemory,
     claim: &DomainClaim<'_>,
     named: &[Span<Pa>],
-) -> Result<Backed, ConfigError> {
-    let refuse =
-        |what: core::fmt::Arguments<'_>| Err(ConfigError::new(claim.origin, STATIC_MEMORY, what));
+) -> Result<Backed, ClaimError<'t>> {
+    let refuse = |flaw: ClaimFlaw<'t>| Err(flaw.at(claim.origin, STATIC_MEMORY));
     for (place, span) in named.iter().enumerate() {
-        if let Some(why) = unfit(host, machine, static_mem, *span) {
-            return refuse(format_args!("names {span}, {why}"));
+        if let Some(flaw) = unfit(host, machine, static_mem, *span) {
+            return refuse(flaw);
         }
         let owned = static_mem
             .owned
             .iter()
             .find(|(other, _)| other.overlaps(*span));
         if let Some((_, owner)) = owned {
-            return refuse(format_args!("names {span}, which {owner} has already"));
+            return refuse(ClaimFlaw::MemoryOwned(*span, *owner));
         }
         let earlier = named.iter().take(place).find(|other| other.overlaps(*span));
         if let Some(earlier) = earlier {
-            return refuse(format_args!("names {span}, which overlaps {earlier}"));
+            return refuse(ClaimFlaw::OverEarlier(*span, *earlier));
         }
     }
     // The ranges lie in RAM and apart, so their sum is no more than that of all RAM.
     let size: u64 = named.iter().map(|span| span.size()).sum();
     let kib = claim.memory_kib;
     if size / 1024 != kib && !fault::on(Fault::StaticSumUnchecked) {
-        let is = size / 1024;
-        return refuse(format_args!("names {is} KiB, not the {kib} of `memory`"));
+        return refuse(ClaimFlaw::StaticSum(size / 1024, kib));
     }
     if claim.direct_map {
         return direct(machine, claim, named);
@@ -102,18 +98,17 @@ pub(super) fn judge(
 }
 
 /// Lays memory out where the host has it.
-fn direct(
+fn direct<'t>(
     machine: &Machine,
     claim: &DomainClaim<'_>,
     named: &[Span<Pa>],
-) -> Result<Backed, ConfigError> {
+) -> Result<Backed, ClaimError<'t>> {
     let bits = machine.guest_bits();
     if let Some(wide) = named
         .iter()
         .find(|span| span.last().raw() > last_address(bits))
     {
-        let what = format_args!("names {wide}, wider than {bits} bits");
-        return Err(ConfigError::new(claim.origin, STATIC_MEMORY, what));
+        return Err(ClaimFlaw::TooWide(*wide, bits).at(claim.origin, STATIC_MEMORY));
     }
     let mut backed = Backed::default();
     for span in named {

@@ -2,8 +2,8 @@
 //! goes to the same domain or to none.
 
 use super::owner_table::PendingClaims;
-use super::{AssignError, Ground};
-use crate::config::{ConfigError, Host, Marks, NodeId};
+use super::{AssignError, ClaimError, ClaimFlaw, Ground};
+use crate::config::{Host, Marks, NodeId};
 use crate::fault::{self, Fault};
 use crate::ids::Stream;
 
@@ -17,28 +17,27 @@ pub(super) fn covered<'t>(
     stream: Stream,
 ) -> Result<(), AssignError<'t>> {
     let (id, iommu) = (stream.id, ground.path(ground.iommu(stream)));
-    let flaw =
-        |what: core::fmt::Arguments<'_>| ConfigError::new(ground.host.node(device), IOMMUS, what);
+    let at = |flaw: ClaimFlaw<'t>| flaw.at(ground.host.node(device), IOMMUS);
     match ground.machine.streams.get(stream.iommu) {
         Some(Some(count)) if u64::from(id.0) < *count => Ok(()),
         Some(Some(_)) if fault::on(Fault::StreamCut) => Ok(()),
         Some(Some(count)) => {
-            let what = format_args!("names {id} of {iommu}, beyond the {count:#x} that it has");
-            Err(AssignError::StreamBeyond { flaw: flaw(what) })
+            let flaw = at(ClaimFlaw::StreamBeyond(id, iommu, *count));
+            Err(AssignError::StreamBeyond { flaw })
         }
         _ if fault::on(Fault::DisabledIommuProtects) => Ok(()),
         Some(None) | None => {
-            let what = format_args!("names {iommu}, which cannot be used");
-            Err(AssignError::IommuUnusable { flaw: flaw(what) })
+            let flaw = at(ClaimFlaw::IommuOff(iommu));
+            Err(AssignError::IommuUnusable { flaw })
         }
     }
 }
 
 /// Adds to a draft the streams of the devices in it.
-pub(super) fn judge(
-    ground: Ground<'_, '_>,
+pub(super) fn judge<'t>(
+    ground: Ground<'_, 't>,
     pending: &mut PendingClaims<'_>,
-) -> Result<(), ConfigError> {
+) -> Result<(), ClaimError<'t>> {
     let host = ground.host;
     for id in pending.devices.clone() {
         for stream in host.streams(id)?.iter().copied() {

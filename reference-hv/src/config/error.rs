@@ -33,13 +33,13 @@ impl fmt::Display for Origin<'_> {
 
 /// Something that is claimed and is not as it must be: the place and what is wrong, value included.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConfigError {
+pub struct ConfigError<F = Flaw> {
     /// Where it is claimed.
     pub origin: String,
     /// The property.
     pub property: Box<str>,
     /// What is wrong with it.
-    pub flaw: Flaw,
+    pub flaw: F,
 }
 
 impl ConfigError {
@@ -59,13 +59,13 @@ impl From<PropError<'_>> for ConfigError {
     }
 }
 
-impl fmt::Display for ConfigError {
+impl<F: fmt::Display> fmt::Display for ConfigError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: `{}` {}", self.origin, self.property, self.flaw)
     }
 }
 
-impl core::error::Error for ConfigError {}
+impl<F: fmt::Debug + fmt::Display> core::error::Error for ConfigError<F> {}
 
 flaws! {
     /// A host tree that no hypervisor can run on.
@@ -129,7 +129,11 @@ impl Warnings {
 
 /// A value of a foreign tree in a message: its beginning, for a path of thousands of bytes helps
 /// nobody.
-pub(crate) struct Brief<'t>(pub &'t str);
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Brief<'t>(
+    /// All of it.
+    pub &'t str,
+);
 
 impl fmt::Display for Brief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

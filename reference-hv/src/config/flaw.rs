@@ -1,7 +1,6 @@
 //! What can be wrong with a property of a claim or of the host's description, and how that is said.
 
-use alloc::string::{String, ToString};
-use core::fmt;
+use alloc::string::String;
 
 use super::limits::{MAX_BANKS, MAX_BRIDGES, MAX_DEVICES, MAX_FUNCTIONS, MAX_TUPLES};
 use crate::addr::{Pa, Span, SpanError};
@@ -18,8 +17,6 @@ flaws! {
         Range(error: SpanError) = "{error}";
         /// It names a device tree that cannot be read, and why.
         Tree(error: String) = "names a device tree that {error}";
-        /// It can be read, but what it asks for is refused; the proof has its own words.
-        Refused(what: String) = "{what}";
         /// It asks for something that this hypervisor does not do.
         NotImplemented = "is not implemented";
         /// It has a value that asks for something that this hypervisor does not do.
@@ -189,21 +186,14 @@ flaws! {
     }
 }
 
-/// Makes flaws of what else says what is wrong.
-macro_rules! from {
-    ($($kind:ty => $make:expr;)+) => {
-        $(impl From<$kind> for Flaw {
-            fn from(what: $kind) -> Self {
-                $make(what)
-            }
-        })+
-    };
+impl From<PropFlaw> for Flaw {
+    fn from(flaw: PropFlaw) -> Self {
+        Self::Property(flaw)
+    }
 }
 
-from! {
-    PropFlaw => Self::Property;
-    SpanError => Self::Range;
-    String => Self::Refused;
-    &str => |what: &str| Self::Refused(what.into());
-    fmt::Arguments<'_> => |what: fmt::Arguments<'_>| Self::Refused(what.to_string());
+impl From<SpanError> for Flaw {
+    fn from(error: SpanError) -> Self {
+        Self::Range(error)
+    }
 }

@@ -8,16 +8,16 @@ use super::{MAX_DEPTH, MAX_SIZE, Node};
 macro_rules! flaws {
     (
         $(#[$about:meta])*
-        pub enum $name:ident {
+        pub enum $name:ident $(<$life:lifetime>)? {
             $($(#[$doc:meta])* $flaw:ident $(($($value:ident: $kind:ty),+))? = $text:literal;)+
         }
     ) => {
         $(#[$about])*
-        pub enum $name {
+        pub enum $name $(<$life>)? {
             $($(#[$doc])* $flaw $(($($kind),+))?,)+
         }
 
-        impl core::fmt::Display for $name {
+        impl $(<$life>)? core::fmt::Display for $name $(<$life>)? {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 match self {
                     $(Self::$flaw $(($($value),+))? => write!(f, $text),)+

@@ -343,11 +343,11 @@ pub(super) fn refusal(plan: &DomainPlan, why: impl fmt::Display) -> Refusal {
     let flaw = ConfigError {
         origin: format!("/chosen/{}", plan.name),
         property: "memory".into(),
-        flaw: why.to_string().into(),
+        flaw: why,
     };
     Refusal {
         number: usize::from(plan.id.number()),
         domain: plan.name.clone(),
-        flaw,
+        flaw: flaw.to_string(),
     }
 }
