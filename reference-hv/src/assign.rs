@@ -15,6 +15,7 @@ use crate::fault::{self, Fault};
 use crate::ids::Stream;
 use crate::pci::Inventory;
 
+mod claim_error;
 mod device;
 mod dma;
 mod error;
@@ -42,7 +43,8 @@ use proof::Proof;
 use ram_plan::FreeRam;
 use static_mem::StaticMemory;
 
-pub use error::{AssignError, ClaimError, ClaimFlaw};
+pub use claim_error::{ClaimError, ClaimFlaw};
+pub use error::AssignError;
 pub use hwdom_view::View;
 pub use load::{KernelError, KernelRoom};
 pub use pci_claims::described;

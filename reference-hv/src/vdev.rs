@@ -1,4 +1,4 @@
-//! Devices that the hypervisor imitates for its guests: registers, state and nothing of the machine
+//! Devices that the hypervisor emulates for its guests: registers, state and nothing of the machine
 //! but the seams [`crate::hal::irqchip`] and [`crate::hal::ConfigSpace`].
 
 pub mod text_line;

@@ -14,7 +14,7 @@ use crate::ids::IrqLine;
 /// What a domain's interrupt controller has room for.
 #[derive(Clone, Copy)]
 pub(super) struct Room<'l> {
-    /// Where its imitated devices lie.
+    /// Where its emulated devices lie.
     pub layout: &'l Layout,
     /// How many shared lines there are.
     pub lines: u32,

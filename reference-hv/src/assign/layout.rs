@@ -41,7 +41,7 @@ pub struct Controller {
     pub per_cpu: Span<Ipa>,
 }
 
-/// Where a domain finds what the hypervisor imitates for it: where Xen's guests find it, or, in a
+/// Where a domain finds what the hypervisor emulates for it: where Xen's guests find it, or, in a
 /// direct-mapped domain, where the host has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
@@ -57,7 +57,7 @@ pub struct Layout {
     pub bridge: Option<Bridge>,
 }
 
-/// An imitated PCI host bridge. What is behind it has the same addresses on its bus as for the CPU.
+/// An emulated PCI host bridge. What is behind it has the same addresses on its bus as for the CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bridge {
     /// The configuration space.
@@ -110,7 +110,7 @@ impl Bridge {
     }
 }
 
-/// An imitated UART.
+/// An emulated UART.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Uart {
     /// Its registers.
@@ -120,7 +120,7 @@ pub struct Uart {
 }
 
 impl Uart {
-    /// Puts the imitated UART where the host has its console, which no domain gets.
+    /// Puts the emulated UART where the host has its console, which no domain gets.
     fn of_host<'t>(
         &self,
         claim: &DomainClaim<'_>,
@@ -173,7 +173,7 @@ impl Layout {
         let needed = u64::from(claim.cpus) * own.guest.per_cpu;
         let fits = |frames: &&Span<Pa>| frames.size() >= needed;
         let Some(per_cpu) = host.controller.per_cpu.iter().find(fits) else {
-            let flaw = ClaimFlaw::Redistributors(claim.cpus);
+            let flaw = ClaimFlaw::ControllerRoom(claim.cpus);
             return Err(flaw.at(claim.origin, claim.names.cpus));
         };
         let uart = own.uart.map(|uart| uart.of_host(claim, host));
@@ -192,7 +192,7 @@ impl Layout {
         })
     }
 
-    /// Tells whether something that is imitated, or kept for later, has a part of a range. What is kept
+    /// Tells whether something that is emulated, or kept for later, has a part of a range. What is kept
     /// for grant tables is not: it is told to control domains as room for the pages of others.
     pub fn uses(&self, span: Span<Ipa>) -> bool {
         let uart = self.uart.map(|uart| uart.registers);

@@ -118,7 +118,7 @@ impl<'h> ResourceTable<'h> {
         Ok(())
     }
 
-    /// Gives a domain, whose imitated devices lie like this, a function that an IOMMU protects.
+    /// Gives a domain, whose emulated devices lie like this, a function that an IOMMU protects.
     ///
     /// # Errors
     /// Says why not; then nothing has changed.

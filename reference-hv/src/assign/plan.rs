@@ -26,7 +26,7 @@ pub struct DomainPlan {
     pub ram: Vec<RamMapping>,
     /// Number of virtual CPUs.
     pub cpus: u32,
-    /// Where the hypervisor imitates devices for it.
+    /// Where the hypervisor emulates devices for it.
     pub layout: Layout,
     /// What it may do beyond what every domain may.
     pub privilege: Privilege,

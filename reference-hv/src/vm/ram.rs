@@ -17,7 +17,7 @@ const MAX_ORDER: u32 = 9;
 /// Judges guest pages in which something is to be mapped.
 ///
 /// # Errors
-/// Refuses what is too wide for a guest, what is imitated, and what is taken.
+/// Refuses what is too wide for a guest, what is emulated, and what is taken.
 pub fn vacant<M: Machine>(
     domain: &Domain<M>,
     resources: &ResourceTable<'_>,

@@ -5,7 +5,7 @@ use crate::errno::Errno;
 use crate::hypercall::abi;
 
 /// Places where no argument of these many bytes can be: nowhere, behind and before RAM, across its
-/// end, device registers, the imitated interrupt controller, and the end of all addresses.
+/// end, device registers, the emulated interrupt controller, and the end of all addresses.
 fn nowhere(size: u64) -> Vec<u64> {
     vec![
         0,

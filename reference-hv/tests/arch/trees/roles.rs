@@ -423,7 +423,7 @@ fn capabilities_are_roles() {
     let plan = first(&rig);
     assert!(plan.privilege.control && plan.privilege.hardware && plan.static_memory);
     assert!(covers(&plan, 0x0a00_0000) && !covers(&plan, GPIO_AT));
-    // Its console is imitated where the host has it.
+    // Its console is emulated where the host has it.
     let seen = tree(&rig);
     assert!(seen.find("/pl011@9000000").is_some() && seen.find("/hypervisor").is_some());
 

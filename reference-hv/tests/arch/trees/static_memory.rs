@@ -268,7 +268,7 @@ fn named_memory_is_never_free() {
     }
 }
 
-/// In a direct-mapped domain devices keep clear of what is imitated where the host has it, and of
+/// In a direct-mapped domain devices keep clear of what is emulated where the host has it, and of
 /// nothing else.
 #[test]
 fn direct_mapped_devices_keep_clear_of_the_hosts_layout() {
@@ -332,7 +332,7 @@ fn the_host_must_have_a_place() {
     rig.host.at(NODE).set("cpus", &be(&[2]));
     assert_eq!(rig.refusal(), None);
     rig.host.at(NODE).set("cpus", &be(&[3]));
-    let words = "is 3, more redistributors than the host has in one place to imitate";
+    let words = "is 3, more than the host's interrupt controller has room for in one place";
     refused(&rig, &format!("{NODE}: `cpus` {words}"));
 }
 

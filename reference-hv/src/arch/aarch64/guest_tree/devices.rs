@@ -1,4 +1,4 @@
-//! What the hypervisor imitates for a domain, as the domain's tree describes it.
+//! What the hypervisor emulates for a domain, as the domain's tree describes it.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use crate::assign::layout::{Layout, Uart};
 /// Clock of the emulated UART, in hertz.
 const UART_CLOCK: u32 = 24_000_000;
 
-/// Describes what the hypervisor imitates, interrupt controller first.
+/// Describes what the hypervisor emulates, interrupt controller first.
 pub(super) fn devices(
     tree: &mut Writer,
     plan: &DomainPlan,
@@ -28,7 +28,7 @@ pub(super) fn devices(
     }
 }
 
-/// The imitated interrupt controller, and how others name its lines.
+/// The emulated interrupt controller, and how others name its lines.
 pub(super) struct Controller {
     /// Its phandle.
     pub phandle: u32,

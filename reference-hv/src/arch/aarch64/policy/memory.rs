@@ -18,7 +18,7 @@ pub(super) fn data(
     cache: bool,
 ) -> Action {
     let device = match fault.cause {
-        // The pages of imitated devices are left unmapped, so an access to them is this and no
+        // The pages of emulated devices are left unmapped, so an access to them is this and no
         // other fault; a table walk there would have read registers.
         Cause::Translation if !fault.walk && !cache => fault.ipa.and_then(|ipa| devices.at(ipa)),
         Cause::Translation
@@ -63,7 +63,7 @@ pub(super) fn refuse(fault: MemoryFault, write: bool, cache: bool) -> Action {
     })
 }
 
-/// Decides about an instruction fetch: nothing imitated holds instructions.
+/// Decides about an instruction fetch: nothing emulated holds instructions.
 pub(super) fn fetch(fault: MemoryFault) -> Action {
     Action::Inject(Exception::Fetch {
         far: fault.va,
