@@ -1,5 +1,5 @@
 //! Devices that the hypervisor emulates for its guests: registers, state and nothing of the machine
-//! but the seams [`crate::hal::irqchip`] and [`crate::hal::ConfigSpace`].
+//! but the seam, [`crate::hal::IrqChip`] and [`crate::hal::ConfigSpace`].
 
 pub mod text_line;
 pub mod vpci;

@@ -1,7 +1,7 @@
 //! Devices that a domain gets and gives up while the machine runs.
 //!
-//! Pages and lines go through the same proof as those of the trees ([`ResourceTable`]); what is judged here is the
-//! guest's side.
+//! Pages and lines go through the same proof as those of the trees ([`crate::assign::ResourceTable`]); what is judged
+//! here is the guest's side.
 
 use super::address_space::pages;
 use super::ram::vacant;

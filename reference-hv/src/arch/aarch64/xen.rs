@@ -13,7 +13,7 @@ layout! {
     /// The registers of a virtual CPU. Those of AArch32, which lie between `spsr_el1` and `sp_el0`, are
     /// nothing here.
     VcpuContext: 352 {
-        /// See [`ONLINE`].
+        /// Whether it is switched on: `ONLINE`.
         flags: u32 = 0,
         /// X0 to X30.
         x: [u64; 31] = 8,
@@ -75,7 +75,7 @@ const GIC_V3: u8 = 2;
 layout! {
     /// The architecture's part of a new domain's description (`struct xen_arch_domainconfig`).
     DomainConfig: 12 {
-        /// See [`GIC_NATIVE`] and [`GIC_V3`]; answered with what it became.
+        /// `GIC_NATIVE` or `GIC_V3`; answered with what it became.
         gic_version: u8 = 0,
         /// Vector length of SVE in 128 bits.
         sve_vl: u8 = 1,
