@@ -20,6 +20,7 @@ pub use crate::arch::tested::{Deed, Registers};
 use functions::Functions;
 use lines::Lines;
 pub use tables::Pool;
+pub(crate) use tables::one_by_one;
 
 /// The machine.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::addr::Ipa;
+use crate::hal::fake::one_by_one;
 
 /// Entries without a layout: what was written is what is read.
 #[derive(Clone, Copy, Debug)]
@@ -74,19 +75,15 @@ impl Tables for Pool {
         table: Pa,
         first: u64,
         count: u64,
-        mut new: impl FnMut(u64, u64) -> Option<u64>,
+        new: impl FnMut(u64, u64) -> Option<u64>,
     ) -> u64 {
-        for nth in 0..count {
-            let index = first + nth;
-            let Some(entry) = new(nth, self.load(table, index)) else {
-                return nth;
-            };
-            self.entries.insert(
+        let row = (table, first..first + count);
+        one_by_one(self, row, new, |pool, index, entry| {
+            pool.entries.insert(
                 (table.raw() + index / ENTRIES * PAGE_SIZE, index % ENTRIES),
                 entry,
             );
-        }
-        count
+        })
     }
 }
 

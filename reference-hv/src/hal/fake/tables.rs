@@ -1,5 +1,6 @@
 //! Frames for translation tables, of which there are a few.
 
+use core::ops::Range;
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
@@ -26,6 +27,23 @@ impl Pool {
             ..Self::default()
         }
     }
+}
+
+/// Replaces a row of entries as [`Tables::replace`] does, by reading and by `store`, which is told the number of an entry.
+pub(crate) fn one_by_one<T: Tables>(
+    tables: &mut T,
+    (table, row): (Pa, Range<u64>),
+    mut new: impl FnMut(u64, u64) -> Option<u64>,
+    mut store: impl FnMut(&mut T, u64, u64),
+) -> u64 {
+    let count = row.end - row.start;
+    for (nth, index) in (0..count).zip(row) {
+        let Some(entry) = new(nth, tables.load(table, index)) else {
+            return nth;
+        };
+        store(tables, index, entry);
+    }
+    count
 }
 
 impl Tables for Pool {
@@ -61,16 +79,12 @@ impl Tables for Pool {
         table: Pa,
         first: u64,
         count: u64,
-        mut new: impl FnMut(u64, u64) -> Option<u64>,
+        new: impl FnMut(u64, u64) -> Option<u64>,
     ) -> u64 {
-        for nth in 0..count {
-            let index = first + nth;
-            let Some(entry) = new(nth, self.load(table, index)) else {
-                return nth;
-            };
+        let row = (table, first..first + count);
+        one_by_one(self, row, new, |pool, index, entry| {
             let frame = table.raw() + index / ENTRIES * PAGE_SIZE;
-            self.entries.insert((frame, index % ENTRIES), entry);
-        }
-        count
+            pool.entries.insert((frame, index % ENTRIES), entry);
+        })
     }
 }

@@ -10,6 +10,7 @@ use std::vec::Vec;
 use super::QEMU;
 use crate::addr::{PAGE_SIZE, Pa};
 use crate::arch::aarch64::smmu::{Port, register};
+use crate::hal::fake::one_by_one;
 use crate::paging::Tables;
 
 /// What memory and the SMMU share.
@@ -278,16 +279,12 @@ impl Tables for Model {
         table: Pa,
         first: u64,
         count: u64,
-        mut new: impl FnMut(u64, u64) -> Option<u64>,
+        new: impl FnMut(u64, u64) -> Option<u64>,
     ) -> u64 {
-        for nth in 0..count {
-            let index = first + nth;
-            let Some(entry) = new(nth, self.load(table, index)) else {
-                return nth;
-            };
+        let row = (table, first..first + count);
+        one_by_one(self, row, new, |pool, index, entry| {
             let at = table.raw() + index * 8;
-            self.0.borrow_mut().words.insert(at, entry);
-        }
-        count
+            pool.0.borrow_mut().words.insert(at, entry);
+        })
     }
 }
